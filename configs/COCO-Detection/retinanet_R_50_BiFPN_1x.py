@@ -1,0 +1,11 @@
+from retina_plugin.modeling import BiFPN
+
+from .retinanet_R_50_FPN_1x import (
+    model,
+    train,
+)
+
+model.backbone._target_ = BiFPN
+model.backbone.num_repeats = 3
+model.backbone.norm = "GN"  # its separable convs need a norm; this one does not depend on the batch
+train.output_dir = "./output/retinanet_R_50_BiFPN_1x"

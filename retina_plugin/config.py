@@ -1,0 +1,124 @@
+"""Configs: found from any folder, checked against what the code takes, overridden strictly."""
+
+from __future__ import annotations
+
+import builtins
+import functools
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from detectron2.config import CfgNode, LazyConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+
+from .config_check import ConfigError, check_config, check_override
+
+__all__ = ["ConfigError", "add_retina_plugin_config", "get_config", "load_config"]
+
+_PACKAGE = Path(__file__).resolve().parent
+_ROOTS = (_PACKAGE / "configs", _PACKAGE.parent / "configs")  # installed; in a clone
+
+
+def get_config(name: str, overrides: Sequence[str] = ()) -> DictConfig:
+    """The config `name` that comes with retina_plugin, such as "COCO-Detection/retinanet_R_50_FPN_1x.py".
+
+    Raises:
+        ConfigError: if there is none of that name, or an override does not fit it.
+    """
+    root = next((root for root in _ROOTS if (root / name).is_file()), None)
+    if root is None:
+        known = sorted(
+            p.relative_to(_ROOTS[1]).as_posix() for p in _ROOTS[1].rglob("retinanet_*.py")
+        )
+        raise ConfigError(f"retina_plugin has no config {name!r}; there are {', '.join(known)}")
+    return load_config(root / name, overrides)
+
+
+def load_config(path: str | Path, overrides: Sequence[str] = ()) -> DictConfig:
+    """A LazyConfig file (.py, or the .yaml of a run folder) with `key=value` overrides, checked.
+
+    Raises:
+        ConfigError: if the file cannot be read or raises, if it has a key that nothing takes, or if an override
+            names no key of the config or has a value of another type.
+    """
+    cfg = _read(Path(path))
+    defaults = _train_defaults()
+    check_config(cfg, defaults)
+    if "train" in cfg:
+        cfg.train = OmegaConf.merge(defaults, cfg.train)
+    for override in overrides:
+        _apply(cfg, override)
+    return cfg
+
+
+@functools.cache
+def _train_defaults() -> DictConfig:
+    """Every key that training reads: configs/common/train.py is their documentation."""
+    root = next(root for root in _ROOTS if root.is_dir())
+    return LazyConfig.load(str(root / "common" / "train.py"), "train")
+
+
+def _read(path: Path) -> DictConfig:
+    if path.suffix not in (".py", ".yaml", ".yml"):
+        raise ConfigError(f"{path} is no config: its name must end in .py or .yaml")
+    if not path.is_file():
+        raise ConfigError(f"config {path} does not exist")
+    original_import = builtins.__import__
+    try:
+        return _read_yaml(path) if path.suffix != ".py" else LazyConfig.load(str(path))
+    except ConfigError:
+        raise
+    except Exception as e:
+        raise ConfigError(f"config {path} raises {type(e).__name__}: {e}") from e
+    finally:
+        builtins.__import__ = (
+            original_import  # detectron2 leaves its own behind a config that raises
+        )
+
+
+def _read_yaml(path: Path) -> DictConfig:
+    content = yaml.safe_load(path.read_text())
+    if not isinstance(content, dict):
+        raise ConfigError(f"config {path} holds no mapping of keys")
+    return OmegaConf.create(content, flags={"allow_objects": True})
+
+
+def _apply(cfg: DictConfig, override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not re.fullmatch(r"\+?[\w.\-]+", key) or not equals:
+        raise ConfigError(
+            f"{override!r} is no override: write key=value, such as train.max_iter=100"
+        )
+    add, key, value = key.startswith("+"), key.lstrip("+"), _parse(text)
+    check_override(cfg, key, value, add)
+    OmegaConf.update(cfg, key, value, merge=True, force_add=add)
+
+
+def _parse(text: str) -> Any:
+    """A value in Hydra's grammar, which is Detectron2's; a path that it does not know is a text."""
+    try:
+        return OverridesParser.create().parse_override(f"key={text}").value()
+    except HydraException as e:
+        if text[:1] in "[{'\"":
+            raise ConfigError(f"{text!r} cannot be parsed as a value: {e}") from e
+        return text
+
+
+def add_retina_plugin_config(cfg: CfgNode) -> None:
+    """Add the keys of this package to a yacs config, below Detectron2's own sections."""
+    node = cfg.MODEL.RETINANET
+    node.CLS_LOSS = "SigmoidFocalLoss"  # a name of CLS_LOSS_REGISTRY; focal loss has FOCAL_LOSS_*
+    node.CE_LOSS_ALPHA = -1.0  # weight of positives of SigmoidCrossEntropyLoss; negative for none
+    cfg.MODEL.ANCHOR_GENERATOR.OCTAVE_BASE_SCALE = 4.0
+    cfg.MODEL.ANCHOR_GENERATOR.SCALES_PER_OCTAVE = 3
+    cfg.MODEL.FPN.TOP_BLOCK_IN_FEATURE = "res5"  # "p5" takes P6 from P5
+    cfg.MODEL.FPN.NUM_REPEATS = 3  # of BiFPN
+    cfg.MODEL.TORCHVISION = CfgNode()
+    cfg.MODEL.TORCHVISION.NAME = "mobilenet_v2"
+    cfg.MODEL.TORCHVISION.WEIGHTS = "DEFAULT"  # "" for random ones
+    cfg.MODEL.TORCHVISION.NORM = "FrozenBN"
+    cfg.MODEL.TORCHVISION.FREEZE_AT = 0

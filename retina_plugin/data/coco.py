@@ -1,0 +1,62 @@
+"""COCO json files: registered lazily with Detectron2, and checked when they are read."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any
+
+from detectron2.data import DatasetCatalog, MetadataCatalog
+from detectron2.data.datasets import load_coco_json
+
+from .coco_check import DataError, check_coco_json
+
+__all__ = ["DataError", "count_classes", "register_coco"]
+
+
+def register_coco(
+    json_file: str | Path, image_root: str | Path, name: str | None = None, hint: str = ""
+) -> str:
+    """Register a COCO json and the folder of its images; return the name for Detectron2's catalogs.
+
+    Nothing is read before the data set is used; then a bad file raises DataError.
+
+    Args:
+        json_file: of COCO's detection format.
+        image_root: the folder that the json's file names are in.
+        name: of the data set; by default the path of the json.
+        hint: what to say besides when the json is missing.
+    """
+    name = name or str(json_file)
+    if name in DatasetCatalog.list():
+        known = MetadataCatalog.get(name)
+        if (known.json_file, known.image_root) == (str(json_file), str(image_root)):
+            return name
+        DatasetCatalog.remove(name)
+        MetadataCatalog.remove(name)
+    DatasetCatalog.register(
+        name, functools.partial(_load, str(json_file), str(image_root), name, hint)
+    )
+    MetadataCatalog.get(name).set(
+        json_file=str(json_file), image_root=str(image_root), evaluator_type="coco"
+    )
+    return name
+
+
+def _load(json_file: str, image_root: str, name: str, hint: str) -> list[dict[str, Any]]:
+    check_coco_json(json_file, hint)
+    if not Path(image_root).is_dir():
+        raise DataError(f"{image_root}, the folder of the images of {json_file}, does not exist")
+    return load_coco_json(json_file, image_root, name)
+
+
+def count_classes(dataset_name: str) -> int:
+    """Number of categories of a registered data set, from its files.
+
+    Raises:
+        DataError: if they cannot be read.
+    """
+    metadata = MetadataCatalog.get(dataset_name)
+    if "thing_classes" not in metadata.as_dict():
+        DatasetCatalog.get(dataset_name)
+    return len(metadata.thing_classes)

@@ -1,0 +1,78 @@
+"""Is a file a COCO detection json that can be trained on?"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+
+class DataError(ValueError):
+    """Data that cannot be used; the message names the file."""
+
+
+def check_coco_json(path: str | Path, hint: str = "") -> None:
+    """Read `path` and see that it is a COCO detection json.
+
+    Raises:
+        DataError: saying what is wrong with it, and `hint` if it is missing.
+    """
+    content = _read(Path(path), hint)
+    for key in ("images", "annotations", "categories"):
+        if not isinstance(content, dict) or not isinstance(content.get(key), list):
+            raise DataError(f"{path} is not in COCO's format: it has no list {key!r}")
+    if not content["images"]:
+        raise DataError(f"{path} lists no images")
+    if not content["categories"]:
+        raise DataError(f"{path} declares no categories")
+    try:
+        _check_ids(path, content)
+        for annotation in content["annotations"]:
+            _check_box(path, annotation)
+    except (KeyError, TypeError) as e:
+        raise DataError(f"{path} has an entry without {e}, which COCO's format asks for") from e
+
+
+def _read(path: Path, hint: str) -> Any:
+    if not path.is_file():
+        raise DataError(f"{path} does not exist" + (f": {hint}" if hint else ""))
+    text = path.read_text()
+    if not text.strip():
+        raise DataError(f"{path} is empty")
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as e:
+        raise DataError(f"{path} is not json: {e}") from e
+
+
+def _check_ids(path: str | Path, content: dict[str, Any]) -> None:
+    categories = _unique(path, "category", (c["id"] for c in content["categories"]))
+    images = _unique(path, "image", (i["id"] for i in content["images"]))
+    for image in content["images"]:
+        image["file_name"], image["width"], image["height"]
+    for annotation in content["annotations"]:
+        for key, declared in (("category_id", categories), ("image_id", images)):
+            if annotation[key] not in declared:
+                raise DataError(
+                    f"{path}: annotation {annotation.get('id')} has {key} {annotation[key]}, which is not declared"
+                )
+
+
+def _unique(path: str | Path, what: str, ids: Iterable[int]) -> set[int]:
+    seen: set[int] = set()
+    for i in ids:
+        if i in seen:
+            raise DataError(f"{path} declares {what} id {i} twice")
+        seen.add(i)
+    return seen
+
+
+def _check_box(path: str | Path, annotation: dict[str, Any]) -> None:
+    box = annotation["bbox"]
+    numbers = isinstance(box, list) and all(isinstance(x, int | float) for x in box)
+    if not numbers or len(box) != 4 or not all(math.isfinite(x) for x in box):
+        raise DataError(
+            f"{path}: annotation {annotation.get('id')} has bbox {box}, not four finite numbers x, y, width, height"
+        )

@@ -1,0 +1,26 @@
+"""Detectron2's DatasetMapper, with errors that name the image."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from detectron2.data import DatasetMapper
+
+from .coco_check import DataError
+
+__all__ = ["CheckedDatasetMapper"]
+
+
+class CheckedDatasetMapper(DatasetMapper):
+    """Opens upstream's silence about which image could not be read."""
+
+    def __call__(self, dataset_dict: dict[str, Any]) -> dict[str, Any]:
+        """Image and instances of one data set entry.
+
+        Raises:
+            DataError: if its image is missing, truncated, or not an image.
+        """
+        try:
+            return super().__call__(dataset_dict)
+        except (OSError, SyntaxError) as e:  # what PIL raises for files it cannot read
+            raise DataError(f"cannot read image {dataset_dict['file_name']}: {e}") from e

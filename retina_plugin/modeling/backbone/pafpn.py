@@ -1,0 +1,62 @@
+"""Path aggregation: a second, bottom-up path after FPN's top-down path."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import fvcore.nn.weight_init as weight_init
+import torch.nn.functional as F
+from detectron2.layers import Conv2d, get_norm
+from detectron2.modeling import Backbone
+from torch import Tensor, nn
+
+from .pyramid import Pyramid
+
+__all__ = ["PAFPN"]
+
+
+class PAFPN(Pyramid):
+    """FPN with PANet's bottom-up path, which brings fine localisation to coarse levels in a few convs.
+
+    Source: "Path Aggregation Network for Instance Segmentation", section 3.1: N_2 = P_2 and
+    N_{i+1} = relu(conv(relu(conv_stride2(N_i)) + P_{i+1})).
+    """
+
+    def __init__(
+        self,
+        bottom_up: Backbone,
+        in_features: Sequence[str],
+        out_channels: int,
+        norm: str = "",
+        top_block: nn.Module | None = None,
+        fuse_type: str = "sum",
+    ) -> None:
+        """As Detectron2's FPN; the convs of the added path follow `norm` too."""
+        super().__init__(bottom_up, list(in_features), out_channels, norm, top_block, fuse_type)
+        steps = len(self.in_features) - 1
+        self.downsample = nn.ModuleList(_conv(out_channels, norm, 2) for _ in range(steps))
+        self.aggregate = nn.ModuleList(_conv(out_channels, norm, 1) for _ in range(steps))
+
+    def fuse(self, laterals: list[Tensor]) -> list[Tensor]:
+        """The bottom-up path over the levels of FPN."""
+        merged = self.top_down(laterals)
+        convs = reversed(self.output_convs)
+        levels = [conv(feature) for conv, feature in zip(convs, merged, strict=True)]
+        for i, (down, aggregate) in enumerate(zip(self.downsample, self.aggregate, strict=True)):
+            levels[i + 1] = aggregate(down(levels[i]) + levels[i + 1])
+        return levels
+
+
+def _conv(channels: int, norm: str, stride: int) -> Conv2d:
+    conv = Conv2d(
+        channels,
+        channels,
+        kernel_size=3,
+        stride=stride,
+        padding=1,
+        bias=norm == "",
+        norm=get_norm(norm, channels),
+        activation=F.relu,
+    )
+    weight_init.c2_msra_fill(conv)
+    return conv

@@ -1,0 +1,99 @@
+"""Any torchvision classification net as a Detectron2 backbone."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from detectron2.layers import FrozenBatchNorm2d, ShapeSpec
+from detectron2.modeling import Backbone
+from torch import Tensor, nn
+from torchvision.models.feature_extraction import create_feature_extractor
+
+from .torchvision_layout import build_net, find_features
+from .torchvision_weights import imagenet_weights
+
+__all__ = ["TorchvisionBackbone"]
+
+logger = logging.getLogger(__name__)
+
+_NORMS = {
+    "BN": lambda net: net,
+    "FrozenBN": FrozenBatchNorm2d.convert_frozen_batchnorm,
+    "SyncBN": nn.SyncBatchNorm.convert_sync_batchnorm,
+}
+
+
+class TorchvisionBackbone(Backbone):
+    """A net of torchvision by name, cut where its features of stride 8, 16 and 32 are.
+
+    The features are "res2" to "res5", "res<i>" with stride 2^i, so that it takes the place of a ResNet without other
+    changes. Its images are RGB, normalised with mean 123.675, 116.28, 103.53 and std 58.395, 57.12, 57.375.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        weights: str | None = "DEFAULT",
+        out_features: Sequence[str] = ("res3", "res4", "res5"),
+        norm: str = "FrozenBN",
+        freeze_at: int = 0,
+    ) -> None:
+        """Build the net.
+
+        Args:
+            name: what torchvision calls it, such as "mobilenet_v2" or "resnet18".
+            weights: "DEFAULT" or a name of torchvision's, such as "IMAGENET1K_V1"; None for random ones.
+            out_features: the features to give.
+            norm: "FrozenBN", "BN" or "SyncBN", what becomes of the net's batch norms.
+            freeze_at: modules up to and including feature "res<freeze_at>" are not trained; 0 trains all.
+
+        Raises:
+            ValueError: for an unknown net, weights, feature or norm.
+            OSError: if the weights cannot be had.
+        """
+        super().__init__()
+        if norm not in _NORMS:
+            raise ValueError(
+                f"model.backbone.bottom_up.norm={norm!r} is not one of {sorted(_NORMS)}"
+            )
+        frozen = (f"res{freeze_at}",) if freeze_at else ()
+        self._features = find_features(name, tuple(out_features))
+        net = build_net(name)
+        if weights is not None and (state := imagenet_weights(name, weights)) is not None:
+            net.load_state_dict(state)
+        elif weights is None and norm == "FrozenBN":
+            logger.warning("%s: FrozenBN with random weights does not train; use norm=BN", name)
+        _freeze(net, [f.node for f in find_features(name, frozen).values()])
+        nodes = {feature.node: key for key, feature in self._features.items()}
+        body = create_feature_extractor(net, nodes, suppress_diff_warning=True)
+        self.body = _NORMS[norm](body)
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        """Features (N, C, H / stride, W / stride) of images (N, 3, H, W)."""
+        features = self.body(x)
+        for name, feature in self._features.items():
+            if feature.channels_last:
+                features[name] = features[name].permute(0, 3, 1, 2)
+        return features
+
+    def output_shape(self) -> dict[str, ShapeSpec]:
+        """Channels and stride of every feature."""
+        return {
+            n: ShapeSpec(channels=f.channels, stride=f.stride) for n, f in self._features.items()
+        }
+
+
+def _freeze(net: nn.Module, last_nodes: Sequence[str]) -> None:
+    """Stop training everything that runs before and in a node, in the order of definition."""
+    for node in last_nodes:
+        parent, _, child = node.rpartition(".")
+        if parent:
+            for name, module in net.named_children():
+                if name == parent:
+                    break
+                module.requires_grad_(False)
+        for name, module in net.get_submodule(parent).named_children():
+            module.requires_grad_(False)
+            if name == child:
+                break

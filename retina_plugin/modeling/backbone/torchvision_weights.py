@@ -1,0 +1,89 @@
+"""ImageNet weights of torchvision nets: from a cache, from an installed wheel, or from torchvision's host."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import urllib.error
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from importlib import metadata
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torchvision.models import get_model_weights
+
+logger = logging.getLogger(__name__)
+_wanted: ContextVar[bool] = ContextVar("wanted", default=True)
+
+
+@contextmanager
+def without_pretrained_weights() -> Iterator[None]:
+    """Build models without ImageNet weights, for when a checkpoint replaces them all."""
+    token = _wanted.set(False)
+    try:
+        yield
+    finally:
+        _wanted.reset(token)
+
+
+def imagenet_weights(name: str, weights: str) -> dict[str, Tensor] | None:
+    """State dict of net `name` for `weights`: a name of torchvision's, such as "IMAGENET1K_V1", or "DEFAULT".
+
+    None within `without_pretrained_weights`.
+
+    Raises:
+        ValueError: for weights that torchvision does not know.
+        OSError: if they can be had neither offline nor online, or a file does not match its hash.
+    """
+    if not _wanted.get():
+        return None
+    enum = get_model_weights(name)
+    if weights not in enum.__members__:
+        raise ValueError(
+            f"model.backbone.bottom_up.weights={weights!r} is not among {name}'s {[*enum.__members__]}"
+        )
+    url = enum[weights].url
+    path = find_offline(Path(url).name)
+    if path is None:
+        return _download(name, url)
+    logger.info("ImageNet weights of %s from %s", name, path)
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def find_offline(file_name: str) -> Path | None:
+    """`file_name` in torch's cache or in any installed distribution, checked by the hash in its name.
+
+    Raises:
+        OSError: if the file does not match its hash.
+    """
+    cached = Path(torch.hub.get_dir(), "checkpoints", file_name)
+    candidates = [cached] if cached.is_file() else list(_in_wheels(file_name))
+    for path in candidates:
+        wanted = path.stem.rpartition("-")[2]
+        if not hashlib.sha256(path.read_bytes()).hexdigest().startswith(wanted):
+            raise OSError(f"{path} is damaged: its SHA-256 does not begin with {wanted}; delete it")
+        return path
+    return None
+
+
+def _in_wheels(file_name: str) -> Iterator[Path]:
+    for distribution in metadata.distributions():
+        for file in distribution.files or ():
+            if file.name == file_name and Path(file.locate()).is_file():
+                yield Path(file.locate())
+
+
+def _download(name: str, url: str) -> dict[str, Tensor]:
+    try:
+        return torch.hub.load_state_dict_from_url(
+            url, map_location="cpu", progress=False, check_hash=True, weights_only=True
+        )
+    except (urllib.error.URLError, RuntimeError, OSError) as e:
+        raise OSError(
+            f"no ImageNet weights for {name}: none of the installed wheels holds {Path(url).name} and {url} gives "
+            f"{e!r}. Put the file into {torch.hub.get_dir()}/checkpoints, or set model.backbone.bottom_up.weights=null "
+            "and model.backbone.bottom_up.norm=BN to train from scratch"
+        ) from e

@@ -1,0 +1,5 @@
+"""The detector."""
+
+from .retinanet import PluggableRetinaNet
+
+__all__ = ["PluggableRetinaNet"]

@@ -1,0 +1,13 @@
+"""Adds the configs to the package: everything else is in pyproject.toml."""
+
+from setuptools import find_packages, setup
+
+setup(
+    packages=find_packages(include=["retina_plugin", "retina_plugin.*"])
+    + ["retina_plugin.configs"],
+    package_dir={"retina_plugin.configs": "configs"},
+    package_data={
+        "retina_plugin": ["py.typed", "study/*.j2"],
+        "retina_plugin.configs": ["**/*.py", "**/*.yaml"],
+    },
+)
