@@ -1,5 +1,10 @@
 from .retinanet_R_50_FPN_3x import (
+    box_losses,
+    dataloader,
+    losses,
+    lr_multiplier,
     model,
+    optimizer,
     train,
 )
 

@@ -1,7 +1,12 @@
 from retina_plugin.modeling import BiFPN
 
 from .retinanet_R_50_FPN_1x import (
+    box_losses,
+    dataloader,
+    losses,
+    lr_multiplier,
     model,
+    optimizer,
     train,
 )
 

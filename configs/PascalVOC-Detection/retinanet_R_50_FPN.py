@@ -1,4 +1,8 @@
+from ..common.data.voc import dataloader
+from ..common.losses import box_losses, losses
 from ..common.models.retinanet import model
+from ..common.optim import SGD as optimizer
+from ..common.schedule import lr_multiplier_1x as lr_multiplier
 from ..common.train import train
 
 model.num_classes = 20

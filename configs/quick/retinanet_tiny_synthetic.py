@@ -5,8 +5,10 @@ from detectron2.config import LazyCall as L
 from retina_plugin.data import register_synthetic
 
 from ..common.data.small import dataloader
+from ..common.losses import box_losses, losses
 from ..common.models.retinanet_torchvision import model
 from ..common.optim import AdamW as optimizer
+from ..common.schedule import lr_multiplier_cosine as lr_multiplier
 from ..common.train import train
 
 # the dials of the data: how many objects drown in how much clutter, and how large they are in pixels

@@ -32,7 +32,7 @@ class OctaveAnchorGenerator(DefaultAnchorGenerator):
         aspect_ratios: Sequence[float] = (0.5, 1.0, 2.0),
         offset: float = 0.0,
     ) -> None:
-        """Strides of the levels in pixels; `aspect_ratios` are height / width; `offset` of the first centre, in strides.
+        """Strides of the levels in pixels; `aspect_ratios` are height / width; `offset` of the first centre in strides.
 
         Raises:
             ValueError: if a number is out of range.

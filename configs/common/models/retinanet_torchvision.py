@@ -1,4 +1,4 @@
-# RetinaNet over a torchvision net, MobileNetV2 unless model.backbone.bottom_up.name says otherwise; light enough for a CPU.
+# RetinaNet over a torchvision net, light enough for a CPU: MobileNetV2, or what model.backbone.bottom_up.name says.
 from detectron2.config import LazyCall as L
 
 from retina_plugin.modeling import TorchvisionBackbone, torchvision_channels
