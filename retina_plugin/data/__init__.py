@@ -1,7 +1,7 @@
 """Data sets and mappers. Importing this registers "bccd_*" and "coco_mini_*" with Detectron2."""
 
 from .builtin import register_builtin
-from .coco import DataError, count_classes, register_coco
+from .coco import DataError, count_classes, dataset_metadata, register_coco
 from .mapper import CheckedDatasetMapper
 from .synthetic import SyntheticDials, register_synthetic
 
@@ -10,6 +10,7 @@ __all__ = [
     "DataError",
     "SyntheticDials",
     "count_classes",
+    "dataset_metadata",
     "register_coco",
     "register_synthetic",
 ]

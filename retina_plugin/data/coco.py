@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 from pathlib import Path
 from typing import Any
 
-from detectron2.data import DatasetCatalog, MetadataCatalog
+from detectron2.data import DatasetCatalog, Metadata, MetadataCatalog
 from detectron2.data.datasets import load_coco_json
 
 from .coco_check import DataError, check_coco_json
 
-__all__ = ["DataError", "count_classes", "register_coco"]
+__all__ = ["DataError", "count_classes", "dataset_metadata", "register_coco"]
 
 
 def register_coco(
@@ -56,7 +57,19 @@ def count_classes(dataset_name: str) -> int:
     Raises:
         DataError: if they cannot be read.
     """
+    return len(dataset_metadata(dataset_name).thing_classes)
+
+
+def dataset_metadata(dataset_name: str) -> Metadata:
+    """Detectron2's metadata of a registered data set, with its class names, which are read if need be.
+
+    Raises:
+        DataError: if the name is not registered, or its files cannot be read.
+    """
+    if dataset_name not in DatasetCatalog.list():
+        near = difflib.get_close_matches(dataset_name, DatasetCatalog.list(), n=3)
+        raise DataError(f"no data set is registered as {dataset_name!r}; near it are {near}")
     metadata = MetadataCatalog.get(dataset_name)
     if "thing_classes" not in metadata.as_dict():
         DatasetCatalog.get(dataset_name)
-    return len(metadata.thing_classes)
+    return metadata

@@ -1,0 +1,87 @@
+"""What a run needs before its first step: a device, a model and a folder."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from pathlib import Path
+
+import torch
+from detectron2.config import LazyConfig, instantiate
+from detectron2.utils import comm
+from detectron2.utils.env import seed_all_rng
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import InterpolationToMissingValueError, MissingMandatoryValue
+from torch import nn
+
+from ..config import ConfigError
+from ..modeling.backbone import without_pretrained_weights
+
+logger = logging.getLogger(__name__)
+_RUN_FILES = ("config.yaml", "metrics.json", "last_checkpoint")
+
+
+def resolve_device(name: str) -> str:
+    """The device to run on; "auto" is CUDA where there is one, otherwise the CPU.
+
+    Raises:
+        ConfigError: if it is not there.
+    """
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(1, device=name)
+    except (RuntimeError, AssertionError) as e:
+        reason = str(e).splitlines()[0]
+        raise ConfigError(f"train.device={name!r} is not there: {reason}") from e
+    return name
+
+
+def build_model(cfg: DictConfig, pretrained: bool = True) -> nn.Module:
+    """The config's model on the CPU, with the same initial weights for the same `train.seed`.
+
+    Args:
+        cfg: a config with `model` and `train`.
+        pretrained: False leaves ImageNet weights out, for when a checkpoint replaces them.
+
+    Raises:
+        ConfigError: if a key that has to be given is missing.
+    """
+    seed_all_rng(cfg.train.seed)
+    with contextlib.nullcontext() if pretrained else without_pretrained_weights():
+        try:
+            return instantiate(cfg.model)
+        except (MissingMandatoryValue, InterpolationToMissingValueError) as e:
+            raise ConfigError(missing_key_message(cfg)) from e
+
+
+def missing_key_message(cfg: DictConfig) -> str:
+    """Which keys the config leaves to the user."""
+    keys = sorted(OmegaConf.missing_keys(cfg))
+    return "this config needs values for " + " ".join(f"{key}=..." for key in keys)
+
+
+def prepare_folder(cfg: DictConfig, resume: bool) -> None:
+    """Make the run folder and save the config there. An earlier run in it is moved aside unless it is resumed.
+
+    Raises:
+        OSError: if the folder cannot be written to.
+    """
+    folder = Path(cfg.train.output_dir)
+    if comm.is_main_process():
+        moved = None if resume else _move_aside(folder)
+        (folder / "inference").mkdir(parents=True, exist_ok=True)
+        LazyConfig.save(cfg, str(folder / "config.yaml"))
+        logger.info("Run folder %s", folder)
+        if moved:
+            logger.info("The earlier run there is now in %s", moved)
+    comm.synchronize()
+
+
+def _move_aside(folder: Path) -> Path | None:
+    if not any((folder / name).exists() for name in _RUN_FILES):
+        return None
+    number = 1
+    while (target := folder.with_name(f"{folder.name}.{number}")).exists():
+        number += 1
+    return folder.rename(target)

@@ -1,0 +1,85 @@
+"""Drawings of ground truth and detections, all through Detectron2's Visualizer. Images are RGB, (H, W, 3) uint8."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+from detectron2.data import Metadata
+from detectron2.structures import BoxMode, Instances
+from detectron2.utils.visualizer import Visualizer
+
+__all__ = ["draw_detections", "draw_ground_truth", "grid", "titled"]
+
+_SMALLEST_SIDE = 480  # pixels; smaller images are enlarged until labels fit
+_COLOURS = [
+    tuple(int(c[i : i + 2], 16) / 255 for i in (0, 2, 4))
+    for c in ("ffb000", "33bbee", "ee3377", "009988", "cc79ff", "ee7733", "bbcc33", "99ddff")
+]
+
+
+def draw_ground_truth(
+    image: np.ndarray, dataset_dict: dict[str, Any], metadata: Metadata
+) -> np.ndarray:
+    """The annotations of one data set entry with their class names; crowds are marked as such."""
+    annotations = dataset_dict.get("annotations", [])
+    boxes = [BoxMode.convert(a["bbox"], a["bbox_mode"], BoxMode.XYXY_ABS) for a in annotations]
+    classes = [a["category_id"] for a in annotations]
+    names = class_names(classes, metadata)
+    crowds = [" (crowd)" if a.get("iscrowd") else "" for a in annotations]
+    labels = [name + crowd for name, crowd in zip(names, crowds, strict=True)]
+    return _draw(image, np.array(boxes).reshape(-1, 4), classes, labels)
+
+
+def draw_detections(
+    image: np.ndarray, instances: Instances, metadata: Metadata, score_thresh: float = 0.5
+) -> np.ndarray:
+    """Detections that score at least `score_thresh`, with class names and scores in percent."""
+    instances = instances[instances.scores >= score_thresh].to("cpu")
+    classes = instances.pred_classes.tolist()
+    names = class_names(classes, metadata)
+    labels = [f"{n} {s:.0%}" for n, s in zip(names, instances.scores.tolist(), strict=True)]
+    return _draw(image, instances.pred_boxes.tensor.numpy(), classes, labels)
+
+
+def class_names(classes: Sequence[int], metadata: Metadata) -> list[str]:
+    """Names of class indices; "class 3" where the metadata has none."""
+    names = metadata.as_dict().get("thing_classes", [])
+    return [names[c] if c < len(names) else f"class {c}" for c in classes]
+
+
+def titled(image: np.ndarray, title: str) -> np.ndarray:
+    """An image below a strip with its title."""
+    strip = np.full((32, image.shape[1], 3), 255, np.uint8)
+    cv2.putText(strip, title, (8, 22), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (30, 30, 30), 1, cv2.LINE_AA)
+    return np.vstack([strip, image])
+
+
+def grid(rows: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
+    """Rows of images in one picture, padded with white."""
+    height = [max(image.shape[0] for image in row) for row in rows]
+    width = [max(row[i].shape[1] for row in rows) for i in range(len(rows[0]))]
+    return np.vstack(
+        [
+            np.hstack([_pad(image, h, w) for image, w in zip(row, width, strict=True)])
+            for row, h in zip(rows, height, strict=True)
+        ]
+    )
+
+
+def _pad(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    h, w = image.shape[:2]
+    return np.pad(image, ((0, height - h + 4), (0, width - w + 4), (0, 0)), constant_values=255)
+
+
+def _draw(
+    image: np.ndarray, boxes: np.ndarray, classes: Sequence[int], labels: Sequence[str]
+) -> np.ndarray:
+    scale = max(1.0, _SMALLEST_SIDE / max(image.shape[:2]))
+    visualizer = Visualizer(np.ascontiguousarray(image), scale=scale)
+    colours = [_COLOURS[c % len(_COLOURS)] for c in classes]
+    return visualizer.overlay_instances(
+        boxes=boxes, labels=labels, assigned_colors=colours
+    ).get_image()
