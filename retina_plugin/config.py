@@ -29,17 +29,17 @@ def get_config(name: str, overrides: Sequence[str] = ()) -> DictConfig:
     Raises:
         ConfigError: if there is none of that name, or an override does not fit it.
     """
-    root = next((root for root in _ROOTS if (root / name).is_file()), None)
-    if root is None:
-        known = sorted(
-            p.relative_to(_ROOTS[1]).as_posix() for p in _ROOTS[1].rglob("retinanet_*.py")
-        )
-        raise ConfigError(f"retina_plugin has no config {name!r}; there are {', '.join(known)}")
-    return load_config(root / name, overrides)
+    if (path := _packaged(name)) is None:
+        raise ConfigError(f"retina_plugin has no config {name!r}; there are {', '.join(_names())}")
+    return load_config(path, overrides)
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> DictConfig:
     """A LazyConfig file (.py, or the .yaml of a run folder) with `key=value` overrides, checked.
+
+    Args:
+        path: of a file, or the name of one that comes with retina_plugin.
+        overrides: as Detectron2's; `+key=value` adds a key that is not there.
 
     Raises:
         ConfigError: if the file cannot be read or raises, if it has a key that nothing takes, or if an override
@@ -55,18 +55,28 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> DictConfig:
     return cfg
 
 
+def _packaged(name: str | Path) -> Path | None:
+    return next((root / name for root in _ROOTS if (root / name).is_file()), None)
+
+
+def _names() -> list[str]:
+    found = {p.relative_to(root) for root in _ROOTS for p in root.rglob("retinanet_*.py")}
+    return sorted(p.as_posix() for p in found if p.parts[0] != "common")
+
+
 @functools.cache
 def _train_defaults() -> DictConfig:
     """Every key that training reads: configs/common/train.py is their documentation."""
-    root = next(root for root in _ROOTS if root.is_dir())
-    return LazyConfig.load(str(root / "common" / "train.py"), "train")
+    return LazyConfig.load(str(_packaged("common/train.py")), "train")
 
 
 def _read(path: Path) -> DictConfig:
     if path.suffix not in (".py", ".yaml", ".yml"):
         raise ConfigError(f"{path} is no config: its name must end in .py or .yaml")
     if not path.is_file():
-        raise ConfigError(f"config {path} does not exist")
+        if (packaged := _packaged(path)) is None:
+            raise ConfigError(f"config {path} does not exist")
+        path = packaged
     original_import = builtins.__import__
     try:
         return _read_yaml(path) if path.suffix != ".py" else LazyConfig.load(str(path))

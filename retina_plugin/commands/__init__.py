@@ -1,0 +1,1 @@
+"""What the scripts of tools/ do; a notebook can call the same functions."""

@@ -1,0 +1,62 @@
+"""Look at the data of a config before training on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from detectron2.config import instantiate
+from detectron2.data.detection_utils import convert_image_to_rgb
+from detectron2.structures import BoxMode
+from detectron2.utils.env import seed_all_rng
+from omegaconf import DictConfig
+from tqdm import tqdm
+
+from ..engine.run_data import record_data, run_metadata
+from ..visualize import draw_ground_truth
+from .images import read_rgb, write_rgb
+
+__all__ = ["visualize_data"]
+
+
+def visualize_data(
+    cfg: DictConfig, output: str | Path, source: str = "annotation", num_images: int = 16
+) -> list[Path]:
+    """Draw training data with class names into `output`; the files written.
+
+    Args:
+        cfg: a config.
+        output: folder.
+        source: "annotation" draws the files as they are, "dataloader" what the model gets after augmentation.
+        num_images: at most how many.
+
+    Raises:
+        DataError, ConfigError: for data or a config that cannot be used.
+    """
+    record_data(cfg)
+    metadata, written = run_metadata(cfg), []
+    entries = _annotated(cfg) if source == "annotation" else _augmented(cfg)
+    for i, (image, entry) in zip(tqdm(range(num_images), unit="image"), entries, strict=False):
+        written.append(Path(output, f"{i:03d}_{Path(entry['file_name']).stem}.png"))
+        write_rgb(written[-1], draw_ground_truth(image, entry, metadata))
+    return written
+
+
+def _annotated(cfg: DictConfig) -> Iterator[tuple[np.ndarray, dict[str, Any]]]:
+    for entry in instantiate(cfg.dataloader.train.dataset):
+        yield read_rgb(entry["file_name"]), entry
+
+
+def _augmented(cfg: DictConfig) -> Iterator[tuple[np.ndarray, dict[str, Any]]]:
+    seed_all_rng(cfg.train.seed)
+    for batch in instantiate(cfg.dataloader.train):
+        for data in batch:
+            image = convert_image_to_rgb(data["image"].permute(1, 2, 0), cfg.model.input_format)
+            boxes, classes = data["instances"].gt_boxes.tensor, data["instances"].gt_classes
+            annotations = [
+                {"bbox": b, "bbox_mode": BoxMode.XYXY_ABS, "category_id": c}
+                for b, c in zip(boxes.tolist(), classes.tolist(), strict=True)
+            ]
+            yield image, {"file_name": data["file_name"], "annotations": annotations}

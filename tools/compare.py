@@ -1,0 +1,24 @@
+#!/usr/bin/env python
+"""The same images under several runs, side by side, with ground truth where the images are test data."""
+
+import argparse
+
+from retina_plugin.commands.compare import compare
+from retina_plugin.engine.cli import exit_with
+
+
+def main() -> None:
+    """Compare as the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", nargs="+", required=True, metavar="DIR", help="run folders")
+    parser.add_argument("--input", nargs="*", default=(), help="images; by default test data")
+    parser.add_argument("--output", required=True, metavar="DIR")
+    parser.add_argument("--num-images", type=int, default=8, help="of the test data")
+    parser.add_argument("--score-thresh", type=float, default=0.5, help="draw what scores more")
+    args = parser.parse_args()
+    written = compare(args.runs, args.output, args.input, args.num_images, args.score_thresh)
+    print(f"{len(written)} pictures are in {args.output}")
+
+
+if __name__ == "__main__":
+    exit_with(main)
