@@ -129,6 +129,6 @@ def add_retina_plugin_config(cfg: CfgNode) -> None:
     cfg.MODEL.FPN.NUM_REPEATS = 3  # of BiFPN
     cfg.MODEL.TORCHVISION = CfgNode()
     cfg.MODEL.TORCHVISION.NAME = "mobilenet_v2"
-    cfg.MODEL.TORCHVISION.WEIGHTS = "DEFAULT"  # "" for random ones
+    cfg.MODEL.TORCHVISION.WEIGHTS = "IMAGENET1K_V1"  # "" for random ones
     cfg.MODEL.TORCHVISION.NORM = "FrozenBN"
     cfg.MODEL.TORCHVISION.FREEZE_AT = 0

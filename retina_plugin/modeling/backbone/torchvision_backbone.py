@@ -34,7 +34,7 @@ class TorchvisionBackbone(Backbone):
     def __init__(
         self,
         name: str,
-        weights: str | None = "DEFAULT",
+        weights: str | None = "IMAGENET1K_V1",
         out_features: Sequence[str] = ("res3", "res4", "res5"),
         norm: str = "FrozenBN",
         freeze_at: int = 0,
@@ -43,7 +43,7 @@ class TorchvisionBackbone(Backbone):
 
         Args:
             name: what torchvision calls it, such as "mobilenet_v2" or "resnet18".
-            weights: "DEFAULT" or a name of torchvision's, such as "IMAGENET1K_V1"; None for random ones.
+            weights: a name of torchvision's for the net, or "DEFAULT" for its newest; None for random ones.
             out_features: the features to give.
             norm: "FrozenBN", "BN" or "SyncBN", what becomes of the net's batch norms.
             freeze_at: modules up to and including feature "res<freeze_at>" are not trained; 0 trains all.

@@ -1,0 +1,75 @@
+"""What tests share: a detector that trains in seconds, and real data where DETECTRON2_DATASETS has them."""
+
+import argparse
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+import retina_plugin  # noqa: F401
+from retina_plugin.config import get_config
+
+ROOT = Path(__file__).parent.parent
+QUICK = "quick/retinanet_tiny_synthetic.py"
+TINY = [
+    "model.backbone.bottom_up.name=mobilenet_v3_small",
+    "model.backbone.bottom_up.weights=null",
+    "model.backbone.bottom_up.norm=BN",
+    "model.backbone.out_channels=16",
+    "model.head.conv_dims=[16]",
+    "synthetic.image_size=64",
+    "synthetic.object_size=[12,40]",
+    "synthetic.clutter=[1,3]",
+    "dataloader.train.dataset.names.num_images=8",
+    "dataloader.test.dataset.names.num_images=4",
+    "dataloader.train.total_batch_size=2",
+    "dataloader.train.num_workers=0",
+    "dataloader.test.num_workers=0",
+    "train.max_iter=4",
+    "train.log_period=1",
+    "train.checkpointer.period=2",
+    "train.vis_period=4",
+    "train.vis_images=1",
+]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_threads() -> None:
+    torch.set_num_threads(2)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory):
+    os.environ["RETINA_PLUGIN_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture
+def tiny_cfg(tmp_path: Path):
+    """A function of more overrides that gives the tiny config, with its run folder in tmp_path."""
+    return lambda *more: get_config(QUICK, [*TINY, f"train.output_dir={tmp_path}/run", *more])
+
+
+def train_args(output_dir: Path, *opts: str, config_file: str = QUICK, **flags: bool):
+    """What the command line gives to engine.main for the tiny config."""
+    args = {"resume": False, "eval_only": False, "config_file": config_file}
+    opts = [*TINY, f"train.output_dir={output_dir}", *opts]
+    return argparse.Namespace(**args | flags, opts=opts)
+
+
+@pytest.fixture(scope="session")
+def trained_run(tmp_path_factory: pytest.TempPathFactory, cache) -> Path:
+    """The folder of a finished tiny run."""
+    from retina_plugin.engine import main
+
+    run = tmp_path_factory.mktemp("trained") / "run"
+    main(train_args(run))
+    return run
+
+
+def real_data(name: str) -> Path:
+    """The folder of a real data set; skips the test where there is none."""
+    folder = Path(os.environ.get("DETECTRON2_DATASETS", "datasets")) / name
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is not there; DETECTRON2_DATASETS says where to look")
+    return folder

@@ -1,0 +1,168 @@
+import pytest
+import torch
+import torch.nn.functional as F
+from detectron2.layers import ShapeSpec
+from detectron2.modeling import FPN, Backbone
+from detectron2.modeling.backbone.fpn import LastLevelP6P7
+from torch import nn
+
+from retina_plugin.modeling import PAFPN, BiFPN, TorchvisionBackbone, torchvision_channels
+from retina_plugin.modeling.backbone import without_pretrained_weights
+from retina_plugin.modeling.backbone.bifpn import WeightedFusion
+from retina_plugin.modeling.backbone.torchvision_weights import find_offline, imagenet_weights
+
+
+class Strided(Backbone):
+    """Features of stride 8, 16, 32 by pooling, so that a test knows them."""
+
+    def forward(self, x):
+        return {f"res{i}": F.avg_pool2d(x, 2**i) for i in (3, 4, 5)}
+
+    def output_shape(self):
+        return {f"res{i}": ShapeSpec(channels=3, stride=2**i) for i in (3, 4, 5)}
+
+
+def pyramid(kind, in_feature="res5", **settings):
+    channels = 3 if in_feature.startswith("res") else 8
+    top_block = LastLevelP6P7(channels, 8, in_feature)
+    return kind(Strided(), ["res3", "res4", "res5"], 8, top_block=top_block, **settings)
+
+
+@pytest.mark.parametrize("in_feature", ["res5", "p5"])
+@pytest.mark.parametrize("kind", [PAFPN, BiFPN])
+def test_levels_have_the_shapes_they_announce(kind, in_feature):
+    net = pyramid(kind, in_feature)
+    images = torch.randn(1, 3, 96, 160)  # 3 x 5 at stride 32: odd sizes above
+    levels = net(images)
+    assert list(levels) == ["p3", "p4", "p5", "p6", "p7"]
+    for name, spec in net.output_shape().items():
+        size = [-(-x // spec.stride) for x in (96, 160)]
+        assert levels[name].shape == (1, spec.channels, *size)
+    sum(level.sum() for level in levels.values()).backward()
+    unused = [n for n, p in net.named_parameters() if p.grad is None]
+    assert not unused
+
+
+def test_pafpn_with_a_silent_path_is_fpn():
+    torch.manual_seed(0)
+    ours, theirs = pyramid(PAFPN), pyramid(FPN)
+    theirs.load_state_dict({k: v for k, v in ours.state_dict().items() if k in theirs.state_dict()})
+    for conv in [*ours.downsample]:
+        nn.init.zeros_(conv.weight)
+        nn.init.zeros_(conv.bias)
+    for conv in ours.aggregate:
+        nn.init.dirac_(conv.weight)
+        nn.init.zeros_(conv.bias)
+    images = torch.randn(1, 3, 64, 64)
+    ours_levels, levels = ours(images), theirs(images)
+    for name in ("p3", "p6", "p7"):
+        torch.testing.assert_close(ours_levels[name], levels[name])
+    for name in ("p4", "p5"):
+        torch.testing.assert_close(ours_levels[name], levels[name].relu())
+
+
+def test_pafpn_carries_fine_features_up():
+    """In FPN nothing of P3's own lateral conv reaches P5; in PAFPN it does."""
+    images = torch.randn(1, 3, 64, 64)
+    for kind, expected in ((FPN, False), (PAFPN, True)):
+        net = pyramid(kind)
+        net(images)["p5"].sum().backward()
+        assert (net.fpn_lateral3.weight.grad is not None) == expected
+
+
+def test_fusion_weights_are_fast_normalised():
+    fusion = WeightedFusion(3, 4)
+    with torch.no_grad():
+        fusion.weight.copy_(torch.tensor([1.0, 3.0, -5.0]))
+    fusion.conv = nn.Identity()
+    a, b, c = torch.randn(3, 1, 4, 2, 2)
+    expected = F.silu((a + 3 * b) / (4 + 1e-4))
+    torch.testing.assert_close(fusion([a, b, c]), expected)
+
+
+def test_bifpn_needs_a_layer():
+    with pytest.raises(ValueError, match=r"num_repeats must be 1 or more, got 0"):
+        pyramid(BiFPN, num_repeats=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "channels"),
+    [
+        ("mobilenet_v2", (32, 96, 320)),
+        ("resnet18", (128, 256, 512)),
+        ("regnet_y_400mf", (104, 208, 440)),
+        ("shufflenet_v2_x0_5", (48, 96, 192)),
+        ("swin_t", (192, 384, 768)),
+    ],
+)
+def test_any_torchvision_net_is_a_backbone(name, channels):
+    names = ("res3", "res4", "res5")
+    assert tuple(torchvision_channels(name, n) for n in names) == channels
+    net = TorchvisionBackbone(name, weights=None, norm="BN").eval()
+    with torch.no_grad():
+        features = net(torch.randn(1, 3, 64, 96))
+    for feature, spec in net.output_shape().items():
+        shape = (1, spec.channels, 64 // spec.stride, 96 // spec.stride)
+        assert features[feature].shape == shape
+
+
+def test_mobilenet_is_cut_where_torchvision_has_its_blocks():
+    net = TorchvisionBackbone("mobilenet_v2", weights=None, norm="BN").eval()
+    import torchvision
+
+    whole = torchvision.models.mobilenet_v2().eval()
+    state = {k.removeprefix("body."): v for k, v in net.state_dict().items()}
+    whole.load_state_dict(state, strict=False)
+    x = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        for name, last in (("res3", 6), ("res4", 13), ("res5", 17)):
+            torch.testing.assert_close(net(x)[name], whole.features[: last + 1](x))
+
+
+def test_freeze_at_stops_everything_before():
+    net = TorchvisionBackbone("resnet18", weights=None, norm="BN", freeze_at=2)
+    trained = {n.split(".")[1] for n, p in net.named_parameters() if p.requires_grad}
+    assert trained == {"layer2", "layer3", "layer4"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"name": "mobilenet_v22"}, r"mobilenet_v22.*mobilenet_v2"),
+        ({"name": "resnet18", "norm": "LN"}, r"norm='LN' is not one of"),
+        ({"name": "resnet18", "weights": "IMAGENET"}, r"weights='IMAGENET'.*IMAGENET1K_V1"),
+        ({"name": "vit_b_16", "weights": None}, r"vit_b_16.*one size"),
+        ({"name": "resnet18", "out_features": ["res6"]}, r"'res6'.*res5"),
+    ],
+)
+def test_bad_settings_name_the_key(settings, message):
+    with pytest.raises(ValueError, match=message):
+        TorchvisionBackbone(**settings)
+
+
+def test_imagenet_weights_come_from_an_installed_wheel():
+    path = find_offline("mobilenet_v2-b0353104.pth")
+    assert path is not None
+    weights = imagenet_weights("mobilenet_v2", "IMAGENET1K_V1")
+    net = TorchvisionBackbone("mobilenet_v2")
+    for name in ("features.0.0.weight", "features.17.conv.3.running_var"):
+        assert torch.equal(net.state_dict()[f"body.{name}"], weights[name])
+
+
+def test_damaged_weights_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "net-0123abcd.pth").write_bytes(b"not the weights")
+    with pytest.raises(OSError, match=r"damaged.*0123abcd"):
+        find_offline("net-0123abcd.pth")
+
+
+def test_weights_that_are_nowhere_say_what_to_do(monkeypatch):
+    def offline(url, **_):
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", offline)
+    with pytest.raises(OSError, match=r"no ImageNet weights for resnet18.*weights=null"):
+        TorchvisionBackbone("resnet18")
+    with without_pretrained_weights():
+        TorchvisionBackbone("resnet18")
