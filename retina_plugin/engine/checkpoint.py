@@ -88,22 +88,21 @@ class RunCheckpointer(DetectionCheckpointer):
         if complaints:
             raise CheckpointError(f"checkpoint {path} is of another model: {complaints}")
 
-    def load_some(self, path: str) -> None:
-        """Load the weights that fit, to start a training from, and log what does not.
+    def load_some(self, path: str) -> str:
+        """Load the weights that fit, to start a training from; what there is to say about those that do not.
 
         Raises:
             CheckpointError: if none fits.
         """
         if not path:
-            return
+            return "No init_checkpoint: initial weights are the model's own"
         self.load(path, checkpointables=[])
         new = [key for key, _, _ in self._incompatible.incorrect_shapes]
         new += self._incompatible.missing_keys
         if len(new) >= len(self.model.state_dict()):
             raise CheckpointError(f"checkpoint {path} has no tensor that fits the model")
-        logger.info("Weights from %s", path)
-        if complaints := _complaints(self._incompatible):
-            logger.info("Not from there, and so trained from their initial values: %s", complaints)
+        complaints = _complaints(self._incompatible) or "none"
+        return f"Weights from {path}; not from there but from the model's own initial ones: {complaints}"
 
     def resume(self) -> int:
         """Load everything of the last checkpoint; the iteration to go on with.

@@ -26,7 +26,8 @@ def record_data(cfg: DictConfig) -> None:
         num_classes = instantiate(cfg.model.num_classes)
     except (MissingMandatoryValue, InterpolationToMissingValueError) as e:
         raise ConfigError(missing_key_message(cfg)) from e
-    name = names if isinstance(names, str) else names[0]
+    test_names = instantiate(cfg.dataloader.test.dataset.names)
+    name, _ = (dataset_metadata(n if isinstance(n, str) else n[0]).name for n in (names, test_names))
     metadata = dataset_metadata(name)
     if len(metadata.thing_classes) != num_classes:
         raise ConfigError(

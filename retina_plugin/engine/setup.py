@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from detectron2.config import LazyConfig, instantiate
@@ -57,8 +59,17 @@ def build_model(cfg: DictConfig, pretrained: bool = True) -> nn.Module:
 
 def missing_key_message(cfg: DictConfig) -> str:
     """Which keys the config leaves to the user."""
-    keys = sorted(OmegaConf.missing_keys(cfg))
+    keys = sorted(_missing(OmegaConf.to_container(cfg, resolve=False), ""))
     return "this config needs values for " + " ".join(f"{key}=..." for key in keys)
+
+
+def _missing(node: Any, path: str) -> Iterator[str]:
+    """Omegaconf's own list of missing keys stops at interpolations that lead to one."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield from _missing(value, f"{path}.{key}".lstrip("."))
+    elif node == "???":
+        yield path
 
 
 def prepare_folder(cfg: DictConfig, resume: bool) -> None:

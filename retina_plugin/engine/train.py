@@ -81,13 +81,15 @@ def do_train(cfg: DictConfig, resume: bool = False) -> dict[str, Any]:
         return results
 
     trainer.register_hooks(build_hooks(cfg, model, checkpointer, test))
-    if not resume:
-        checkpointer.load_some(cfg.train.init_checkpoint)
-    start_iter = checkpointer.resume() if resume else 0
+    if resume:
+        start_iter = checkpointer.resume()
+        origin = f"Resuming at iteration {start_iter}"
+    else:
+        start_iter, origin = 0, checkpointer.load_some(cfg.train.init_checkpoint)
     prepare_folder(cfg, resume)
     trainer.register_hooks(build_writer(cfg))
     with log_to_file(Path(cfg.train.output_dir, "log.txt")):
-        _log_facts(cfg, model, device)
+        _log_facts(model, device, origin)
         trainer.train(start_iter, cfg.train.max_iter)
     return results
 
@@ -116,9 +118,10 @@ def build_optimizer(cfg: DictConfig, model: nn.Module) -> torch.optim.Optimizer:
     return optimizer
 
 
-def _log_facts(cfg: DictConfig, model: nn.Module, device: str) -> None:
+def _log_facts(model: nn.Module, device: str, origin: str) -> None:
     versions = f"retina_plugin {__version__}, detectron2 {detectron2.__version__}, torch {torch.__version__}"
     logger.info("%s, Python %s", versions, platform.python_version())
     millions = sum(p.numel() for p in model.parameters()) / 1e6
     losses = [repr(part) for part in (model.cls_loss, model.box_loss)]
     logger.info("%.2f M parameters on %s, losses %s and %s", millions, device, *losses)
+    logger.info(origin)

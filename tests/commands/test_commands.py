@@ -1,0 +1,123 @@
+"""predict, compare and visualize_data, as functions and as the scripts of tools/."""
+
+import json
+import runpy
+import sys
+
+import cv2
+import numpy as np
+import pytest
+from conftest import QUICK, ROOT, TINY
+from detectron2.data import DatasetCatalog
+from detectron2.structures import Boxes, Instances
+
+from retina_plugin.commands.compare import compare, run_names
+from retina_plugin.commands.images import find_images
+from retina_plugin.commands.predict import predict, to_coco
+from retina_plugin.config import load_config
+from retina_plugin.data import DataError
+from retina_plugin.predictor import LazyPredictor
+
+
+@pytest.fixture(scope="module")
+def images(trained_run):
+    """The folder of the run's test images."""
+    from detectron2.config import instantiate
+
+    cfg = load_config(trained_run / "config.yaml")
+    (entry, *_) = DatasetCatalog.get(instantiate(cfg.dataloader.test.dataset.names))
+    return entry["file_name"].rpartition("/")[0]
+
+
+def tool(monkeypatch, capsys, name, *argv):
+    monkeypatch.setattr(sys, "argv", [name, *map(str, argv)])
+    with pytest.raises(SystemExit) as end:
+        runpy.run_path(str(ROOT / "tools" / f"{name}.py"), run_name="__main__")
+    return end.value.code, capsys.readouterr()
+
+
+def test_predict_draws_and_writes_coco_results(monkeypatch, capsys, trained_run, images, tmp_path):
+    argv = ["--run", trained_run, "--input", images, "--output", tmp_path, "--score-thresh", "0"]
+    code, _ = tool(monkeypatch, capsys, "predict", *argv, "model.test_score_thresh=0.0")
+    assert code == 0
+    results = json.loads((tmp_path / "detections.json").read_text())
+    assert set(results[0]) == {"image_id", "file_name", "category_id", "bbox", "score"}
+    assert {r["category_id"] for r in results} <= {1, 2, 3}
+    assert {r["image_id"] for r in results} == {1, 2, 3, 4}
+    drawing = cv2.imread(str(tmp_path / "000001.png"))
+    plain = cv2.imread(f"{images}/000001.png")
+    assert drawing.shape[0] >= 480
+    assert np.abs(cv2.resize(plain, drawing.shape[1::-1]).astype(int) - drawing).max() > 100
+
+
+def test_results_evaluate_to_what_the_evaluator_found(trained_run, images, tmp_path):
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    from retina_plugin.study.results import final_metrics
+
+    found = predict(LazyPredictor.from_run(trained_run), [images], tmp_path)
+    expected = final_metrics(trained_run)["bbox/AP"]
+    if not found:
+        assert not expected > 0
+        return
+    truth = COCO(images.replace("/images", "/instances.json"))
+    evaluation = COCOeval(truth, truth.loadRes(str(tmp_path / "detections.json")), "bbox")
+    evaluation.evaluate()
+    evaluation.accumulate()
+    evaluation.summarize()
+    assert evaluation.stats[0] * 100 == pytest.approx(expected, abs=1e-6)
+
+
+def test_boxes_become_xywh_and_category_ids():
+    instances = Instances((10, 10), pred_boxes=Boxes(np.array([[1.0, 2, 4, 8]])))
+    instances.scores, instances.pred_classes = np.array([0.5]), np.array([1])
+    expected = {"category_id": 9, "bbox": [1, 2, 3, 6], "score": 0.5}
+    assert to_coco(instances, [7, 9]) == [expected]
+
+
+def test_inputs_are_files_folders_and_patterns(tmp_path):
+    for name in ("b.png", "a.JPG", "note.txt"):
+        (tmp_path / name).write_bytes(b"")
+    assert [p.name for p in find_images([str(tmp_path)])] == ["a.JPG", "b.png"]
+    assert [p.name for p in find_images([f"{tmp_path}/*.png", f"{tmp_path}/b.png"])] == ["b.png"]
+    with pytest.raises(DataError, match=r"no.png is no image"):
+        find_images([str(tmp_path / "no.png")])
+
+
+def test_an_unreadable_image_is_named_and_the_others_are_done(trained_run, images, tmp_path):
+    (tmp_path / "bad.png").write_text("no image")
+    inputs = [str(tmp_path / "bad.png"), f"{images}/000002.png"]
+    with pytest.raises(DataError, match=r"1 of 2 images: cannot read image .*bad.png"):
+        predict(LazyPredictor.from_run(trained_run), inputs, tmp_path / "out")
+    assert (tmp_path / "out" / "000002.png").is_file()
+    assert (tmp_path / "out" / "detections.json").is_file()
+
+
+def test_compare_has_a_column_per_run_and_one_of_truth(trained_run, tmp_path):
+    (picture, _) = compare([trained_run, trained_run], tmp_path, num_images=2)
+    height, width = cv2.imread(str(picture)).shape[:2]
+    assert width >= 3 * 480 and height >= 480
+    assert run_names([trained_run, trained_run]) == ["run (1)", "run (2)"]
+    assert run_names(["a/focal/seed0", "a/ce/seed0"]) == ["focal/seed0", "ce/seed0"]
+
+
+@pytest.mark.parametrize("source", ["annotation", "dataloader"])
+def test_visualize_data_draws_the_training_set(monkeypatch, capsys, source, tmp_path):
+    argv = ["--config-file", QUICK, "--source", source, "--output-dir", tmp_path]
+    code, _ = tool(monkeypatch, capsys, "visualize_data", *argv, "--num-images", "3", *TINY)
+    assert code == 0 and len(list(tmp_path.glob("*.png"))) == 3
+    assert all(cv2.imread(str(p)).shape[0] >= 480 for p in tmp_path.glob("*.png"))
+
+
+@pytest.mark.parametrize("name", ["predict", "compare", "visualize_data", "ablate", "train_net"])
+def test_every_tool_explains_itself(monkeypatch, capsys, name):
+    code, printed = tool(monkeypatch, capsys, name, "--help")
+    assert code == 0 and "usage" in printed.out
+
+
+def test_bad_arguments_end_with_one_line(monkeypatch, capsys, tmp_path):
+    argv = ["--run", tmp_path, "--input", "x", "--output", tmp_path]
+    code, printed = tool(monkeypatch, capsys, "predict", *argv)
+    assert code == 1
+    assert printed.err.strip().splitlines()[-1] == f"error: config {tmp_path}/config.yaml does not exist"

@@ -1,0 +1,140 @@
+import json
+
+import numpy as np
+import pytest
+from conftest import real_data
+from detectron2.data import DatasetCatalog
+from PIL import Image
+
+from retina_plugin.data import (
+    CheckedDatasetMapper,
+    DataError,
+    count_classes,
+    dataset_metadata,
+    register_coco,
+)
+from retina_plugin.data.builtin import register_builtin
+
+
+def coco(**changes):
+    content = {
+        "images": [{"id": 1, "file_name": "a.png", "width": 64, "height": 48}],
+        "annotations": [
+            {"id": 1, "image_id": 1, "category_id": 7, "bbox": [5, 6, 20, 10], "area": 200}
+            | {"iscrowd": 0}
+        ],
+        "categories": [{"id": 7, "name": "cell"}, {"id": 9, "name": "dust"}],
+    }
+    return content | changes
+
+
+def write(tmp_path, content):
+    path = tmp_path / "instances.json"
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    (tmp_path / "images").mkdir(exist_ok=True)
+    return path
+
+
+def load(tmp_path, content):
+    name = register_coco(write(tmp_path, content), tmp_path / "images")
+    return DatasetCatalog.get(name)
+
+
+def annotation(**changes):
+    return coco(annotations=[coco()["annotations"][0] | changes])
+
+
+def test_a_good_file_loads(tmp_path):
+    (entry,) = load(tmp_path, coco())
+    assert entry["annotations"][0]["category_id"] == 0
+    name = str(tmp_path / "instances.json")
+    assert count_classes(name) == 2 and dataset_metadata(name).thing_classes == ["cell", "dust"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "is empty"),
+        ("{", "is not json"),
+        ("[1]", "no list 'images'"),
+        ({"images": []}, "no list 'annotations'"),
+        (coco(images=[]), "lists no images"),
+        (coco(categories=[]), "declares no categories"),
+        (coco(images=[{"id": 1, "file_name": "a.png"}]), "entry without 'width'"),
+        (annotation(category_id=8), "annotation 1 has category_id 8, which is not declared"),
+        (annotation(image_id=5), "image_id 5, which is not declared"),
+        (annotation(bbox=[1, 2, 3]), r"bbox \[1, 2, 3\], not four"),
+        (annotation(bbox=[1, 2, 3, None]), "not four finite"),
+        (coco(categories=[{"id": 7, "name": "a"}, {"id": 7, "name": "b"}]), "category id 7 twice"),
+    ],
+)
+def test_bad_files_say_what_is_wrong(content, message, tmp_path):
+    with pytest.raises(DataError, match=message):
+        load(tmp_path, content)
+
+
+def test_absent_files_and_folders_are_named(tmp_path):
+    name = register_coco(tmp_path / "no.json", tmp_path, hint="fetch it from there")
+    with pytest.raises(DataError, match=r"no.json does not exist: fetch it from there"):
+        DatasetCatalog.get(name)
+    path = write(tmp_path, coco())
+    name = register_coco(path, tmp_path / "pictures")
+    with pytest.raises(DataError, match=r"pictures, the folder of the images"):
+        DatasetCatalog.get(name)
+    with pytest.raises(DataError, match=r"registered as 'bccd_trian'; near it are \['bccd_train'"):
+        dataset_metadata("bccd_trian")
+
+
+def test_a_name_follows_its_files(tmp_path):
+    path = write(tmp_path, coco())
+    name = register_coco(path, tmp_path / "images", name="follows")
+    assert len(DatasetCatalog.get(name)) == 1
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps(coco(images=[*coco()["images"], {**coco()["images"][0], "id": 2}])))
+    register_coco(other, tmp_path / "images", name="follows")
+    assert len(DatasetCatalog.get("follows")) == 2
+
+
+@pytest.mark.parametrize("damage", ["missing", "truncated", "text"])
+def test_images_that_cannot_be_read_are_named(damage, tmp_path):
+    (entry,) = load(tmp_path, coco())
+    image = tmp_path / "images" / "a.png"
+    if damage == "truncated":
+        rng = np.random.RandomState(0)
+        Image.fromarray(rng.randint(0, 255, (48, 64, 3), np.uint8)).save(image)
+        image.write_bytes(image.read_bytes()[:3000])
+    elif damage == "text":
+        image.write_text("no image")
+    mapper = CheckedDatasetMapper(is_train=True, augmentations=[], image_format="RGB")
+    with pytest.raises(DataError, match="cannot read image .*a.png"):
+        mapper(entry)
+
+
+def test_boxes_out_of_the_image_are_clipped_and_empty_ones_dropped(tmp_path):
+    boxes = [[-10, -10, 30, 30], [60, 40, 100, 100], [10, 10, 0, 5], [200, 200, 5, 5]]
+    first = coco()["annotations"][0]
+    annotations = [first | {"id": i, "bbox": b} for i, b in enumerate(boxes, 1)]
+    (entry,) = load(tmp_path, coco(annotations=annotations))
+    Image.new("RGB", (64, 48)).save(tmp_path / "images" / "a.png")
+    mapper = CheckedDatasetMapper(is_train=True, augmentations=[], image_format="RGB")
+    kept = mapper(entry)["instances"].gt_boxes.tensor.tolist()
+    assert kept == [[0, 0, 20, 20], [60, 40, 64, 48]]
+
+
+def test_builtin_sets_say_where_they_belong(tmp_path, monkeypatch):
+    monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path))
+    register_builtin()
+    try:
+        with pytest.raises(DataError, match=r"bccd \(blood cells.*DETECTRON2_DATASETS"):
+            DatasetCatalog.get("bccd_train")
+    finally:
+        monkeypatch.undo()
+        register_builtin()
+
+
+@pytest.mark.parametrize(("name", "classes"), [("bccd", 3), ("coco_mini", 80)])
+def test_real_data_load(name, classes):
+    real_data(name)
+    assert count_classes(f"{name}_train") == classes
+    for split in ("train", "val"):
+        assert len(DatasetCatalog.get(f"{name}_{split}")) > 20

@@ -1,0 +1,69 @@
+import hashlib
+import json
+
+import numpy as np
+import pytest
+from detectron2.data import DatasetCatalog, MetadataCatalog
+from PIL import Image
+
+from retina_plugin.data import DataError, SyntheticDials, register_synthetic
+from retina_plugin.data.shapes import outline, paint_scene, shape_mask
+
+
+def scene(seed=0, **dials):
+    return paint_scene(np.random.RandomState([seed]), SyntheticDials(**dials))
+
+
+def test_pixels_are_the_same_on_every_machine():
+    pixels, objects = scene()
+    digest = hashlib.sha256(pixels.tobytes() + json.dumps(objects).encode()).hexdigest()
+    assert digest[:16] == "0ffa1b493afdc2fa"
+
+
+def test_masks_are_the_shapes():
+    assert shape_mask("square", 9).all()
+    assert abs(shape_mask("circle", 40).mean() - np.pi / 4) < 0.01
+    assert abs(shape_mask("triangle", 40).mean() - 0.5) < 0.02
+    ring = outline(shape_mask("square", 9), 2)
+    assert ring.sum() == 81 - 25 and not ring[4, 4]
+
+
+def test_boxes_are_tight_and_dials_are_obeyed():
+    for seed in range(20):
+        dials = {"noise": 0, "clutter": (0, 0), "objects": (2, 3), "object_size": (12, 30)}
+        pixels, objects = scene(seed, **dials)
+        empty, none = scene(seed, **dials | {"objects": (0, 0)})
+        assert 2 <= len(objects) <= 3 and none == []
+        painted = (pixels != empty).any(2)
+        for found in objects:
+            x, y, w, h = found["bbox"]
+            inside = painted[y : y + h, x : x + w]
+            assert 10 <= w <= 30 and inside.sum() >= 0.9 * found["area"]
+            assert all(edge.any() for edge in (inside[0], inside[-1], inside[:, 0], inside[:, -1]))
+
+
+def test_registered_once_made_once(tmp_path):
+    first = register_synthetic("train", 3, {"image_size": 64}, str(tmp_path))
+    made = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.png")}
+    assert register_synthetic("train", 3, {"image_size": 64}, str(tmp_path)) == first
+    assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.png")} == made and len(made) == 3
+    entries = DatasetCatalog.get(first)
+    assert MetadataCatalog.get(first).thing_classes == ["circle", "square", "triangle"]
+    assert all(Image.open(e["file_name"]).size == (64, 64) for e in entries)
+    other = register_synthetic("val", 3, {"image_size": 64}, str(tmp_path))
+    pixels = {Image.open(p).tobytes() for p in tmp_path.rglob("*.png")}
+    assert other != first and len(pixels) == 6
+
+
+@pytest.mark.parametrize(
+    ("dials", "message"),
+    [
+        ({"objekts": [1, 2]}, "no dial"),
+        ({"objects": [4, 1]}, r"synthetic.objects=\[4, 1\]"),
+        ({"object_size": [10, 500]}, "does not fit"),
+        ({"noise": 100}, "noise"),
+    ],
+)
+def test_bad_dials_are_named(dials, message, tmp_path):
+    with pytest.raises(DataError, match=message):
+        register_synthetic("train", 1, dials, str(tmp_path))

@@ -1,0 +1,60 @@
+"""How commands end: exit codes and one line."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import QUICK, ROOT, TINY
+from PIL import Image
+
+from retina_plugin.engine.cli import train_net
+
+
+def run(capsys, *argv):
+    with pytest.raises(SystemExit) as end:
+        train_net(list(argv))
+    return end.value.code, capsys.readouterr().err.strip().splitlines()[-1]
+
+
+def test_bad_input_is_one_line_and_exit_code_1(capsys, tmp_path):
+    code, line = run(capsys, "--config-file", str(tmp_path / "no.py"))
+    assert code == 1 and line == f"error: config {tmp_path}/no.py does not exist"
+    code, line = run(capsys, "--config-file", QUICK, "train.max_itr=1")
+    assert code == 1 and "did you mean max_iter?" in line
+
+
+def test_usage_errors_exit_with_2(capsys):
+    assert run(capsys)[0] == 2
+    assert run(capsys, "--no-such-flag")[0] == 2
+
+
+def test_more_gpus_than_there_are(capsys):
+    code, line = run(capsys, "--config-file", QUICK, "--num-gpus", "64")
+    assert code == 1 and "--num-gpus 64 asks for more GPUs" in line
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_truncated_image_is_named_through_workers(capsys, tmp_path, workers):
+    image = {"id": 1, "file_name": "broken.png", "width": 64, "height": 64}
+    content = {"images": [image], "annotations": [], "categories": [{"id": 1, "name": "x"}]}
+    (tmp_path / "data.json").write_text(json.dumps(content))
+    noise = np.random.RandomState(0).randint(0, 255, (64, 64, 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "broken.png")
+    data = (tmp_path / "broken.png").read_bytes()
+    (tmp_path / "broken.png").write_bytes(data[: len(data) // 2])
+    opts = [o for o in TINY if not o.startswith(("synthetic", "dataloader"))]
+    opts += [f"data.{s}_{k}={tmp_path}/{v}" for s in ("train", "val") for k, v in
+             (("json", "data.json"), ("images", ""))]  # fmt: skip
+    opts += [f"dataloader.train.num_workers={workers}", "dataloader.train.total_batch_size=1"]
+    opts += ["train.vis_period=0", f"train.output_dir={tmp_path}/run"]
+    code, line = run(capsys, "--config-file", "custom/retinanet_MNV2_FPN.py", *opts)
+    assert code == 1 and "cannot read image" in line and "broken.png" in line
+
+
+def test_the_door_in_tools_opens(tmp_path):
+    command = [sys.executable, str(ROOT / "tools/train_net.py"), "--config-file", "nothing.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines()[-1] == "error: config nothing.py does not exist"

@@ -1,0 +1,172 @@
+"""Training as its users run it, on a detector that trains in seconds."""
+
+
+import pytest
+import torch
+from conftest import train_args
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from retina_plugin.config import ConfigError, load_config
+from retina_plugin.engine import CheckpointError, find_weights, main
+from retina_plugin.study.results import final_metrics, read_metrics
+
+
+def weights(run, name="model_final.pth"):
+    return torch.load(run / name, weights_only=True)["model"]
+
+
+def test_a_run_folder_has_everything(trained_run):
+    names = {p.name for p in trained_run.iterdir()}
+    wanted = "config.yaml metrics.json log.txt model_final.pth last_checkpoint inference".split()
+    assert set(wanted) <= names
+    metrics = read_metrics(trained_run)
+    assert [m["iteration"] for m in metrics if "loss_cls" in m] == [0, 1, 2, 3]
+    assert "bbox/AP" in final_metrics(trained_run)
+    assert "eta" in (trained_run / "log.txt").read_text()
+    assert (trained_run / "last_checkpoint").read_text() == "model_final.pth"
+    cfg = load_config(trained_run / "config.yaml")
+    assert cfg.metadata.thing_classes == ["circle", "square", "triangle"]
+    assert "loss_normalizer" in weights(trained_run)
+
+
+def test_tensorboard_has_pictures_of_truth_and_detections(trained_run):
+    events = EventAccumulator(str(trained_run), size_guidance={"images": 0})
+    events.Reload()
+    (image,) = events.Images("detections/0")
+    assert image.step == 3 and image.width > 900  # two drawings of at least 480 pixels
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_does_not(tmp_path, trained_run):
+    main(train_args(tmp_path / "again"))
+    main(train_args(tmp_path / "other", "train.seed=1"))
+    one, again, other = (weights(r) for r in (trained_run, tmp_path / "again", tmp_path / "other"))
+    assert all(torch.equal(one[k], again[k]) for k in one)
+    assert any(not torch.equal(one[k], other[k]) for k in one)
+
+
+def test_variants_see_the_same_images(tmp_path, trained_run):
+    """num_pos_anchors depends on images and augmentation alone."""
+    main(train_args(tmp_path / "ce", "model.cls_loss=${losses.softmax_ce}"))
+    seen = [[m["num_pos_anchors"] for m in read_metrics(r)[:4]] for r in (trained_run, tmp_path / "ce")]
+    assert seen[0] == seen[1] and len(set(seen[0])) > 1
+
+
+def test_resume_goes_on_where_the_run_was(tmp_path):
+    main(train_args(tmp_path / "run", "train.max_iter=2"))
+    main(train_args(tmp_path / "run", resume=True))
+    iterations = [m["iteration"] for m in read_metrics(tmp_path / "run") if "loss_cls" in m]
+    assert iterations == [0, 1, 2, 3]
+    state = torch.load(tmp_path / "run" / "model_final.pth", weights_only=True)
+    assert state["iteration"] == 3 and state["trainer"]["iteration"] == 3
+
+
+def test_eval_only_gives_the_metrics_of_the_run(trained_run, tmp_path):
+    opts = [f"train.init_checkpoint={trained_run}/model_final.pth"]
+    results = main(train_args(tmp_path / "eval", *opts, eval_only=True))
+    expected = final_metrics(trained_run)["bbox/AP50"]
+    assert results["bbox"]["AP50"] == pytest.approx(expected, nan_ok=True)
+    by_run = main(train_args(trained_run, eval_only=True))
+    assert by_run["bbox"]["AP50"] == pytest.approx(expected, nan_ok=True)
+
+
+def test_the_best_checkpoint_is_kept_over_a_resume(tmp_path):
+    opts = ["train.eval_period=1", "train.best_checkpointer.val_metric=num_pos_anchors"]
+    opts += ["train.best_checkpointer.mode=max"]
+    main(train_args(tmp_path / "run", "train.max_iter=2", *opts))
+    main(train_args(tmp_path / "run", *opts, resume=True))
+    positives = [m["num_pos_anchors"] for m in read_metrics(tmp_path / "run") if "loss_cls" in m]
+    best = torch.load(tmp_path / "run" / "model_best.pth", weights_only=True)
+    assert best["iteration"] == positives.index(max(positives))
+    assert (tmp_path / "run" / "last_checkpoint").read_text() == "model_final.pth"
+
+
+def test_an_earlier_run_is_moved_aside_and_not_lost(tmp_path):
+    main(train_args(tmp_path / "run", "train.max_iter=1"))
+    before = (tmp_path / "run" / "model_final.pth").read_bytes()
+    main(train_args(tmp_path / "run", "train.max_iter=2"))
+    assert (tmp_path / "run.1" / "model_final.pth").read_bytes() == before
+    assert len([m for m in read_metrics(tmp_path / "run") if "loss_cls" in m]) == 2
+
+
+def test_gradients_are_clipped(tmp_path):
+    main(train_args(tmp_path / "still", "train.clip_grad_norm=0.0", "optimizer.weight_decay=0.0"))
+    main(train_args(tmp_path / "start", "train.max_iter=1", "optimizer.lr=0.0"))
+    still, start = weights(tmp_path / "still"), weights(tmp_path / "start")
+    name = "head.cls_score.weight"
+    assert torch.equal(still[name], start[name])
+
+
+def test_fine_tuning_keeps_what_fits_and_says_what_does_not(tmp_path, trained_run):
+    opts = [f"train.init_checkpoint={trained_run}/model_final.pth", "optimizer.lr=0.0"]
+    opts += ["model.cls_loss=${losses.softmax_ce}", "train.max_iter=1"]
+    main(train_args(tmp_path / "run", *opts))
+    log = (tmp_path / "run" / "log.txt").read_text()
+    assert "head.cls_score.weight (27, 16, 3, 3) instead of (36, 16, 3, 3)" in log
+    ours, theirs = weights(tmp_path / "run"), weights(trained_run)
+    assert torch.equal(ours["head.bbox_pred.weight"], theirs["head.bbox_pred.weight"])
+
+
+def damaged(path, tmp_path):
+    copy = tmp_path / "damaged.pth"
+    copy.write_bytes(path.read_bytes()[:5000])
+    return copy
+
+
+@pytest.mark.parametrize("eval_only", [True, False])
+def test_checkpoints_that_are_absent_or_damaged_are_named(eval_only, tmp_path, trained_run):
+    cut = damaged(trained_run / "model_final.pth", tmp_path)
+    for path, message in ((cut, "damaged.pth cannot be read"), ("no.pth", "no.pth does not exist")):
+        opts = [f"train.init_checkpoint={path}"]
+        with pytest.raises(CheckpointError, match=message):
+            main(train_args(tmp_path / "run", *opts, eval_only=eval_only))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_checkpoint_of_another_model_names_keys_and_shapes(tmp_path, trained_run):
+    opts = [f"train.init_checkpoint={trained_run}/model_final.pth", "model.head.conv_dims=[16,16]"]
+    with pytest.raises(CheckpointError, match=r"another model: .*head.cls_subnet.2.weight"):
+        main(train_args(tmp_path / "run", *opts, eval_only=True))
+    opts[1] = "model.backbone.out_channels=24"
+    with pytest.raises(CheckpointError, match=r"fpn_lateral3.weight \(16, 24.*instead of \(24, 24"):
+        main(train_args(tmp_path / "run", *opts, eval_only=True))
+
+
+def test_nothing_to_resume_and_nothing_to_evaluate(tmp_path):
+    with pytest.raises(CheckpointError, match=r"nothing to resume in .*Start without --resume"):
+        main(train_args(tmp_path / "run", resume=True))
+    with pytest.raises(CheckpointError, match="holds no checkpoint"):
+        find_weights(tmp_path)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("model.num_classes=5", r"num_classes=5, but synthetic_train.* has 3 categories: set model"),
+        ("train.device=cuda:7", r"train.device='cuda:7' is not there"),
+        ("train.device=gpu", r"train.device='gpu' is not there"),
+        ("train.amp.enabled=true", "train.amp.enabled needs CUDA"),
+        ("dataloader.test.dataset.names=bccd_vall", r"no data set is registered as 'bccd_vall'"),
+    ],
+)
+def test_bad_settings_are_named_before_anything_is_written(override, message, tmp_path):
+    if torch.cuda.is_available() and ("amp" in override or "cuda" in override):
+        pytest.skip("there is CUDA")
+    with pytest.raises(ValueError, match=message):
+        main(train_args(tmp_path / "run", override))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="file"):
+        main(train_args(tmp_path / "file" / "run"))
+
+
+def test_own_data_need_their_files(tmp_path):
+    with pytest.raises(ConfigError, match=r"needs values for data.train_images=... data.train_json"):
+        args = train_args(tmp_path)
+        args.config_file, args.opts = "custom/retinanet_MNV2_FPN.py", []
+        main(args)
+
+

@@ -1,0 +1,85 @@
+"""The parts from a yacs config, through Detectron2's own build_model and DefaultTrainer."""
+
+import pytest
+import torch
+from detectron2.config import get_cfg
+from detectron2.engine import DefaultTrainer
+from detectron2.model_zoo import get_config_file
+from detectron2.modeling import build_model
+
+from retina_plugin import add_retina_plugin_config
+from retina_plugin.data import register_synthetic
+from retina_plugin.modeling import BiFPN, OctaveAnchorGenerator, PluggableRetinaNet
+
+
+def yacs_cfg(*opts):
+    cfg = get_cfg()
+    add_retina_plugin_config(cfg)
+    cfg.merge_from_file(get_config_file("COCO-Detection/retinanet_R_50_FPN_1x.yaml"))
+    cfg.merge_from_list(
+        ["MODEL.META_ARCHITECTURE", "PluggableRetinaNet", "MODEL.DEVICE", "cpu", "MODEL.WEIGHTS", ""]
+        + ["MODEL.FPN.OUT_CHANNELS", 32, "MODEL.RETINANET.NUM_CONVS", 1, *opts]
+    )
+    return cfg
+
+
+SMALL = ["MODEL.BACKBONE.NAME", "build_retinanet_torchvision_bifpn_backbone"]
+SMALL += ["MODEL.TORCHVISION.NAME", "mobilenet_v3_small", "MODEL.TORCHVISION.WEIGHTS", ""]
+SMALL += ["MODEL.TORCHVISION.NORM", "BN", "MODEL.FPN.NUM_REPEATS", 1]
+SMALL += ["MODEL.ANCHOR_GENERATOR.NAME", "OctaveAnchorGenerator", "MODEL.RETINANET.NUM_CLASSES", 3]
+
+
+def test_default_trainer_runs_every_part(tmp_path):
+    name = register_synthetic("yacs", 4, {"image_size": 64, "object_size": [12, 40]}, str(tmp_path))
+    softmax = ["MODEL.RETINANET.CLS_LOSS", "SoftmaxCrossEntropyLoss"]
+    cfg = yacs_cfg(*SMALL, *softmax, "MODEL.RETINANET.BBOX_REG_LOSS_TYPE", "giou")
+    cfg.merge_from_list(["DATASETS.TRAIN", (name,), "DATALOADER.NUM_WORKERS", 0])
+    cfg.merge_from_list(["SOLVER.IMS_PER_BATCH", 2, "SOLVER.MAX_ITER", 2, "TEST.EVAL_PERIOD", 0])
+    cfg.merge_from_list(["INPUT.MIN_SIZE_TRAIN", (64,), "OUTPUT_DIR", str(tmp_path / "run")])
+    cfg.DATASETS.TEST = ()
+    (tmp_path / "run").mkdir()
+    trainer = DefaultTrainer(cfg)
+    trainer.resume_or_load(resume=False)
+    trainer.train()
+    model = trainer.model
+    assert isinstance(model, PluggableRetinaNet) and isinstance(model.backbone, BiFPN)
+    assert isinstance(model.anchor_generator, OctaveAnchorGenerator)
+    assert model.head.cls_score.out_channels == 9 * 4
+    assert type(model.box_loss).__name__ == "GIoULoss"
+    assert (tmp_path / "run" / "model_final.pth").is_file()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "build_retinanet_resnet_fpn_backbone",
+        "build_retinanet_resnet_pafpn_backbone",
+        "build_retinanet_resnet_bifpn_backbone",
+        "build_retinanet_torchvision_fpn_backbone",
+        "build_retinanet_torchvision_pafpn_backbone",
+    ],
+)
+@pytest.mark.parametrize("in_feature", ["res5", "p5"])
+def test_every_backbone_builds(name, in_feature):
+    opts = [*SMALL, "MODEL.BACKBONE.NAME", name, "MODEL.FPN.TOP_BLOCK_IN_FEATURE", in_feature]
+    if "_resnet_fpn" in name and in_feature == "p5":
+        pytest.skip("Detectron2's own builder takes P6 from C5 only")
+    model = build_model(yacs_cfg(*opts)).eval()
+    with torch.no_grad():
+        levels = model.backbone(torch.zeros(1, 3, 64, 64))
+    assert [tuple(x.shape[-2:]) for x in levels.values()] == [(8, 8), (4, 4), (2, 2), (1, 1), (1, 1)]
+
+
+def test_detectron2s_keys_reach_the_losses():
+    opts = ["MODEL.RETINANET.FOCAL_LOSS_GAMMA", 1.5, "MODEL.RETINANET.FOCAL_LOSS_ALPHA", -1.0]
+    loss = build_model(yacs_cfg(*SMALL, *opts)).cls_loss
+    assert (loss.alpha, loss.gamma) == (None, 1.5)
+    opts = ["MODEL.RETINANET.CLS_LOSS", "SigmoidCrossEntropyLoss"]
+    opts += ["MODEL.RETINANET.CE_LOSS_ALPHA", 0.75, "MODEL.RETINANET.SMOOTH_L1_LOSS_BETA", 0.2]
+    model = build_model(yacs_cfg(*SMALL, *opts))
+    assert (model.cls_loss.alpha, model.cls_loss.gamma, model.box_loss.beta) == (0.75, 0.0, 0.2)
+
+
+def test_detectron2s_config_is_left_alone():
+    add_retina_plugin_config(get_cfg())
+    assert "TORCHVISION" not in get_cfg().MODEL

@@ -1,0 +1,148 @@
+"""Every config of the tree, and everything a config or an override can do wrong."""
+
+import builtins
+
+import pytest
+import torch
+from conftest import QUICK, ROOT
+from detectron2.config import LazyConfig, instantiate
+from omegaconf import OmegaConf
+
+from retina_plugin.config import ConfigError, get_config, load_config
+from retina_plugin.modeling.backbone import without_pretrained_weights
+
+CONFIGS = sorted([*ROOT.glob("configs/*/retinanet_*.py"), *ROOT.glob("projects/*/configs/*.py")])
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
+def test_every_config_builds_its_parts_and_survives_a_round_trip(path, tmp_path):
+    cfg = load_config(path)
+    if "data" in cfg:
+        values = ("train_json", "train_images", "val_json", "val_images")
+        cfg = load_config(path, ["model.num_classes=3", *(f"data.{key}=x" for key in values)])
+    with without_pretrained_weights():
+        model = instantiate(cfg.model)
+    cfg.optimizer.params.model = model
+    assert isinstance(instantiate(cfg.optimizer), torch.optim.Optimizer)
+    del cfg.optimizer.params.model
+    assert 0 <= instantiate(cfg.lr_multiplier)(0.5) <= 1
+    for loader in (cfg.dataloader.train, cfg.dataloader.test):
+        assert instantiate(loader.mapper).image_format == cfg.model.input_format
+    LazyConfig.save(cfg, str(tmp_path / "config.yaml"))
+    again = load_config(tmp_path / "config.yaml")
+    assert OmegaConf.to_yaml(again) == OmegaConf.to_yaml(load_config(tmp_path / "config.yaml"))
+    with without_pretrained_weights():
+        twin = instantiate(again.model)
+    shapes = {name: p.shape for name, p in model.state_dict().items()}
+    assert {name: p.shape for name, p in twin.state_dict().items()} == shapes
+
+
+def test_there_are_configs_to_test():
+    assert len(CONFIGS) >= 9
+
+
+def test_a_config_is_found_by_name_from_any_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert get_config(QUICK).model.num_classes == load_config(QUICK).model.num_classes == 3
+    with pytest.raises(ConfigError, match=r"no config 'quick/nothing.py'.*retinanet_tiny"):
+        get_config("quick/nothing.py")
+
+
+def test_upstreams_schedule_is_kept():
+    from detectron2 import model_zoo
+
+    for name in ("1x", "3x"):
+        ours = get_config(f"COCO-Detection/retinanet_R_50_FPN_{name}.py")
+        theirs = model_zoo.get_config("common/coco_schedule.py")[f"lr_multiplier_{name}"]
+        for where in [i / 97 for i in range(97)]:
+            assert instantiate(ours.lr_multiplier)(where) == instantiate(theirs)(where)
+    theirs = model_zoo.get_config("COCO-Detection/retinanet_R_50_FPN_1x.py")
+    ours = get_config("COCO-Detection/retinanet_R_50_FPN_1x.py")
+    for key in ("lr", "momentum", "weight_decay"):
+        assert ours.optimizer[key] == theirs.optimizer[key]
+    assert ours.train.init_checkpoint == theirs.train.init_checkpoint
+
+
+@pytest.mark.parametrize("loss", ["focal", "sigmoid_ce", "balanced_ce", "softmax_ce"])
+def test_a_loss_is_one_override(loss):
+    with without_pretrained_weights():
+        model = instantiate(get_config(QUICK, [f"model.cls_loss=${{losses.{loss}}}"]).model)
+    assert model.head.cls_score.out_channels == 9 * (4 if loss == "softmax_ce" else 3)
+
+
+def test_anchors_classes_and_backbone_are_one_override_each():
+    overrides = ["model.anchor_generator.scales_per_octave=2", "model.num_classes=7"]
+    overrides += ["model.backbone.bottom_up.name=resnet18", "model.backbone.out_channels=32"]
+    with without_pretrained_weights():
+        model = instantiate(get_config(QUICK, overrides).model)
+    assert model.head.cls_score.out_channels == 6 * 7
+    assert model.backbone.top_block.p6.in_channels == 512
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("train.max_itr=10", r"train.max_itr is unknown; did you mean max_iter\?"),
+        ("trian.max_iter=10", r"trian is unknown; did you mean train\?"),
+        ("model.cls_los=1", r"model.cls_los is unknown; did you mean cls_loss\?"),
+        ("model.cls_loss.gama=1", r"gama is unknown; did you mean gamma\?"),
+        ("model.head.norms=GN", r"model.head.norms is unknown; did you mean norm\?"),
+        ("train.max_iter=many", r"train.max_iter='many': the key holds an integer \(150\), not a text"),
+        ("train.max_iter=1.5", r"an integer \(150\), not a float"),
+        ("model.head.conv_dims=64", r"holds a list"),
+        ("train.amp=1", r"keys of its own"),
+        ("train.max_iter.x=1", r"train.max_iter is 150 and has no keys below it"),
+        ("model.cls_loss=focal", r"model.cls_loss='focal'.*SigmoidFocalLoss.*\$\{losses.focal\}"),
+        ("max_iter", r"'max_iter' is no override: write key=value"),
+        ("model.head.conv_dims=[1,2", r"cannot be parsed"),
+    ],
+)
+def test_bad_overrides_name_the_key(override, message):
+    with pytest.raises(ConfigError, match=message):
+        get_config(QUICK, [override])
+
+
+def test_an_argument_that_the_config_leaves_out_can_be_set():
+    cfg = get_config(QUICK, ["model.test_topk_candidates=50", "optimizer.lr=1", "+note=hello"])
+    assert cfg.model.test_topk_candidates == 50 and cfg.optimizer.lr == 1 and cfg.note == "hello"
+    assert get_config(QUICK, ["train.output_dir=/a b(1)/c"]).train.output_dir == "/a b(1)/c"
+
+
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("train = dict(max_itr=10)", r"train.max_itr is unknown; did you mean max_iter"),
+        ("train = dict(amp=dict(enable=True))", r"train.amp.enable is unknown; did you mean enabled"),
+        ("1 / 0", r"raises ZeroDivisionError: division by zero"),
+        ("from .nothing import x", r"raises ImportError: .*nothing"),
+        ("x = = 1", r"raises SyntaxError"),
+        (
+            "from detectron2.config import LazyCall as L\n"
+            "from retina_plugin.modeling.losses import SigmoidFocalLoss\n"
+            "model = L(SigmoidFocalLoss)(gama=1.0)",
+            r"model.gama is unknown; did you mean gamma",
+        ),
+    ],
+)
+def test_bad_config_files_say_what_is_wrong_and_leave_import_alone(text, message, tmp_path):
+    (tmp_path / "bad.py").write_text(text)
+    before = builtins.__import__
+    with pytest.raises(ConfigError, match=message):
+        load_config(tmp_path / "bad.py")
+    assert builtins.__import__ is before
+
+
+def test_missing_and_foreign_files_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match="does not exist"):
+        load_config(tmp_path / "nothing.py")
+    (tmp_path / "picture.png").write_bytes(b"")
+    with pytest.raises(ConfigError, match="must end in .py or .yaml"):
+        load_config(tmp_path / "picture.png")
+    (tmp_path / "list.yaml").write_text("- 1")
+    with pytest.raises(ConfigError, match="no mapping"):
+        load_config(tmp_path / "list.yaml")
+    (tmp_path / "evil.yaml").write_text("x: !!python/object/apply:os.getcwd []")
+    with pytest.raises(ConfigError, match="raises ConstructorError"):
+        load_config(tmp_path / "evil.yaml")
