@@ -87,7 +87,10 @@ def test_anchors_classes_and_backbone_are_one_override_each():
         ("model.cls_los=1", r"model.cls_los is unknown; did you mean cls_loss\?"),
         ("model.cls_loss.gama=1", r"gama is unknown; did you mean gamma\?"),
         ("model.head.norms=GN", r"model.head.norms is unknown; did you mean norm\?"),
-        ("train.max_iter=many", r"train.max_iter='many': the key holds an integer \(150\), not a text"),
+        (
+            "train.max_iter=many",
+            r"train.max_iter='many': the key holds an integer \(150\), not a text",
+        ),
         ("train.max_iter=1.5", r"an integer \(150\), not a float"),
         ("model.head.conv_dims=64", r"holds a list"),
         ("train.amp=1", r"keys of its own"),
@@ -108,13 +111,14 @@ def test_an_argument_that_the_config_leaves_out_can_be_set():
     assert get_config(QUICK, ["train.output_dir=/a b(1)/c"]).train.output_dir == "/a b(1)/c"
 
 
-
-
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("train = dict(max_itr=10)", r"train.max_itr is unknown; did you mean max_iter"),
-        ("train = dict(amp=dict(enable=True))", r"train.amp.enable is unknown; did you mean enabled"),
+        (
+            "train = dict(amp=dict(enable=True))",
+            r"train.amp.enable is unknown; did you mean enabled",
+        ),
         ("1 / 0", r"raises ZeroDivisionError: division by zero"),
         ("from .nothing import x", r"raises ImportError: .*nothing"),
         ("x = = 1", r"raises SyntaxError"),

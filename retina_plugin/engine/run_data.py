@@ -27,7 +27,9 @@ def record_data(cfg: DictConfig) -> None:
     except (MissingMandatoryValue, InterpolationToMissingValueError) as e:
         raise ConfigError(missing_key_message(cfg)) from e
     test_names = instantiate(cfg.dataloader.test.dataset.names)
-    name, _ = (dataset_metadata(n if isinstance(n, str) else n[0]).name for n in (names, test_names))
+    name, _ = (
+        dataset_metadata(n if isinstance(n, str) else n[0]).name for n in (names, test_names)
+    )
     metadata = dataset_metadata(name)
     if len(metadata.thing_classes) != num_classes:
         raise ConfigError(

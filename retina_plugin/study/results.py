@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 METRICS = ("AP", "AP50", "AP75", "APs", "APm", "APl")
 
@@ -77,10 +78,10 @@ def _row(name: str, runs: list[RunResult], results: Sequence[RunResult], referen
         num_runs=len(runs),
         minutes=_mean([r.minutes for r in runs]),
         mean={m: _mean(v) for m, v in values.items()},
-        spread={m: statistics.stdev(v) if len(v) > 1 else math.nan for m, v in values.items()},
+        spread={m: float(np.std(v, ddof=1)) if len(v) > 1 else math.nan for m, v in values.items()},
         difference={m: _mean(v) for m, v in pairs.items()},
     )
 
 
 def _mean(values: Sequence[float]) -> float:
-    return statistics.fmean(values) if values else math.nan
+    return float(np.mean(values)) if values else math.nan

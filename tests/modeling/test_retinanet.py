@@ -47,7 +47,6 @@ def backbone(out_channels=8):
     return FPN(bottom_up, ["res3", "res4", "res5"], out_channels, top_block=top_block)
 
 
-
 def shared(num_classes=3):
     return {
         "head_in_features": LEVELS,
@@ -215,14 +214,23 @@ def _head(**changes):
     ("changes", "message"),
     [
         ({"head_in_features": ["p3", "p9"]}, r"head_in_features names 'p9'.*'p3'"),
-        ({"head_in_features": LEVELS[:4]}, r"strides are \[8, 16, 32, 64, 128\].*\[8, 16, 32, 64\]"),
-        ({"anchor_generator": OctaveAnchorGenerator(strides=[4, 8, 16, 32, 64])}, r"anchor_gen.*\[4"),
+        (
+            {"head_in_features": LEVELS[:4]},
+            r"strides are \[8, 16, 32, 64, 128\].*\[8, 16, 32, 64\]",
+        ),
+        (
+            {"anchor_generator": OctaveAnchorGenerator(strides=[4, 8, 16, 32, 64])},
+            r"anchor_gen.*\[4",
+        ),
         (
             {"anchor_generator": OctaveAnchorGenerator(strides=STRIDES, scales_per_octave=2)},
             r"bbox_pred has 36 output channels.* has 6 anchors",
         ),
         ({"head": _head(num_classes=5)}, r"cls_score has 45 output channels.*27"),
-        ({"head": _head(), "cls_loss": SoftmaxCrossEntropyLoss()}, r"cls_score has 27.*4 logits.*Softmax.*36"),
+        (
+            {"head": _head(), "cls_loss": SoftmaxCrossEntropyLoss()},
+            r"cls_score has 27.*4 logits.*Softmax.*36",
+        ),
         ({"head": _head(input_shape=[ShapeSpec(channels=16)] * 5)}, r"cls_subnet takes 16.*\[8\]"),
     ],
 )

@@ -17,7 +17,14 @@ def yacs_cfg(*opts):
     add_retina_plugin_config(cfg)
     cfg.merge_from_file(get_config_file("COCO-Detection/retinanet_R_50_FPN_1x.yaml"))
     cfg.merge_from_list(
-        ["MODEL.META_ARCHITECTURE", "PluggableRetinaNet", "MODEL.DEVICE", "cpu", "MODEL.WEIGHTS", ""]
+        [
+            "MODEL.META_ARCHITECTURE",
+            "PluggableRetinaNet",
+            "MODEL.DEVICE",
+            "cpu",
+            "MODEL.WEIGHTS",
+            "",
+        ]
         + ["MODEL.FPN.OUT_CHANNELS", 32, "MODEL.RETINANET.NUM_CONVS", 1, *opts]
     )
     return cfg
@@ -67,7 +74,13 @@ def test_every_backbone_builds(name, in_feature):
     model = build_model(yacs_cfg(*opts)).eval()
     with torch.no_grad():
         levels = model.backbone(torch.zeros(1, 3, 64, 64))
-    assert [tuple(x.shape[-2:]) for x in levels.values()] == [(8, 8), (4, 4), (2, 2), (1, 1), (1, 1)]
+    assert [tuple(x.shape[-2:]) for x in levels.values()] == [
+        (8, 8),
+        (4, 4),
+        (2, 2),
+        (1, 1),
+        (1, 1),
+    ]
 
 
 def test_detectron2s_keys_reach_the_losses():
