@@ -8,8 +8,10 @@ py="$VENV/bin/python"
     exit 1
 }
 pip="$py -m pip --disable-pip-version-check"
-$pip install -q -c constraints.txt "setuptools<81" wheel torch torchvision
-$pip install -q -c constraints.txt -e ".[dev]"
+# Some of the pinned versions are not made for Python 3.10, which takes the newest that are.
+pins=$("$py" -c 'import sys; print("-c constraints.txt" if sys.version_info >= (3, 11) else "")')
+$pip install -q $pins "setuptools<81" torch torchvision
+$pip install -q $pins -e ".[dev]"
 if ! "$py" -c 'import importlib.util, sys; sys.exit(not importlib.util.find_spec("detectron2"))'; then
     site=$("$py" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
     $pip install -q --no-deps --require-hashes --target "$site" --python-version 3.10 --implementation cp \

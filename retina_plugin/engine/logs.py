@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,9 @@ _LOGGERS = ("retina_plugin", "detectron2", "fvcore")
 
 
 def log_to_terminal() -> None:
-    """Detectron2's log format for this package too, on the main process only."""
+    """Detectron2's log format for this package too, on the main process only, without warnings nobody can act on."""
+    for message in ("torch.meshgrid", "The given NumPy array is not writable"):
+        warnings.filterwarnings("ignore", message=message)
     for name in _LOGGERS:
         setup_logger(distributed_rank=comm.get_rank(), name=name)
 
