@@ -97,4 +97,4 @@ def histogram(logits: Tensor, labels: Tensor, bins: int) -> Tensor:
 
 
 def _region(error: Tensor, bins: int) -> Tensor:
-    return error.mul(bins).int().clamp_(max=bins - 1)
+    return error.mul(bins).int().clamp_(0, bins - 1)  # what int() makes of nan is below 0
