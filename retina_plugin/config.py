@@ -123,6 +123,8 @@ def add_retina_plugin_config(cfg: CfgNode) -> None:
     node = cfg.MODEL.RETINANET
     node.CLS_LOSS = "SigmoidFocalLoss"  # a name of CLS_LOSS_REGISTRY; focal loss has FOCAL_LOSS_*
     node.CE_LOSS_ALPHA = -1.0  # weight of positives of SigmoidCrossEntropyLoss; negative for none
+    # any other argument of the loss, such as {"epsilon": -1.0} for PolyFocalLoss or {"alpha": [.2, .3]} per class
+    node.CLS_LOSS_ARGS = CfgNode(new_allowed=True)
     cfg.MODEL.ANCHOR_GENERATOR.OCTAVE_BASE_SCALE = 4.0
     cfg.MODEL.ANCHOR_GENERATOR.SCALES_PER_OCTAVE = 3
     cfg.MODEL.FPN.TOP_BLOCK_IN_FEATURE = "res5"  # "p5" takes P6 from P5

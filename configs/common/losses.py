@@ -2,13 +2,20 @@
 from detectron2.config import LazyCall as L
 
 from retina_plugin.modeling.losses import (
+    AsymmetricFocalLoss,
     CIoULoss,
     DIoULoss,
+    GHMCLoss,
     GIoULoss,
+    OHEMCrossEntropyLoss,
+    PolyFocalLoss,
     SigmoidCrossEntropyLoss,
     SigmoidFocalLoss,
+    SigmoidFocalStarLoss,
+    SigmoidHingeLoss,
     SmoothL1Loss,
     SoftmaxCrossEntropyLoss,
+    SoftmaxFocalLoss,
 )
 
 losses = dict(
@@ -16,6 +23,16 @@ losses = dict(
     sigmoid_ce=L(SigmoidCrossEntropyLoss)(alpha=None),
     balanced_ce=L(SigmoidCrossEntropyLoss)(alpha=0.75),  # the paper's best of table 1a
     softmax_ce=L(SoftmaxCrossEntropyLoss)(),
+    softmax_focal=L(SoftmaxFocalLoss)(alpha=0.25, gamma=2.0),
+    smoothed_focal=L(SigmoidFocalLoss)(alpha=0.25, gamma=2.0, label_smoothing=0.1),
+    # alpha may be one number per class, or L(effective_number_alpha)(class_counts=[...])
+    focal_star=L(SigmoidFocalStarLoss)(alpha=0.25, gamma=2.0, beta=1.0),  # table 3
+    poly_focal=L(PolyFocalLoss)(alpha=0.25, gamma=2.0, epsilon=-1.0),
+    asymmetric_focal=L(AsymmetricFocalLoss)(gamma_pos=0.0, gamma_neg=4.0, margin=0.05),
+    ghm=L(GHMCLoss)(bins=30, momentum=0.75),
+    ohem=L(OHEMCrossEntropyLoss)(batch_size=128, nms_thresh=0.5),  # the best OHEM of table 1d
+    ohem_1_3=L(OHEMCrossEntropyLoss)(batch_size=128, nms_thresh=0.5, one_to_three=True),
+    hinge=L(SigmoidHingeLoss)(margin=0.5),  # section 5.1: unstable
 )
 
 box_losses = dict(

@@ -1,20 +1,39 @@
 """The loss family. `CLS_LOSS_REGISTRY` and `BOX_LOSS_REGISTRY` hold it by name."""
 
+from .alpha import effective_number_alpha
 from .base import BoxLoss, ClassificationLoss
 from .box import CIoULoss, DIoULoss, GIoULoss, SmoothL1Loss
 from .build import build_box_loss, build_cls_loss
-from .classification import SigmoidCrossEntropyLoss, SigmoidFocalLoss, SoftmaxCrossEntropyLoss
+from .ghm import GHMCLoss
+from .ohem import OHEMCrossEntropyLoss
+from .sigmoid import (
+    AsymmetricFocalLoss,
+    PolyFocalLoss,
+    SigmoidCrossEntropyLoss,
+    SigmoidFocalLoss,
+    SigmoidFocalStarLoss,
+    SigmoidHingeLoss,
+)
+from .softmax import SoftmaxCrossEntropyLoss, SoftmaxFocalLoss
 
 __all__ = [
+    "AsymmetricFocalLoss",
     "BoxLoss",
     "CIoULoss",
     "ClassificationLoss",
     "DIoULoss",
+    "GHMCLoss",
     "GIoULoss",
+    "OHEMCrossEntropyLoss",
+    "PolyFocalLoss",
     "SigmoidCrossEntropyLoss",
     "SigmoidFocalLoss",
+    "SigmoidFocalStarLoss",
+    "SigmoidHingeLoss",
     "SmoothL1Loss",
     "SoftmaxCrossEntropyLoss",
+    "SoftmaxFocalLoss",
     "build_box_loss",
     "build_cls_loss",
+    "effective_number_alpha",
 ]

@@ -6,8 +6,10 @@ Shapes: M anchors, of which P are foreground; K classes; C logits per anchor (K,
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
+from detectron2.config import CfgNode
 from detectron2.modeling.box_regression import Box2BoxTransform
 from torch import Tensor, nn
 
@@ -15,8 +17,16 @@ from torch import Tensor, nn
 class ClassificationLoss(nn.Module):
     """One object for what changes together: formula, number of logits, activation and bias prior.
 
-    The defaults here are those of K independent sigmoids. A subclass writes `forward`.
+    The defaults here are those of K independent sigmoids. A subclass writes `forward`, and sets `wants_anchors` if
+    its forward takes `anchors` (R, 4) too: absolute XYXY in pixels, the same for every image, with M = N R.
     """
+
+    wants_anchors = False
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
+        """Arguments of the constructor from `MODEL.RETINANET.CLS_LOSS_ARGS`."""
+        return dict(cfg.MODEL.RETINANET.CLS_LOSS_ARGS)
 
     def num_logits(self, num_classes: int) -> int:
         """Logits per anchor for `num_classes` classes."""

@@ -141,10 +141,13 @@ class PluggableRetinaNet(RetinaNet):
         """
         labels, boxes = torch.stack(gt_labels), torch.stack(gt_boxes)
         pos_mask = (labels >= 0) & (labels != self.num_classes)
-        loss_cls = self.cls_loss(torch.cat(pred_logits, dim=1).flatten(0, 1), labels.flatten())
+        anchor_boxes = Boxes.cat(anchors).tensor
+        context = {"anchors": anchor_boxes} if self.cls_loss.wants_anchors else {}
+        logits = torch.cat(pred_logits, dim=1).flatten(0, 1)
+        loss_cls = self.cls_loss(logits, labels.flatten(), **context)
         loss_box_reg = self.box_loss(
             torch.cat(pred_anchor_deltas, dim=1)[pos_mask],
-            Boxes.cat(anchors).tensor.expand_as(boxes)[pos_mask],
+            anchor_boxes.expand_as(boxes)[pos_mask],
             boxes[pos_mask],
             self.box2box_transform,
         )
