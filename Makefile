@@ -11,7 +11,7 @@ $(STAMP): pyproject.toml setup.py constraints.txt requirements/detectron2.txt re
 	touch $@
 
 demo: install
-	$(BIN)/python tools/demo.py
+	$(BIN)/python -W ignore tools/demo.py
 
 lint: install
 	$(BIN)/ruff check .
