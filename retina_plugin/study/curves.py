@@ -32,6 +32,9 @@ def draw_curves(results: Sequence[RunResult], path: Path) -> Path:
         axes.set(title=title, xlabel="iteration")
         if key == "loss_cls":
             axes.set_yscale("log")
+        else:
+            axes.set_ylim(bottom=0)
+        axes.margins(x=0.05)
         axes.grid(alpha=0.3)
     figure.axes[0].legend()
     path.parent.mkdir(parents=True, exist_ok=True)

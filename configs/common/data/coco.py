@@ -6,10 +6,10 @@ from detectron2.data import (
     build_detection_train_loader,
     get_detection_dataset_dicts,
 )
-from detectron2.evaluation import COCOEvaluator
 from omegaconf import OmegaConf
 
 from retina_plugin.data import CheckedDatasetMapper
+from retina_plugin.evaluation import COCOEvaluator
 
 dataloader = OmegaConf.create()
 

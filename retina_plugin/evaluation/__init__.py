@@ -1,0 +1,5 @@
+"""Evaluation."""
+
+from .coco import COCOEvaluator
+
+__all__ = ["COCOEvaluator"]
