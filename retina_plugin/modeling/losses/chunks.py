@@ -13,7 +13,7 @@ from torch import Tensor
 
 __all__ = ["for_each_chunk", "looking_is_free"]
 
-# Four float32 tensors of this size fit a 1 MiB cache; twice as much goes through the kernel's memory management.
+# Four float32 tensors of this size fit a 1 MiB cache.
 _CPU_CHUNK_ELEMENTS = 1 << 16
 # A few tensors of this size fit the cache of a GPU; launching a kernel for less is waste.
 _GPU_CHUNK_ELEMENTS = 1 << 22
