@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 from .named_losses import named_losses
 
-__all__ = ["Problem", "benchmark_losses", "format_table"]
+__all__ = ["Problem", "benchmark_losses", "format_table", "measure_memory"]
 
 STOCK, OURS = "detectron2", "focal"
 
@@ -130,7 +130,7 @@ def format_table(result: dict) -> str:
             f"{row['peak_mb']:.0f}",
             f"{row['peak_mb'] / stock['peak_mb']:.3f}",
             f"{row['saved_bytes_per_logit']:.2f}",
-            f"{row['bandwidth_share']:.0%}",
+            f"{row['bandwidth_share']:.1%}",
         ]
         for name, row in result["losses"].items()
     ]
@@ -140,11 +140,15 @@ def format_table(result: dict) -> str:
 
 
 def _row(name: str, median: dict[str, float], problem: Problem) -> dict[str, float]:
+    share = median["copy"] / median[name]
+    return {"seconds": median[name], "bandwidth_share": share, **_memory(name, problem)}
+
+
+def _memory(name: str, problem: Problem) -> dict[str, float]:
+    """`measure_memory` in a process of its own."""
     arguments = json.dumps({"name": name, **asdict(problem)})
     command = [sys.executable, "-W", "ignore", "-m", __name__, arguments]
-    memory = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
-    share = median["copy"] / median[name]
-    return {"seconds": median[name], "bandwidth_share": share, **memory}
+    return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
 
 
 def _step(loss: nn.Module, problem: Problem, labels: Tensor, boxes: Tensor) -> Callable[[], Tensor]:
@@ -165,7 +169,8 @@ def _time_copy(problem: Problem) -> float:
     return _time(lambda: target.copy_(source))
 
 
-def _measure_memory(name: str, problem: Problem) -> dict[str, float]:
+def measure_memory(name: str, problem: Problem) -> dict[str, float]:
+    """Growth of this process's peak over a step, and what forward keeps, for the loss `name`."""
     loss = StockFocalLoss() if name == STOCK else named_losses([name])[name]
     small = Problem(1, 2000, problem.classes)
     for _ in range(3):  # what is loaded and compiled at first use is not the loss's
@@ -204,5 +209,5 @@ def _saved_bytes(step: Callable[[], Tensor]) -> int:
 
 if __name__ == "__main__":
     arguments = json.loads(sys.argv[1])
-    measured = _measure_memory(arguments.pop("name"), Problem(**arguments))
+    measured = measure_memory(arguments.pop("name"), Problem(**arguments))
     print(json.dumps(measured))

@@ -8,8 +8,6 @@ from detectron2.utils.events import EventStorage
 
 from retina_plugin.config import get_config
 
-NAMES = list(get_config("common/losses.py").losses)
-
 
 def make(name):
     cfg = get_config("quick/retinanet_tiny_synthetic.py", [f"model.cls_loss=${{losses.{name}}}"])
@@ -18,8 +16,9 @@ def make(name):
     return instantiate(cfg.model)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_detector_trains_with_every_loss(name):
+# one of each kind: K logits, K + 1, a state, anchors
+@pytest.mark.parametrize("name", ["focal", "softmax_focal", "ghm", "ohem_1_3"])
+def test_detector_trains(name):
     model = make(name)
     instances = Instances((64, 64))
     instances.gt_boxes = Boxes(torch.tensor([[10.0, 10, 40, 40]]))
