@@ -4,16 +4,15 @@ from .alpha import effective_number_alpha
 from .base import BoxLoss, ClassificationLoss
 from .box import CIoULoss, DIoULoss, GIoULoss, SmoothL1Loss
 from .build import build_box_loss, build_cls_loss
-from .ghm import GHMCLoss
-from .ohem import OHEMCrossEntropyLoss
-from .sigmoid import (
+from .focal_variants import (
     AsymmetricFocalLoss,
     PolyFocalLoss,
-    SigmoidCrossEntropyLoss,
-    SigmoidFocalLoss,
     SigmoidFocalStarLoss,
     SigmoidHingeLoss,
 )
+from .ghm import GHMCLoss
+from .ohem import OHEMCrossEntropyLoss
+from .sigmoid import SigmoidCrossEntropyLoss, SigmoidFocalLoss
 from .softmax import SoftmaxCrossEntropyLoss, SoftmaxFocalLoss
 
 __all__ = [

@@ -1,10 +1,10 @@
-"""Weights between classes and background."""
+"""Settings of losses: weights between classes and background, and what makes a setting wrong."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-__all__ = ["effective_number_alpha", "normalize_alpha"]
+__all__ = ["check_setting", "effective_number_alpha", "normalize_alpha"]
 
 
 def normalize_alpha(alpha: float | Sequence[float] | None) -> float | tuple[float, ...] | None:
@@ -51,3 +51,13 @@ def effective_number_alpha(
     mean = sum(weights) / len(weights)
     odds = [weight / mean * alpha / (1 - alpha) for weight in weights]
     return [x / (1 + x) for x in odds]
+
+
+def check_setting(name: str, value: float, fits: bool, wanted: str) -> None:
+    """Complain about an argument of a classification loss.
+
+    Raises:
+        ValueError: unless it fits.
+    """
+    if not fits:
+        raise ValueError(f"model.cls_loss.{name} must be {wanted}, got {value}")

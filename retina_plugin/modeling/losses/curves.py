@@ -33,7 +33,7 @@ def cross_entropy_parts(u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The error s = sigmoid(u), p_t = 1 - s and cross entropy softplus(u), with one exponential and one logarithm."""
     exp_u = u.clamp(max=math.log(torch.finfo(u.dtype).max) - 8).exp_()
     ce, p_t = _log1p(exp_u)
-    ce = torch.maximum(ce, u)  # beyond the clamp softplus(u) is u
+    torch.maximum(ce, u, out=ce)  # beyond the clamp softplus(u) is u
     return exp_u.mul_(p_t), p_t, ce
 
 

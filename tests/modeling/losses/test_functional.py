@@ -43,6 +43,15 @@ def test_no_gradient_is_formed_unless_wanted():
     assert wanted == [True, False, False]
 
 
+@pytest.mark.parametrize("name", CLOSED_FORM)
+def test_no_value_is_looked_at_off_the_cpu(name):
+    # a meta tensor has no values: asking for one, which on a GPU would wait for it, raises
+    loss = CLS_LOSS_REGISTRY.get(name)().to("meta")
+    logits = torch.empty(500, loss.num_logits(K), device="meta", requires_grad=True)
+    loss(logits, torch.empty(500, dtype=torch.long, device="meta")).backward()
+    assert logits.grad.shape == logits.shape
+
+
 def test_gradient_has_the_strides_of_the_logits():
     channels_last = torch.randn(K, 50).t().requires_grad_()
     loss = SigmoidFocalLoss()(channels_last, torch.zeros(50, dtype=torch.long))

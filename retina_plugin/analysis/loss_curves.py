@@ -1,0 +1,156 @@
+"""Pictures of classification losses, drawn from the code that trains.
+
+x_t is the logit of the class where it is present, minus the logit where it is absent; p_t = sigmoid(x_t).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from pathlib import Path
+
+import torch
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from ..modeling.losses import (
+    ClassificationLoss,
+    SigmoidCrossEntropyLoss,
+    SigmoidFocalLoss,
+    SigmoidFocalStarLoss,
+)
+
+__all__ = ["figure_1", "figure_5", "figure_6", "figure_7", "logit_view", "loss_at", "save_figures"]
+
+_GAMMAS = (0.5, 1.0, 2.0, 5.0)
+_COLORS = colormaps["tab10"].colors
+
+
+def loss_at(loss: ClassificationLoss, logits: Tensor, present: bool) -> tuple[Tensor, Tensor]:
+    """Loss and its derivative (n,) at each of `logits` (n,), for an anchor with or without the only class.
+
+    A softmax has the logit of background at 0, which makes p_t = sigmoid(x_t) as well. Every logit is a batch of its
+    own, so what depends on the rest of a batch does not show: for GHM-C this is cross entropy at another scale.
+    """
+    loss = deepcopy(loss).eval()
+    logits = logits.detach().double().requires_grad_()
+    label = torch.tensor([0 if present else 1])
+    rest = torch.zeros(1, loss.num_logits(1) - 1, dtype=logits.dtype)
+    values = [loss(torch.cat([x.view(1, 1), rest], dim=1), label) for x in logits]
+    total = torch.stack(values)
+    return total.detach(), torch.autograd.grad(total.sum(), logits)[0]
+
+
+def figure_1() -> Figure:
+    """Cross entropy and focal loss over p_t. "Focal Loss for Dense Object Detection", figure 1."""
+    p_t = torch.linspace(0.005, 0.9999, 200, dtype=torch.float64)
+    losses = {"CE (γ = 0)": SigmoidCrossEntropyLoss(None)}
+    losses |= {f"FL, γ = {gamma:g}": SigmoidFocalLoss(None, gamma) for gamma in _GAMMAS}
+    figure, axes = _panel("$p_t$, probability of what is there", "loss")
+    axes.axvspan(0.6, 1, color="0.93", lw=0)
+    axes.text(0.8, 2.4, "well-classified\nexamples", ha="center")
+    _draw(axes, losses, p_t, lambda loss: loss_at(loss, p_t.logit(), True)[0])
+    axes.set(xlim=(0, 1), ylim=(0, 5))
+    return figure
+
+
+def figure_5() -> Figure:
+    """Cross entropy, focal loss and FL* over x_t. The paper's figure 5."""
+    return _over_x_t(_appendix_losses(), "loss", derivative=False, ylim=(0, 8))
+
+
+def figure_6() -> Figure:
+    """The derivatives of the same. The paper's figure 6."""
+    return _over_x_t(_appendix_losses(), "derivative by x", derivative=True, ylim=(-1.6, 0.1))
+
+
+def figure_7() -> Figure:
+    """FL* over x_t for many gamma and beta, after the paper's figure 7; blue are the two settings of its table 3."""
+    x_t = torch.linspace(-5, 5, 121)
+    figure, axes = _panel("$x_t$", "loss")
+    for gamma in (1.0, 2.0, 3.0, 4.0):
+        for beta in (-1.0, 0.0, 1.0, 2.0):
+            loss = SigmoidFocalStarLoss(None, gamma, beta)
+            axes.plot(x_t, _values(x_t)(loss), color="0.8", lw=1)
+    for (gamma, beta), style in {(2.0, 1.0): "-", (4.0, 0.0): "--"}.items():
+        name = {f"FL*, γ = {gamma:g}, β = {beta:g}": SigmoidFocalStarLoss(None, gamma, beta)}
+        _draw(axes, name, x_t, _values(x_t), color="C0", ls=style)
+    _draw(axes, {"CE": SigmoidCrossEntropyLoss(None)}, x_t, _values(x_t), color="k")
+    axes.set(xlim=(-5, 5), ylim=(0, 6))
+    return figure
+
+
+def logit_view(losses: Mapping[str, ClassificationLoss]) -> Figure:
+    """Loss over the logit of an anchor with the class and of one without it, one panel each."""
+    logits = torch.linspace(-8, 8, 161)
+    figure = Figure(figsize=(11, 4.5), layout="constrained")
+    for axes, present in zip(figure.subplots(1, 2, sharey=True), (True, False), strict=True):
+        axes.set_prop_cycle(color=_COLORS * 2, linestyle=["-"] * 10 + ["--"] * 10)
+        _draw(axes, losses, logits, lambda loss: loss_at(loss, logits, present)[0])  # noqa: B023
+        axes.set(title="class present" if present else "class absent", xlabel="logit")
+    figure.axes[0].set(ylabel="loss", ylim=(0, 6))
+    figure.axes[0].get_legend().remove()
+    figure.axes[1].legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+    return figure
+
+
+def save_figures(
+    losses: Mapping[str, ClassificationLoss], folder: str | Path, file_format: str
+) -> list[Path]:
+    """Write the paper's figures, and the logit view of `losses`, as "png" or "svg"; returns the files."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    figures = {f.__name__: f() for f in (figure_1, figure_5, figure_6, figure_7)}
+    figures["logit_view"] = logit_view(losses)
+    paths = {name: folder / f"{name}.{file_format}" for name in figures}
+    for name, figure in figures.items():
+        figure.savefig(paths[name], dpi=150)
+    return list(paths.values())
+
+
+def _appendix_losses() -> dict[str, ClassificationLoss]:
+    return {
+        "CE": SigmoidCrossEntropyLoss(None),
+        "FL, γ = 2": SigmoidFocalLoss(None, 2.0),
+        "FL*, γ = 2, β = 1": SigmoidFocalStarLoss(None, 2.0, 1.0),
+        "FL*, γ = 4, β = 0": SigmoidFocalStarLoss(None, 4.0, 0.0),
+    }
+
+
+def _over_x_t(
+    losses: Mapping[str, ClassificationLoss],
+    ylabel: str,
+    derivative: bool,
+    ylim: tuple[float, float],
+) -> Figure:
+    x_t = torch.linspace(-8, 8, 161)
+    figure, axes = _panel("$x_t$", ylabel)
+    _draw(axes, losses, x_t, lambda loss: loss_at(loss, x_t, True)[int(derivative)])
+    axes.set(xlim=(-8, 8), ylim=ylim)
+    return figure
+
+
+def _values(x_t: Tensor) -> Callable[[ClassificationLoss], Tensor]:
+    return lambda loss: loss_at(loss, x_t, True)[0]
+
+
+def _panel(xlabel: str, ylabel: str) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.subplots()
+    axes.set(xlabel=xlabel, ylabel=ylabel)
+    axes.grid(color="0.9")
+    return figure, axes
+
+
+def _draw(
+    axes: Axes,
+    losses: Mapping[str, ClassificationLoss],
+    x: Tensor,
+    y: Callable[[ClassificationLoss], Tensor],
+    **style: str,
+) -> None:
+    for name, loss in losses.items():
+        axes.plot(x, y(loss), label=name, **style)
+    axes.legend(frameon=False)
