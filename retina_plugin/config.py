@@ -15,7 +15,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
-from .config_check import ConfigError, check_config, check_override
+from .config_check import ConfigError, check_config, check_leads_somewhere, check_override
 
 __all__ = ["ConfigError", "add_retina_plugin_config", "get_config", "load_config"]
 
@@ -52,6 +52,8 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> DictConfig:
         cfg.train = OmegaConf.merge(defaults, cfg.train)
     for override in overrides:
         _apply(cfg, override)
+    if overrides:
+        check_config(cfg, defaults)
     return cfg
 
 
@@ -105,7 +107,15 @@ def _apply(cfg: DictConfig, override: str) -> None:
         )
     add, key, value = key.startswith("+"), key.lstrip("+"), _parse(text)
     check_override(cfg, key, value, add)
-    OmegaConf.update(cfg, key, value, merge=True, force_add=add)
+    parent, _, last = key.rpartition(".")
+    node = OmegaConf.select(cfg, parent) if parent else cfg
+    if isinstance(
+        node, DictConfig
+    ):  # the node that an interpolation leads to, and not the interpolation
+        OmegaConf.update(node, last, value, merge=True, force_add=add)
+    else:
+        OmegaConf.update(cfg, key, value, merge=True, force_add=add)
+    check_leads_somewhere(cfg, key, value)
 
 
 def _parse(text: str) -> Any:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from detectron2.utils.registry import locate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+
+_ONE_OR_SEVERAL = ({"a float", "a list"}, {"a text", "a list"})
 
 
 class ConfigError(ValueError):
@@ -61,6 +64,21 @@ def check_override(cfg: DictConfig, key: str, value: Any, add: bool = False) -> 
         _require(node, last, path)
 
 
+def check_leads_somewhere(cfg: DictConfig, key: str, value: Any) -> None:
+    """See that an interpolation such as "${losses.focal}" names something.
+
+    Raises:
+        ConfigError: with the nearest name there is.
+    """
+    match = re.fullmatch(r"\$\{([\w.\-]+)\}", value) if isinstance(value, str) else None
+    if match is None or OmegaConf.select(cfg, match[1], default=None) is not None:
+        return
+    parent, _, last = match[1].rpartition(".")
+    there = OmegaConf.select(cfg, parent, default=None) if parent else cfg
+    near = _nearest(last, set(there)) if OmegaConf.is_dict(there) else ""
+    raise ConfigError(f"override {key}={value}: the config has no {match[1]}{near}")
+
+
 def _require(node: Any, key: str, path: str) -> None:
     if OmegaConf.is_list(node) and key.isdigit() and int(key) < len(node):
         return
@@ -85,13 +103,15 @@ def _check_type(node: Any, key: str, full: str, value: Any) -> None:
     if _kind(old) != _kind(value) and not (
         _kind(old) == "a float" and _kind(value) == "an integer"
     ):
+        if _is_call(node) and {_kind(old), _kind(value)} in _ONE_OR_SEVERAL:
+            return  # the part that takes it judges it
         if not _is_call(old):
             raise ConfigError(
-                f"override {full}={value!r}: the key holds {_kind(old)} ({old}), not {_kind(value)}"
+                f"{full}={value!r}: the key holds {_kind(old)} ({old}), not {_kind(value)}"
             )
         if isinstance(value, str) and inspect.isclass(_target(old)):
             raise ConfigError(
-                f"override {full}={value!r}: the key holds a part, {_target(old).__name__}; name another one by "
+                f"{full}={value!r}: the key holds a part, {_target(old).__name__}; name another one by "
                 f"where it stands in the config, such as {full}='${{losses.{value}}}'"
             )
 
@@ -109,7 +129,9 @@ def _check_known(node: DictConfig, known: DictConfig, path: str) -> None:
     for key in node:
         if key not in known:
             raise ConfigError(f"config key {path}.{key} is unknown{_nearest(key, known)}")
-        if OmegaConf.is_dict(known[key]) and OmegaConf.is_dict(node[key]):
+        if not OmegaConf.is_interpolation(node, key):
+            _check_type(known, key, f"{path}.{key}", node[key])
+        if OmegaConf.is_dict(known[key]):
             _check_known(node[key], known[key], f"{path}.{key}")
 
 

@@ -6,12 +6,12 @@ CLS_LOSS_REGISTRY = Registry("CLS_LOSS")
 CLS_LOSS_REGISTRY.__doc__ = """
 Classification losses of dense detectors, see `modeling.losses.ClassificationLoss`.
 
-The registered object is called with `obj(cfg)` for a yacs config, and with keywords from LazyCall.
+The registered class is called with `cls(**cls.from_config(cfg))` for a yacs config, and with keywords from LazyCall.
 """
 
 BOX_LOSS_REGISTRY = Registry("BOX_LOSS")
 BOX_LOSS_REGISTRY.__doc__ = """
 Box regression losses on foreground anchors, see `modeling.losses.BoxLoss`.
 
-The registered object is called with `obj(cfg)` for a yacs config, and with keywords from LazyCall.
+The registered class is called with `cls(**cls.from_config(cfg))` for a yacs config, and with keywords from LazyCall.
 """

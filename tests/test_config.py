@@ -6,7 +6,6 @@ import pytest
 import torch
 from conftest import QUICK, ROOT
 from detectron2.config import LazyConfig, instantiate
-from omegaconf import OmegaConf
 
 from retina_plugin.config import ConfigError, get_config, load_config
 from retina_plugin.modeling.backbone import without_pretrained_weights
@@ -30,7 +29,8 @@ def test_every_config_builds_its_parts_and_survives_a_round_trip(path, tmp_path)
         assert instantiate(loader.mapper).image_format == cfg.model.input_format
     LazyConfig.save(cfg, str(tmp_path / "config.yaml"))
     again = load_config(tmp_path / "config.yaml")
-    assert OmegaConf.to_yaml(again) == OmegaConf.to_yaml(load_config(tmp_path / "config.yaml"))
+    LazyConfig.save(again, str(tmp_path / "again.yaml"))
+    assert (tmp_path / "again.yaml").read_text() == (tmp_path / "config.yaml").read_text()
     with without_pretrained_weights():
         twin = instantiate(again.model)
     shapes = {name: p.shape for name, p in model.state_dict().items()}
@@ -89,20 +89,31 @@ def test_anchors_classes_and_backbone_are_one_override_each():
         ("model.head.norms=GN", r"model.head.norms is unknown; did you mean norm\?"),
         (
             "train.max_iter=many",
-            r"train.max_iter='many': the key holds an integer \(150\), not a text",
+            r"train.max_iter='many': the key holds an integer \(120\), not a text",
         ),
-        ("train.max_iter=1.5", r"an integer \(150\), not a float"),
+        ("train.max_iter=1.5", r"an integer \(120\), not a float"),
         ("model.head.conv_dims=64", r"holds a list"),
         ("train.amp=1", r"keys of its own"),
-        ("train.max_iter.x=1", r"train.max_iter is 150 and has no keys below it"),
+        ("train.max_iter.x=1", r"train.max_iter is 120 and has no keys below it"),
         ("model.cls_loss=focal", r"model.cls_loss='focal'.*SigmoidFocalLoss.*\$\{losses.focal\}"),
         ("max_iter", r"'max_iter' is no override: write key=value"),
+        ("model.cls_loss=${losses.fokal}", r"no losses.fokal; did you mean focal\?"),
+        ("+model.foo=3", r"model.foo is unknown"),
         ("model.head.conv_dims=[1,2", r"cannot be parsed"),
     ],
 )
 def test_bad_overrides_name_the_key(override, message):
     with pytest.raises(ConfigError, match=message):
         get_config(QUICK, [override])
+
+
+def test_an_override_reaches_through_an_interpolation():
+    for key in ("model.cls_loss.gamma", "model.head.cls_loss.gamma", "losses.focal.gamma"):
+        cfg = get_config(QUICK, [f"{key}=3.0"])
+        loss = instantiate(cfg.model.cls_loss)
+        assert (type(loss).__name__, loss.gamma, loss.alpha) == ("SigmoidFocalLoss", 3.0, 0.25)
+    cfg = get_config(QUICK, ["losses.focal.alpha=[0.2,0.3,0.4]"])
+    assert instantiate(cfg.model.cls_loss).alpha == (0.2, 0.3, 0.4)
 
 
 def test_an_argument_that_the_config_leaves_out_can_be_set():
@@ -119,6 +130,7 @@ def test_an_argument_that_the_config_leaves_out_can_be_set():
             "train = dict(amp=dict(enable=True))",
             r"train.amp.enable is unknown; did you mean enabled",
         ),
+        ("train = dict(max_iter='hundred')", r"train.max_iter='hundred': the key holds an integer"),
         ("1 / 0", r"raises ZeroDivisionError: division by zero"),
         ("from .nothing import x", r"raises ImportError: .*nothing"),
         ("x = = 1", r"raises SyntaxError"),

@@ -2,10 +2,9 @@
 """Train the variants of a study over its seeds, each run in a process of its own, and write one report."""
 
 import argparse
-import sys
 
 from retina_plugin.engine.cli import exit_with
-from retina_plugin.study import load_study, run_study, write_report
+from retina_plugin.study import load_study, report_outcome, run_study
 
 
 def main() -> None:
@@ -19,13 +18,7 @@ def main() -> None:
     parser.add_argument("opts", nargs="*", help="key=value overrides for every run")
     args = parser.parse_intermixed_args()
     study = load_study(args.study, args.seeds, args.only, args.output, args.opts)
-    results = run_study(study)
-    page = write_report(study, results, args.num_images)
-    print(page.with_name("report.md").read_text())
-    print(f"report: {page}")
-    failed = [r for r in results if r.error]
-    if failed:
-        sys.exit(f"error: {len(failed)} of {len(results)} runs failed: {failed[0].error}")
+    report_outcome(study, run_study(study), args.num_images)
 
 
 if __name__ == "__main__":

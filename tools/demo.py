@@ -4,7 +4,7 @@
 from pathlib import Path
 
 from retina_plugin.engine.cli import exit_with
-from retina_plugin.study import load_study, run_study, write_report
+from retina_plugin.study import load_study, report_outcome, run_study
 
 _ROOT = Path(__file__).resolve().parent.parent
 
@@ -20,9 +20,7 @@ def main() -> None:
     print(
         "Training two detectors that differ in one line; each takes a minute or two on two cores."
     )
-    page = write_report(study, run_study(study))
-    print(page.with_name("report.md").read_text())
-    print(f"Look at the pictures: {page}")
+    report_outcome(study, run_study(study))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
 #!/bin/sh
 # Makes $VENV with everything that retina_plugin needs, from PyPI. A detectron2 that is already in $VENV is kept.
 set -eu
-[ -x "$VENV/bin/python" ] || "$PYTHON" -m venv "$VENV"
-py="$VENV/bin/python"
-"$py" -c 'import sys; sys.exit(sys.version_info < (3, 10))' || {
+"$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 10))' || {
     echo "error: retina_plugin needs Python 3.10 or later; set PYTHON=... to one" >&2
     exit 1
 }
+[ -x "$VENV/bin/python" ] || "$PYTHON" -m venv "$VENV"
+py="$VENV/bin/python"
 pip="$py -m pip --disable-pip-version-check"
 # Some of the pinned versions are not made for Python 3.10, which takes the newest that are.
 pins=$("$py" -c 'import sys; print("-c constraints.txt" if sys.version_info >= (3, 11) else "")')

@@ -13,7 +13,7 @@ from ..common.train import train
 
 # the dials of the data: how many objects drown in how much clutter, and how large they are in pixels
 synthetic = dict(
-    seed=0, image_size=192, objects=[1, 4], object_size=[10, 56], clutter=[12, 24], noise=16
+    seed=0, image_size=192, objects=[1, 3], object_size=[10, 48], clutter=[16, 32], noise=28
 )
 
 dataloader.train.dataset.names = L(register_synthetic)(
@@ -33,10 +33,10 @@ model.backbone.out_channels = 64
 model.head.conv_dims = [64]
 
 optimizer.lr = 1e-3
-train.max_iter = 150
+train.max_iter = 120
 train.clip_grad_norm = 10.0
-train.eval_period = 0
+train.eval_period = 40
 train.log_period = 10
-train.vis_period = 50
-train.checkpointer.period = 50
+train.vis_period = 40
+train.checkpointer.period = 40
 train.output_dir = "./output/retinanet_tiny_synthetic"

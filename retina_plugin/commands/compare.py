@@ -14,7 +14,7 @@ from tqdm import tqdm
 from ..config import load_config
 from ..predictor import LazyPredictor
 from ..visualize import draw_detections, draw_ground_truth, grid, titled
-from .images import find_images, read_rgb, write_rgb
+from .images import drawing_names, find_images, read_rgb, write_rgb
 
 __all__ = ["compare", "run_names", "test_images"]
 
@@ -46,11 +46,10 @@ def compare(
         entries = [{"file_name": str(path)} for path in find_images(inputs)]
     else:
         entries = test_images(runs[0], num_images)
-    written = []
-    for entry in tqdm(entries, desc="compare", unit="image"):
-        picture = _side_by_side(entry, predictors, names or run_names(runs), score_thresh)
-        written.append(Path(output, Path(entry["file_name"]).stem + ".png"))
-        write_rgb(written[-1], picture)
+    written = [Path(output, name) for name in drawing_names([e["file_name"] for e in entries])]
+    jobs = list(zip(entries, written, strict=True))
+    for entry, path in tqdm(jobs, desc="compare", unit="image"):
+        write_rgb(path, _side_by_side(entry, predictors, names or run_names(runs), score_thresh))
     return written
 
 

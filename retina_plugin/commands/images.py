@@ -36,6 +36,18 @@ def find_images(inputs: Sequence[str]) -> list[Path]:
     return list(found)
 
 
+def drawing_names(paths: Sequence[str | Path]) -> list[str]:
+    """A .png name for every image: its stem, and a number behind it where an earlier image has that name."""
+    names: dict[str, None] = {}
+    for stem in (Path(path).stem for path in paths):
+        name, number = stem, 1
+        while name in names:
+            number += 1
+            name = f"{stem}_{number}"
+        names[name] = None
+    return [f"{name}.png" for name in names]
+
+
 def read_rgb(path: str | Path) -> np.ndarray:
     """An image as (H, W, 3) RGB uint8, turned upright as its EXIF says.
 

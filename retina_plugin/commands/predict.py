@@ -12,7 +12,7 @@ from tqdm import tqdm
 from ..data import DataError
 from ..predictor import LazyPredictor
 from ..visualize import draw_detections
-from .images import find_images, read_rgb, write_json, write_rgb
+from .images import drawing_names, find_images, read_rgb, write_json, write_rgb
 
 __all__ = ["predict", "to_coco"]
 
@@ -31,33 +31,37 @@ def predict(
         inputs: files, folders or glob patterns.
         output: folder.
         score_thresh: only detections above are drawn; the json has all that the model gives.
-        image_ids: id by file name; others are counted from 1.
+        image_ids: id by file name, which may begin with folders; without it images are counted from 1.
 
     Returns:
         What the json holds: image_id, file_name, category_id, bbox in XYWH pixels and score per detection.
 
     Raises:
-        DataError: for an input that names no image; or, after all others are done, for images that cannot be read.
+        DataError: for an input that names no image, or one without an id; or, after all others, for unreadable images.
     """
     paths, unreadable, results = find_images(inputs), [], []
-    for number, path in enumerate(tqdm(paths, desc="predict", unit="image"), 1):
+    ids = [_image_id(path, number, image_ids) for number, path in enumerate(paths, 1)]
+    jobs = list(zip(ids, paths, drawing_names(paths), strict=True))
+    for image_id, path, drawing in tqdm(jobs, desc="predict", unit="image"):
         try:
-            image = read_rgb(path)
+            instances = _detect(predictor, path, Path(output, drawing), score_thresh)
         except DataError as e:
             unreadable.append(str(e))
             continue
-        instances = predictor(image[:, :, ::-1])
-        drawing = draw_detections(image, instances, predictor.metadata, score_thresh)
-        write_rgb(Path(output, _unique_names(paths)[path] + ".png"), drawing)
-        image_id = (image_ids or {}).get(path.name, number)
-        ids = predictor.metadata.as_dict().get("category_ids")
-        results += [
-            {"image_id": image_id, "file_name": path.name} | r for r in to_coco(instances, ids)
-        ]
+        key = {"image_id": image_id, "file_name": path.name}
+        category_ids = predictor.metadata.as_dict().get("category_ids")
+        results += [key | result for result in to_coco(instances, category_ids)]
     write_json(Path(output, "detections.json"), results)
     if unreadable:
         raise DataError(f"{len(unreadable)} of {len(paths)} images: " + "; ".join(unreadable))
     return results
+
+
+def _detect(predictor: LazyPredictor, path: Path, drawing: Path, score_thresh: float) -> Instances:
+    image = read_rgb(path)
+    instances = predictor(image[:, :, ::-1])
+    write_rgb(drawing, draw_detections(image, instances, predictor.metadata, score_thresh))
+    return instances
 
 
 def to_coco(instances: Instances, category_ids: Sequence[int] | None) -> list[dict[str, Any]]:
@@ -71,7 +75,12 @@ def to_coco(instances: Instances, category_ids: Sequence[int] | None) -> list[di
     ]
 
 
-def _unique_names(paths: Sequence[Path]) -> dict[Path, str]:
-    """Stems, with the folder's name where two files would share one."""
-    stems = [path.stem for path in paths]
-    return {p: p.stem if stems.count(p.stem) == 1 else f"{p.parent.name}_{p.name}" for p in paths}
+def _image_id(path: Path, number: int, image_ids: dict[str, int] | None) -> int:
+    """The id of the file name that the path ends with; its number in the list without ids."""
+    if image_ids is None:
+        return number
+    parts = path.parts
+    for length in range(1, len(parts) + 1):
+        if (image_id := image_ids.get("/".join(parts[-length:]))) is not None:
+            return image_id
+    raise DataError(f"{path} is not among the file names that have image ids")

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from detectron2.data import DatasetCatalog
+
 from .coco import register_coco
 
 _SETS = {
@@ -16,6 +18,8 @@ def register_builtin() -> None:
     root = Path(os.environ.get("DETECTRON2_DATASETS", "datasets")).expanduser()
     for name, origin in _SETS.items():
         for split in ("train", "val"):
+            if f"{name}_{split}" in DatasetCatalog.list():
+                continue  # the project's own of that name
             register_coco(
                 json_file=root / name / f"instances_{split}.json",
                 image_root=root / name / "images",

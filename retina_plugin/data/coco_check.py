@@ -31,8 +31,10 @@ def check_coco_json(path: str | Path, hint: str = "") -> None:
         _check_ids(path, content)
         for annotation in content["annotations"]:
             _check_box(path, annotation)
-    except (KeyError, TypeError) as e:
+    except KeyError as e:
         raise DataError(f"{path} has an entry without {e}, which COCO's format asks for") from e
+    except TypeError as e:
+        raise DataError(f"{path} is not in COCO's format: {e}") from e
 
 
 def _read(path: Path, hint: str) -> Any:
@@ -48,8 +50,9 @@ def _read(path: Path, hint: str) -> Any:
 
 
 def _check_ids(path: str | Path, content: dict[str, Any]) -> None:
-    categories = _unique(path, "category", (c["id"] for c in content["categories"]))
+    categories = _unique(path, "category", (c["id"] for c in content["categories"] if c["name"]))
     images = _unique(path, "image", (i["id"] for i in content["images"]))
+    _unique(path, "annotation", (a["id"] for a in content["annotations"]))
     for image in content["images"]:
         image["file_name"], image["width"], image["height"]
     for annotation in content["annotations"]:
@@ -70,6 +73,10 @@ def _unique(path: str | Path, what: str, ids: Iterable[int]) -> set[int]:
 
 
 def _check_box(path: str | Path, annotation: dict[str, Any]) -> None:
+    if annotation.get("ignore"):
+        raise DataError(
+            f"{path}: annotation {annotation['id']} is marked 'ignore', which Detectron2 does not know; use 'iscrowd'"
+        )
     box = annotation["bbox"]
     numbers = isinstance(box, list) and all(isinstance(x, int | float) for x in box)
     if not numbers or len(box) != 4 or not all(math.isfinite(x) for x in box):

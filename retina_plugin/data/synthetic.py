@@ -38,10 +38,10 @@ class SyntheticDials:
 
     seed: int = 0
     image_size: int = 192
-    objects: tuple[int, int] = (1, 4)
-    object_size: tuple[int, int] = (10, 56)
-    clutter: tuple[int, int] = (12, 24)
-    noise: int = 16
+    objects: tuple[int, int] = (1, 3)
+    object_size: tuple[int, int] = (10, 48)
+    clutter: tuple[int, int] = (16, 32)
+    noise: int = 28
 
     def __post_init__(self) -> None:
         for name, lowest in (("objects", 0), ("clutter", 0), ("object_size", 8)):

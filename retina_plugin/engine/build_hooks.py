@@ -8,9 +8,10 @@ from typing import Any
 from detectron2.config import instantiate
 from detectron2.engine import HookBase, default_writers, hooks
 from detectron2.utils import comm
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
+from ..config import ConfigError
 from .checkpoint import RunCheckpointer
 from .hooks import BestCheckpointer, VisualizeDetections
 from .run_data import run_metadata
@@ -22,8 +23,15 @@ def build_hooks(
     checkpointer: RunCheckpointer,
     test: Callable[[], dict[str, Any]],
 ) -> list[HookBase | None]:
-    """Schedule, checkpoints, evaluation by `test`, the best checkpoint and pictures, in the order they run."""
+    """Schedule, checkpoints, evaluation by `test`, the best checkpoint and pictures, in the order they run.
+
+    Raises:
+        ConfigError: for a period that is none.
+    """
     train = cfg.train
+    for key in ("max_iter", "log_period", "checkpointer.period"):
+        if OmegaConf.select(train, key) < 1:
+            raise ConfigError(f"train.{key} must be 1 or more, got {OmegaConf.select(train, key)}")
     is_main = comm.is_main_process()
     best = RunCheckpointer(model, train.output_dir, tag=False)
     return [

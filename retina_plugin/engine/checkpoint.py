@@ -24,16 +24,16 @@ class CheckpointError(ValueError):
 
 
 def find_weights(run_dir: str | Path) -> Path:
-    """The final checkpoint of a run folder, or the last one of a run that has not ended.
+    """The checkpoint that a run folder was left with: the final one of a run that has ended.
 
     Raises:
         CheckpointError: if there is none.
     """
     final, tag = Path(run_dir, "model_final.pth"), Path(run_dir, "last_checkpoint")
+    if tag.is_file() and (last := Path(run_dir, tag.read_text().strip())).is_file():
+        return last
     if final.is_file():
         return final
-    if tag.is_file():
-        return Path(run_dir, tag.read_text().strip())
     raise CheckpointError(f"run folder {run_dir} holds no checkpoint: train it first")
 
 

@@ -10,8 +10,9 @@ from typing import Any, NoReturn
 
 import torch
 from detectron2.engine import default_argument_parser, launch
+from torch.multiprocessing import ProcessRaisedException
 
-from ..config import ConfigError
+from ..config import ConfigError, load_config
 from .train import main
 
 _EPILOG = """
@@ -42,13 +43,19 @@ def exit_with(command: Callable[[], Any]) -> NoReturn:
         command()
     except KeyboardInterrupt:
         sys.exit(130)
-    except (ValueError, OSError, FloatingPointError) as e:
+    except (ValueError, OSError, FloatingPointError, ProcessRaisedException) as e:
         if os.environ.get("RETINA_PLUGIN_TRACEBACK"):
             raise
-        # a data loader's worker wraps an error into its traceback; the last line is the error itself
-        print(f"error: {str(e).strip().splitlines()[-1]}", file=sys.stderr)
+        print(f"error: {_one_line(e)}", file=sys.stderr)
         sys.exit(1)
     sys.exit(0)
+
+
+def _one_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).strip().splitlines()]
+    if any("Traceback" in line for line in lines):
+        return lines[-1]  # other processes wrap an error into its traceback
+    return " ".join(lines)
 
 
 def _launch(args: argparse.Namespace) -> None:
@@ -57,4 +64,6 @@ def _launch(args: argparse.Namespace) -> None:
         raise ConfigError(
             f"--num-gpus {args.num_gpus} asks for more GPUs than the {torch.cuda.device_count()} that are there"
         )
+    if world_size > 1:
+        load_config(args.config_file, args.opts)  # one error instead of one per process
     launch(main, args.num_gpus, args.num_machines, args.machine_rank, args.dist_url, args=(args,))

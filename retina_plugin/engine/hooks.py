@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,15 +17,23 @@ from ..visualize import draw_detections, draw_ground_truth, grid, titled
 
 
 class BestCheckpointer(hooks.BestCheckpointer):
-    """Opens upstream's memory: after a resume it still knows how good the best was."""
+    """Opens upstream's memory: a resumed run still knows how good its best was, from a json beside the checkpoint."""
 
-    def state_dict(self) -> dict[str, Any]:
-        """Best value so far and its iteration."""
-        return {"best_metric": self.best_metric, "best_iter": self.best_iter}
+    @property
+    def _memory(self) -> Path:
+        return Path(self._checkpointer.save_dir, f"{self._file_prefix}.json")
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restore what `state_dict` gave."""
-        self.best_metric, self.best_iter = state_dict["best_metric"], state_dict["best_iter"]
+    def before_train(self) -> None:
+        """Remember the best of the run that is resumed."""
+        if self.trainer.start_iter > 0 and self._memory.is_file():
+            known = json.loads(self._memory.read_text())
+            self.best_metric, self.best_iter = known.get(self._val_metric), known["iteration"]
+
+    def _update_best(self, val: float, iteration: int) -> bool:
+        updated = super()._update_best(val, iteration)
+        if updated:
+            self._memory.write_text(json.dumps({self._val_metric: val, "iteration": iteration}))
+        return updated
 
 
 class VisualizeDetections(HookBase):

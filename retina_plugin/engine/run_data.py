@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Sequence
+
 from detectron2.config import instantiate
 from detectron2.data import Metadata
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import InterpolationToMissingValueError, MissingMandatoryValue
 
 from ..config import ConfigError
-from ..data import dataset_metadata
-from .setup import missing_key_message
+from ..data import DataError, dataset_metadata
+from .setup import building
 
 
 def record_data(cfg: DictConfig) -> None:
@@ -19,38 +21,48 @@ def record_data(cfg: DictConfig) -> None:
 
     Raises:
         ConfigError: if model.num_classes is not the number of categories.
-        DataError: if the data cannot be read.
+        DataError: if the data cannot be read, or training and test data differ in their categories.
     """
-    try:
-        names = instantiate(cfg.dataloader.train.dataset.names)
+    with building(cfg, "data"):
+        train_names = instantiate(cfg.dataloader.train.dataset.names)
+        test_names = instantiate(cfg.dataloader.test.dataset.names)
         num_classes = instantiate(cfg.model.num_classes)
-    except (MissingMandatoryValue, InterpolationToMissingValueError) as e:
-        raise ConfigError(missing_key_message(cfg)) from e
-    test_names = instantiate(cfg.dataloader.test.dataset.names)
-    name, _ = (
-        dataset_metadata(n if isinstance(n, str) else n[0]).name for n in (names, test_names)
-    )
-    metadata = dataset_metadata(name)
-    if len(metadata.thing_classes) != num_classes:
+    first, *others = [dataset_metadata(n) for n in [*_list(train_names), *_list(test_names)]]
+    for other in others:
+        _check_same_classes(first, other)
+    if len(first.thing_classes) != num_classes:
         raise ConfigError(
-            f"model.num_classes={num_classes}, but {name} has {len(metadata.thing_classes)} categories: "
-            f"set model.num_classes={len(metadata.thing_classes)}"
+            f"model.num_classes={num_classes}, but {first.name} has {len(first.thing_classes)} categories: "
+            f"set model.num_classes={len(first.thing_classes)}"
         )
-    ids = metadata.as_dict().get("thing_dataset_id_to_contiguous_id", {})
+    ids = first.as_dict().get("thing_dataset_id_to_contiguous_id", {})
     cfg.model.num_classes = num_classes
     cfg.metadata = {
-        "thing_classes": list(metadata.thing_classes),
+        "thing_classes": list(first.thing_classes),
         "category_ids": list(ids) or list(range(num_classes)),
     }
 
 
 def run_metadata(cfg: DictConfig) -> Metadata:
-    """Class names and category ids that a run recorded; without any, nothing but what its data set's name tells."""
+    """Class names and category ids that a run recorded; without any, the names of its data set if that is there."""
     metadata = Metadata(name="run")
     recorded = cfg.get("metadata")
     if recorded is not None:
         metadata.set(**OmegaConf.to_container(recorded))
     elif isinstance(names := cfg.dataloader.test.dataset.names, str):
-        known = dataset_metadata(names)
-        metadata.set(thing_classes=known.thing_classes)
+        with contextlib.suppress(DataError):
+            metadata.set(thing_classes=dataset_metadata(names).thing_classes)
     return metadata
+
+
+def _list(names: str | Sequence[str]) -> list[str]:
+    return [names] if isinstance(names, str) else list(names)
+
+
+def _check_same_classes(first: Metadata, other: Metadata) -> None:
+    ours, theirs = list(first.thing_classes), list(other.thing_classes)
+    if ours != theirs:
+        raise DataError(
+            "data sets must have the same categories in the same order, but "
+            f"{first.name} has {ours} and {other.name} has {theirs}"
+        )

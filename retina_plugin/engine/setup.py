@@ -47,14 +47,29 @@ def build_model(cfg: DictConfig, pretrained: bool = True) -> nn.Module:
         pretrained: False leaves ImageNet weights out, for when a checkpoint replaces them.
 
     Raises:
-        ConfigError: if a key that has to be given is missing.
+        ConfigError: if a key that has to be given is missing, or has a value that its part refuses.
     """
     seed_all_rng(cfg.train.seed)
-    with contextlib.nullcontext() if pretrained else without_pretrained_weights():
-        try:
-            return instantiate(cfg.model)
-        except (MissingMandatoryValue, InterpolationToMissingValueError) as e:
-            raise ConfigError(missing_key_message(cfg)) from e
+    weights = contextlib.nullcontext() if pretrained else without_pretrained_weights()
+    with weights, building(cfg, "model"):
+        return instantiate(cfg.model)
+
+
+@contextlib.contextmanager
+def building(cfg: DictConfig, what: str) -> Iterator[None]:
+    """Parts are built from the config here: what they refuse is an error of the config.
+
+    Raises:
+        ConfigError: with the reason.
+    """
+    try:
+        yield
+    except (MissingMandatoryValue, InterpolationToMissingValueError) as e:
+        raise ConfigError(missing_key_message(cfg)) from e
+    except (ValueError, OSError):
+        raise
+    except Exception as e:
+        raise ConfigError(f"{what} of the config cannot be built: {type(e).__name__}: {e}") from e
 
 
 def missing_key_message(cfg: DictConfig) -> str:
@@ -77,8 +92,9 @@ def prepare_folder(cfg: DictConfig, resume: bool) -> None:
 
     Raises:
         OSError: if the folder cannot be written to.
+        ConfigError: if it holds an earlier run, and folders that do not belong to that.
     """
-    folder = Path(cfg.train.output_dir)
+    folder = Path(cfg.train.output_dir).resolve()
     if comm.is_main_process():
         moved = None if resume else _move_aside(folder)
         (folder / "inference").mkdir(parents=True, exist_ok=True)
@@ -92,6 +108,11 @@ def prepare_folder(cfg: DictConfig, resume: bool) -> None:
 def _move_aside(folder: Path) -> Path | None:
     if not any((folder / name).exists() for name in _RUN_FILES):
         return None
+    others = [p.name for p in folder.iterdir() if p.is_dir() and p.name != "inference"]
+    if others:
+        raise ConfigError(
+            f"train.output_dir={folder} holds an earlier run and other folders ({', '.join(others)}): choose another"
+        )
     number = 1
     while (target := folder.with_name(f"{folder.name}.{number}")).exists():
         number += 1

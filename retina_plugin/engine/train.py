@@ -25,7 +25,7 @@ from .build_hooks import build_hooks, build_writer
 from .checkpoint import RunCheckpointer, find_weights
 from .logs import log_to_file, log_to_terminal
 from .run_data import record_data
-from .setup import build_model, prepare_folder, resolve_device
+from .setup import build_model, building, prepare_folder, resolve_device
 
 __all__ = ["do_test", "do_train", "main"]
 
@@ -40,6 +40,9 @@ def main(args: argparse.Namespace) -> dict[str, Any]:
     """
     log_to_terminal()
     cfg = load_config(args.config_file, args.opts)
+    for section in ("model", "dataloader", "optimizer", "lr_multiplier", "train"):
+        if cfg.get(section) is None:
+            raise ConfigError(f"{args.config_file} is no training config: it has no {section}")
     record_data(cfg)
     if args.eval_only:
         weights = cfg.train.init_checkpoint or find_weights(cfg.train.output_dir)
@@ -66,10 +69,12 @@ def do_train(cfg: DictConfig, resume: bool = False) -> dict[str, Any]:
     if cfg.train.amp.enabled and not device.startswith("cuda"):
         raise ConfigError(f"train.amp.enabled needs CUDA, but train.device is {device}")
     model = build_model(cfg, pretrained=not resume).to(device)
-    optimizer = build_optimizer(cfg, model)
-    test_loader = instantiate(cfg.dataloader.test)
-    seed_all_rng(cfg.train.seed + comm.get_rank())  # the same images whatever the model drew
-    train_loader = instantiate(cfg.dataloader.train)
+    with building(cfg, "optimizer"):
+        optimizer = build_optimizer(cfg, model)
+    with building(cfg, "dataloader"):
+        test_loader = instantiate(cfg.dataloader.test)
+        seed_all_rng(cfg.train.seed + comm.get_rank())  # the same images whatever the model drew
+        train_loader = instantiate(cfg.dataloader.train)
     ddp_model = create_ddp_model(model, **cfg.train.ddp)
     trainer_class = AMPTrainer if cfg.train.amp.enabled else SimpleTrainer
     trainer = trainer_class(ddp_model, train_loader, optimizer)
@@ -80,7 +85,8 @@ def do_train(cfg: DictConfig, resume: bool = False) -> dict[str, Any]:
         results.update(do_test(cfg, ddp_model, test_loader) or {})
         return results
 
-    trainer.register_hooks(build_hooks(cfg, model, checkpointer, test))
+    with building(cfg, "lr_multiplier or train"):
+        trainer.register_hooks(build_hooks(cfg, model, checkpointer, test))
     if resume:
         start_iter = checkpointer.resume()
         origin = f"Resuming at iteration {start_iter}"
@@ -122,6 +128,6 @@ def _log_facts(model: nn.Module, device: str, origin: str) -> None:
     versions = f"retina_plugin {__version__}, detectron2 {detectron2.__version__}, torch {torch.__version__}"
     logger.info("%s, Python %s", versions, platform.python_version())
     millions = sum(p.numel() for p in model.parameters()) / 1e6
-    losses = [repr(part) for part in (model.cls_loss, model.box_loss)]
+    losses = [repr(getattr(model, part, None)) for part in ("cls_loss", "box_loss")]
     logger.info("%.2f M parameters on %s, losses %s and %s", millions, device, *losses)
     logger.info(origin)

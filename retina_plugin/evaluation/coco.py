@@ -12,7 +12,19 @@ __all__ = ["COCOEvaluator"]
 
 
 class COCOEvaluator(evaluation.COCOEvaluator):
-    """Opens upstream's NaN for no detections at all: where there are objects, their AP is then 0."""
+    """Opens two closed points of upstream's.
+
+    Its NaN for no detections at all: where there are objects, their AP is then 0. Its need for the `area` and `iscrowd`
+    of every annotation, which many json files leave out: the box's area, and no crowd.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """As upstream's."""
+        super().__init__(*args, **kwargs)
+        for annotation in self._coco_api.anns.values():
+            _, _, width, height = annotation["bbox"]
+            annotation.setdefault("area", width * height)
+            annotation.setdefault("iscrowd", 0)
 
     def _derive_coco_results(
         self, coco_eval: COCOeval | None, iou_type: str, class_names: list[str] | None = None

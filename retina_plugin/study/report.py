@@ -23,7 +23,7 @@ from .curves import draw_curves
 from .results import METRICS, Row, RunResult, tabulate_runs
 from .spec import Study
 
-__all__ = ["write_report"]
+__all__ = ["report_outcome", "write_report"]
 
 
 def write_report(study: Study, results: Sequence[RunResult], num_images: int = 4) -> Path:
@@ -63,6 +63,16 @@ def write_report(study: Study, results: Sequence[RunResult], num_images: int = 4
     embedded = {"curves": _embed(curves), "pictures": [_embed(path) for path in pictures]}
     page.write_text(_render("report.html.j2", content | embedded))
     return page
+
+
+def report_outcome(study: Study, results: Sequence[RunResult], num_images: int = 4) -> None:
+    """Write the report, print its table, and end the process with 1 if a run failed."""
+    page = write_report(study, results, num_images)
+    print(page.with_name("report.md").read_text())
+    print(f"report with pictures: {page}")
+    failed = [r for r in results if r.error]
+    if failed:
+        sys.exit(f"error: {len(failed)} of {len(results)} runs failed: {failed[0].error}")
 
 
 def _facts(study: Study) -> dict[str, Any]:

@@ -8,11 +8,12 @@ import logging
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
+from detectron2.config import LazyConfig
 from tqdm import tqdm
 
 from .. import __version__
@@ -115,7 +116,9 @@ def _known_result(run_dir: Path) -> dict[str, Any]:
 def _digest(study: Study, variant: Variant, seed: int) -> str:
     cfg = study.run_config(variant, seed)
     cfg.train.output_dir = ""
-    text = str(OmegaConf.to_container(cfg, resolve=False))
+    with tempfile.TemporaryDirectory() as folder:
+        LazyConfig.save(cfg, f"{folder}/config.yaml")  # targets by name, the same in every process
+        text = Path(folder, "config.yaml").read_text()
     return hashlib.sha256(f"{__version__} {text}".encode()).hexdigest()
 
 

@@ -12,7 +12,7 @@ from detectron2.data import DatasetCatalog
 from detectron2.structures import Boxes, Instances
 
 from retina_plugin.commands.compare import compare, run_names
-from retina_plugin.commands.images import find_images
+from retina_plugin.commands.images import drawing_names, find_images
 from retina_plugin.commands.predict import predict, to_coco
 from retina_plugin.config import load_config
 from retina_plugin.data import DataError
@@ -58,9 +58,7 @@ def test_results_evaluate_to_what_the_evaluator_found(trained_run, images, tmp_p
 
     found = predict(LazyPredictor.from_run(trained_run), [images], tmp_path)
     expected = final_metrics(trained_run)["bbox/AP"]
-    if not found:
-        assert not expected > 0
-        return
+    assert found and expected > 0
     truth = COCO(images.replace("/images", "/instances.json"))
     evaluation = COCOeval(truth, truth.loadRes(str(tmp_path / "detections.json")), "bbox")
     evaluation.evaluate()
@@ -92,6 +90,18 @@ def test_an_unreadable_image_is_named_and_the_others_are_done(trained_run, image
         predict(LazyPredictor.from_run(trained_run), inputs, tmp_path / "out")
     assert (tmp_path / "out" / "000002.png").is_file()
     assert (tmp_path / "out" / "detections.json").is_file()
+
+
+def test_image_ids_follow_file_names_with_folders(trained_run, images, tmp_path):
+    predictor, inputs = LazyPredictor.from_run(trained_run), [f"{images}/000002.png"]
+    ids = {"images/000002.png": 77, "other/000002.png": 5}
+    assert {r["image_id"] for r in predict(predictor, inputs, tmp_path, image_ids=ids)} == {77}
+    with pytest.raises(DataError, match=r"000002.png is not among the file names"):
+        predict(predictor, inputs, tmp_path, image_ids={"a.png": 1})
+
+
+def test_images_of_one_name_do_not_overwrite_each_other():
+    assert drawing_names(["a/x/1.png", "b/x/1.png", "1_2.png"]) == ["1.png", "1_2.png", "1_2_2.png"]
 
 
 def test_compare_has_a_column_per_run_and_one_of_truth(trained_run, tmp_path):

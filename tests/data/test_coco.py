@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 from conftest import real_data
-from detectron2.data import DatasetCatalog
+from detectron2.data import DatasetCatalog, MetadataCatalog
 from PIL import Image
 
 from retina_plugin.data import (
@@ -63,6 +63,10 @@ def test_a_good_file_loads(tmp_path):
         (coco(images=[{"id": 1, "file_name": "a.png"}]), "entry without 'width'"),
         (annotation(category_id=8), "annotation 1 has category_id 8, which is not declared"),
         (annotation(image_id=5), "image_id 5, which is not declared"),
+        (coco(categories=[{"id": 7}]), "entry without 'name'"),
+        (coco(annotations=[1]), "not in COCO's format"),
+        (coco(annotations=coco()["annotations"] * 2), "annotation id 1 twice"),
+        (annotation(ignore=1), "annotation 1 is marked 'ignore'"),
         (annotation(bbox=[1, 2, 3]), r"bbox \[1, 2, 3\], not four"),
         (annotation(bbox=[1, 2, 3, None]), "not four finite"),
         (coco(categories=[{"id": 7, "name": "a"}, {"id": 7, "name": "b"}]), "category id 7 twice"),
@@ -122,13 +126,29 @@ def test_boxes_out_of_the_image_are_clipped_and_empty_ones_dropped(tmp_path):
 
 
 def test_builtin_sets_say_where_they_belong(tmp_path, monkeypatch):
+    def again():
+        for name in ("bccd_train", "bccd_val"):
+            DatasetCatalog.remove(name)
+            MetadataCatalog.remove(name)
+        register_builtin()
+
     monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path))
+    again()
+    with pytest.raises(DataError, match=r"bccd \(blood cells.*DETECTRON2_DATASETS"):
+        DatasetCatalog.get("bccd_train")
+    monkeypatch.undo()
+    again()
+
+
+def test_a_projects_own_name_is_left_alone(tmp_path):
+    path = write(tmp_path, coco())
+    register_coco(path, tmp_path / "images", name="bccd_train")
     register_builtin()
     try:
-        with pytest.raises(DataError, match=r"bccd \(blood cells.*DETECTRON2_DATASETS"):
-            DatasetCatalog.get("bccd_train")
+        assert MetadataCatalog.get("bccd_train").json_file == str(path)
     finally:
-        monkeypatch.undo()
+        DatasetCatalog.remove("bccd_train")
+        MetadataCatalog.remove("bccd_train")
         register_builtin()
 
 

@@ -25,6 +25,34 @@ def test_bad_input_is_one_line_and_exit_code_1(capsys, tmp_path):
     assert code == 1 and "did you mean max_iter?" in line
 
 
+def test_a_config_without_its_parts_is_no_traceback(capsys, tmp_path):
+    (tmp_path / "empty.py").write_text("")
+    code, line = run(capsys, "--config-file", str(tmp_path / "empty.py"))
+    assert code == 1 and line.endswith("empty.py is no training config: it has no model")
+    (tmp_path / "broken.yaml").write_text("a: [1\nb: 2")
+    code, line = run(capsys, "--config-file", str(tmp_path / "broken.yaml"))
+    assert code == 1 and "broken.yaml raises" in line
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "train.best_checkpointer.mode=maximum",
+        "dataloader.train.total_batch_size=0",
+        "train.checkpointer.period=0",
+        "model.head.conv_dims=[a]",
+        "model.num_classes=-1",
+        "synthetic.objects=[1]",
+        "optimizer.betas=[2,3]",
+    ],
+)
+def test_values_that_parts_refuse_are_no_traceback(capsys, tmp_path, override):
+    opts = [*TINY, f"train.output_dir={tmp_path}/run", override]
+    code, line = run(capsys, "--config-file", QUICK, *opts)
+    assert code == 1 and line.startswith("error: ") and len(line) > 20
+    assert not (tmp_path / "run" / "model_final.pth").exists()
+
+
 def test_usage_errors_exit_with_2(capsys):
     assert run(capsys)[0] == 2
     assert run(capsys, "--no-such-flag")[0] == 2

@@ -59,6 +59,11 @@ class ClassificationLoss(nn.Module):
 class BoxLoss(nn.Module):
     """Regression loss on foreground anchors."""
 
+    @classmethod
+    def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
+        """Arguments of the constructor from a yacs config: none, unless a subclass has some."""
+        return {}
+
     def forward(
         self,
         pred_anchor_deltas: Tensor,

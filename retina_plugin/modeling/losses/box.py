@@ -61,15 +61,6 @@ class _IoULoss(BoxLoss):
 
     loss: Callable[..., Tensor]
 
-    @configurable
-    def __init__(self) -> None:
-        super().__init__()
-
-    @classmethod
-    def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
-        """Nothing to set."""
-        return {}
-
     def forward(
         self,
         pred_anchor_deltas: Tensor,

@@ -16,10 +16,12 @@ _UPSTREAM_BOX_LOSSES = {
 
 def build_cls_loss(cfg: CfgNode) -> ClassificationLoss:
     """The classification loss named by `MODEL.RETINANET.CLS_LOSS`."""
-    return CLS_LOSS_REGISTRY.get(cfg.MODEL.RETINANET.CLS_LOSS)(cfg)
+    loss = CLS_LOSS_REGISTRY.get(cfg.MODEL.RETINANET.CLS_LOSS)
+    return loss(**loss.from_config(cfg))
 
 
 def build_box_loss(cfg: CfgNode) -> BoxLoss:
     """The box loss named by `MODEL.RETINANET.BBOX_REG_LOSS_TYPE`."""
     name = cfg.MODEL.RETINANET.BBOX_REG_LOSS_TYPE
-    return BOX_LOSS_REGISTRY.get(_UPSTREAM_BOX_LOSSES.get(name, name))(cfg)
+    loss = BOX_LOSS_REGISTRY.get(_UPSTREAM_BOX_LOSSES.get(name, name))
+    return loss(**loss.from_config(cfg))

@@ -28,7 +28,8 @@ __all__ = ["PluggableRetinaNet"]
 class PluggableRetinaNet(RetinaNet):
     """RetinaNet whose classification and box losses are parts of the config.
 
-    With sigmoid focal loss and smooth L1 it computes what Detectron2's RetinaNet computes, and loads its weights.
+    It loads the weights of Detectron2's RetinaNet. With sigmoid focal loss and smooth L1 its detections are then the
+    same bit for bit, and its losses and gradients to rounding.
     Source: "Focal Loss for Dense Object Detection".
     """
 
