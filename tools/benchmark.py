@@ -1,3 +1,4 @@
+#!/usr/bin/env python
 """What parts of the package cost, beside Detectron2's own: `tools/benchmark.py losses`."""
 
 from __future__ import annotations
@@ -7,6 +8,7 @@ import json
 from pathlib import Path
 
 from retina_plugin.analysis.benchmark_losses import Problem, benchmark_losses, format_table
+from retina_plugin.engine.cli import exit_with
 
 
 def main() -> None:
@@ -30,4 +32,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    exit_with(main)

@@ -1,3 +1,4 @@
+#!/usr/bin/env python
 """The paper's pictures of its losses, and any losses of configs/common/losses.py over the logit."""
 
 from __future__ import annotations
@@ -6,6 +7,7 @@ import argparse
 
 from retina_plugin.analysis.loss_curves import save_figures
 from retina_plugin.analysis.named_losses import named_losses
+from retina_plugin.engine.cli import exit_with
 
 
 def main() -> None:
@@ -20,4 +22,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    exit_with(main)
