@@ -23,6 +23,8 @@ from .curves import draw_curves
 from .results import METRICS, Row, RunResult, tabulate_runs
 from .spec import Study
 
+_SCORE_THRESH = 0.3  # of the pictures; focal loss gives lower scores than cross entropy
+
 __all__ = ["report_outcome", "write_report"]
 
 
@@ -108,7 +110,8 @@ def _pictures(study: Study, results: Sequence[RunResult], num_images: int) -> li
     if not shown or not num_images:
         return []
     runs, names = [r.run_dir for r in shown], [r.variant for r in shown]
-    return compare(runs, study.output_dir / "pictures", num_images=num_images, names=names)
+    folder = study.output_dir / "pictures"
+    return compare(runs, folder, (), num_images, _SCORE_THRESH, names)
 
 
 def _embed(path: Path) -> str:

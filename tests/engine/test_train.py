@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from conftest import train_args
+from conftest import TINY, real_data, train_args
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from retina_plugin.config import ConfigError, load_config
@@ -174,3 +174,23 @@ def test_own_data_need_their_files(tmp_path):
         args = train_args(tmp_path)
         args.config_file, args.opts = "custom/retinanet_MNV2_FPN.py", []
         main(args)
+
+
+def test_real_images_with_crowds_and_without_objects_train(tmp_path):
+    folder = real_data("coco_mini")
+    opts = [o for o in TINY if not o.startswith("synthetic") and "names" not in o]
+    for split in ("train", "val"):
+        opts += [f"data.{split}_json={folder}/instances_{split}.json"]
+        opts += [f"data.{split}_images={folder}/images"]
+    opts += [
+        "data.short_edge=[64,64,64,96]",
+        "data.max_size=128",
+        f"train.output_dir={tmp_path}/run",
+    ]
+    args = train_args(tmp_path, config_file="custom/retinanet_MNV2_FPN.py")
+    args.opts = opts
+    results = main(args)
+    cfg = load_config(tmp_path / "run" / "config.yaml")
+    assert cfg.model.num_classes == 80 and cfg.metadata.thing_classes[0] == "person"
+    assert cfg.metadata.category_ids[-1] == 90
+    assert 0 <= results["bbox"]["AP"] <= 100
