@@ -24,8 +24,8 @@ class OHEMCrossEntropyLoss(SigmoidCrossEntropyLoss):
     `one_to_three` a quarter of the batch at most is foreground, and three background anchors come with each.
     A group of rows without anchors, as in a call with logits and labels only, is one image without NMS.
 
-    NMS keeps a number of boxes that depends on their values: the only loss here that waits for the device, and that breaks
-    a compiled graph.
+    NMS keeps a number of boxes that depends on their values: the only loss here that waits for the device, and
+    that breaks a compiled graph.
     Source: "Training Region-based Object Detectors with Online Hard Example Mining", section 4, on all anchors as in
     "Focal Loss for Dense Object Detection", table 1d.
     """
