@@ -109,12 +109,12 @@ def _apply(cfg: DictConfig, override: str) -> None:
     check_override(cfg, key, value, add)
     parent, _, last = key.rpartition(".")
     node = OmegaConf.select(cfg, parent) if parent else cfg
-    if isinstance(
-        node, DictConfig
-    ):  # the node that an interpolation leads to, and not the interpolation
-        OmegaConf.update(node, last, value, merge=True, force_add=add)
+    merge = isinstance(value, dict)  # anything else takes the place of what was there
+    if isinstance(node, DictConfig):
+        # the node that an interpolation leads to, and not the interpolation
+        OmegaConf.update(node, last, value, merge=merge, force_add=add)
     else:
-        OmegaConf.update(cfg, key, value, merge=True, force_add=add)
+        OmegaConf.update(cfg, key, value, merge=merge, force_add=add)
     check_leads_somewhere(cfg, key, value)
 
 

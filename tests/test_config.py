@@ -116,6 +116,13 @@ def test_an_override_reaches_through_an_interpolation():
     assert instantiate(cfg.model.cls_loss).alpha == (0.2, 0.3, 0.4)
 
 
+def test_a_value_takes_the_place_of_a_part():
+    strides = "model.anchor_generator.strides=[8,16,32,64,128]"
+    cfg = get_config(QUICK, [strides, "model.head.num_anchors=9"])
+    assert list(cfg.model.anchor_generator.strides) == [8, 16, 32, 64, 128]
+    assert cfg.model.head.num_anchors == 9
+
+
 def test_an_argument_that_the_config_leaves_out_can_be_set():
     cfg = get_config(QUICK, ["model.test_topk_candidates=50", "optimizer.lr=1", "+note=hello"])
     assert cfg.model.test_topk_candidates == 50 and cfg.optimizer.lr == 1 and cfg.note == "hello"
