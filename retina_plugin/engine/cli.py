@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 import torch
 from detectron2.engine import default_argument_parser, launch
+from omegaconf.errors import OmegaConfBaseException
 from torch.multiprocessing import ProcessRaisedException
 
 from ..config import ConfigError, load_config
@@ -22,6 +23,16 @@ examples:
   go on      %(prog)s --config-file ... --resume
   evaluate   %(prog)s --config-file ... --eval-only train.init_checkpoint=RUN/model_final.pth
 """
+
+
+# What input that cannot be used ends in; anything else is a defect and shows its traceback.
+_EXPECTED = (
+    ValueError,
+    OSError,
+    FloatingPointError,
+    OmegaConfBaseException,
+    ProcessRaisedException,
+)
 
 
 def train_net(argv: Sequence[str] | None = None) -> None:
@@ -43,7 +54,7 @@ def exit_with(command: Callable[[], Any]) -> NoReturn:
         command()
     except KeyboardInterrupt:
         sys.exit(130)
-    except (ValueError, OSError, FloatingPointError, ProcessRaisedException) as e:
+    except _EXPECTED as e:
         if os.environ.get("RETINA_PLUGIN_TRACEBACK"):
             raise
         print(f"error: {_one_line(e)}", file=sys.stderr)
