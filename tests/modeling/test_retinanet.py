@@ -127,6 +127,10 @@ def test_losses_and_gradients_are_upstreams_over_steps(box_reg_loss_type):
             torch.testing.assert_close(ours.losses_now[name], loss, rtol=1e-6, atol=0)
         for (name, p), q in zip(theirs.named_parameters(), ours.parameters(), strict=True):
             torch.testing.assert_close(q.grad, p.grad, rtol=1e-5, atol=1e-7, msg=name)
+        theirs_grad, ours_grad = (
+            torch.cat([p.grad.flatten() for p in model.parameters()]) for model in (theirs, ours)
+        )
+        assert (ours_grad - theirs_grad).norm() <= 1e-6 * theirs_grad.norm()
     assert float(ours.loss_normalizer) == theirs.loss_normalizer
 
 
