@@ -1,19 +1,16 @@
 # Detectron2's data set names go into dataset.names; COCO 2017 is the default.
 import detectron2.data.transforms as T
 from detectron2.config import LazyCall as L
-from detectron2.data import (
-    build_detection_test_loader,
-    build_detection_train_loader,
-    get_detection_dataset_dicts,
-)
+from detectron2.data import build_detection_test_loader, get_detection_dataset_dicts
 from omegaconf import OmegaConf
 
-from retina_plugin.data import CheckedDatasetMapper
+from retina_plugin.data import CheckedDatasetMapper, build_train_loader
 from retina_plugin.evaluation import COCOEvaluator
 
 dataloader = OmegaConf.create()
 
-dataloader.train = L(build_detection_train_loader)(
+# batches depend on data set and seed alone: not on workers, processes, or where a run was interrupted
+dataloader.train = L(build_train_loader)(
     # filter_empty leaves images without objects out, as Detectron2 does; False trains them as background
     dataset=L(get_detection_dataset_dicts)(names="coco_2017_train", filter_empty=True),
     mapper=L(CheckedDatasetMapper)(
@@ -28,8 +25,9 @@ dataloader.train = L(build_detection_train_loader)(
         ],
         image_format="${model.input_format}",
     ),
-    total_batch_size=16,
-    num_workers=4,
+    total_batch_size=16,  # of one update, over all processes and train.accumulation steps
+    seed="${train.seed}",
+    num_workers=4,  # of each process
 )
 
 dataloader.test = L(build_detection_test_loader)(

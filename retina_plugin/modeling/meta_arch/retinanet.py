@@ -12,13 +12,12 @@ from detectron2.modeling.box_regression import Box2BoxTransform
 from detectron2.modeling.matcher import Matcher
 from detectron2.modeling.meta_arch import RetinaNet
 from detectron2.structures import Boxes, ImageList, Instances
-from detectron2.utils import comm
-from detectron2.utils.events import get_event_storage
 from torch import Tensor, nn
 
 from ..anchor_generator import num_cell_anchors
 from ..head import PluggableRetinaNetHead
 from ..losses import BoxLoss, ClassificationLoss, SmoothL1Loss, build_box_loss, build_cls_loss
+from .foreground import ForegroundAverage
 from .wiring import check_gt_classes, check_wiring
 
 __all__ = ["PluggableRetinaNet"]
@@ -79,6 +78,7 @@ class PluggableRetinaNet(RetinaNet):
         self.box_loss = SmoothL1Loss() if box_loss is None else box_loss
         # Upstream keeps this as a Python float that no checkpoint saves. float64 holds the same values.
         self.register_buffer("loss_normalizer", torch.tensor(100.0, dtype=torch.float64))
+        self.foreground = ForegroundAverage()
         check_wiring(self)
 
     @classmethod
@@ -99,6 +99,23 @@ class PluggableRetinaNet(RetinaNet):
             prior_prob=node.PRIOR_PROB,
         )
         return parts | {"head": head, "cls_loss": cls_loss, "box_loss": build_box_loss(cfg)}
+
+    def preprocess_image(self, batched_inputs: list[dict[str, Any]]) -> ImageList:
+        """Normalized images, padded alike. Opens upstream's padding to the largest image of this forward pass.
+
+        Padding is background that counts in the loss: the parts of one batch have to be padded to one size, which
+        inputs may give as "padded_size" (H, W).
+        """
+        images = super().preprocess_image(batched_inputs)
+        padded_size = batched_inputs[0].get("padded_size")
+        return images if padded_size is None else self._pad(images, padded_size)
+
+    def _pad(self, images: ImageList, padded_size: tuple[int, int]) -> ImageList:
+        divisor = max(self.backbone.size_divisibility, 1)
+        height, width = (-(-size // divisor) * divisor for size in padded_size)
+        now = images.tensor.shape
+        margin = (0, max(width - now[-1], 0), 0, max(height - now[-2], 0))
+        return ImageList(nn.functional.pad(images.tensor, margin), images.image_sizes)
 
     def _transpose_dense_predictions(
         self, predictions: list[list[Tensor]], dims_per_anchor: list[int]
@@ -152,18 +169,8 @@ class PluggableRetinaNet(RetinaNet):
             boxes[pos_mask],
             self.box2box_transform,
         )
-        normalizer = self._update_loss_normalizer(pos_mask).to(loss_cls.dtype)
-        return {"loss_cls": loss_cls / normalizer, "loss_box_reg": loss_box_reg / normalizer}
-
-    def _update_loss_normalizer(self, pos_mask: Tensor) -> Tensor:
-        """Moving average of foreground anchors per process, the same on all processes. Opens `_ema_update`."""
-        num_pos_anchors = pos_mask.sum()
-        if comm.get_world_size() > 1:
-            torch.distributed.all_reduce(num_pos_anchors)
-        num_pos = num_pos_anchors.item() / comm.get_world_size()
-        get_event_storage().put_scalar("num_pos_anchors", num_pos / len(pos_mask))
-        self.loss_normalizer.mul_(0.9).add_(max(num_pos, 1) * (1 - 0.9))
-        return self.loss_normalizer.clone()  # the next step changes the buffer in place
+        divisor = self.foreground.divisor(self.loss_normalizer, pos_mask).to(loss_cls.dtype)
+        return {"loss_cls": loss_cls / divisor, "loss_box_reg": loss_box_reg / divisor}
 
     def forward_inference(
         self, images: ImageList, features: list[Tensor], predictions: list[list[Tensor]]

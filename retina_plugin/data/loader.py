@@ -1,0 +1,146 @@
+"""Training batches as a function of (data set, seed, iteration) and of nothing else."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from detectron2.data import DatasetFromList
+from detectron2.data.samplers import TrainingSampler
+from detectron2.utils import comm
+from torch.utils.data import DataLoader, Dataset, IterableDataset
+
+from .batches import BatchPlan, Draw, aspect_groups
+from .coco_check import DataError
+from .seeding import seeded
+
+__all__ = ["TrainLoader", "build_train_loader", "named_worker_death"]
+
+Mapper = Callable[[dict[str, Any]], dict[str, Any] | None]
+_MOST_TRIES = 10
+
+
+def build_train_loader(
+    dataset: Sequence[dict[str, Any]] | Dataset,
+    *,
+    mapper: Mapper,
+    total_batch_size: int,
+    seed: int,
+    sampler: Iterable[int] | None = None,
+    aspect_ratio_grouping: bool = True,
+    num_workers: int = 0,
+    **kwargs: Any,
+) -> TrainLoader:
+    """Detectron2's `build_detection_train_loader` whose batches do not depend on workers, processes or interruption.
+
+    Args:
+        dataset: data set dicts of Detectron2.
+        mapper: from a data set dict to the model's input; None means that the image cannot be used.
+        total_batch_size: images of one update of the weights, over all processes.
+        seed: of the order, of grouping and of every augmentation that draws from random, numpy or torch.
+        sampler: an infinite stream of indices with a seed of its own; by default Detectron2's TrainingSampler.
+        aspect_ratio_grouping: whether a batch holds only wide or only tall images.
+        num_workers: processes that load images, for each training process; 0 loads in the training process.
+        kwargs: of torch's DataLoader.
+
+    Raises:
+        DataError: for a data set that is a stream, or a batch that processes cannot share.
+    """
+    if isinstance(dataset, IterableDataset):
+        raise DataError(
+            "dataloader.train.dataset is a stream, whose batches cannot be a function of the iteration: use "
+            "detectron2.data.build_detection_train_loader for it"
+        )
+    _check_share(total_batch_size, comm.get_world_size())
+    groups = aspect_groups(dataset) if aspect_ratio_grouping else None
+    if sampler is None:
+        sampler = TrainingSampler(len(dataset), seed=seed)
+    if isinstance(dataset, list):
+        dataset = DatasetFromList(dataset, copy=False)
+    plan = BatchPlan(sampler, total_batch_size, groups)
+    return TrainLoader(_Draws(dataset, mapper, seed), plan, num_workers=num_workers, **kwargs)
+
+
+class TrainLoader:
+    """Iterates this process' share of every batch, a list of the mapper's outputs, from `start_iter` on."""
+
+    def __init__(self, draws: Dataset, plan: BatchPlan, **kwargs: Any) -> None:
+        """`kwargs` are those of torch's DataLoader."""
+        self.draws, self.plan, self.start_iter, self._kwargs = draws, plan, 0, kwargs
+
+    def __iter__(self) -> Iterator[list[dict[str, Any]]]:
+        """Batches from iteration `start_iter` on, which costs no image before it."""
+        loader = DataLoader(
+            self.draws,
+            batch_sampler=_Shares(self.plan, self.start_iter),
+            generator=torch.Generator(),  # otherwise torch draws a number from the training's own
+            **{"collate_fn": list, "worker_init_fn": _leave_process_group} | self._kwargs,
+        )
+        return iter(loader)
+
+
+@contextmanager
+def named_worker_death() -> Iterator[None]:
+    """Say what it means that a loading process died. Torch raises that anywhere in the training process.
+
+    Raises:
+        DataError: instead of torch's RuntimeError.
+    """
+    try:
+        yield
+    except RuntimeError as e:
+        if "DataLoader worker" not in str(e):
+            raise
+        raise DataError(
+            f"a process that loads images died ({str(e).splitlines()[0]}). Mostly the machine has no memory left, or "
+            "/dev/shm is full: lower dataloader.train.num_workers and go on with --resume"
+        ) from e
+
+
+class _Draws(Dataset):
+    """Map-style data set whose items are draws; each is augmented by numbers of its own."""
+
+    def __init__(self, dataset: Dataset, mapper: Mapper, seed: int) -> None:
+        self._dataset, self._mapper, self._seed = dataset, mapper, seed
+
+    def __getitem__(self, draw: Draw) -> dict[str, Any]:
+        index = draw.index
+        with seeded(self._seed, draw.position):
+            for _ in range(_MOST_TRIES):
+                if (mapped := self._mapper(self._dataset[index])) is not None:
+                    return mapped
+                index = int(np.random.randint(len(self._dataset)))
+        raise DataError(
+            f"dataloader.train.mapper gave None for {_MOST_TRIES} images in a row: see what it refuses"
+        )
+
+
+class _Shares:
+    """This process' part of every batch."""
+
+    def __init__(self, plan: BatchPlan, start_iter: int) -> None:
+        self._plan, self._start_iter = plan, start_iter
+        self._rank, self._world_size = comm.get_rank(), comm.get_world_size()
+
+    def __iter__(self) -> Iterator[list[Draw]]:
+        for batch in itertools.islice(self._plan, self._start_iter, None):
+            size = len(batch) // self._world_size
+            yield batch[self._rank * size : (self._rank + 1) * size]
+
+
+def _leave_process_group(worker_id: int) -> None:
+    """Ctrl-C goes to a whole process group, but whether to stop is the training process' decision."""
+    os.setpgrp()
+
+
+def _check_share(total_batch_size: int, world_size: int) -> None:
+    if total_batch_size < 1 or total_batch_size % world_size:
+        raise DataError(
+            f"dataloader.train.total_batch_size={total_batch_size} cannot be shared by {world_size} processes: "
+            f"set it to a multiple of {world_size}"
+        )
