@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from .batches import BatchPlan, Draw, aspect_groups
 from .coco_check import DataError
+from .fingerprint import data_fingerprint
 from .seeding import seeded
 
 __all__ = ["TrainLoader", "build_train_loader", "named_worker_death"]
@@ -57,21 +58,26 @@ def build_train_loader(
             "detectron2.data.build_detection_train_loader for it"
         )
     _check_share(total_batch_size, comm.get_world_size())
+    fingerprint = data_fingerprint(dataset) if isinstance(dataset, list) else ""
     groups = aspect_groups(dataset) if aspect_ratio_grouping else None
     if sampler is None:
         sampler = TrainingSampler(len(dataset), seed=seed)
     if isinstance(dataset, list):
         dataset = DatasetFromList(dataset, copy=False)
     plan = BatchPlan(sampler, total_batch_size, groups)
-    return TrainLoader(_Draws(dataset, mapper, seed), plan, num_workers=num_workers, **kwargs)
+    draws = _Draws(dataset, mapper, seed)
+    return TrainLoader(draws, plan, fingerprint, num_workers=num_workers, **kwargs)
 
 
 class TrainLoader:
     """Iterates this process' share of every batch, a list of the mapper's outputs, from `start_iter` on."""
 
-    def __init__(self, draws: Dataset, plan: BatchPlan, **kwargs: Any) -> None:
-        """`kwargs` are those of torch's DataLoader."""
-        self.draws, self.plan, self.start_iter, self._kwargs = draws, plan, 0, kwargs
+    def __init__(
+        self, draws: Dataset, plan: BatchPlan, fingerprint: str = "", **kwargs: Any
+    ) -> None:
+        """`fingerprint` tells data sets apart; `kwargs` are those of torch's DataLoader."""
+        self.draws, self.plan, self.fingerprint = draws, plan, fingerprint
+        self.start_iter, self._kwargs = 0, kwargs
 
     def __iter__(self) -> Iterator[list[dict[str, Any]]]:
         """Batches from iteration `start_iter` on, which costs no image before it."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,9 @@ from detectron2.checkpoint import DetectionCheckpointer
 from fvcore.common.checkpoint import _IncompatibleKeys
 from torch import nn
 
-__all__ = ["CheckpointError", "RunCheckpointer", "find_weights"]
+from .files import write_atomically
+
+__all__ = ["CheckpointError", "RunCheckpointer", "find_weights", "resumable"]
 
 logger = logging.getLogger(__name__)
 _OPTIONAL = ("loss_normalizer", "num_batches_tracked")  # other RetinaNets do not save them
@@ -23,17 +24,30 @@ class CheckpointError(ValueError):
     """A checkpoint that cannot be used; the message names the file."""
 
 
+class DamagedCheckpointError(CheckpointError):
+    """A checkpoint file that is not what was written."""
+
+
+def resumable(run_dir: str | Path) -> list[Path]:
+    """The checkpoints of a run folder, the one to resume from first, then those before it."""
+    folder = Path(run_dir)
+    found = sorted(folder.glob("model_" + "[0-9]" * 7 + ".pth"), reverse=True)
+    found = [p for p in (folder / "model_final.pth",) if p.is_file()] + found
+    tag = folder / "last_checkpoint"
+    tagged = folder / tag.read_text().strip() if tag.is_file() else folder
+    if tagged in found:
+        return found[found.index(tagged) :]
+    return [tagged, *found] if tagged.is_file() else found
+
+
 def find_weights(run_dir: str | Path) -> Path:
     """The checkpoint that a run folder was left with: the final one of a run that has ended.
 
     Raises:
         CheckpointError: if there is none.
     """
-    final, tag = Path(run_dir, "model_final.pth"), Path(run_dir, "last_checkpoint")
-    if tag.is_file() and (last := Path(run_dir, tag.read_text().strip())).is_file():
-        return last
-    if final.is_file():
-        return final
+    if found := resumable(run_dir):
+        return found[0]
     raise CheckpointError(f"run folder {run_dir} holds no checkpoint: train it first")
 
 
@@ -45,22 +59,28 @@ class RunCheckpointer(DetectionCheckpointer):
     ) -> None:
         """`tag`: whether a saved file becomes the one to resume from."""
         super().__init__(model, save_dir, **checkpointables)
-        self._tag = tag
+        self._tag, self._averaged = tag, False
         self._incompatible = _IncompatibleKeys([], [], [])
 
     def save(self, name: str, **kwargs: Any) -> None:
-        """Write `name`.pth in full before anything by that name is replaced."""
+        """Write `name`.pth in full before anything by that name is replaced.
+
+        Raises:
+            OSError: if it cannot be written; earlier checkpoints stay.
+        """
         if not self.save_dir or not self.save_to_disk:
             return
         state = {key: part.state_dict() for key, part in self.checkpointables.items()}
         path = Path(self.save_dir, f"{name}.pth")
-        partial = path.with_suffix(".partial")
-        with partial.open("wb") as f:
+        with write_atomically(path) as f:
             torch.save({"model": self.model.state_dict()} | state | kwargs, f)
-            os.fsync(f.fileno())
-        partial.replace(path)
         if self._tag:
             self.tag_last_checkpoint(path.name)
+
+    def tag_last_checkpoint(self, last_filename_basename: str) -> None:
+        """Opens upstream's write in place, which an interruption leaves empty."""
+        with write_atomically(Path(self.save_dir, "last_checkpoint")) as f:
+            f.write(last_filename_basename.encode())
 
     def load(self, path: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """As upstream.
@@ -73,16 +93,19 @@ class RunCheckpointer(DetectionCheckpointer):
         except (AssertionError, FileNotFoundError) as e:
             raise CheckpointError(f"checkpoint {path} does not exist") from e
         except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, KeyError) as e:
-            raise CheckpointError(f"checkpoint {path} cannot be read: {_first_line(e)}") from e
+            raise DamagedCheckpointError(
+                f"checkpoint {path} cannot be read: {_first_line(e)}"
+            ) from e
         finally:
             self._parsed_url_during_load = None  # upstream leaves it set after an error
 
     def load_all(self, path: str) -> None:
-        """Load weights only, all of them.
+        """Load weights only, all of them: the averaged ones of a run that keeps an average.
 
         Raises:
             CheckpointError: naming tensors that are missing, unknown, or of another shape.
         """
+        self._averaged = True
         self.load(path, checkpointables=[])
         complaints = _complaints(self._incompatible)
         if complaints:
@@ -105,20 +128,42 @@ class RunCheckpointer(DetectionCheckpointer):
         return f"Weights from {path}; not from there but from the model's own initial ones: {complaints}"
 
     def resume(self) -> int:
-        """Load everything of the last checkpoint; the iteration to go on with.
+        """Load everything of the last checkpoint, or of the one before if that is damaged; the iteration to go on with.
 
         Raises:
             CheckpointError: if there is nothing to resume, or it does not fit.
         """
-        if not self.has_checkpoint():
+        candidates = resumable(self.save_dir)
+        if not candidates:
             raise CheckpointError(
-                f"nothing to resume in {self.save_dir}: it has no last_checkpoint. Start without --resume"
+                f"nothing to resume in {self.save_dir}: it has no checkpoint. Start without --resume"
             )
-        path = self.get_checkpoint_file()
-        state = self.load(path)
-        if complaints := _complaints(self._incompatible):
-            raise CheckpointError(f"checkpoint {path} is of another model: {complaints}")
-        return int(state.get("iteration", -1)) + 1
+        for path in candidates:
+            try:
+                state = self.load(str(path))
+            except DamagedCheckpointError as e:
+                logger.warning("%s. Trying the one before", e)
+                continue
+            self._resumed = path
+            if complaints := _complaints(self._incompatible):
+                raise CheckpointError(f"checkpoint {path} is of another model: {complaints}")
+            return int(state.get("iteration", -1)) + 1
+        raise CheckpointError(
+            f"none of the {len(candidates)} checkpoints in {self.save_dir} can be read"
+        )
+
+    def keep_as_final(self) -> None:
+        """Name the checkpoint that was resumed model_final.pth: the run was interrupted between its two last writes."""
+        final = Path(self.save_dir, "model_final.pth")
+        if self.save_to_disk and not final.is_file():
+            with write_atomically(final) as f:
+                f.write(self._resumed.read_bytes())
+            self.tag_last_checkpoint(final.name)
+
+    def _load_model(self, checkpoint: dict[str, Any]) -> _IncompatibleKeys:
+        if self._averaged and "ema" in checkpoint:
+            checkpoint["model"] = checkpoint["ema"]["model"]
+        return super()._load_model(checkpoint)
 
     def _log_incompatible_keys(self, incompatible: _IncompatibleKeys) -> None:
         self._incompatible = incompatible

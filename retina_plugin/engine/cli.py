@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-import torch
-from detectron2.engine import default_argument_parser, launch
+from detectron2.engine import default_argument_parser
 from omegaconf.errors import OmegaConfBaseException
 from torch.multiprocessing import ProcessRaisedException
 
-from ..config import ConfigError, load_config
+from .launching import launch_training
 from .train import main
 
 _EPILOG = """
@@ -42,7 +40,7 @@ def train_net(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     if args.config_file is None:
         parser.error("--config-file is missing")
-    exit_with(lambda: _launch(args))
+    exit_with(lambda: launch_training(main, args))
 
 
 def exit_with(command: Callable[[], Any]) -> NoReturn:
@@ -67,14 +65,3 @@ def _one_line(error: Exception) -> str:
     if any("Traceback" in line for line in lines):
         return lines[-1]  # other processes wrap an error into its traceback
     return " ".join(lines)
-
-
-def _launch(args: argparse.Namespace) -> None:
-    world_size = args.num_gpus * args.num_machines
-    if world_size > 1 and torch.cuda.device_count() < args.num_gpus:
-        raise ConfigError(
-            f"--num-gpus {args.num_gpus} asks for more GPUs than the {torch.cuda.device_count()} that are there"
-        )
-    if world_size > 1:
-        load_config(args.config_file, args.opts)  # one error instead of one per process
-    launch(main, args.num_gpus, args.num_machines, args.machine_rank, args.dist_url, args=(args,))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,29 +10,45 @@ import torch
 from detectron2.data import Metadata
 from detectron2.data.detection_utils import read_image
 from detectron2.engine import HookBase, hooks
+from detectron2.utils import comm
 from torch import nn
 
 from ..visualize import draw_detections, draw_ground_truth, grid, titled
 
 
 class BestCheckpointer(hooks.BestCheckpointer):
-    """Opens upstream's memory: a resumed run still knows how good its best was, from a json beside the checkpoint."""
+    """Opens upstream's memory: a resumed run knows how good its best was. On the main process only it saves."""
+
+    stale = 0  # evaluations since the best one
 
     @property
-    def _memory(self) -> Path:
-        return Path(self._checkpointer.save_dir, f"{self._file_prefix}.json")
+    def metric(self) -> str:
+        """What the checkpoint is the best in."""
+        return self._val_metric
+
+    def _best_checking(self) -> None:
+        if not comm.is_main_process():
+            return  # metrics are there alone
+        before = self.best_iter
+        super()._best_checking()
+        self.stale = self.stale + 1 if self.best_iter == before else 0
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best": self.best_metric, "iteration": self.best_iter, "stale": self.stale}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.best_metric, self.best_iter = state_dict["best"], state_dict["iteration"]
+        self.stale = state_dict["stale"]
+
+
+class PeriodicCheckpointer(hooks.PeriodicCheckpointer):
+    """Opens upstream's memory: a resumed run also removes the old checkpoints that it found."""
 
     def before_train(self) -> None:
-        """Remember the best of the run that is resumed."""
-        if self.trainer.start_iter > 0 and self._memory.is_file():
-            known = json.loads(self._memory.read_text())
-            self.best_metric, self.best_iter = known.get(self._val_metric), known["iteration"]
-
-    def _update_best(self, val: float, iteration: int) -> bool:
-        updated = super()._update_best(val, iteration)
-        if updated:
-            self._memory.write_text(json.dumps({self._val_metric: val, "iteration": iteration}))
-        return updated
+        super().before_train()
+        found = Path(self.checkpointer.save_dir).glob("model_" + "[0-9]" * 7 + ".pth")
+        mine = [p for p in found if int(p.stem.removeprefix("model_")) < self.trainer.start_iter]
+        self.recent_checkpoints = [str(p) for p in sorted(mine)]
 
 
 class VisualizeDetections(HookBase):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from detectron2.config import LazyConfig, instantiate
+from detectron2.layers import FrozenBatchNorm2d
 from detectron2.utils import comm
 from detectron2.utils.env import seed_all_rng
 from omegaconf import DictConfig, OmegaConf
@@ -37,6 +39,48 @@ def resolve_device(name: str) -> str:
         reason = str(e).splitlines()[0]
         raise ConfigError(f"train.device={name!r} is not there: {reason}") from e
     return name
+
+
+def resolve_dtype(amp: DictConfig, device: str) -> torch.dtype | None:
+    """The type of mixed precision, or None for float32.
+
+    Raises:
+        ConfigError: for a type that is none, or that the device has not.
+    """
+    if not amp.enabled:
+        return None
+    on_cuda = device.startswith("cuda")
+    name = ("float16" if on_cuda else "bfloat16") if amp.dtype == "auto" else amp.dtype
+    if name not in ("float16", "bfloat16") or (name == "float16" and not on_cuda):
+        raise ConfigError(
+            f"train.amp.dtype={amp.dtype} is not there on {device}: bfloat16 and, on CUDA, float16 are"
+        )
+    return getattr(torch, name)
+
+
+def make_deterministic(wanted: bool) -> None:
+    """Refuse operations that may differ from run to run, if `wanted`; torch then names the one that does."""
+    torch.use_deterministic_algorithms(wanted)
+    if wanted:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for that
+        torch.backends.cudnn.benchmark = False
+
+
+def freeze(model: nn.Module, names: Sequence[str]) -> None:
+    """Make modules of a model stay as they are, their BatchNorm included.
+
+    Raises:
+        ConfigError: for a name that is no module of the model.
+    """
+    modules = dict(model.named_modules())
+    for name in names:
+        if name not in modules or not name:
+            raise ConfigError(
+                f"train.freeze names {name!r}, which the model has not: it has {[*dict(model.named_children())]}"
+            )
+        modules[name].requires_grad_(False)
+        parent, _, child = name.rpartition(".")
+        setattr(modules[parent], child, FrozenBatchNorm2d.convert_frozen_batchnorm(modules[name]))
 
 
 def build_model(cfg: DictConfig, pretrained: bool = True) -> nn.Module:

@@ -11,21 +11,22 @@ from typing import Any
 import detectron2
 import torch
 from detectron2.config import instantiate
-from detectron2.engine import AMPTrainer, SimpleTrainer
 from detectron2.engine.defaults import create_ddp_model
 from detectron2.evaluation import inference_on_dataset, print_csv_format
 from detectron2.utils import comm
-from detectron2.utils.env import seed_all_rng
 from omegaconf import DictConfig
 from torch import nn
 
 from .. import __version__
 from ..config import ConfigError, load_config
-from .build_hooks import build_hooks, build_writer
+from ..data import TrainLoader, named_worker_death
+from ..evaluation import build_annotated_loader, validation_loss
 from .checkpoint import RunCheckpointer, find_weights
 from .logs import log_to_file, log_to_terminal
+from .run import Run
 from .run_data import record_data
 from .setup import build_model, building, prepare_folder, resolve_device
+from .stop import StopRun, StopSignals, stop_signals
 
 __all__ = ["do_test", "do_train", "main"]
 
@@ -64,40 +65,40 @@ def do_train(cfg: DictConfig, resume: bool = False) -> dict[str, Any]:
     Args:
         cfg: checked and with its data recorded.
         resume: go on from the last checkpoint of `train.output_dir`.
+
+    Raises:
+        ValueError, OSError: for input that cannot be used; the message names the key or the file.
+        FloatingPointError: for a loss or gradient that is no number.
+        SystemExit: 128 + signal, after a checkpoint, if SIGTERM or SIGINT asked to leave.
     """
-    device = resolve_device(cfg.train.device)
-    if cfg.train.amp.enabled and not device.startswith("cuda"):
-        raise ConfigError(f"train.amp.enabled needs CUDA, but train.device is {device}")
-    model = build_model(cfg, pretrained=not resume).to(device)
-    with building(cfg, "optimizer"):
-        optimizer = build_optimizer(cfg, model)
-    with building(cfg, "dataloader"):
-        test_loader = instantiate(cfg.dataloader.test)
-        seed_all_rng(cfg.train.seed + comm.get_rank())  # the same images whatever the model drew
-        train_loader = instantiate(cfg.dataloader.train)
-    ddp_model = create_ddp_model(model, **cfg.train.ddp)
-    trainer_class = AMPTrainer if cfg.train.amp.enabled else SimpleTrainer
-    trainer = trainer_class(ddp_model, train_loader, optimizer)
-    checkpointer = RunCheckpointer(ddp_model, cfg.train.output_dir, trainer=trainer)
     results: dict[str, Any] = {}
 
-    def test() -> dict[str, Any]:
-        results.update(do_test(cfg, ddp_model, test_loader) or {})
+    def test(model: nn.Module) -> dict[str, Any]:
+        results.update(do_test(cfg, model, test_loader) or {})
+        if annotated_loader is not None:
+            results["validation"] = validation_loss(model, annotated_loader)
         return results
 
-    with building(cfg, "lr_multiplier or train"):
-        trainer.register_hooks(build_hooks(cfg, model, checkpointer, test))
-    if resume:
-        start_iter = checkpointer.resume()
-        origin = f"Resuming at iteration {start_iter}"
-    else:
-        start_iter, origin = 0, checkpointer.load_some(cfg.train.init_checkpoint)
-    prepare_folder(cfg, resume)
-    trainer.register_hooks(build_writer(cfg))
-    with log_to_file(Path(cfg.train.output_dir, "log.txt")):
-        _log_facts(model, device, origin)
-        trainer.train(start_iter, cfg.train.max_iter)
+    with stop_signals() as signals, named_worker_death():
+        with building(cfg, "dataloader"):
+            test_loader = instantiate(cfg.dataloader.test)
+            annotated_loader = build_annotated_loader(cfg) if cfg.train.val_loss else None
+        run = Run(cfg, resume, test)
+        start_iter, origin = run.load(resume)
+        prepare_folder(cfg, resume)
+        with log_to_file(Path(cfg.train.output_dir, "log.txt")):
+            _log_facts(run, origin)
+            _train(run, start_iter, signals)
     return results
+
+
+def _train(run: Run, start_iter: int, signals: StopSignals) -> None:
+    try:
+        run.train(start_iter, signals)
+    except StopRun as stop:
+        logger.info("%s", stop)
+        if stop.status:
+            raise SystemExit(stop.status) from None
 
 
 def do_test(cfg: DictConfig, model: nn.Module, test_loader: Any) -> dict[str, Any]:
@@ -108,26 +109,18 @@ def do_test(cfg: DictConfig, model: nn.Module, test_loader: Any) -> dict[str, An
     return results
 
 
-def build_optimizer(cfg: DictConfig, model: nn.Module) -> torch.optim.Optimizer:
-    """The config's optimizer over `model`, with `train.clip_grad_norm`."""
-    cfg.optimizer.params.model = model
-    optimizer = instantiate(cfg.optimizer)
-    del cfg.optimizer.params.model  # the config is saved later
-    limit = cfg.train.clip_grad_norm
-
-    def clip(*_: Any) -> None:
-        nn.utils.clip_grad_norm_(model.parameters(), limit)
-
-    if limit is not None:
-        # within the step, and so after mixed precision has divided its scale out
-        optimizer.register_step_pre_hook(clip)
-    return optimizer
-
-
-def _log_facts(model: nn.Module, device: str, origin: str) -> None:
+def _log_facts(run: Run, origin: str) -> None:
     versions = f"retina_plugin {__version__}, detectron2 {detectron2.__version__}, torch {torch.__version__}"
     logger.info("%s, Python %s", versions, platform.python_version())
-    millions = sum(p.numel() for p in model.parameters()) / 1e6
-    losses = [repr(getattr(model, part, None)) for part in ("cls_loss", "box_loss")]
+    millions = sum(p.numel() for p in run.model.parameters()) / 1e6
+    losses = [repr(getattr(run.model, part, None)) for part in ("cls_loss", "box_loss")]
+    device = next(run.model.parameters()).device
     logger.info("%.2f M parameters on %s, losses %s and %s", millions, device, *losses)
     logger.info(origin)
+    if not isinstance(run.trainer.data_loader, TrainLoader):
+        loader = run.cfg.dataloader.train._target_
+        logger.warning(
+            "dataloader.train is %s, whose order begins anew when a run is resumed; "
+            "retina_plugin.data.build_train_loader goes on exactly",
+            getattr(loader, "__name__", loader),
+        )

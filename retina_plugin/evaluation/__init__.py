@@ -1,5 +1,6 @@
-"""Evaluation."""
+"""Evaluation with Detectron2's evaluators."""
 
 from .coco import COCOEvaluator
+from .validation_loss import build_annotated_loader, validation_loss
 
-__all__ = ["COCOEvaluator"]
+__all__ = ["COCOEvaluator", "build_annotated_loader", "validation_loss"]

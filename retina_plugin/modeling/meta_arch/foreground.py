@@ -37,15 +37,13 @@ class ForegroundAverage:
             pos_mask: (N, R), which anchors are foreground.
         """
         count = torch.stack([pos_mask.sum(), pos_mask.new_tensor(len(pos_mask), dtype=torch.long)])
-        world_size = comm.get_world_size()
-        if world_size > 1:
-            torch.distributed.all_reduce(count)
-        self._counts.append(count)
         if self._summing:
+            self._counts.append(count)
             return torch.ones_like(buffer)
+        self._counts.append(_over_processes(count))
         if self.micro_batches == 1:
             self._move(buffer)
-        return buffer / (world_size * self.micro_batches)
+        return buffer / (comm.get_world_size() * self.micro_batches)
 
     def finish(self, buffer: Tensor) -> float:
         """End a batch of several micro-batches: the factor that its gradients are still to be multiplied by."""
@@ -66,7 +64,7 @@ class ForegroundAverage:
             self._counts.clear()
 
     def counted(self) -> int:
-        """Foreground anchors since `summing` began, over all processes."""
+        """Foreground anchors of this process since `summing` began."""
         return int(sum(count[0] for count in self._counts))
 
     def _move(self, buffer: Tensor) -> None:
@@ -74,3 +72,9 @@ class ForegroundAverage:
         self._counts.clear()
         get_event_storage().put_scalar("num_pos_anchors", num_pos_anchors / num_images)
         buffer.mul_(_MOMENTUM).add_(max(num_pos_anchors, 1) * (1 - _MOMENTUM))
+
+
+def _over_processes(values: Tensor) -> Tensor:
+    if comm.get_world_size() > 1:
+        torch.distributed.all_reduce(values)
+    return values

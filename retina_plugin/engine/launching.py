@@ -1,0 +1,79 @@
+"""One process or many: Detectron2's flags, or torchrun."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from detectron2.engine import launch
+from detectron2.utils import comm
+from torch import distributed
+from torch.multiprocessing import ProcessExitedException
+
+from ..config import ConfigError, load_config
+from .checkpoint import resumable
+
+__all__ = ["launch_training"]
+
+Main = Callable[[argparse.Namespace], Any]
+
+
+def launch_training(main: Main, args: argparse.Namespace) -> None:
+    """Run `main(args)` in every process that the flags, or the environment of torchrun, ask for.
+
+    Without a GPU the processes share the CPU, over gloo.
+
+    Raises:
+        ConfigError: if there are fewer GPUs than processes, or both torchrun and --num-gpus ask for processes.
+        ChildProcessError: if a process died.
+    """
+    world_size = args.num_gpus * args.num_machines
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        if world_size > 1:
+            raise ConfigError(
+                "torchrun starts the processes: leave --num-gpus and --num-machines out"
+            )
+        return _join_torchrun(main, args)
+    if world_size > 1:
+        _check_devices(args.num_gpus)
+        load_config(args.config_file, args.opts)  # one error instead of one per process
+    try:
+        launch(
+            main, args.num_gpus, args.num_machines, args.machine_rank, args.dist_url, args=(args,)
+        )
+    except ProcessExitedException as e:
+        if e.exit_code in (130, 143):  # all of them have left as they were asked to
+            raise SystemExit(e.exit_code) from None
+        raise ChildProcessError(f"{e}. Checkpoints are untouched: go on with --resume") from e
+
+
+def _check_devices(num_gpus: int) -> None:
+    if torch.cuda.is_available() and torch.cuda.device_count() < num_gpus:
+        raise ConfigError(
+            f"--num-gpus {num_gpus} asks for more GPUs than the {torch.cuda.device_count()} that are there"
+        )
+
+
+def _join_torchrun(main: Main, args: argparse.Namespace) -> None:
+    on_gpu = torch.cuda.is_available()
+    local_rank, local_size = (int(os.environ[k]) for k in ("LOCAL_RANK", "LOCAL_WORLD_SIZE"))
+    if on_gpu:
+        _check_devices(local_size)
+        torch.cuda.set_device(local_rank)
+    distributed.init_process_group("nccl" if on_gpu else "gloo")
+    comm.create_local_process_group(local_size)
+    try:
+        args.resume = args.resume or _restarted(args)
+        main(args)
+    finally:
+        distributed.destroy_process_group()
+
+
+def _restarted(args: argparse.Namespace) -> bool:
+    """torchrun starts all processes anew when one has died: they go on from the last checkpoint."""
+    if not int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) or args.eval_only:
+        return False
+    return bool(resumable(load_config(args.config_file, args.opts).train.output_dir))

@@ -1,0 +1,149 @@
+"""Detectron2's trainer, whose updates do not depend on how a batch is split and are checked before they count."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from detectron2.engine import SimpleTrainer
+from detectron2.utils import comm
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from ..data.seeding import seed_generators
+from .guard import NonFiniteGuard
+from .layout import any_process, micro_batches, same_padding
+
+__all__ = ["Trainer", "Update"]
+
+Batch = list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Update:
+    """How the weights are updated.
+
+    `dtype` of mixed precision or None; `accumulation` micro-batches for an update; largest gradient norm or None.
+    """
+
+    seed: int = 0
+    dtype: torch.dtype | None = None
+    accumulation: int = 1
+    clip_grad_norm: float | None = None
+
+
+class Trainer(SimpleTrainer):
+    """Opens upstream's fixed step: accumulation, clipping, mixed precision on any device, and a guard.
+
+    Numbers that a model draws (dropout, stochastic depth) are a function of seed, iteration and process, so that no
+    generator has a state that a checkpoint would have to keep.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        data_loader: Iterable[Batch],
+        optimizer: torch.optim.Optimizer,
+        update: Update,
+        guard: NonFiniteGuard,
+    ) -> None:
+        """`model` takes a batch and gives a dict of losses; it may be wrapped in DistributedDataParallel."""
+        super().__init__(model, data_loader, optimizer)
+        self.update, self.guard = update, guard
+        self.inner = model.module if isinstance(model, DistributedDataParallel) else model
+        self.device_type = next(model.parameters()).device.type
+        scales = update.dtype == torch.float16  # bfloat16 has the range of float32
+        self.grad_scaler = torch.amp.GradScaler(self.device_type, enabled=scales)
+
+    def run_step(self) -> None:
+        """One update of the weights.
+
+        Raises:
+            NonFiniteError: for a loss or gradient that is no number, unless the guard skips such updates.
+        """
+        start = time.perf_counter()
+        batch = next(self._data_loader_iter)
+        data_time = time.perf_counter() - start
+        seed_generators(self.update.seed, self.iter, comm.get_rank())
+        self.optimizer.zero_grad()
+        loss_dict = self._backward(batch)
+        self.after_backward()
+        grad_norm = self._clip()
+        if self._is_finite(loss_dict, grad_norm):
+            self.storage.put_scalar("grad_norm", grad_norm.item())
+            self.grad_scaler.step(self.optimizer)
+            self._write_metrics(loss_dict, data_time)
+        else:
+            self.guard.refuse(self, batch, loss_dict)
+        self.grad_scaler.update()
+
+    def _backward(self, batch: Batch) -> dict[str, Tensor]:
+        """Gradients of the whole batch, and its losses."""
+        parts = micro_batches(batch, self.update.accumulation)
+        if len(parts) * comm.get_world_size() > 1:
+            same_padding(batch)
+        foreground = getattr(self.inner, "foreground", None)
+        if foreground is None or len(parts) == 1:
+            return self._backward_parts(parts)
+        foreground.micro_batches = len(parts)
+        loss_dict = self._backward_parts(parts)
+        factor = foreground.finish(self.inner.loss_normalizer)
+        for parameter in self.inner.parameters():
+            if parameter.grad is not None:
+                parameter.grad.mul_(factor)
+        return {name: loss * factor for name, loss in loss_dict.items()}
+
+    def _backward_parts(self, parts: list[Batch]) -> dict[str, Tensor]:
+        total: dict[str, Tensor] = {}
+        for i, part in enumerate(parts):
+            with self._exchange_gradients(last=i == len(parts) - 1), self._precision():
+                loss_dict = {k: v / len(parts) for k, v in self.model(part).items()}
+                self.grad_scaler.scale(sum(loss_dict.values())).backward()
+            for name, loss in loss_dict.items():
+                total[name] = total.get(name, 0) + loss.detach()
+        return total
+
+    def _exchange_gradients(self, last: bool) -> contextlib.AbstractContextManager:
+        several = isinstance(self.model, DistributedDataParallel)
+        return self.model.no_sync() if several and not last else contextlib.nullcontext()
+
+    def _precision(self) -> contextlib.AbstractContextManager:
+        if self.update.dtype is None:
+            return contextlib.nullcontext()
+        return torch.autocast(self.device_type, self.update.dtype)
+
+    def _clip(self) -> Tensor:
+        """Norm of all gradients together before clipping, with mixed precision's scale divided out."""
+        self.grad_scaler.unscale_(self.optimizer)
+        limit = self.update.clip_grad_norm
+        return nn.utils.clip_grad_norm_(
+            self.inner.parameters(), float("inf") if limit is None else limit
+        )
+
+    def _is_finite(self, loss_dict: dict[str, Tensor], grad_norm: Tensor) -> bool:
+        checked = torch.stack([*loss_dict.values()]).double().sum()
+        if (
+            not self.grad_scaler.is_enabled()
+        ):  # which skips infinite gradients itself, and lowers its scale
+            checked = checked + grad_norm
+        return not any_process(not checked.isfinite().item())
+
+    def after_train(self) -> None:
+        """Opens upstream's count: a run that is resumed after its last step ends where it would have ended."""
+        self.iter = min(self.iter, self.max_iter)
+        super().after_train()
+
+    def state_dict(self) -> dict[str, Any]:
+        scaler = (
+            {"grad_scaler": self.grad_scaler.state_dict()} if self.grad_scaler.is_enabled() else {}
+        )
+        return super().state_dict() | scaler
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        super().load_state_dict(state_dict)
+        if "grad_scaler" in state_dict and self.grad_scaler.is_enabled():
+            self.grad_scaler.load_state_dict(state_dict["grad_scaler"])

@@ -1,0 +1,135 @@
+"""Is a resumed run the run that was not interrupted? Bit by bit."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..config import ConfigError, load_config
+from .memory import TIMES
+
+__all__ = ["first_difference", "verify_resume"]
+
+_CHECKPOINT = "model_final.pth"
+
+
+def verify_resume(
+    config_file: str, iterations: int, folder: str | Path, overrides: Sequence[str] = ()
+) -> str:
+    """Train `iterations`, train them again from the checkpoint in the middle, and compare.
+
+    Args:
+        config_file: to verify; its schedule is shortened to `iterations`.
+        iterations: at least 2.
+        folder: for the two runs, "whole" and "resumed"; new or empty.
+        overrides: `key=value` of both runs.
+
+    Returns:
+        The first difference of weights, optimizer, averages, schedule and metrics; empty if there is none.
+
+    Raises:
+        ConfigError: for fewer iterations, or for a folder that holds something.
+        RuntimeError: if a training fails, with the last line of its log.
+    """
+    whole, resumed = Path(folder, "whole"), Path(folder, "resumed")
+    if iterations < 2:
+        raise ConfigError(f"{iterations} iterations have no middle: take 2 or more")
+    if any(path.exists() for path in (whole, resumed)):
+        raise ConfigError(f"{folder} holds runs already: choose another folder")
+    half = iterations // 2
+    shared = [*overrides, f"train.max_iter={iterations}", f"train.checkpointer.period={half}"]
+    shared.append("train.checkpointer.max_to_keep=null")
+    load_config(config_file, shared)  # one clear error before two trainings
+    _train(config_file, whole, shared)
+    _interrupt(whole, resumed, f"model_{half - 1:07d}.pth")
+    _train(config_file, resumed, [*shared, "--resume"])
+    return first_difference(whole, resumed)
+
+
+def first_difference(one: str | Path, other: str | Path) -> str:
+    """The first thing in which two finished runs differ, times apart; empty if there is none."""
+    pairs = [
+        (_state(Path(run, _CHECKPOINT)), _metrics(Path(run, "metrics.json")))
+        for run in (one, other)
+    ]
+    (ours, our_metrics), (theirs, their_metrics) = pairs
+    for key in {**ours, **theirs}:
+        if key not in ours or key not in theirs:
+            return f"{key} is in the checkpoint of one run only"
+        if not _same(ours[key], theirs[key]):
+            return f"{key} of the checkpoints: {_describe(ours[key], theirs[key])}"
+    if len(our_metrics) != len(their_metrics):
+        return f"metrics.json has {len(our_metrics)} and {len(their_metrics)} lines"
+    for ours, theirs in zip(our_metrics, their_metrics, strict=True):
+        if ours != theirs:
+            return f"metrics of iteration {ours['iteration']}: {ours} and {theirs}"
+    return ""
+
+
+def _train(config_file: str, folder: Path, arguments: Sequence[str]) -> None:
+    command = [sys.executable, "-m", "retina_plugin.engine", "--config-file", config_file]
+    place = f"train.output_dir='{folder}'"
+    flags = [a for a in arguments if a.startswith("--")]
+    values = [a for a in arguments if not a.startswith("--")]
+    done = subprocess.run([*command, *flags, place, *values], capture_output=True, text=True)
+    if done.returncode:
+        last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
+        raise RuntimeError(f"training in {folder} failed: {' '.join(last)}")
+
+
+def _interrupt(whole: Path, resumed: Path, checkpoint: str) -> None:
+    """The folder as an interruption leaves it long after the checkpoint in the middle."""
+    resumed.mkdir(parents=True)
+    for name in ("config.yaml", "metrics.json", checkpoint):
+        shutil.copy(whole / name, resumed / name)
+    (resumed / "last_checkpoint").write_text(checkpoint)
+
+
+def _state(path: Path) -> dict[str, Any]:
+    return dict(_flatten(torch.load(path, weights_only=True), ""))
+
+
+def _flatten(node: Any, path: str) -> Iterator[tuple[str, Any]]:
+    items = (
+        node.items()
+        if isinstance(node, dict)
+        else enumerate(node)
+        if isinstance(node, list)
+        else None
+    )
+    if items is None:
+        yield path, node
+        return
+    for key, value in items:
+        if key not in TIMES:
+            yield from _flatten(value, f"{path}.{key}".lstrip("."))
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, Tensor) and isinstance(other, Tensor):
+        return one.dtype == other.dtype and one.shape == other.shape and _bits(one) == _bits(other)
+    return type(one) is type(other) and repr(one) == repr(other)
+
+
+def _bits(tensor: Tensor) -> bytes:
+    return tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+
+
+def _describe(one: Any, other: Any) -> str:
+    if not isinstance(one, Tensor) or one.shape != other.shape:
+        return f"{one} and {other}"
+    apart = (one.double() - other.double()).abs()
+    return f"{int((apart > 0).sum())} of {one.numel()} values, by up to {apart.max().item():.3g}"
+
+
+def _metrics(path: Path) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    return [{k: v for k, v in line.items() if k not in TIMES} for line in lines]
