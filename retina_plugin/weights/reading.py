@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 import zipfile
 from pathlib import Path
@@ -38,14 +39,23 @@ def read_weights(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(f"checkpoint {path} does not exist")
-    if path.suffix == ".safetensors":
-        content = read_safetensors(path)
-    elif _starts_with(path, _ZIP, _LEGACY):
-        content = _read_torch(path)
-    else:
-        content = _zoo_form(read_pickle(path))
-    _check_model(path, content)
+    try:
+        content = _read(path)
+        _check_model(path, content)
+    except CheckpointError:
+        raise
+    except Exception as e:  # each format has many types of error for a damaged file
+        reason = (str(e) or type(e).__name__).splitlines()[0]
+        raise CheckpointError(f"checkpoint {path} cannot be read: {reason}") from e
     return content
+
+
+def _read(path: Path) -> Any:
+    if path.suffix == ".safetensors":
+        return read_safetensors(path)
+    if _starts_with(path, _ZIP, _LEGACY):
+        return _read_torch(path)
+    return _zoo_form(read_pickle(path))
 
 
 def _starts_with(path: Path, *beginnings: bytes) -> bool:
@@ -55,14 +65,14 @@ def _starts_with(path: Path, *beginnings: bytes) -> bool:
 
 def _read_torch(path: Path) -> Any:
     stand_ins = [(stand_in, name) for name, stand_in in ADMITTED.items()]
+    if _starts_with(path, _ZIP):
+        _check_records(path)
     try:
-        if _starts_with(path, _ZIP):
-            _check_records(path)
         with torch.serialization.safe_globals(stand_ins):
-            loaded = torch.load(path, map_location="cpu", weights_only=True)
-        content = without_stand_ins(loaded)
-    except Exception as e:  # torch has many types of error for a damaged file
-        raise _torch_error(path, str(e) or type(e).__name__) from e
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as e:
+        raise _torch_error(path, str(e)) from e
+    content = without_stand_ins(content)
     if not isinstance(content, dict) or "model" in content:
         return content
     return _pycls_form(content) if path.suffix == ".pyth" else {"model": content}

@@ -43,24 +43,27 @@ def write_safetensors(
 
 
 def read_safetensors(path: Path) -> dict[str, Any]:
-    """As read_weights."""
-    try:
-        with safe_open(path, framework="pt") as f:
-            metadata = f.metadata() or {}
-            tensors = {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError, RuntimeError) as e:
-        raise CheckpointError(f"checkpoint {path} cannot be read: {e}") from e
+    """As read_weights.
+
+    Raises:
+        CheckpointError: if the checksum is not that of the tensors.
+        Exception: of any type if the file is not of this format.
+    """
+    with safe_open(path, framework="pt") as f:
+        metadata = f.metadata() or {}
+        tensors = {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118
     checksum = metadata.pop(_CHECKSUM, None)
     if checksum is not None and checksum != _checksum(tensors, metadata):
         raise CheckpointError(f"checkpoint {path} is damaged: its checksum is another")
-    kept = {"__author__": metadata.get("__author__")} if "__author__" in metadata else {}
-    heuristics = {"matching_heuristics": True} if "matching_heuristics" in metadata else {}
-    return {"model": tensors, **kept, **heuristics}
+    hints = {key: metadata[key] for key in ("__author__", "matching_heuristics") if key in metadata}
+    if "matching_heuristics" in hints:
+        hints["matching_heuristics"] = True  # Detectron2's type
+    return {"model": tensors} | hints
 
 
 @contextlib.contextmanager
 def written_in_full(path: Path) -> Iterator[Path]:
-    """A name beside `path` to write to; `path` is replaced by it when the context ends well, and on disk by then.
+    """A name beside `path` to write to; `path` is replaced by it when the context ends well, its bytes on disk.
 
     Raises:
         OSError: if that cannot be done.

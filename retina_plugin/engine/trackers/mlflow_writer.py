@@ -25,7 +25,7 @@ class MLflowWriter(Tracker):
         experiment_name: str = "Default",
         tracking_uri: str | None = None,
     ) -> None:
-        """`tracking_uri`: of a server or a folder; by default where MLflow's own settings say."""
+        """`tracking_uri`: of a server or a database; by default where MLflow's own settings say."""
         mlflow, known = library("mlflow"), run_dir / "mlflow_run_id"
         self._entities: ModuleType = mlflow.entities
         self._client = mlflow.MlflowClient(tracking_uri)
