@@ -104,7 +104,7 @@ def test_a_flipped_bit_of_a_pickle_is_an_error_or_a_number(tmp_path):
     zoo = {"model": {"w": np.ones(3, "f4")}, "__author__": "me", "matching_heuristics": True}
     for protocol in (2, 5):
         path.write_bytes(pickle.dumps(zoo, protocol))
-        for _ in flips(path, range(path.stat().st_size * 8)):
+        for _ in flips(path, range(0, path.stat().st_size * 8, 5)):
             with contextlib.suppress(CheckpointError):
                 read_weights(path)
 
