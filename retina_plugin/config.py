@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 from detectron2.config import CfgNode, LazyConfig
+from detectron2.utils.registry import locate
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
@@ -92,8 +93,27 @@ def _read(path: Path) -> DictConfig:
         )
 
 
+class _YamlLoader(yaml.SafeLoader):
+    """Plain values, and what LazyConfig.save may write besides: tuples, and classes and functions by their names.
+
+    Nothing is called. A name is looked up, as that in a `_target_` is, which imports its module.
+    """
+
+
+_YamlLoader.add_constructor(
+    "tag:yaml.org,2002:python/tuple", lambda loader, node: tuple(loader.construct_sequence(node))
+)
+_YamlLoader.add_multi_constructor(
+    "tag:yaml.org,2002:python/name:", lambda loader, name, node: locate(name)
+)
+
+
 def _read_yaml(path: Path) -> DictConfig:
-    content = yaml.safe_load(path.read_text())
+    try:
+        content = yaml.load(path.read_text(), _YamlLoader)
+    except yaml.constructor.ConstructorError as e:
+        line = e.problem_mark.line + 1 if e.problem_mark else "?"
+        raise ConfigError(f"config {path}, line {line} is no plain value: {e.problem}") from e
     if not isinstance(content, dict):
         raise ConfigError(f"config {path} holds no mapping of keys")
     return OmegaConf.create(content, flags={"allow_objects": True})

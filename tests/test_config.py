@@ -6,6 +6,7 @@ import pytest
 import torch
 from conftest import QUICK, ROOT
 from detectron2.config import LazyConfig, instantiate
+from omegaconf import OmegaConf
 
 from retina_plugin.config import ConfigError, get_config, load_config
 from retina_plugin.modeling.backbone import without_pretrained_weights
@@ -166,6 +167,27 @@ def test_missing_and_foreign_files_are_refused(tmp_path):
     (tmp_path / "list.yaml").write_text("- 1")
     with pytest.raises(ConfigError, match="no mapping"):
         load_config(tmp_path / "list.yaml")
-    (tmp_path / "evil.yaml").write_text("x: !!python/object/apply:os.getcwd []")
-    with pytest.raises(ConfigError, match="raises ConstructorError"):
+
+
+@pytest.mark.parametrize("tag", ["object/apply:", "object/new:", "object:", "module:"])
+@pytest.mark.parametrize("inside", ["x: {}", "x: !!python/tuple [1, [{}]]", "x: &a {}\ny: *a"])
+def test_a_yaml_config_runs_nothing(tmp_path, tag, inside):
+    call = f"!!python/{tag}os.mkdir ['{tmp_path}/was_run']"
+    (tmp_path / "evil.yaml").write_text("# a config\n" + inside.format(call))
+    with pytest.raises(ConfigError, match=rf"evil.yaml, line 2 is no plain .*python/{tag}os.mkdir"):
         load_config(tmp_path / "evil.yaml")
+    assert not (tmp_path / "was_run").exists()
+
+
+def test_a_yaml_config_may_name_classes_and_hold_tuples(tmp_path):
+    cfg = OmegaConf.create({"x": {"norm": torch.nn.BatchNorm2d}}, flags={"allow_objects": True})
+    LazyConfig.save(cfg, str(tmp_path / "config.yaml"))
+    with (tmp_path / "config.yaml").open("a") as f:
+        f.write("size: !!python/tuple [1, 2]\ncall: {_target_: os.mkdir, path: was_run}\n")
+    again = load_config(tmp_path / "config.yaml")
+    assert again.x.norm is torch.nn.BatchNorm2d
+    assert list(again.size) == [1, 2]
+    assert not (tmp_path / "was_run").exists()
+    (tmp_path / "config.yaml").write_text("x: !!python/name:torch.nn.Nothing ''")
+    with pytest.raises(ConfigError, match=r"torch\.nn\.Nothing"):
+        load_config(tmp_path / "config.yaml")

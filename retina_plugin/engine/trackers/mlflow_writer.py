@@ -1,0 +1,81 @@
+"""Scalars to MLflow."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from .tracker import Tracker, known_id, library
+
+_PARAMETERS_AT_ONCE = 100  # MLflow's limit, and below it for the length of one
+_PARAMETER_LENGTH = 500
+
+
+class MLflowWriter(Tracker):
+    """Scalars to a run of MLflow."""
+
+    def __init__(
+        self,
+        run_dir: Path,
+        config: Mapping[str, Any],
+        experiment_name: str = "Default",
+        tracking_uri: str | None = None,
+    ) -> None:
+        """`tracking_uri`: of a server or a database; by default where MLflow's own settings say."""
+        mlflow, known = library("mlflow"), run_dir / "mlflow_run_id"
+        self._entities: ModuleType = mlflow.entities
+        self._client = mlflow.MlflowClient(tracking_uri)
+        if run_id := known_id(known):
+            self._run_id = run_id
+            self._client.update_run(run_id, status="RUNNING")
+            self._last_write = max(self._steps(), default=-1)
+        else:
+            self._run_id = self._create_run(experiment_name, run_dir.name)
+            known.write_text(self._run_id)
+            self._log_parameters({"run_dir": str(run_dir), **config})
+
+    def _create_run(self, experiment_name: str, run_name: str) -> str:
+        experiment = self._client.get_experiment_by_name(experiment_name)
+        if experiment is None:
+            experiment_id = self._client.create_experiment(experiment_name)
+        else:
+            experiment_id = experiment.experiment_id
+        return self._client.create_run(experiment_id, run_name=run_name).info.run_id
+
+    def _steps(self) -> Iterator[int]:
+        for name in self._client.get_run(self._run_id).data.metrics:
+            for metric in self._client.get_metric_history(self._run_id, name):
+                yield metric.step
+
+    def _log_parameters(self, config: Mapping[str, Any]) -> None:
+        parameters = [self._entities.Param(_name(key), value) for key, value in _flat(config)]
+        for start in range(0, len(parameters), _PARAMETERS_AT_ONCE):
+            some = parameters[start : start + _PARAMETERS_AT_ONCE]
+            self._client.log_batch(self._run_id, params=some)
+
+    def _send(self, scalars: dict[str, float], iteration: int) -> None:
+        now = int(time.time() * 1000)
+        metric = self._entities.Metric
+        metrics = [metric(_name(key), value, now, iteration) for key, value in scalars.items()]
+        self._client.log_batch(self._run_id, metrics=metrics)
+
+    def _finish(self) -> None:
+        self._client.set_terminated(self._run_id)
+
+
+def _flat(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """The values of nested mappings by dotted key, as texts that MLflow takes."""
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from _flat(item, f"{key}.{name}".lstrip("."))
+    else:
+        yield key, str(value)[:_PARAMETER_LENGTH]
+
+
+def _name(key: str) -> str:
+    """MLflow takes few characters in a name; those of classes can be any."""
+    return re.sub(r"[^\w\-. :/]", "_", key)

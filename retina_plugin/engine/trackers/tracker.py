@@ -1,0 +1,64 @@
+"""What the trackers have in common."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from collections import defaultdict
+from pathlib import Path
+from types import ModuleType
+
+from detectron2.utils.events import EventWriter, get_event_storage
+
+from ...config import ConfigError
+
+logger = logging.getLogger(__name__)
+
+
+class Tracker(EventWriter):
+    """Sends every scalar once, smoothed as Detectron2's writers do. A tracker that fails does not stop the training."""
+
+    _last_write = -1
+
+    def write(self) -> None:
+        new: dict[int, dict[str, float]] = defaultdict(dict)
+        for name, (value, iteration) in get_event_storage().latest_with_smoothing_hint().items():
+            if iteration > self._last_write:
+                new[iteration][name] = value
+        try:
+            for iteration, scalars in sorted(new.items()):
+                self._send(scalars, iteration)
+                self._last_write = iteration
+        except Exception as e:
+            logger.warning("%s gets no scalars: %s", type(self).__name__, e)
+
+    def close(self) -> None:
+        try:
+            self._finish()
+        except Exception as e:
+            logger.warning("%s cannot end its run: %s", type(self).__name__, e)
+
+    def _finish(self) -> None:
+        raise NotImplementedError
+
+    def _send(self, scalars: dict[str, float], iteration: int) -> None:
+        raise NotImplementedError
+
+
+def library(name: str) -> ModuleType:
+    """An optional library.
+
+    Raises:
+        ConfigError: if it is not installed.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as e:
+        raise ConfigError(
+            f"train.{name} needs a library that is not installed: pip install {name}"
+        ) from e
+
+
+def known_id(path: Path) -> str | None:
+    """The tracker's id of a run that is resumed."""
+    return path.read_text().strip() if path.is_file() else None

@@ -1,0 +1,28 @@
+"""Scalars to Weights & Biases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from .tracker import Tracker, known_id, library
+
+
+class WandbWriter(Tracker):
+    """Scalars to a run of Weights & Biases; its files are in the run folder's `wandb/`."""
+
+    def __init__(self, run_dir: Path, config: Mapping[str, Any], **arguments: Any) -> None:
+        """`arguments`: of wandb.init, such as project."""
+        wandb, known = library("wandb"), run_dir / "wandb_run_id"
+        ours = {"dir": str(run_dir), "name": run_dir.name, "id": known_id(known), "resume": "allow"}
+        parameters = {"run_dir": str(run_dir), **config}
+        self._run = wandb.init(**{**ours, **arguments}, config=parameters)
+        known.write_text(self._run.id)
+        self._last_write = self._run.step - 1  # a run that is resumed has steps
+
+    def _send(self, scalars: dict[str, float], iteration: int) -> None:
+        self._run.log(scalars, step=iteration)
+
+    def _finish(self) -> None:
+        self._run.finish()

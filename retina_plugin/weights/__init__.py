@@ -1,0 +1,15 @@
+"""Weights from files that are data and no programs: reading, writing, Detectron2's checkpointer on top."""
+
+from .checkpointer import SafeCheckpointer
+from .errors import CheckpointError, UnsafeCheckpointError
+from .reading import read_weights
+from .safetensors_file import write_safetensors, written_in_full
+
+__all__ = [
+    "CheckpointError",
+    "SafeCheckpointer",
+    "UnsafeCheckpointError",
+    "read_weights",
+    "write_safetensors",
+    "written_in_full",
+]

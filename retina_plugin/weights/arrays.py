@@ -1,0 +1,109 @@
+"""What a pickle in a checkpoint may build besides Python's plain values: numpy's arrays and scalars.
+
+numpy's own functions for that trust the pickle: `dtype.__setstate__` takes its word for which bytes are addresses of
+objects, and so lets it overwrite memory. Those here stand in for them under their names, and check what they are told.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+
+class DType:
+    """Stands in for numpy.dtype: booleans, numbers and texts only."""
+
+    def __init__(self, code: str, align: bool = False, copy: bool = False) -> None:
+        if not isinstance(code, str) or not re.fullmatch(r"[biufcSU]\d+", code):
+            raise ValueError(f"arrays of dtype {code!r} are no weights")
+        self.dtype = np.dtype(code)
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        _, order, subdtype, names, fields, *_ = state
+        if (subdtype, names, fields) != (None, None, None):
+            raise ValueError("structured arrays are no weights")
+        self.dtype = self.dtype.newbyteorder(order)
+
+
+class Array(np.ndarray):
+    """Stands in for numpy.ndarray while a pickle is read: empty until it gets its state."""
+
+    def __new__(cls, *_: Any) -> Array:
+        return super().__new__(cls, (0,), np.uint8)
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        _, shape, dtype, fortran, data = state
+        data = as_bytes(data)
+        if not all(type(n) is int and n >= 0 for n in shape):
+            raise ValueError(f"an array has shape {shape}")
+        if not isinstance(dtype, DType) or math.prod(shape) * dtype.dtype.itemsize != len(data):
+            raise ValueError(f"an array of shape {shape} has {len(data)} bytes")
+        super().__setstate__((1, tuple(shape), dtype.dtype, bool(fortran), data))
+
+
+def as_bytes(data: str | bytes | bytearray) -> bytes:
+    """Python 2 has one type for text and bytes."""
+    return data.encode("latin1") if isinstance(data, str) else bytes(memoryview(data))
+
+
+def _reconstruct(subtype: type, shape: tuple[int, ...], typecode: bytes) -> Array:
+    return Array()
+
+
+def _frombuffer(data: bytes, dtype: DType, shape: tuple[int, ...], order: str) -> Array:
+    array = Array()
+    array.__setstate__((1, shape, dtype, order == "F", data))
+    return array
+
+
+def _scalar(dtype: DType, data: str | bytes) -> np.generic:
+    return without_stand_ins(_frombuffer(data, dtype, (), "C"))[()]
+
+
+def _encode(text: str, encoding: str = "latin1") -> bytes:
+    """Bytes are written so where the format has none of its own."""
+    if encoding != "latin1":
+        raise ValueError(f"bytes are encoded as {encoding}")
+    return text.encode("latin1")
+
+
+def _no_bytes() -> bytes:
+    return b""
+
+
+# by the module and name that a pickle gives; numpy 2 renamed numpy.core
+ADMITTED: dict[str, Callable[..., Any]] = {
+    "numpy.dtype": DType,
+    "numpy.ndarray": Array,
+    "_codecs.encode": _encode,
+    "collections.OrderedDict": OrderedDict,
+    **{f"{python}.set": set for python in ("builtins", "__builtin__")},
+    **{f"{python}.bytes": _no_bytes for python in ("builtins", "__builtin__")},
+    **{f"numpy.{core}.multiarray._reconstruct": _reconstruct for core in ("core", "_core")},
+    **{f"numpy.{core}.multiarray.scalar": _scalar for core in ("core", "_core")},
+    **{f"numpy.{core}.numeric._frombuffer": _frombuffer for core in ("core", "_core")},
+}
+
+
+def without_stand_ins(value: Any, done: dict[int, Any] | None = None) -> Any:
+    """`value` with numpy's own arrays, in this machine's byte order; lists and dicts are changed in place."""
+    done = {} if done is None else done
+    if id(value) in done:
+        return done[id(value)][1]
+    done[id(value)] = value, value  # holds on to the value, so that its id stays its own
+    result = value
+    if isinstance(value, Array):
+        result = np.asarray(value, dtype=value.dtype.newbyteorder("="))
+    elif isinstance(value, dict):
+        value.update({key: without_stand_ins(item, done) for key, item in value.items()})
+    elif isinstance(value, list):
+        value[:] = [without_stand_ins(item, done) for item in value]
+    elif type(value) is tuple:
+        result = tuple(without_stand_ins(item, done) for item in value)
+    done[id(value)] = value, result
+    return result

@@ -1,0 +1,92 @@
+"""Weights as safetensors, a format that can hold nothing else; with a checksum, which the format lacks."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from .errors import CheckpointError
+
+_CHECKSUM = "sha256_of_tensors"
+
+
+def write_safetensors(
+    state_dict: Mapping[str, torch.Tensor], path: str | Path, metadata: Mapping[str, str]
+) -> None:
+    """Write tensors by name, complete or not at all; tensors that share memory are written out each.
+
+    Args:
+        state_dict: tensors of any device and layout.
+        path: by custom ending in `.safetensors`.
+        metadata: texts to go with them; read_weights gives back "__author__" and "matching_heuristics".
+
+    Raises:
+        ValueError: naming what is no tensor, or none that the format knows.
+        OSError: if the file cannot be written.
+    """
+    tensors = {name: _own_memory(name, value) for name, value in state_dict.items()}
+    signed = {**metadata, _CHECKSUM: _checksum(tensors, metadata)}
+    try:
+        with written_in_full(Path(path)) as partial:
+            save_file(tensors, partial, signed)
+    except SafetensorError as e:
+        raise OSError(f"cannot write {path}: {e}") from e
+
+
+def read_safetensors(path: Path) -> dict[str, Any]:
+    """As read_weights.
+
+    Raises:
+        CheckpointError: if the checksum is not that of the tensors.
+        Exception: of any type if the file is not of this format.
+    """
+    with safe_open(path, framework="pt") as f:
+        metadata = f.metadata() or {}
+        tensors = {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118
+    checksum = metadata.pop(_CHECKSUM, None)
+    if checksum is not None and checksum != _checksum(tensors, metadata):
+        raise CheckpointError(f"checkpoint {path} is damaged: its checksum is another")
+    hints = {key: metadata[key] for key in ("__author__", "matching_heuristics") if key in metadata}
+    if "matching_heuristics" in hints:
+        hints["matching_heuristics"] = True  # Detectron2's type
+    return {"model": tensors} | hints
+
+
+@contextlib.contextmanager
+def written_in_full(path: Path) -> Iterator[Path]:
+    """A name beside `path` to write to; `path` is replaced by it when the context ends well, its bytes on disk.
+
+    Raises:
+        OSError: if that cannot be done.
+    """
+    partial = path.with_name(path.name + ".partial")
+    try:
+        yield partial
+        with partial.open("rb") as f:
+            os.fsync(f.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _own_memory(name: str, value: Any) -> torch.Tensor:
+    if not isinstance(value, torch.Tensor) or value.layout is not torch.strided:
+        raise ValueError(f"{name} is no dense tensor: {type(value).__name__}")
+    return value.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
+
+
+def _checksum(tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> str:
+    digest = hashlib.sha256(json.dumps(dict(metadata), sort_keys=True).encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
+        digest.update(memoryview(tensor.reshape(-1).view(torch.uint8).numpy()))
+    return digest.hexdigest()
