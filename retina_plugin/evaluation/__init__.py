@@ -1,5 +1,5 @@
 """Evaluation."""
 
-from .coco import COCOEvaluator
+from .coco import COCOEvaluator, complete_annotations
 
-__all__ = ["COCOEvaluator"]
+__all__ = ["COCOEvaluator", "complete_annotations"]
