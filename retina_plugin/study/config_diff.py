@@ -8,33 +8,44 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from ..config import load_config
 from .spec import Study, Variant
 
 __all__ = ["Change", "config_changes"]
 
-_PER_RUN = ("train.output_dir", "train.seed")
-
 
 @dataclass(frozen=True)
 class Change:
-    """One value of the resolved config: `key`, what it was, what it is, and whether the variant names it or it follows."""
+    """A value of the resolved config: its key, what it was and is, and whether the variant names it or it follows."""
 
     key: str
     old: str
     new: str
     named: bool
 
+    @property
+    def short_old(self) -> str:
+        """`old`, of a class its name alone."""
+        return self._short(self.old)
+
+    @property
+    def short_new(self) -> str:
+        """`new`, of a class its name alone."""
+        return self._short(self.new)
+
+    def _short(self, value: str) -> str:
+        return value.rpartition(".")[2] if self.key.endswith("_target_") else value
+
 
 def config_changes(study: Study, variant: Variant) -> list[Change]:
     """Every value in which a variant differs from the study's base; those that it names first."""
-    base = _leaves(load_config(study.base, study.overrides))
-    own = _leaves(study.run_config(variant, study.seeds[0]))
+    base, own = (
+        _leaves(study.run_config(v, study.seeds[0])) for v in (Variant(variant.name, ()), variant)
+    )
     named = tuple(o.partition("=")[0].lstrip("+") for o in variant.overrides)
     changes = [
         Change(key, base.get(key, "–"), own.get(key, "–"), _below(key, named))
         for key in sorted(base.keys() | own.keys())
-        if base.get(key) != own.get(key) and key not in _PER_RUN
+        if base.get(key) != own.get(key)
     ]
     return sorted(changes, key=lambda change: not change.named)
 

@@ -76,7 +76,7 @@ def _band(axes: Axes, curves: Sequence[np.ndarray], colour: str, label: str) -> 
 
 
 def draw_precision(measurements: Measurements, variants: Sequence[str]) -> list[Figure]:
-    """Precision over recall, mean over categories: at IoU .5, and mean over .5 to .95. None without results by image."""
+    """Precision over recall, mean over categories: at IoU .5, and mean over .5 to .95. Needs results by image."""
     if not measurements.evidence:
         return []
     figures = []

@@ -1,4 +1,4 @@
-"""What a report says besides accuracy: where it was made and how to repeat it, time and memory, scales of the losses."""
+"""What a report says besides accuracy: where it was made, how to repeat it, time and memory, scales of the losses."""
 
 from __future__ import annotations
 

@@ -90,4 +90,3 @@ def tabulate_runs(
         )
         for name in variants
     ]
-

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..commands.compare import draw_columns, test_images
 from ..predictor import LazyPredictor
-from .disagreement import best_threshold, rank_by_disagreement
+from .disagreement import ImageCounts, best_threshold, count_images, rank_by_disagreement
 from .measurements import Measurements
 from .results import RunResult
 from .spec import Study
@@ -25,12 +25,30 @@ _WIDEST = 640  # pixels of an embedded drawing
 
 
 @dataclass(frozen=True)
+class Tile:
+    """A drawing as the address of an image, its title, and what it counts in words."""
+
+    title: str
+    image: str
+    counts: str
+
+
+@dataclass(frozen=True)
 class Picture:
-    """One test image: its file, how far the variants' F1 lies apart on it (NaN if unknown), and titled drawings."""
+    """One test image under all variants, with their runs of one seed."""
 
     file_name: str
-    apart: float
-    columns: list[tuple[str, str]]
+    seed: int
+    tiles: list[Tile]
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """Data set entries, a score threshold per run, and per entry what to say of ground truth and every run."""
+
+    entries: list[dict[str, Any]]
+    thresholds: list[float]
+    counts: list[list[str]]
 
 
 def draw_pictures(study: Study, measurements: Measurements, num_images: int) -> list[Picture]:
@@ -39,16 +57,24 @@ def draw_pictures(study: Study, measurements: Measurements, num_images: int) -> 
     if not runs or not num_images:
         return []
     try:
-        chosen, thresholds = _choose(runs, measurements, num_images)
+        choice = _choose(runs, measurements, num_images)
         predictors = [LazyPredictor.from_run(run.run_dir) for run in runs]
         names = [run.variant for run in runs]
-        drawn = list(draw_columns([e for e, _ in chosen], predictors, names, thresholds))
+        drawn = list(draw_columns(choice.entries, predictors, names, choice.thresholds))
     except (ValueError, OSError) as e:
         logger.warning("the report has no pictures: %s", e)
         return []
     return [
-        Picture(entry["file_name"], apart, [(title, _jpeg_uri(image)) for title, image in columns])
-        for (entry, apart), columns in zip(chosen, drawn, strict=True)
+        Picture(entry["file_name"], runs[0].seed, _tiles(columns, counts))
+        for entry, columns, counts in zip(choice.entries, drawn, choice.counts, strict=True)
+    ]
+
+
+def _tiles(columns: list[tuple[str, np.ndarray]], counts: list[str]) -> list[Tile]:
+    words = counts[-len(columns) :]  # images without annotations have no column of ground truth
+    return [
+        Tile(title, _jpeg_uri(image), text)
+        for (title, image), text in zip(columns, words, strict=True)
     ]
 
 
@@ -59,19 +85,24 @@ def _runs_of_one_seed(study: Study, measurements: Measurements) -> list[RunResul
     return [runs[seeds[0]] for runs in finished] if seeds else []
 
 
-def _choose(
-    runs: list[RunResult], measurements: Measurements, num_images: int
-) -> tuple[list[tuple[dict[str, Any], float]], list[float]]:
-    """Data set entries with how far F1 lies apart, and a score threshold per run."""
+def _choose(runs: list[RunResult], measurements: Measurements, num_images: int) -> _Choice:
     if not measurements.evidence:
         entries = test_images(runs[0].run_dir, num_images)
-        return [(entry, float("nan")) for entry in entries], [_SCORE_THRESH] * len(runs)
+        words = [[""] * (len(runs) + 1) for _ in entries]
+        return _Choice(entries, [_SCORE_THRESH] * len(runs), words)
     matches = [measurements.evidence[r.variant, r.seed].matches for r in runs]
     thresholds = [best_threshold(m) for m in matches]
+    counts = [count_images(m, t) for m, t in zip(matches, thresholds, strict=True)]
     entries = {entry["image_id"]: entry for entry in test_images(runs[0].run_dir)}
-    ranked = rank_by_disagreement(matches, thresholds)
-    found = [(entries[image_id], apart) for image_id, apart in ranked if image_id in entries]
-    return found[:num_images], thresholds
+    ids = matches[0].image_ids
+    order = [i for i in rank_by_disagreement(counts) if ids[i] in entries][:num_images]
+    return _Choice([entries[ids[i]] for i in order], thresholds, [_words(counts, i) for i in order])
+
+
+def _words(counts: list[ImageCounts], image: int) -> list[str]:
+    objects = int(counts[0].objects[image])
+    of_runs = [f"found {c.found[image]} of {objects}, {c.false[image]} false" for c in counts]
+    return [f"{objects} objects" if objects != 1 else "1 object", *of_runs]
 
 
 def _jpeg_uri(image: np.ndarray) -> str:

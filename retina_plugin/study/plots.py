@@ -28,7 +28,9 @@ def colour_of(variant: str, variants: Sequence[str]) -> str:
     return _COLOURS[list(variants).index(variant) % len(_COLOURS)]
 
 
-def new_panel(title: str, xlabel: str, ylabel: str = "", height: float = 3.4) -> tuple[Figure, Axes]:
+def new_panel(
+    title: str, xlabel: str, ylabel: str = "", height: float = 3.4
+) -> tuple[Figure, Axes]:
     """A figure of one panel."""
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(4.8, height), layout="constrained")

@@ -22,6 +22,7 @@ def render(template: str, content: dict[str, Any]) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
+    environment.tests["unknown"] = math.isnan
     environment.filters |= {
         "number": _number,
         "signed": lambda value: "–" if math.isnan(value) else signed(value),

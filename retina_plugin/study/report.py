@@ -103,6 +103,8 @@ def _class_metrics(results: Sequence[RunResult]) -> list[str]:
 
 def _plain(content: dict[str, Any]) -> dict[str, Any]:
     """Dataclasses as dictionaries."""
-    rows = {key: [asdict(x) for x in content[key]] for key in ("verdicts", "rows", "class_rows", "runs")}
+    rows = {
+        key: [asdict(x) for x in content[key]] for key in ("verdicts", "rows", "class_rows", "runs")
+    }
     changes = {name: [asdict(c) for c in found] for name, found in content["changes"].items()}
     return content | rows | {"changes": changes}

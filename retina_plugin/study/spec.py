@@ -118,7 +118,9 @@ def _read(path: Path) -> dict:
         raise ConfigError(f"{path} defines no {e}: a study file has study = dict(base=...)") from e
     unknown = [key for key in content if key not in (*_KEYS, *_REPORT_KEYS)]
     if unknown or not {"base", "variants"} <= set(content):
-        raise ConfigError(f"{path}: study needs base and variants, and takes {[*_KEYS, *_REPORT_KEYS]}")
+        raise ConfigError(
+            f"{path}: study needs base and variants, and takes {[*_KEYS, *_REPORT_KEYS]}"
+        )
     bad = [name for name in content["variants"] if not re.fullmatch(r"[\w.\-]+", name)]
     if bad or not content["variants"]:
         raise ConfigError(f"{path}: variants must have names of letters, digits, _ . -, got {bad}")

@@ -89,7 +89,10 @@ def _basis(d: Estimate) -> str:
 def _why_alike(h: Hypothesis, d: Estimate, p: float, count: int) -> str:
     text = _effect(h, d, p, count)
     if d.low < 0 < d.high:
-        text += " Chance alone gives as much. An effect outside the interval is unlikely; one inside it cannot be ruled out."
+        text += (
+            " Chance alone may give as much. An effect outside the interval is unlikely, "
+            "one inside it cannot be ruled out."
+        )
     else:
         text += " The interval excludes 0, but so many comparisons at once ask for more."
     more = "more seeds" if d.num_seeds < 5 or not d.num_images else "more seeds or test images"

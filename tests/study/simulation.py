@@ -39,7 +39,9 @@ class _Scene:
 
     def __init__(self, rng):
         self.image = rng.integers(NUM_IMAGES, size=NUM_OBJECTS)
-        self.ease = 0.8 + rng.normal(0, 0.5, NUM_IMAGES)[self.image] + rng.normal(0, 0.7, NUM_OBJECTS)
+        self.ease = (
+            0.8 + rng.normal(0, 0.5, NUM_IMAGES)[self.image] + rng.normal(0, 0.7, NUM_OBJECTS)
+        )
         self.clutter = rng.integers(NUM_IMAGES, size=NUM_CLUTTER)
         self.likeness = rng.normal(-0.4, 0.5, NUM_CLUTTER)
 
