@@ -60,12 +60,12 @@ class _Scene:
         return Matches(ids, ("thing",), ("all",), objects[None, None], [[ranked]], nothing)
 
 
-def simulate_metrics(rng, effect, num_seeds=3, spread=0.6, variants=("a", "b")):
+def simulate_metrics(rng, effect, num_seeds=3, spread=0.6, names=("a", "b")):
     """AP alone, without images; `spread` is the standard deviation of a difference paired by seed."""
     results = []
     for seed in range(num_seeds):
         shared = rng.normal(0, 1)
-        for variant in variants:
+        for variant in names:
             ap = 34 + shared + effect * (variant == "b") + rng.normal(0, spread / np.sqrt(2))
             results.append(RunResult(variant, seed, "simulated", 1.0, {"bbox/AP": ap}))
     return Measurements(results)
