@@ -16,6 +16,7 @@ from .results import read_metrics
 __all__ = ["draw_levels", "draw_precision", "draw_training"]
 
 _MOST_POINTS = 200  # of a training curve
+_MARKED_POINTS = 12
 _PANELS = {
     "bbox/AP": "AP on the test data",
     "loss_cls": "classification loss, log scale",
@@ -69,7 +70,8 @@ def _band(axes: Axes, curves: Sequence[np.ndarray], colour: str, label: str) -> 
         return
     x = curves[0][0]
     values = np.stack([np.interp(x, *curve) for curve in curves])
-    axes.plot(x, values.mean(axis=0), color=colour, linewidth=2, label=label)
+    marker = "." if len(x) <= _MARKED_POINTS else None  # a single evaluation is no line
+    axes.plot(x, values.mean(axis=0), color=colour, linewidth=2, marker=marker, label=label)
     if len(curves) > 1:
         axes.fill_between(x, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.15)
         axes.plot(x, values.T, color=colour, linewidth=0.6, alpha=0.6)

@@ -70,8 +70,15 @@ def match_detections(
     Args:
         truth: every annotation with `area` and `iscrowd`.
         detections: with ids of `truth`.
-        max_dets: most detections per image that count.
+        max_dets: most detections per image and category that count.
+
+    Raises:
+        ValueError: for a detection in an image that is not in `truth`.
     """
+    if strange := {d["image_id"] for d in detections} - set(truth.imgs):
+        raise ValueError(
+            f"detections in image {min(strange)}, which the ground truth does not have"
+        )
     with contextlib.redirect_stdout(io.StringIO()):
         found = truth.loadRes(list(detections)) if detections else COCO()
         evaluation = COCOeval(truth, found, "bbox")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -31,9 +31,11 @@ class Measurements:
         return len(next(iter(self.evidence.values())).matches.image_ids) if self.evidence else 0
 
     def level(self, variant: str, metric: str) -> Estimate:
-        """A metric of a variant over its seeds, in percent."""
+        """A metric of a variant over its seeds, in percent; the interval ends at 0 and 100."""
         seeds = list(self.finished(variant))
-        return self._estimate(seeds, metric, lambda of, seed: of(variant, seed))
+        level = self._estimate(seeds, metric, lambda of, seed: of(variant, seed))
+        low, high = (float(np.clip(x, 0, 100)) for x in (level.low, level.high))
+        return replace(level, low=low, high=high)
 
     def difference(self, variant: str, other: str, metric: str) -> Estimate:
         """By how much a variant exceeds another one, over the seeds that both finished."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from omegaconf.errors import OmegaConfBaseException
 
 from ..commands.compare import draw_columns, test_images
 from ..predictor import LazyPredictor
@@ -61,7 +62,7 @@ def draw_pictures(study: Study, measurements: Measurements, num_images: int) -> 
         predictors = [LazyPredictor.from_run(run.run_dir) for run in runs]
         names = [run.variant for run in runs]
         drawn = list(draw_columns(choice.entries, predictors, names, choice.thresholds))
-    except (ValueError, OSError) as e:
+    except (ValueError, OSError, OmegaConfBaseException) as e:
         logger.warning("the report has no pictures: %s", e)
         return []
     return [

@@ -72,7 +72,7 @@ def estimate(
     mean, spread = float(np.mean(values)), float(np.std(values, ddof=1)) if n > 1 else math.nan
     if resampled is not None and (num_images < 2 or np.isnan(resampled).mean() > 0.5):
         resampled = None
-    errors = _standard_errors(spread, n, resampled, num_images)
+    errors = _over_seeds(spread, n) + _over_both(spread, n, resampled, num_images)
     if not errors:
         return Estimate(mean, spread, num_seeds=n)
     half = max(error * stats.t.ppf(1 - LEVEL / 2, freedom) for error, freedom in errors)
@@ -81,20 +81,24 @@ def estimate(
     return Estimate(mean, spread, mean - half, mean + half, p, n, images)
 
 
-def _standard_errors(
+def _over_seeds(spread: float, n: int) -> list[tuple[float, float]]:
+    """Standard error and degrees of freedom; none of one seed."""
+    return [(max(spread, _LEAST_SPREAD) / math.sqrt(n), n - 1.0)] if n > 1 else []
+
+
+def _over_both(
     spread: float, n: int, resampled: np.ndarray | None, num_images: int
 ) -> list[tuple[float, float]]:
-    """Standard error and degrees of freedom: over seeds, and over seeds and images."""
-    of_seeds = max(spread, _LEAST_SPREAD) ** 2 / n if n > 1 else 0.0
-    errors = [(math.sqrt(of_seeds), n - 1.0)] if n > 1 else []
+    """The same over seeds and images; none without resampled images."""
     if resampled is None:
-        return errors
+        return []
     variance = float(np.nanvar(_draw_seeds(resampled), ddof=1))
-    seeds_freedom = spread**4 / n**2 / (n - 1) if n > 1 else 0.0
-    images_part = max(variance - (spread**2 / n if n > 1 else 0.0), 0.0)
-    below = seeds_freedom + images_part**2 / (num_images - 1)
-    freedom = variance**2 / below if below else float(num_images - 1)
-    return [*errors, (math.sqrt(variance), max(freedom, 1.0))]
+    of_seeds = spread**2 / n if n > 1 else 0.0
+    of_images = max(variance - of_seeds, 0.0)
+    # Satterthwaite 1946: each part of the variance is known to as many degrees of freedom as it has samples less one
+    uncertainty = of_seeds**2 / max(n - 1, 1) + of_images**2 / (num_images - 1)
+    freedom = variance**2 / uncertainty if uncertainty else num_images - 1.0
+    return [(math.sqrt(variance), max(freedom, 1.0))]
 
 
 def _draw_seeds(resampled: np.ndarray) -> np.ndarray:

@@ -126,6 +126,12 @@ def test_a_detector_that_finds_nothing_has_no_ap_and_a_category_without_objects_
     assert (metrics["AP"] == 0).all() and np.isnan(metrics["AP-c4"]).all()
 
 
+def test_detections_of_other_images_are_refused():
+    dataset, detections = scene(np.random.default_rng(0), 6, 6, 1)
+    with pytest.raises(ValueError, match="image 99, which the ground truth does not have"):
+        match_detections(coco(dataset), [*detections, detections[0] | {"image_id": 99}])
+
+
 def test_500_resamples_of_87_dense_images_take_seconds():
     dataset, detections = scene(np.random.default_rng(0), 87, 14, 85)
     matches = match_detections(coco(dataset), detections)

@@ -109,6 +109,15 @@ def test_without_results_by_image_the_seeds_remain(planted, tmp_path):
     assert "They hold for these test images" in page.read_text()
 
 
+def test_a_study_of_which_nothing_finished_still_reports(planted, tmp_path):
+    study, results = planted
+    study = study.__class__(**study.__dict__ | {"output_dir": tmp_path})
+    failed = [RunResult(r.variant, r.seed, "nowhere", 0.0, {}, "killed") for r in results]
+    page = write_report(study, failed)
+    assert page.read_text().count("killed") == len(results)
+    assert json.loads(page.with_suffix(".json").read_text())["rows"][0]["num_runs"] == 0
+
+
 def test_detections_of_another_evaluation_are_refused(planted):
     _, results = planted
     wrong = [

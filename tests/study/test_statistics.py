@@ -44,23 +44,32 @@ def test_three_seeds_that_agree_by_luck_are_not_believed():
     assert lucky.high - lucky.mean == pytest.approx(half)
 
 
-@pytest.mark.parametrize("num_seeds", [2, 3, 8])
-def test_the_standard_error_over_seeds_and_images_has_its_closed_form(num_seeds):
-    """A mean over images stands for AP: its variance is known for each of both sources alone."""
+def resampled_means(rng, of_image):
+    """A mean over images stands for AP, since the variance of a mean is known: (B,) of resampled images."""
+    size = len(of_image)
+    return rng.multinomial(size, np.full(size, 1 / size), 20000) / size @ of_image
+
+
+def test_the_standard_error_over_images_has_its_closed_form():
     rng = np.random.default_rng(0)
-    draws = rng.multinomial(200, np.full(200, 1 / 200), 20000) / 200
-    of_image = rng.normal(0, 100, 200)
-    images = estimate(
-        of_image.mean() + np.zeros(num_seeds), np.tile(draws @ of_image, (num_seeds, 1)), 200
+    of_image = rng.normal(0, 30, 200)
+    value = estimate(
+        np.full(3, of_image.mean()), np.tile(resampled_means(rng, of_image), (3, 1)), 200
     )
     error = of_image.std() / math.sqrt(200)
-    assert images.high - images.mean == pytest.approx(error * stats.t.ppf(0.975, 199), rel=0.02)
+    assert value.high - value.mean == pytest.approx(error * stats.t.ppf(0.975, 199), rel=0.02)
 
-    of_seed = rng.normal(0, 5, num_seeds)
-    seeds = estimate(of_seed, np.tile(of_seed[:, None], (1, 20000)), 200)
-    error = of_seed.std(ddof=1) / math.sqrt(num_seeds)
-    expected = error * stats.t.ppf(0.975, num_seeds - 1)
-    assert seeds.high - seeds.mean == pytest.approx(expected, rel=0.03)
+
+@pytest.mark.parametrize("num_seeds", [3, 4])
+def test_the_variances_over_seeds_and_images_add_up(num_seeds):
+    rng = np.random.default_rng(1)
+    of_seed, of_image = np.linspace(-6, 6, num_seeds), rng.normal(0, 120, 200)
+    draws = of_seed[:, None] + resampled_means(rng, of_image)
+    value = estimate(of_seed + of_image.mean(), draws, 200)
+    seeds, images = of_seed.var(ddof=1) / num_seeds, of_image.var() / 200
+    freedom = (seeds + images) ** 2 / (seeds**2 / (num_seeds - 1) + images**2 / 199)
+    expected = math.sqrt(seeds + images) * stats.t.ppf(0.975, freedom)
+    assert value.high - value.mean == pytest.approx(expected, rel=0.01)
 
 
 def test_the_interval_leaves_out_0_when_p_is_below_a_twentieth():
