@@ -118,4 +118,5 @@ def _why_none(h: Hypothesis, d: Estimate) -> str:
 
 def signed(value: float) -> str:
     """A difference with its sign and one decimal."""
-    return f"{value:+.1f}".replace("-", "−")
+    text = f"{value:+.1f}".replace("-", "−")
+    return "0.0" if text in ("+0.0", "−0.0") else text
