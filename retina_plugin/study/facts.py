@@ -65,19 +65,20 @@ def _mean(values: Sequence[float]) -> float:
 def loss_scales(study: Study) -> list[dict[str, Any]]:
     """Loss and gradient at step 0 by variant, as scales.json in the study's folder has them; empty without it.
 
-    `loss_ratio` and `grad_ratio` are to the reference, NaN if that is not there; `matched` says whether a factor was
-    applied.
+    `loss_ratio` and `grad_ratio` are to the reference, NaN if that is not there; `matched` says whether the study
+    matched its gradients, each by its factor.
     """
     path = study.output_dir / "scales.json"
     scales = json.loads(path.read_text()) if path.is_file() else {}
     reference = scales.get(study.reference, {})
+    matched = any(scale.get("factor", 1.0) != 1.0 for scale in scales.values())
     return [
         {
             "variant": v.name,
             **scales[v.name],
             "loss_ratio": _ratio(scales[v.name], reference, "loss_cls"),
             "grad_ratio": _ratio(scales[v.name], reference, "grad_norm"),
-            "matched": scales[v.name].get("factor", 1.0) != 1.0,
+            "matched": matched,
         }
         for v in study.variants
         if v.name in scales
