@@ -27,23 +27,27 @@ def plant_study(folder, trained_run, seeds=(0, 1, 2), **content):
     (folder / "study.py").write_text(f"study = {content!r}")
     study = load_study(folder / "study.py", seeds, output_dir=folder / "out", overrides=TINY)
     results = [RunResult("broken", s, "nowhere", 0.0, {}, "out of <memory>") for s in seeds]
+    cfg, truth = _test_data(trained_run)
     for variant, recall in RECALL.items():
         for seed in seeds:
             run_dir = study.run_dir(variant, seed)
-            _plant_run(run_dir, trained_run, recall, np.random.default_rng([seed, len(variant)]))
+            run_dir.mkdir(parents=True)
+            shutil.copy(trained_run / "model_final.pth", run_dir)
+            LazyConfig.save(cfg, str(run_dir / "config.yaml"))
+            _plant_results(run_dir, truth, recall, np.random.default_rng([seed, len(variant)]))
             results.append(RunResult(variant, seed, str(run_dir), 1.5, final_metrics(run_dir)))
     return study, results
 
 
-def _plant_run(run_dir, trained_run, recall, rng):
-    run_dir.mkdir(parents=True)
-    shutil.copy(trained_run / "model_final.pth", run_dir)
-    cfg = load_config(
-        trained_run / "config.yaml", [f"dataloader.test.dataset.names.num_images={NUM_IMAGES}"]
-    )
-    LazyConfig.save(cfg, str(run_dir / "config.yaml"))
+def _test_data(trained_run):
+    more = [f"dataloader.test.dataset.names.num_images={NUM_IMAGES}"]
+    cfg = load_config(trained_run / "config.yaml", more)
     truth = COCO(dataset_metadata(instantiate(cfg.dataloader.test.dataset.names)).json_file)
     complete_annotations(truth)
+    return cfg, truth
+
+
+def _plant_results(run_dir, truth, recall, rng):
     detections = [_near(a, rng) for a in truth.anns.values() if rng.random() < recall]
     detections += [_near(a, rng) | {"category_id": 1, "score": 0.3} for a in truth.anns.values()]
     (run_dir / "inference").mkdir()
@@ -51,8 +55,8 @@ def _plant_run(run_dir, trained_run, recall, rng):
     ap = resample_metrics(match_detections(truth, detections), np.ones((NUM_IMAGES, 1)))
     last = {"iteration": 8} | {f"bbox/{k}": float(v[0]) for k, v in ap.items()}
     lines = [
-        {"iteration": i, "loss_cls": 1 / (i + seed_noise), "loss_box_reg": 0.5}
-        for i, seed_noise in enumerate(rng.uniform(1, 2, 8))
+        {"iteration": i, "loss_cls": 1 / (i + shift), "loss_box_reg": 0.5}
+        for i, shift in enumerate(rng.uniform(1, 2, 8))
     ]
     (run_dir / "metrics.json").write_text("".join(json.dumps(x) + "\n" for x in [*lines, last]))
 

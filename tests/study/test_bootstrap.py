@@ -135,9 +135,9 @@ def test_detections_of_other_images_are_refused():
 def test_500_resamples_of_87_dense_images_take_seconds():
     dataset, detections = scene(np.random.default_rng(0), 87, 14, 85)
     matches = match_detections(coco(dataset), detections)
-    start = time.perf_counter()
+    start = time.process_time()
     metrics = resample_metrics(matches, image_weights(87, 500))
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     print(f"{len(detections) / 87:.0f} detections an image, 500 resamples in {seconds:.2f} s")
     assert seconds < 5 and metrics["AP"].std() > 0
 
