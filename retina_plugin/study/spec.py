@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from detectron2.config import LazyConfig
 from omegaconf import DictConfig, OmegaConf
 
 from ..config import ConfigError, load_config
+from .hypothesis import Hypothesis, read_hypotheses, read_metric_names, read_paper
+from .results import METRICS
 
 _KEYS = ("base", "variants", "seeds", "reference", "output_dir", "overrides")
+_REPORT_KEYS = ("hypotheses", "metrics", "paper")
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,11 @@ class Variant:
 
 @dataclass(frozen=True)
 class Study:
-    """Every variant is trained with every seed; `reference` is the one the others are compared with."""
+    """Every variant is trained with every seed; `reference` is the one the others are compared with.
+
+    The report answers `hypotheses`; those `dropped` are about variants that do not run. It shows `metrics`, and the
+    published figures of `paper` by variant: metrics and their source.
+    """
 
     base: str
     variants: tuple[Variant, ...]
@@ -33,6 +41,10 @@ class Study:
     reference: str
     output_dir: Path
     overrides: tuple[str, ...] = ()
+    hypotheses: tuple[Hypothesis, ...] = ()
+    dropped: tuple[Hypothesis, ...] = ()
+    metrics: tuple[str, ...] = METRICS
+    paper: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def run_dir(self, variant: str, seed: int) -> Path:
         """The run folder of one training."""
@@ -78,13 +90,19 @@ def load_study(
             raise ConfigError(f"{path} has no variant {name!r}, only {list(content['variants'])}")
     kept = tuple(v for v in variants if not only or v.name in only)
     reference = content.get("reference", kept[0].name)
+    declared, names = list(content["variants"]), [v.name for v in kept]
+    hypotheses, dropped = read_hypotheses(content.get("hypotheses", ()), declared, names)
     study = Study(
         base=_find_base(content["base"], Path(path)),
         variants=kept,
         seeds=tuple(seeds or content.get("seeds", [0])),
-        reference=reference if reference in [v.name for v in kept] else kept[0].name,
+        reference=reference if reference in names else kept[0].name,
         output_dir=Path(output_dir or content.get("output_dir", "./output/study")),
         overrides=(*content.get("overrides", ()), *overrides),
+        hypotheses=hypotheses,
+        dropped=dropped,
+        metrics=read_metric_names(content.get("metrics", METRICS)),
+        paper=read_paper(content.get("paper", {}), declared, names),
     )
     for variant in study.variants:
         study.run_config(variant, study.seeds[0])  # a bad override is better known before training
@@ -98,9 +116,11 @@ def _read(path: Path) -> dict:
         content = OmegaConf.to_container(LazyConfig.load(str(path), "study"), resolve=False)
     except KeyError as e:
         raise ConfigError(f"{path} defines no {e}: a study file has study = dict(base=...)") from e
-    unknown = [key for key in content if key not in _KEYS]
+    unknown = [key for key in content if key not in (*_KEYS, *_REPORT_KEYS)]
     if unknown or not {"base", "variants"} <= set(content):
-        raise ConfigError(f"{path}: study needs base and variants, and takes {list(_KEYS)}")
+        raise ConfigError(
+            f"{path}: study needs base and variants, and takes {[*_KEYS, *_REPORT_KEYS]}"
+        )
     bad = [name for name in content["variants"] if not re.fullmatch(r"[\w.\-]+", name)]
     if bad or not content["variants"]:
         raise ConfigError(f"{path}: variants must have names of letters, digits, _ . -, got {bad}")
