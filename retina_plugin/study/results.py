@@ -16,7 +16,7 @@ METRICS = ("AP", "AP50", "AP75", "APs", "APm", "APl")
 
 @dataclass(frozen=True)
 class RunResult:
-    """One training: its metrics in percent under "bbox/AP" and so on, or why there are none."""
+    """One training: its metrics in percent under "bbox/AP" and so on, or why there are none; its peak memory in MB."""
 
     variant: str
     seed: int
@@ -24,6 +24,7 @@ class RunResult:
     minutes: float
     metrics: dict[str, float]
     error: str = ""
+    memory_mb: float = math.nan
 
     def value(self, metric: str) -> float:
         """A metric in percent; NaN where there is none."""

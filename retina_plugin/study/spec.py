@@ -12,7 +12,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from ..config import ConfigError, load_config
 
-_KEYS = ("base", "variants", "seeds", "reference", "output_dir", "overrides")
+_KEYS = ("base", "variants", "seeds", "reference", "output_dir", "overrides", "match_scale")
+_REPORT_KEYS = ("hypotheses", "metrics", "paper")
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,10 @@ class Variant:
 
 @dataclass(frozen=True)
 class Study:
-    """Every variant is trained with every seed; `reference` is the one the others are compared with."""
+    """Every variant is trained with every seed; `reference` is the one the others are compared with.
+
+    `match_scale` weighs every classification loss so that its gradient at step 0 is as long as the reference's.
+    """
 
     base: str
     variants: tuple[Variant, ...]
@@ -33,6 +37,7 @@ class Study:
     reference: str
     output_dir: Path
     overrides: tuple[str, ...] = ()
+    match_scale: bool = False
 
     def run_dir(self, variant: str, seed: int) -> Path:
         """The run folder of one training."""
@@ -58,6 +63,7 @@ def load_study(
     only: Sequence[str] | None = None,
     output_dir: str | Path | None = None,
     overrides: Sequence[str] = (),
+    match_scale: bool | None = None,
 ) -> Study:
     """Read a study file, which defines `study = dict(base=..., variants=dict(name=[...]), seeds=[...], ...)`.
 
@@ -67,6 +73,7 @@ def load_study(
         only: names of the variants to keep.
         output_dir: instead of the file's.
         overrides: more `key=value` for every run.
+        match_scale: instead of the file's.
 
     Raises:
         ConfigError: if the file is no study, or names what is not there.
@@ -85,6 +92,7 @@ def load_study(
         reference=reference if reference in [v.name for v in kept] else kept[0].name,
         output_dir=Path(output_dir or content.get("output_dir", "./output/study")),
         overrides=(*content.get("overrides", ()), *overrides),
+        match_scale=bool(content.get("match_scale", False) if match_scale is None else match_scale),
     )
     for variant in study.variants:
         study.run_config(variant, study.seeds[0])  # a bad override is better known before training
@@ -98,9 +106,11 @@ def _read(path: Path) -> dict:
         content = OmegaConf.to_container(LazyConfig.load(str(path), "study"), resolve=False)
     except KeyError as e:
         raise ConfigError(f"{path} defines no {e}: a study file has study = dict(base=...)") from e
-    unknown = [key for key in content if key not in _KEYS]
+    unknown = [key for key in content if key not in (*_KEYS, *_REPORT_KEYS)]
     if unknown or not {"base", "variants"} <= set(content):
-        raise ConfigError(f"{path}: study needs base and variants, and takes {list(_KEYS)}")
+        raise ConfigError(
+            f"{path}: study needs base and variants, and takes {[*_KEYS, *_REPORT_KEYS]}"
+        )
     bad = [name for name in content["variants"] if not re.fullmatch(r"[\w.\-]+", name)]
     if bad or not content["variants"]:
         raise ConfigError(f"{path}: variants must have names of letters, digits, _ . -, got {bad}")
