@@ -59,18 +59,21 @@ def _only_one(path: Path) -> Iterator[None]:
 
     The kernel lets go of the lock when the last process that holds it is gone, those that load images included.
     """
-    with path.open("w") as lock:
+    with path.open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print(f"waiting for another process to leave {path.with_suffix('')}", flush=True)
+            lock.seek(0)
+            print(f"waiting for process {lock.read()}, which trains here", flush=True)
             fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.truncate(0)
+        print(os.getpid(), end="", file=lock, flush=True)
         yield
 
 
 def _train(job: Job, minutes: float) -> None:
     start, status = time.monotonic(), 1
-    arguments = [*job.arguments, *(["--resume"] if _prepare(job) else [])]
+    arguments = [*(["--resume"] if _prepare(job) else []), *job.arguments]
     print(f"$ {shlex.join(['python', '-m', 'retina_plugin.engine', *arguments])}", flush=True)
     try:
         train_net(arguments)

@@ -29,7 +29,7 @@ RunFacts = dict[
 
 _SECTIONS = ("model", "dataloader", "optimizer", "lr_multiplier", "train")
 _PACKAGE = Path(__file__).resolve().parent.parent
-_DO_NOT_TRAIN = ("study", "analysis", "commands")  # training imports nothing of these
+DO_NOT_TRAIN = ("study", "analysis", "commands")  # training imports nothing of these
 _VERSIONED = ("retina_plugin", "detectron2", "torch", "torchvision", "fvcore")
 
 
@@ -37,7 +37,7 @@ def _code_version() -> dict[str, str]:
     found = hashlib.sha256()
     for path in sorted(_PACKAGE.rglob("*.py")):
         name = path.relative_to(_PACKAGE)
-        if name.parts[0] not in _DO_NOT_TRAIN:
+        if name.parts[0] not in DO_NOT_TRAIN:
             found.update(f"{name}\0".encode() + path.read_bytes())
     packages = {p.__name__: p.__version__ for p in (torch, torchvision, detectron2)}
     return {"retina_plugin": found.hexdigest(), **packages}

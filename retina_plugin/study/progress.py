@@ -54,7 +54,7 @@ class Progress:
     def _rest(self) -> str:
         speed = (self._now - self._initial) / (time.monotonic() - self._start)
         minutes = (self._total - self._now) / speed / 60
-        return f"; the study ends in about {minutes:.0f} minutes" if minutes else ""
+        return f"; the study ends in about {minutes:.1f} minutes" if minutes else ""
 
 
 def _iterations(job: Job, tail: int = 8192) -> int:
