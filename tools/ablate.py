@@ -4,7 +4,7 @@
 import argparse
 
 from retina_plugin.engine.cli import exit_with
-from retina_plugin.study import load_study, report_outcome, run_study
+from retina_plugin.study import build_executor, load_study, report_outcome, run_study
 
 
 def main() -> None:
@@ -15,10 +15,24 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", metavar="VARIANT", help="train these variants only")
     parser.add_argument("--output", metavar="DIR", help="instead of the study's folder")
     parser.add_argument("--num-images", type=int, default=4, help="pictures in the report")
+    parser.add_argument(
+        "--match-scale",
+        action="store_true",
+        default=None,
+        help="weigh the classification losses so that their gradients are equally long at step 0",
+    )
+    parser.add_argument("--executor", choices=["local", "ray"], default="local")
+    parser.add_argument("--jobs", type=int, default=1, help="runs at once on this machine")
+    parser.add_argument("--address", help="of a Ray cluster; without it Ray starts one here")
+    parser.add_argument("--cpus-per-run", type=int, default=1, help="that Ray keeps for a run")
+    parser.add_argument("--gpus-per-run", type=float, default=0, help="that Ray keeps for a run")
     parser.add_argument("opts", nargs="*", help="key=value overrides for every run")
     args = parser.parse_intermixed_args()
-    study = load_study(args.study, args.seeds, args.only, args.output, args.opts)
-    report_outcome(study, run_study(study), args.num_images)
+    study = load_study(args.study, args.seeds, args.only, args.output, args.opts, args.match_scale)
+    executor = build_executor(
+        args.executor, args.jobs, args.address, args.cpus_per_run, args.gpus_per_run
+    )
+    report_outcome(study, run_study(study, executor), args.num_images)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,16 @@
 """Ablations: named variants of one base config, each trained over the same seeds, and a report."""
 
+from .executors import build_executor
 from .report import report_outcome, write_report
 from .runner import run_study
 from .spec import Study, Variant, load_study
 
-__all__ = ["Study", "Variant", "load_study", "report_outcome", "run_study", "write_report"]
+__all__ = [
+    "Study",
+    "Variant",
+    "build_executor",
+    "load_study",
+    "report_outcome",
+    "run_study",
+    "write_report",
+]

@@ -1,132 +1,144 @@
-"""Runs a study: one fresh process per run, so that one that fails takes no other with it."""
+"""Runs a study: what is done already is kept, and one run that fails takes no other with it."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import logging
-import os
-import subprocess
+import signal
 import sys
-import tempfile
-import time
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from detectron2.config import LazyConfig
-from tqdm import tqdm
-
-from .. import __version__
-from ..commands.images import write_json
-from .results import RunResult, final_metrics, read_metrics
+from .digest import run_facts
+from .executors import Executor, LocalExecutor
+from .job import Job, Outcome, known_outcome, what_changed
+from .progress import Progress
+from .results import RunResult, final_metrics
+from .scales import measure_scales
 from .spec import Study, Variant
 
-logger = logging.getLogger(__name__)
-_RESULT = "result.json"
+__all__ = ["run_study"]
+
+_TICK = 0.5  # seconds between looks at what has ended
 
 
-def run_study(study: Study) -> list[RunResult]:
-    """Train every variant with every seed, seed by seed; the results in that order.
+def run_study(study: Study, executor: Executor | None = None) -> list[RunResult]:
+    """Train every variant with every seed; the results seed by seed, in the order of the variants.
 
-    A run that ended with the same config is not repeated, and one that was interrupted goes on. A run that fails is
-    reported, and the others go on.
+    A run that ended with the same config, data, code and number of threads is not repeated; one that was interrupted
+    or has failed goes on from its last checkpoint; one that is another now is trained again after saying so, and the
+    earlier one is moved aside. A run that fails is reported, and the others go on.
+
+    Args:
+        study: what to run.
+        executor: where; by default on this machine, one run after another.
+
+    Raises:
+        ConfigError, DataError: before any training, for what cannot be used.
+        KeyboardInterrupt, SystemExit: on Ctrl-C or SIGTERM, when all runs have saved a checkpoint and left.
     """
-    results = []
-    runs = [(variant, seed) for seed in study.seeds for variant in study.variants]
-    total = sum(_iterations(study, variant, seed) for variant, seed in runs)
-    with tqdm(total=total, desc="study", unit="it") as progress:
-        for variant, seed in runs:
-            progress.set_postfix_str(f"{variant.name}, seed {seed}")
-            results.append(_run(study, variant, seed, progress))
-    return results
+    executor = executor or LocalExecutor()
+    with _leaving_on_sigterm():
+        jobs, failed = _plan(study, executor.threads)
+        known = {_key(job): known_outcome(job) for job in jobs}
+        outcomes = {key: o for key, o in known.items() if o is not None and not o.error} | failed
+        _execute(executor, jobs, outcomes)
+    return [_result(study, job, outcomes[_key(job)]) for job in jobs]
 
 
-def _iterations(study: Study, variant: Variant, seed: int) -> int:
-    return study.run_config(variant, seed).train.max_iter
+def _plan(study: Study, threads: int) -> tuple[list[Job], dict[Any, Outcome]]:
+    """All jobs, and the outcomes of those that cannot be as they should."""
+    first = [_job(study, variant, study.seeds[0], threads) for variant in study.variants]
+    scales = measure_scales(study.output_dir, first, study.reference, study.match_scale)
+    jobs, failed = [], {}
+    for seed in study.seeds:
+        for variant in study.variants:
+            factor = scales.get(variant.name, {}).get("factor", 1.0)
+            jobs.append(_job(study, variant, seed, threads, factor))
+            if study.match_scale and not {variant.name, study.reference} <= set(scales):
+                log = study.output_dir / "scales.log"
+                error = f"its gradient could not be matched to {study.reference}'s (see {log})"
+                failed[_key(jobs[-1])] = Outcome(jobs[-1].digest, error=error)
+    return jobs, failed
 
 
-def _run(study: Study, variant: Variant, seed: int, progress: tqdm) -> RunResult:
-    run_dir = study.run_dir(variant.name, seed)
-    max_iter = _iterations(study, variant, seed)
-    digest = _digest(study, variant, seed)
-    before = progress.n
-    known = _known_result(run_dir)
-    if known.get("digest") != digest or "minutes" not in known:
-        known = _train(study, variant, seed, digest, progress)
-    progress.update(before + max_iter - progress.n)
-    metrics = {} if known["error"] else final_metrics(run_dir)
+def _job(study: Study, variant: Variant, seed: int, threads: int, factor: float = 1.0) -> Job:
+    cfg, overrides = study.run_config(variant, seed), study.run_overrides(variant, seed)
+    if factor != 1:
+        weight = factor * cfg.model.get("cls_loss_weight", 1.0)
+        cfg.model.cls_loss_weight = weight
+        overrides.append(f"model.cls_loss_weight={weight}")
+    return Job(
+        variant=variant.name,
+        seed=seed,
+        run_dir=study.run_dir(variant.name, seed).resolve(),
+        base=study.base,
+        overrides=tuple(overrides),
+        facts=run_facts(cfg, threads),
+        max_iter=cfg.train.max_iter,
+        threads=threads,
+        cwd=Path.cwd(),
+    )
+
+
+def _execute(executor: Executor, jobs: Sequence[Job], outcomes: dict[Any, Outcome]) -> None:
+    """Run what has no outcome yet."""
+    rest = [job for job in jobs if _key(job) not in outcomes]
+    for job in rest:
+        if changed := what_changed(job):
+            print(f"{job.name} runs again, the earlier run is kept beside it: {_list(changed)}")
+    progress = Progress(jobs, [job for job in jobs if _key(job) in outcomes])
+    try:
+        executor.submit(rest)
+        while under_way := [job for job in rest if _key(job) not in outcomes]:
+            for job, outcome in executor.poll(_TICK):
+                outcomes[_key(job)] = outcome
+                progress.end_of(job, outcome)
+                under_way.remove(job)
+            progress.show(under_way)
+    except (KeyboardInterrupt, SystemExit):
+        print("stopping when the runs under way have saved a checkpoint", file=sys.stderr)
+        executor.stop()
+        print("stopped: the same command goes on from there", file=sys.stderr)
+        raise
+    finally:
+        progress.close()
+
+
+@contextmanager
+def _leaving_on_sigterm() -> Iterator[None]:
+    """SIGTERM unwinds like Ctrl-C; only the main thread of a process can arrange that."""
+
+    def leave(number: int, _: Any) -> None:
+        raise SystemExit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _result(study: Study, job: Job, outcome: Outcome) -> RunResult:
     return RunResult(
-        variant.name, seed, str(run_dir), known.get("minutes", 0.0), metrics, known["error"]
+        variant=job.variant,
+        seed=job.seed,
+        run_dir=str(study.run_dir(job.variant, job.seed)),
+        minutes=outcome.minutes,
+        metrics={} if outcome.error else final_metrics(job.run_dir),
+        error=outcome.error,
+        memory_mb=outcome.peak_memory_mb,
     )
 
 
-def _train(
-    study: Study, variant: Variant, seed: int, digest: str, progress: tqdm
-) -> dict[str, Any]:
-    run_dir = study.run_dir(variant.name, seed)
-    resume = (
-        _known_result(run_dir).get("digest") == digest and (run_dir / "last_checkpoint").exists()
-    )
-    command = [sys.executable, "-m", "retina_plugin.engine", "--config-file", study.base]
-    command += ["--resume"] if resume else []
-    command += study.run_overrides(variant, seed)
-    log = run_dir.with_suffix(".log")
-    log.parent.mkdir(parents=True, exist_ok=True)
-    start, base = time.time(), progress.n
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            command, stdout=output, stderr=subprocess.STDOUT, env=_environment()
-        )
-        try:
-            while process.poll() is None:
-                _mark(run_dir, digest)
-                _show(run_dir, base, progress)
-                time.sleep(0.5)
-        finally:
-            if process.poll() is None:
-                process.terminate()
-                process.wait()
-    error = "" if process.returncode == 0 else f"{_last_line(log)} (see {log})"
-    if error:
-        tqdm.write(f"{variant.name}, seed {seed} failed: {error}", file=sys.stderr)
-        return {"digest": digest, "error": error}
-    result = {"digest": digest, "minutes": (time.time() - start) / 60, "error": ""}
-    write_json(run_dir / _RESULT, result)
-    return result
+def _key(job: Job) -> tuple[str, int]:
+    return job.variant, job.seed
 
 
-def _mark(run_dir: Path, digest: str) -> None:
-    """Say in the run folder which config it belongs to, as soon as it is there."""
-    if run_dir.is_dir() and not (run_dir / _RESULT).exists():
-        write_json(run_dir / _RESULT, {"digest": digest, "error": "interrupted"})
-
-
-def _show(run_dir: Path, base: int, progress: tqdm) -> None:
-    metrics = read_metrics(run_dir)
-    if metrics:
-        done = base + int(metrics[-1]["iteration"]) + 1
-        progress.update(max(0, done - progress.n))
-
-
-def _known_result(run_dir: Path) -> dict[str, Any]:
-    path = run_dir / _RESULT
-    return json.loads(path.read_text()) if path.is_file() else {}
-
-
-def _digest(study: Study, variant: Variant, seed: int) -> str:
-    cfg = study.run_config(variant, seed)
-    cfg.train.output_dir = ""
-    with tempfile.TemporaryDirectory() as folder:
-        LazyConfig.save(cfg, f"{folder}/config.yaml")  # targets by name, the same in every process
-        text = Path(folder, "config.yaml").read_text()
-    return hashlib.sha256(f"{__version__} {text}".encode()).hexdigest()
-
-
-def _environment() -> dict[str, str]:
-    # threads that wait by spinning take the cores from whatever else runs on the machine
-    return {"OMP_WAIT_POLICY": "PASSIVE", "PYTHONWARNINGS": "ignore"} | os.environ
-
-
-def _last_line(log: Path) -> str:
-    lines = log.read_text(errors="replace").strip().splitlines()
-    return lines[-1] if lines else "it printed nothing"
+def _list(changed: Sequence[str], most: int = 3) -> str:
+    rest = f" and {len(changed) - most} more" if len(changed) > most else ""
+    return "; ".join(changed[:most]) + rest

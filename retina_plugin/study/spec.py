@@ -15,7 +15,7 @@ from ..config import ConfigError, load_config
 from .hypothesis import Hypothesis, read_hypotheses, read_metric_names, read_paper
 from .results import METRICS
 
-_KEYS = ("base", "variants", "seeds", "reference", "output_dir", "overrides")
+_KEYS = ("base", "variants", "seeds", "reference", "output_dir", "overrides", "match_scale")
 _REPORT_KEYS = ("hypotheses", "metrics", "paper")
 
 
@@ -33,6 +33,7 @@ class Study:
 
     The report answers `hypotheses`; those `dropped` are about variants that do not run. It shows `metrics`, and the
     published figures of `paper` by variant: metrics and their source.
+    `match_scale` weighs every classification loss so that its gradient at step 0 is as long as the reference's.
     """
 
     base: str
@@ -45,6 +46,7 @@ class Study:
     dropped: tuple[Hypothesis, ...] = ()
     metrics: tuple[str, ...] = METRICS
     paper: dict[str, dict[str, Any]] = field(default_factory=dict)
+    match_scale: bool = False
 
     def run_dir(self, variant: str, seed: int) -> Path:
         """The run folder of one training."""
@@ -70,6 +72,7 @@ def load_study(
     only: Sequence[str] | None = None,
     output_dir: str | Path | None = None,
     overrides: Sequence[str] = (),
+    match_scale: bool | None = None,
 ) -> Study:
     """Read a study file, which defines `study = dict(base=..., variants=dict(name=[...]), seeds=[...], ...)`.
 
@@ -79,6 +82,7 @@ def load_study(
         only: names of the variants to keep.
         output_dir: instead of the file's.
         overrides: more `key=value` for every run.
+        match_scale: instead of the file's.
 
     Raises:
         ConfigError: if the file is no study, or names what is not there.
@@ -103,6 +107,7 @@ def load_study(
         dropped=dropped,
         metrics=read_metric_names(content.get("metrics", METRICS)),
         paper=read_paper(content.get("paper", {}), declared, names),
+        match_scale=bool(content.get("match_scale", False) if match_scale is None else match_scale),
     )
     for variant in study.variants:
         study.run_config(variant, study.seeds[0])  # a bad override is better known before training

@@ -96,11 +96,12 @@ def test_a_failed_run_takes_no_other_with_it(finished):
 def test_another_process_recognises_the_runs(finished):
     study, results = finished
     code = f"""
-from retina_plugin.study.runner import _digest
+from retina_plugin.study.executors import LocalExecutor
+from retina_plugin.study.runner import _job
 from retina_plugin.study import load_study
 study = load_study({str(study.output_dir.parent / "study.py")!r}, output_dir={str(study.output_dir)!r},
                    overrides={list(study.overrides)!r})
-print(_digest(study, study.variants[0], 0))
+print(_job(study, study.variants[0], 0, LocalExecutor().threads).digest)
 """
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
     recorded = json.loads((study.run_dir("focal", 0) / "result.json").read_text())["digest"]

@@ -42,6 +42,7 @@ class PluggableRetinaNet(RetinaNet):
         num_classes: int,
         cls_loss: ClassificationLoss,
         box_loss: BoxLoss | None = None,
+        cls_loss_weight: float = 1.0,
         head_in_features: Sequence[str],
         box2box_transform: Box2BoxTransform,
         anchor_matcher: Matcher,
@@ -53,7 +54,9 @@ class PluggableRetinaNet(RetinaNet):
         test_nms_thresh: float = 0.5,
         max_detections_per_image: int = 100,
     ) -> None:
-        """Wire the parts; `box_loss` defaults to L1. Everything else is as in Detectron2's RetinaNet.
+        """Wire the parts; `box_loss` defaults to L1, and the classification loss is taken times `cls_loss_weight`.
+
+        Everything else is as in Detectron2's RetinaNet.
 
         Raises:
             ValueError: if parts do not fit together, with both values and the key to edit.
@@ -74,7 +77,7 @@ class PluggableRetinaNet(RetinaNet):
             pixel_std=list(pixel_std),
             input_format=input_format,
         )
-        self.cls_loss = cls_loss
+        self.cls_loss, self.cls_loss_weight = cls_loss, cls_loss_weight
         self.box_loss = SmoothL1Loss() if box_loss is None else box_loss
         # Upstream keeps this as a Python float that no checkpoint saves. float64 holds the same values.
         self.register_buffer("loss_normalizer", torch.tensor(100.0, dtype=torch.float64))
@@ -162,7 +165,7 @@ class PluggableRetinaNet(RetinaNet):
         anchor_boxes = Boxes.cat(anchors).tensor
         context = {"anchors": anchor_boxes} if self.cls_loss.wants_anchors else {}
         logits = torch.cat(pred_logits, dim=1).flatten(0, 1)
-        loss_cls = self.cls_loss(logits, labels.flatten(), **context)
+        loss_cls = self.cls_loss_weight * self.cls_loss(logits, labels.flatten(), **context)
         loss_box_reg = self.box_loss(
             torch.cat(pred_anchor_deltas, dim=1)[pos_mask],
             anchor_boxes.expand_as(boxes)[pos_mask],

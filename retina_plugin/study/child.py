@@ -1,0 +1,107 @@
+"""What happens inside the process of one run."""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import resource
+import shlex
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from ..commands.images import write_json
+from ..engine.cli import train_net
+from .digest import CODE_VERSION
+from .job import FACTS, Job, Outcome, known_outcome, what_changed, write_outcome
+
+__all__ = ["begin_process", "train_job"]
+
+_PR_SET_PDEATHSIG = 1
+
+
+def begin_process(log: Path, cwd: Path, threads: int) -> None:
+    """Make the process one of its own: no Ctrl-C of the terminal, its output in `log`, its number of threads."""
+    os.setsid()
+    if sys.platform == "linux":
+        # asked to leave when what started it is gone, however that ended
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    os.chdir(cwd)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    torch.set_num_threads(threads)
+
+
+def train_job(job: Job) -> None:
+    """Train into the run folder, going on if it holds a part of this very run; ends the process."""
+    begin_process(job.beside(".log"), job.cwd, job.threads)
+    if any(job.facts["code"][name] != value for name, value in CODE_VERSION.items()):
+        sys.exit("error: the code is not the one that the study began with: start the study again")
+    with _only_one(job.beside(".lock")):
+        known = known_outcome(job)
+        if known is not None and not known.error:
+            sys.exit(0)  # another process has finished it meanwhile
+        _train(job, known.minutes if known else 0.0)
+
+
+@contextmanager
+def _only_one(path: Path) -> Iterator[None]:
+    """One process at a time trains into a folder.
+
+    The kernel lets go of the lock when the last process that holds it is gone, those that load images included.
+    """
+    with path.open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            print(f"waiting for process {lock.read()}, which trains here", flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.truncate(0)
+        print(os.getpid(), end="", file=lock, flush=True)
+        yield
+
+
+def _train(job: Job, minutes: float) -> None:
+    start, status = time.monotonic(), 1
+    arguments = [*(["--resume"] if _prepare(job) else []), *job.arguments]
+    print(f"$ {shlex.join(['python', '-m', 'retina_plugin.engine', *arguments])}", flush=True)
+    try:
+        train_net(arguments)
+    except SystemExit as e:
+        status = e.code
+    except BaseException:
+        traceback.print_exc()
+    minutes += (time.monotonic() - start) / 60
+    error = "" if status in (0, None) else f"ended with status {status}"
+    write_outcome(job, Outcome(job.digest, minutes, error, _peak_memory_mb()))
+    sys.exit(status)
+
+
+def _prepare(job: Job) -> bool:
+    """Whether to go on with what the run folder holds; otherwise that is moved aside."""
+    folder = job.run_dir
+    same = (folder / FACTS).is_file() and not what_changed(job)
+    if same and (folder / "last_checkpoint").is_file():
+        return True
+    if folder.exists():
+        number = 1
+        while (target := folder.with_name(f"{folder.name}.{number}")).exists():
+            number += 1
+        print(f"what was in {folder} is now in {folder.rename(target)}", flush=True)
+    write_json(folder / FACTS, job.facts)
+    return False
+
+
+def _peak_memory_mb() -> float:
+    unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux kilobytes
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20

@@ -1,0 +1,57 @@
+"""Small studies for tests: runs of seconds whose checkpoints are close together."""
+
+import os
+import time
+from pathlib import Path
+
+from conftest import QUICK, TINY
+
+from retina_plugin.study import load_study
+
+CE = "model.cls_loss=${losses.sigmoid_ce}"
+_SETTINGS = ["train.vis_period=0", "train.log_period=1", "train.checkpointer.period=10"]
+
+
+def tiny_study(folder, variants, max_iter=40, **settings):
+    """A study whose folder is `folder`/out."""
+    folder.mkdir(exist_ok=True)
+    overrides = [*TINY, *_SETTINGS, f"train.max_iter={max_iter}"]
+    text = dict(base=QUICK, variants=variants, overrides=overrides, output_dir=f"{folder}/out")
+    (folder / "study.py").write_text(f"study = {text | settings!r}")
+    return load_study(folder / "study.py")
+
+
+def detections(results):
+    """What must not depend on how runs were executed: the final metrics on the test data."""
+    return {
+        (r.variant, r.seed): {k: str(v) for k, v in r.metrics.items() if k.startswith("bbox/")}
+        for r in results  # as text, since one NaN is not another
+    }
+
+
+def wait_for(condition, seconds=90):
+    """Until `condition()` is true; its value."""
+    end = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.05)
+    return value
+
+
+def iterations(study, variant, seed=0):
+    """How far a run is."""
+    path = study.run_dir(variant, seed) / "metrics.json"
+    return path.read_text().count("\n") if path.is_file() else 0
+
+
+def trainer_pid(study, variant, seed=0):
+    """The process that trains a run."""
+    return int(Path(f"{study.run_dir(variant, seed)}.lock").read_text())
+
+
+def is_alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
