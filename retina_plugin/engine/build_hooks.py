@@ -20,7 +20,7 @@ from torch import nn
 
 from ..config import ConfigError
 from .checkpoint import RunCheckpointer
-from .hooks import BestCheckpointer, PeriodicCheckpointer, VisualizeDetections
+from .hooks import BestCheckpointer, PeriodicCheckpointer, PeriodicWriter, VisualizeDetections
 from .run_data import run_metadata
 from .stop import Leave, StopSignals
 from .trackers import build_trackers
@@ -82,7 +82,7 @@ def build_last_hooks(
     """Metrics, and after all that may change, checkpoints: a resumed run repeats nothing and leaves nothing out."""
     train = cfg.train
     return [
-        hooks.PeriodicWriter(writers, period=train.log_period) if writers else None,
+        PeriodicWriter(writers, period=train.log_period) if writers else None,
         PeriodicCheckpointer(checkpointer, **train.checkpointer)
         if comm.is_main_process()
         else None,

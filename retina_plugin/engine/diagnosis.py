@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
 from detectron2.utils.events import EventStorage
 from torch import Tensor, nn
 
-__all__ = ["diagnose"]
+__all__ = ["diagnose", "magnitudes"]
 
 
 def diagnose(
@@ -22,27 +22,51 @@ def diagnose(
     The step is done again, in mixed precision of `dtype` if given; buffers and generators are left as they were.
     Gradients are not.
     """
-    for name, tensor in model.state_dict().items():
-        if not _finite(tensor):
-            return f"{name} of the model is not finite"
     for inputs in batch:
         if not _finite(inputs["image"]):
             return f"image {inputs.get('file_name', '?')} is not finite"
+    for name, parameter in model.named_parameters():
+        if not _finite(parameter):
+            return f"{name} of the model is not finite"
+    with _step(model, batch, dtype) as (seen, loss_dict):
+        return _first_not_finite(model, seen, loss_dict)
+
+
+def magnitudes(
+    model: nn.Module, batch: list[dict[str, Any]], dtype: torch.dtype | None = None
+) -> list[tuple[str, float, int]]:
+    """Name, largest absolute value and number of values that are not finite, of every level and loss term."""
+    with _step(model, batch, dtype) as (seen, loss_dict):
+        return [
+            (name, tensor.detach().abs().max().item(), int((~tensor.isfinite()).sum()))
+            for name, tensor in (seen | loss_dict).items()
+        ]
+
+
+@contextmanager
+def _step(
+    model: nn.Module, batch: list[dict[str, Any]], dtype: torch.dtype | None
+) -> Iterator[tuple[dict[str, Tensor], dict[str, Tensor]]]:
+    """What a forward pass sees at every level, and its losses, as sums; no other process takes part."""
     buffers = copy.deepcopy(dict(model.named_buffers()))
+    precision = torch.autocast(
+        next(model.parameters()).device.type, dtype, enabled=dtype is not None
+    )
+    alone = model.foreground.summing() if hasattr(model, "foreground") else nullcontext()
     try:
-        return _step(model, batch, dtype)
+        with _watch(model) as seen, torch.random.fork_rng(devices=[]), EventStorage():
+            model.zero_grad()
+            with precision, alone:
+                loss_dict = model(batch)
+        yield seen, loss_dict
     finally:
         for name, buffer in model.named_buffers():
             buffer.copy_(buffers[name])
 
 
-def _step(model: nn.Module, batch: list[dict[str, Any]], dtype: torch.dtype | None) -> str:
-    precision = torch.autocast(
-        next(model.parameters()).device.type, dtype, enabled=dtype is not None
-    )
-    with _watch(model) as seen, torch.random.fork_rng(devices=[]), EventStorage(), precision:
-        model.zero_grad()
-        loss_dict = model(batch)
+def _first_not_finite(
+    model: nn.Module, seen: dict[str, Tensor], loss_dict: dict[str, Tensor]
+) -> str:
     for name, tensor in seen.items():
         if not _finite(tensor):
             return f"{name} is the first that is not finite"
@@ -50,15 +74,13 @@ def _step(model: nn.Module, batch: list[dict[str, Any]], dtype: torch.dtype | No
         if not _finite(loss):
             return f"all predictions are finite, but {name} is {float(loss):g}"
     sum(loss_dict.values()).backward()
-    bad = [
-        f"gradient of {n}" for n, t in seen.items() if t.grad is not None and not _finite(t.grad)
-    ]
-    bad += [
-        f"gradient of {n}"
-        for n, p in model.named_parameters()
-        if p.grad is not None and not _finite(p.grad)
-    ]
-    return f"losses are finite, but not the {bad[0]}" if bad else "it is finite when done again"
+    gradients = {n: t.grad for n, t in [*seen.items(), *model.named_parameters()]}
+    bad = [n for n, grad in gradients.items() if grad is not None and not _finite(grad)]
+    return (
+        f"losses are finite, but not the gradient of {bad[0]}"
+        if bad
+        else "done again, it is finite"
+    )
 
 
 @contextmanager

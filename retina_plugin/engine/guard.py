@@ -56,11 +56,13 @@ class NonFiniteGuard:
         names = ", ".join(str(inputs.get("file_name", "?")) for inputs in batch)
         where = diagnose(trainer.inner, batch, trainer.update.dtype)
         values = ", ".join(f"{name} {float(loss):g}" for name, loss in loss_dict.items())
+        spoiled = not all(b.isfinite().all() for b in trainer.inner.buffers())
+        where += ", and running statistics are spoiled, which no skipping mends" if spoiled else ""
         what = f"iteration {trainer.iter} has no finite update ({values}): {where}; images {names}"
         _dump(dump, trainer, batch)
         self._in_a_row = self._in_a_row + 1 if trainer.iter == self._last_iter + 1 else 1
         self._last_iter = trainer.iter
-        if not self._skips or self._in_a_row == _MOST_IN_A_ROW:
+        if not self._skips or spoiled or self._in_a_row == _MOST_IN_A_ROW:
             raise NonFiniteError(
                 f"{what}. The batch is in {dump}: tools/replay.py {dump} shows it again. A lower optimizer.lr or "
                 "train.clip_grad_norm may help; train.nonfinite=skip goes on without such batches"

@@ -11,6 +11,7 @@ from detectron2.data import Metadata
 from detectron2.data.detection_utils import read_image
 from detectron2.engine import HookBase, hooks
 from detectron2.utils import comm
+from detectron2.utils.events import CommonMetricPrinter
 from torch import nn
 
 from ..visualize import draw_detections, draw_ground_truth, grid, titled
@@ -49,6 +50,16 @@ class PeriodicCheckpointer(hooks.PeriodicCheckpointer):
         found = Path(self.checkpointer.save_dir).glob("model_" + "[0-9]" * 7 + ".pth")
         mine = [p for p in found if int(p.stem.removeprefix("model_")) < self.trainer.start_iter]
         self.recent_checkpoints = [str(p) for p in sorted(mine)]
+
+
+class PeriodicWriter(hooks.PeriodicWriter):
+    """Opens upstream's last write: its terminal printer divides by zero when a run ends right after a line of it."""
+
+    def after_train(self) -> None:
+        for writer in self._writers:
+            if not isinstance(writer, CommonMetricPrinter):
+                writer.write()
+            writer.close()
 
 
 class VisualizeDetections(HookBase):

@@ -82,7 +82,6 @@ def splits(tmp_path_factory, cache):
     folder = tmp_path_factory.mktemp("splits")
     for processes in (1, 2):
         launch(train_all, processes, dist_url="auto", args=(folder, processes))
-    torch.set_num_threads(2)
     return folder
 
 
@@ -102,7 +101,6 @@ def test_a_split_batch_gives_the_same_update(whole, split, splits):
 def test_without_the_common_padding_updates_would_differ(splits, tmp_path, monkeypatch):
     monkeypatch.setattr("retina_plugin.engine.trainer.same_padding", lambda batch: None)
     train(tmp_path, 4)
-    torch.set_num_threads(2)
     assert difference(left(splits / "1x1"), left(tmp_path)) > 10 * TOLERANCE
 
 
