@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
+import multiprocessing
 import os
 import resource
 import shlex
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Iterator
@@ -24,21 +25,23 @@ from .job import FACTS, Job, Outcome, known_outcome, what_changed, write_outcome
 
 __all__ = ["begin_process", "train_job"]
 
-_PR_SET_PDEATHSIG = 1
-
 
 def begin_process(log: Path, cwd: Path, threads: int) -> None:
     """Make the process one of its own: no Ctrl-C of the terminal, its output in `log`, its number of threads."""
     os.setsid()
-    if sys.platform == "linux":
-        # asked to leave when what started it is gone, however that ended
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
     os.chdir(cwd)
     log.parent.mkdir(parents=True, exist_ok=True)
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(output, 1)
     os.dup2(output, 2)
     torch.set_num_threads(threads)
+
+
+def _leave_with_parent() -> None:
+    """SIGTERM to itself when the study is gone, however that ended: a checkpoint, and no orphan."""
+    multiprocessing.parent_process().join()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def train_job(job: Job) -> None:

@@ -11,7 +11,15 @@ import threading
 import pytest
 import torch
 from conftest import ROOT, TINY, get_config
-from studies import CE, detections, is_alive, iterations, tiny_study, trainer_pid, wait_for
+from studies import (
+    CE,
+    detections,
+    is_alive,
+    iterations,
+    tiny_study,
+    trainer_pid,
+    wait_for,
+)
 
 from retina_plugin.config import ConfigError, load_config
 from retina_plugin.study import build_executor, digest, run_study
@@ -71,14 +79,16 @@ def test_a_killed_study_leaves_no_process_and_goes_on(uninterrupted, tmp_path):
     study = tiny_study(tmp_path, {"ce": [CE]})
     command = [sys.executable, "tools/ablate.py", "--study", str(tmp_path / "study.py")]
     process = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
-    wait_for(lambda: iterations(study, "ce") > 15)
+    wait_for(lambda: iterations(study, "ce") > 12)
+    pid = trainer_pid(study, "ce")
+    os.kill(pid, signal.SIGSTOP)  # it would be done before all of this has happened
     process.kill()
     process.wait()
-    pid = trainer_pid(study, "ce")
+    os.kill(pid, signal.SIGCONT)
     results = run_study(study)
     assert not is_alive(pid)
     log = study.run_dir("ce", 0).with_name("seed0.log").read_text()
-    assert log.count("$ python") == 2 and log.count("--resume") == 1
+    assert log.count("$ python") == 2 and log.count("--resume ") == 1
     assert_same_numbers(study, results, uninterrupted)
 
 
