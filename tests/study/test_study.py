@@ -13,8 +13,6 @@ from retina_plugin.config import ConfigError
 from retina_plugin.study import load_study, run_study, write_report
 from retina_plugin.study.results import RunResult, tabulate_runs
 
-FLAGSHIP = ROOT / "projects/CrossEntropyVsFocal/study.py"
-
 
 def study_file(tmp_path, text):
     (tmp_path / "study.py").write_text(text)
@@ -46,34 +44,6 @@ def test_rows_pair_runs_by_seed():
 def test_one_seed_has_no_spread():
     (row,) = tabulate_runs([result("a", 0, 30.0)], "a")
     assert math.isnan(row.spread["AP"])
-
-
-def test_every_variant_of_the_projects_fits_its_base():
-    for path in ROOT.glob("projects/*/study.py"):
-        study = load_study(path)
-        assert study.reference in [v.name for v in study.variants]
-        for variant in study.variants:
-            cfg = study.run_config(variant, 3)
-            assert cfg.train.seed == 3 and cfg.train.output_dir.endswith(f"{variant.name}/seed3")
-
-
-def test_a_variant_differs_from_its_base_in_what_it_names():
-    from omegaconf import OmegaConf
-
-    study = load_study(FLAGSHIP)
-    base = OmegaConf.to_container(study.run_config(study.variants[0], 0), resolve=False)
-    for variant in study.variants[1:]:
-        cfg = OmegaConf.to_container(study.run_config(variant, 0), resolve=False)
-        named = {o.partition("=")[0] for o in variant.overrides} | {"train.output_dir"}
-        assert set(_differences(base, cfg, "")) == named
-
-
-def _differences(a, b, path):
-    if isinstance(a, dict) and isinstance(b, dict):
-        for key in {*a, *b}:
-            yield from _differences(a.get(key), b.get(key), f"{path}.{key}".lstrip("."))
-    elif a != b:
-        yield path
 
 
 @pytest.mark.parametrize(
