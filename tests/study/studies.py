@@ -49,5 +49,12 @@ def trainer_pid(study, variant, seed=0):
 
 
 def is_alive(pid):
-    status = Path(f"/proc/{pid}/status")
-    return status.exists() and "\nState:\tZ" not in status.read_text()
+    return Path(f"/proc/{pid}").exists() and _status(pid, "State") != "Z (zombie)"
+
+
+def parent_pid(pid):
+    return int(_status(pid, "PPid"))
+
+
+def _status(pid, key):
+    return Path(f"/proc/{pid}/status").read_text().split(f"\n{key}:\t")[1].split("\n")[0]
