@@ -45,7 +45,9 @@ print(retina_plugin.__file__)
     assert printed == ["retina_plugin.modeling.head"] * 3 + [
         f"{installed}/retina_plugin/__init__.py"
     ]
-    assert (installed / "retina_plugin" / "study" / "report.html.j2").is_file()
+    templates = "retina_plugin/study/templates"
+    names = {path.name for path in (ROOT / templates).iterdir()}
+    assert {path.name for path in (installed / templates).iterdir()} == names
     assert not (installed / "tools").exists() and not (installed / "tests").exists()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from ..predictor import LazyPredictor
 from ..visualize import draw_detections, draw_ground_truth, grid, titled
 from .images import drawing_names, find_images, read_rgb, write_rgb
 
-__all__ = ["compare", "run_names", "test_images"]
+__all__ = ["compare", "draw_columns", "run_names", "test_images"]
 
 
 def compare(
@@ -47,14 +47,17 @@ def compare(
     else:
         entries = test_images(runs[0], num_images)
     written = [Path(output, name) for name in drawing_names([e["file_name"] for e in entries])]
-    jobs = list(zip(entries, written, strict=True))
-    for entry, path in tqdm(jobs, desc="compare", unit="image"):
-        write_rgb(path, _side_by_side(entry, predictors, names or run_names(runs), score_thresh))
+    columns = draw_columns(
+        entries, predictors, names or run_names(runs), [score_thresh] * len(runs)
+    )
+    jobs = zip(columns, written, strict=True)
+    for images, path in tqdm(jobs, desc="compare", unit="image", total=len(written)):
+        write_rgb(path, grid([[titled(image, title) for title, image in images]]))
     return written
 
 
-def test_images(run: str | Path, num_images: int) -> list[dict[str, Any]]:
-    """The first entries of a run's test data."""
+def test_images(run: str | Path, num_images: int | None = None) -> list[dict[str, Any]]:
+    """The first entries of a run's test data, or all of them."""
     cfg = load_config(Path(run) / "config.yaml")
     return instantiate(cfg.dataloader.test.dataset)[:num_images]
 
@@ -69,19 +72,28 @@ def run_names(runs: Sequence[str | Path]) -> list[str]:
     return [f"{p[-1]} ({i})" for i, p in enumerate(parts, 1)]
 
 
-def _side_by_side(
-    entry: dict[str, Any],
+def draw_columns(
+    entries: Sequence[dict[str, Any]],
     predictors: Sequence[LazyPredictor],
     names: Sequence[str],
-    score_thresh: float,
-) -> np.ndarray:
-    image = read_rgb(entry["file_name"])
-    columns = []
-    if "annotations" in entry:
-        metadata: Metadata = predictors[0].metadata
-        columns.append(titled(draw_ground_truth(image, entry, metadata), "ground truth"))
-    for predictor, name in zip(predictors, names, strict=True):
-        instances = predictor(image[:, :, ::-1])
-        drawing = draw_detections(image, instances, predictor.metadata, score_thresh)
-        columns.append(titled(drawing, f"{name}, score over {score_thresh:g}"))
-    return grid([columns])
+    score_thresh: Sequence[float],
+) -> Iterator[list[tuple[str, np.ndarray]]]:
+    """For every data set entry its drawings with their titles: ground truth if it has any, then one per predictor.
+
+    Args:
+        entries: as Detectron2's data sets give them.
+        predictors: one per column.
+        names: of the predictors.
+        score_thresh: of each predictor; only detections above are drawn.
+    """
+    for entry in entries:
+        image = read_rgb(entry["file_name"])
+        columns = []
+        if "annotations" in entry:
+            metadata: Metadata = predictors[0].metadata
+            columns.append(("ground truth", draw_ground_truth(image, entry, metadata)))
+        for predictor, name, thresh in zip(predictors, names, score_thresh, strict=True):
+            instances = predictor(image[:, :, ::-1])
+            drawing = draw_detections(image, instances, predictor.metadata, thresh)
+            columns.append((f"{name}, score over {thresh:g}", drawing))
+        yield columns

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..weights import read_weights, write_safetensors, written_in_full
+from ..files import written_in_full
+from ..weights import read_weights, write_safetensors
 
 __all__ = ["convert_weights"]
 

@@ -13,6 +13,7 @@ import numpy as np
 from detectron2.data.detection_utils import read_image
 
 from ..data import DataError
+from ..files import written_in_full
 
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 
@@ -80,6 +81,5 @@ def write_json(path: Path, content: Any) -> None:
         OSError: if it cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(content, indent=1))
-    partial.replace(path)
+    with written_in_full(path) as partial:
+        partial.write_text(json.dumps(content, indent=1))

@@ -23,6 +23,7 @@ from .checkpoint import RunCheckpointer
 from .hooks import BestCheckpointer, PeriodicCheckpointer, VisualizeDetections
 from .run_data import run_metadata
 from .stop import Leave, StopSignals
+from .trackers import build_trackers
 
 __all__ = ["build_hooks", "build_last_hooks", "build_writers", "check_periods"]
 
@@ -59,7 +60,7 @@ def build_hooks(
 
 
 def build_writers(cfg: DictConfig, start_iter: int) -> list[EventWriter]:
-    """Progress with ETA to the log, metrics.json and TensorBoard. They open files in the run folder."""
+    """Progress with ETA to the log, metrics.json, TensorBoard and trackers. They open files in the run folder."""
     if not comm.is_main_process():
         return []
     folder = Path(cfg.train.output_dir)
@@ -67,6 +68,7 @@ def build_writers(cfg: DictConfig, start_iter: int) -> list[EventWriter]:
         CommonMetricPrinter(cfg.train.max_iter),
         JSONWriter(str(folder / "metrics.json")),
         TensorboardXWriter(str(folder), purge_step=start_iter),
+        *build_trackers(cfg.train, folder, OmegaConf.to_container(cfg, resolve=False)),
     ]
 
 

@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import logging
-import pickle
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from detectron2.checkpoint import DetectionCheckpointer
 from fvcore.common.checkpoint import _IncompatibleKeys
 from torch import nn
 
-from .files import write_atomically
+from ..files import written_in_full
+from ..weights import CheckpointError, SafeCheckpointer, UnsafeCheckpointError, read_weights
 
 __all__ = ["CheckpointError", "RunCheckpointer", "find_weights", "resumable"]
 
 logger = logging.getLogger(__name__)
 _OPTIONAL = ("loss_normalizer", "num_batches_tracked")  # other RetinaNets do not save them
-
-
-class CheckpointError(ValueError):
-    """A checkpoint that cannot be used; the message names the file."""
-
-
-class DamagedCheckpointError(CheckpointError):
-    """A checkpoint file that is not what was written."""
 
 
 def resumable(run_dir: str | Path) -> list[Path]:
@@ -51,7 +44,7 @@ def find_weights(run_dir: str | Path) -> Path:
     raise CheckpointError(f"run folder {run_dir} holds no checkpoint: train it first")
 
 
-class RunCheckpointer(DetectionCheckpointer):
+class RunCheckpointer(SafeCheckpointer):
     """Detectron2's checkpointer, writing atomically and judging what it loads."""
 
     def __init__(
@@ -72,15 +65,15 @@ class RunCheckpointer(DetectionCheckpointer):
             return
         state = {key: part.state_dict() for key, part in self.checkpointables.items()}
         path = Path(self.save_dir, f"{name}.pth")
-        with write_atomically(path) as f:
+        with written_in_full(path) as partial, partial.open("wb") as f:
             torch.save({"model": self.model.state_dict()} | state | kwargs, f)
         if self._tag:
             self.tag_last_checkpoint(path.name)
 
     def tag_last_checkpoint(self, last_filename_basename: str) -> None:
         """Opens upstream's write in place, which an interruption leaves empty."""
-        with write_atomically(Path(self.save_dir, "last_checkpoint")) as f:
-            f.write(last_filename_basename.encode())
+        with written_in_full(Path(self.save_dir, "last_checkpoint")) as partial:
+            partial.write_text(last_filename_basename)
 
     def load(self, path: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """As upstream.
@@ -92,10 +85,8 @@ class RunCheckpointer(DetectionCheckpointer):
             return super().load(path, *args, **kwargs)
         except (AssertionError, FileNotFoundError) as e:
             raise CheckpointError(f"checkpoint {path} does not exist") from e
-        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, KeyError) as e:
-            raise DamagedCheckpointError(
-                f"checkpoint {path} cannot be read: {_first_line(e)}"
-            ) from e
+        except (OSError, KeyError) as e:
+            raise CheckpointError(f"checkpoint {path} cannot be used: {_first_line(e)}") from e
         finally:
             self._parsed_url_during_load = None  # upstream leaves it set after an error
 
@@ -138,26 +129,18 @@ class RunCheckpointer(DetectionCheckpointer):
             raise CheckpointError(
                 f"nothing to resume in {self.save_dir}: it has no checkpoint. Start without --resume"
             )
-        for path in candidates:
-            try:
-                state = self.load(str(path))
-            except DamagedCheckpointError as e:
-                logger.warning("%s. Trying the one before", e)
-                continue
-            self._resumed = path
-            if complaints := _complaints(self._incompatible):
-                raise CheckpointError(f"checkpoint {path} is of another model: {complaints}")
-            return int(state.get("iteration", -1)) + 1
-        raise CheckpointError(
-            f"none of the {len(candidates)} checkpoints in {self.save_dir} can be read"
-        )
+        self._resumed = _first_readable(candidates)
+        state = self.load(str(self._resumed))
+        if complaints := _complaints(self._incompatible):
+            raise CheckpointError(f"checkpoint {self._resumed} is of another model: {complaints}")
+        return int(state.get("iteration", -1)) + 1
 
     def keep_as_final(self) -> None:
         """Name the checkpoint that was resumed model_final.pth: the run was interrupted between its two last writes."""
         final = Path(self.save_dir, "model_final.pth")
         if self.save_to_disk and not final.is_file():
-            with write_atomically(final) as f:
-                f.write(self._resumed.read_bytes())
+            with written_in_full(final) as partial:
+                shutil.copyfile(self._resumed, partial)
             self.tag_last_checkpoint(final.name)
 
     def _load_model(self, checkpoint: dict[str, Any]) -> _IncompatibleKeys:
@@ -167,6 +150,19 @@ class RunCheckpointer(DetectionCheckpointer):
 
     def _log_incompatible_keys(self, incompatible: _IncompatibleKeys) -> None:
         self._incompatible = incompatible
+
+
+def _first_readable(paths: Sequence[Path]) -> Path:
+    """The first of some checkpoints that can be read, saying which cannot."""
+    for path in paths:
+        try:
+            read_weights(path)
+            return path
+        except UnsafeCheckpointError:
+            raise  # that is no accident
+        except CheckpointError as e:
+            logger.warning("%s. Trying the one before", e)
+    raise CheckpointError(f"none of the {len(paths)} checkpoints in {paths[0].parent} can be read")
 
 
 def _complaints(incompatible: _IncompatibleKeys) -> str:

@@ -14,8 +14,8 @@ from detectron2.utils import comm
 from torch import Tensor
 
 from ..config import ConfigError
+from ..files import written_in_full
 from .diagnosis import diagnose
-from .files import write_atomically
 
 if TYPE_CHECKING:
     from .trainer import Trainer
@@ -100,8 +100,8 @@ def _dump(path: Path, trainer: Trainer, batch: list[dict[str, Any]]) -> None:
         "dtype": trainer.update.dtype,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    with write_atomically(path) as f:
-        torch.save(content, f)
+    with written_in_full(path) as partial:
+        torch.save(content, partial)
 
 
 def _plain(inputs: dict[str, Any]) -> dict[str, Any]:

@@ -51,10 +51,12 @@ def launch_training(main: Main, args: argparse.Namespace) -> None:
 
 
 def _check_devices(num_gpus: int) -> None:
-    if torch.cuda.is_available() and torch.cuda.device_count() < num_gpus:
-        raise ConfigError(
-            f"--num-gpus {num_gpus} asks for more GPUs than the {torch.cuda.device_count()} that are there"
-        )
+    on_gpu = torch.cuda.is_available()
+    there = torch.cuda.device_count() if on_gpu else os.cpu_count() or 1
+    if num_gpus > there:
+        what = "GPUs" if on_gpu else "processes"
+        where = "" if on_gpu else " cores of the CPU, there being no GPU"
+        raise ConfigError(f"--num-gpus {num_gpus} asks for more {what} than the {there}{where}")
 
 
 def _join_torchrun(main: Main, args: argparse.Namespace) -> None:

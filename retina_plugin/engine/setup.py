@@ -22,6 +22,7 @@ from ..config import ConfigError
 from ..modeling.backbone import without_pretrained_weights
 
 logger = logging.getLogger(__name__)
+_RUN_FOLDERS = ("inference", "nonfinite", "wandb")
 _RUN_FILES = ("config.yaml", "metrics.json", "last_checkpoint")
 
 
@@ -152,7 +153,7 @@ def prepare_folder(cfg: DictConfig, resume: bool) -> None:
 def _move_aside(folder: Path) -> Path | None:
     if not any((folder / name).exists() for name in _RUN_FILES):
         return None
-    others = [p.name for p in folder.iterdir() if p.is_dir() and p.name != "inference"]
+    others = [p.name for p in folder.iterdir() if p.is_dir() and p.name not in _RUN_FOLDERS]
     if others:
         raise ConfigError(
             f"train.output_dir={folder} holds an earlier run and other folders ({', '.join(others)}): choose another"

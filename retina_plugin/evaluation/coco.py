@@ -8,23 +8,28 @@ from detectron2 import evaluation
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-__all__ = ["COCOEvaluator"]
+__all__ = ["COCOEvaluator", "complete_annotations"]
+
+
+def complete_annotations(truth: COCO) -> None:
+    """Give every annotation the `area` and `iscrowd` that many json files leave out: the box's area, and no crowd."""
+    for annotation in truth.anns.values():
+        _, _, width, height = annotation["bbox"]
+        annotation.setdefault("area", width * height)
+        annotation.setdefault("iscrowd", 0)
 
 
 class COCOEvaluator(evaluation.COCOEvaluator):
     """Opens two closed points of upstream's.
 
     Its NaN for no detections at all: where there are objects, their AP is then 0. Its need for the `area` and `iscrowd`
-    of every annotation, which many json files leave out: the box's area, and no crowd.
+    of every annotation: see `complete_annotations`.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """As upstream's."""
         super().__init__(*args, **kwargs)
-        for annotation in self._coco_api.anns.values():
-            _, _, width, height = annotation["bbox"]
-            annotation.setdefault("area", width * height)
-            annotation.setdefault("iscrowd", 0)
+        complete_annotations(self._coco_api)
 
     def _derive_coco_results(
         self, coco_eval: COCOeval | None, iou_type: str, class_names: list[str] | None = None

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from detectron2.config import LazyConfig
 from omegaconf import DictConfig, OmegaConf
 
 from ..config import ConfigError, load_config
+from .hypothesis import Hypothesis, read_hypotheses, read_metric_names, read_paper
+from .results import METRICS
 
 _KEYS = ("base", "variants", "seeds", "reference", "output_dir", "overrides", "match_scale")
 _REPORT_KEYS = ("hypotheses", "metrics", "paper")
@@ -28,6 +31,8 @@ class Variant:
 class Study:
     """Every variant is trained with every seed; `reference` is the one the others are compared with.
 
+    The report answers `hypotheses`; those `dropped` are about variants that do not run. It shows `metrics`, and the
+    published figures of `paper` by variant: metrics and their source.
     `match_scale` weighs every classification loss so that its gradient at step 0 is as long as the reference's.
     """
 
@@ -37,6 +42,10 @@ class Study:
     reference: str
     output_dir: Path
     overrides: tuple[str, ...] = ()
+    hypotheses: tuple[Hypothesis, ...] = ()
+    dropped: tuple[Hypothesis, ...] = ()
+    metrics: tuple[str, ...] = METRICS
+    paper: dict[str, dict[str, Any]] = field(default_factory=dict)
     match_scale: bool = False
 
     def run_dir(self, variant: str, seed: int) -> Path:
@@ -85,13 +94,19 @@ def load_study(
             raise ConfigError(f"{path} has no variant {name!r}, only {list(content['variants'])}")
     kept = tuple(v for v in variants if not only or v.name in only)
     reference = content.get("reference", kept[0].name)
+    declared, names = list(content["variants"]), [v.name for v in kept]
+    hypotheses, dropped = read_hypotheses(content.get("hypotheses", ()), declared, names)
     study = Study(
         base=_find_base(content["base"], Path(path)),
         variants=kept,
         seeds=tuple(seeds or content.get("seeds", [0])),
-        reference=reference if reference in [v.name for v in kept] else kept[0].name,
+        reference=reference if reference in names else kept[0].name,
         output_dir=Path(output_dir or content.get("output_dir", "./output/study")),
         overrides=(*content.get("overrides", ()), *overrides),
+        hypotheses=hypotheses,
+        dropped=dropped,
+        metrics=read_metric_names(content.get("metrics", METRICS)),
+        paper=read_paper(content.get("paper", {}), declared, names),
         match_scale=bool(content.get("match_scale", False) if match_scale is None else match_scale),
     )
     for variant in study.variants:

@@ -3,7 +3,7 @@
 from .checkpointer import SafeCheckpointer
 from .errors import CheckpointError, UnsafeCheckpointError
 from .reading import read_weights
-from .safetensors_file import write_safetensors, written_in_full
+from .safetensors_file import write_safetensors
 
 __all__ = [
     "CheckpointError",
@@ -11,5 +11,4 @@ __all__ = [
     "UnsafeCheckpointError",
     "read_weights",
     "write_safetensors",
-    "written_in_full",
 ]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from ..files import written_in_full
 from .errors import CheckpointError
 
 _CHECKSUM = "sha256_of_tensors"
@@ -59,23 +58,6 @@ def read_safetensors(path: Path) -> dict[str, Any]:
     if "matching_heuristics" in hints:
         hints["matching_heuristics"] = True  # Detectron2's type
     return {"model": tensors} | hints
-
-
-@contextlib.contextmanager
-def written_in_full(path: Path) -> Iterator[Path]:
-    """A name beside `path` to write to; `path` is replaced by it when the context ends well, its bytes on disk.
-
-    Raises:
-        OSError: if that cannot be done.
-    """
-    partial = path.with_name(path.name + ".partial")
-    try:
-        yield partial
-        with partial.open("rb") as f:
-            os.fsync(f.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _own_memory(name: str, value: Any) -> torch.Tensor:

@@ -59,8 +59,8 @@ def test_usage_errors_exit_with_2(capsys):
 
 
 def test_more_gpus_than_there_are(capsys):
-    code, line = run(capsys, "--config-file", QUICK, "--num-gpus", "64")
-    assert code == 1 and "--num-gpus 64 asks for more GPUs" in line
+    code, line = run(capsys, "--config-file", QUICK, "--num-gpus", "9999")
+    assert code == 1 and "--num-gpus 9999 asks for more" in line
 
 
 @pytest.mark.parametrize("workers", [0, 1])

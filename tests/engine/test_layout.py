@@ -26,8 +26,8 @@ MORE = [
     "short_edge_length: [64, 80, 96, 128], sample_style: choice}]",
 ]
 STEPS = 3
-# float32 sums in another order; measured up to 3e-7 of a tensor's largest value after three steps of SGD
-TOLERANCE = 5e-6
+# float32 sums in another order: 1.6e-6 to 4.2e-6 of a tensor's largest value were measured after three steps
+TOLERANCE = 1e-5
 
 
 def train(path, accumulation=1, *opts):

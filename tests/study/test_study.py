@@ -1,7 +1,6 @@
 """Studies: what they are, what they run, and what they report."""
 
 import json
-import math
 import runpy
 import subprocess
 import sys
@@ -10,8 +9,7 @@ import pytest
 from conftest import QUICK, ROOT, TINY
 
 from retina_plugin.config import ConfigError
-from retina_plugin.study import load_study, run_study, write_report
-from retina_plugin.study.results import RunResult, tabulate_runs
+from retina_plugin.study import load_study, run_study
 
 
 def study_file(tmp_path, text):
@@ -24,26 +22,6 @@ def small(tmp_path, variants, **settings):
     overrides = [o for o in TINY if "max_iter" not in o] + ["train.max_iter=2"]
     where = {"output_dir": tmp_path / "out", "overrides": overrides}
     return load_study(study_file(tmp_path, text), **where | settings)
-
-
-def result(variant, seed, ap, error=""):
-    metrics = {} if error else {"bbox/AP": ap, "bbox/APl": math.nan}
-    return RunResult(variant, seed, "nowhere", 1.0, metrics, error)
-
-
-def test_rows_pair_runs_by_seed():
-    runs = [result("a", 0, 30.0), result("b", 0, 28.0), result("a", 1, 34.0), result("b", 1, 31.0)]
-    runs += [result("b", 2, 99.0), result("a", 2, 0, error="killed")]
-    first, second = tabulate_runs(runs, "a")
-    assert (first.variant, first.num_runs, first.mean["AP"]) == ("a", 2, 32.0)
-    assert first.spread["AP"] == pytest.approx(math.sqrt(8))
-    assert second.difference["AP"] == -2.5  # seed 2 has no partner
-    assert math.isnan(second.mean["APl"]) and math.isnan(second.mean["AP75"])
-
-
-def test_one_seed_has_no_spread():
-    (row,) = tabulate_runs([result("a", 0, 30.0)], "a")
-    assert math.isnan(row.spread["AP"])
 
 
 @pytest.mark.parametrize(
@@ -106,19 +84,6 @@ def test_finished_runs_are_not_repeated_and_changed_ones_are(finished):
     made = final.stat().st_mtime_ns
     again = run_study(study.__class__(**study.__dict__ | {"variants": study.variants[:2]}))
     assert final.stat().st_mtime_ns == made and str(again) == str(results[:2])
-
-
-def test_the_report_shows_numbers_pictures_and_failures(finished):
-    study, results = finished
-    page = write_report(study, results, num_images=1)
-    html, text = page.read_text(), page.with_name("report.md").read_text()
-    content = json.loads(page.with_name("report.json").read_text())
-    assert [row["variant"] for row in content["rows"]] == ["focal", "ce", "broken"]
-    assert content["runs"][0]["metrics"]["iteration"] == 2
-    assert html.count("data:image/jpeg;base64") == 1 and html.count("data:image/png;base64") == 1
-    assert "http://" not in html and "https://" not in html
-    for part in ("broken, seed 0 failed", "model.cls_loss=${losses.softmax_ce}", "One seed"):
-        assert part in text and part in html
 
 
 def test_the_tool_says_that_a_run_failed(finished, monkeypatch, capsys, tmp_path):

@@ -1,0 +1,94 @@
+"""COCO's AP on resampled images, without matching anything again.
+
+An image that is drawn m times counts m-fold: its detections keep their place in the ranking and weigh m, its objects
+weigh m. That is AP on the data set with that image m times over, exactly (Efron and Tibshirani, An Introduction to
+the Bootstrap, chapter 6, with images as the sampling unit, since boxes of one image are not independent).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from .matching import Matches, RankedDetections
+
+__all__ = ["image_weights", "resample_metrics"]
+
+_RECALLS = np.linspace(0.0, 1.0, 101)  # COCO's
+_AREA_NAMES = {"small": "APs", "medium": "APm", "large": "APl"}
+
+
+def image_weights(num_images: int, num_resamples: int, seed: int = 0) -> np.ndarray:
+    """(num_images, num_resamples) how often each image is drawn, with replacement; the same for the same seed."""
+    rng = np.random.default_rng(seed)
+    return rng.multinomial(num_images, np.full(num_images, 1 / num_images), num_resamples).T
+
+
+def resample_metrics(matches: Matches, weights: np.ndarray) -> dict[str, np.ndarray]:
+    """AP, AP50, AP75, APs, APm, APl and "AP-<category>" in percent, each (B,), under image weights (I, B).
+
+    A category without objects in a resample is left out of that resample's mean; NaN where no category has any.
+    """
+    ap = {
+        area: np.stack(
+            [
+                _average_precision(ranked, weights, objects @ weights)
+                for ranked, objects in zip(matches.ranked[a], matches.num_objects[a], strict=True)
+            ]
+        )
+        for a, area in enumerate(matches.areas)
+    }  # each (K, T, B)
+    everything = ap["all"]
+    metrics = {
+        "AP": _mean(everything, (0, 1)),
+        "AP50": _mean(everything[:, 0], 0),
+        "AP75": _mean(everything[:, 5], 0),
+    }
+    metrics |= {_AREA_NAMES[area]: _mean(ap[area], (0, 1)) for area in matches.areas[1:]}
+    per_class = zip(matches.categories, everything, strict=True)
+    return metrics | {f"AP-{name}": _mean(values, 0) for name, values in per_class}
+
+
+def _average_precision(
+    ranked: RankedDetections, weights: np.ndarray, num_objects: np.ndarray
+) -> np.ndarray:
+    """(T, B) of one category; NaN where `num_objects` (B,) is 0."""
+    ap = [
+        _at_threshold(ranked.image, hit & ~ignored, ~ignored, weights, num_objects)
+        for hit, ignored in zip(ranked.matched, ranked.ignored, strict=True)
+    ]
+    return np.where(num_objects > 0, np.stack(ap), np.nan)
+
+
+def _at_threshold(
+    image: np.ndarray,
+    true_positive: np.ndarray,
+    counted: np.ndarray,
+    weights: np.ndarray,
+    num_objects: np.ndarray,
+) -> np.ndarray:
+    """(B,) interpolated AP. Only ranks of true positives matter: between them precision falls and recall rests."""
+    if not true_positive.any():
+        return np.zeros(weights.shape[1])
+    hits = _cumulate(image, true_positive, true_positive, weights)
+    precision = hits / (_cumulate(image, true_positive, counted, weights) + np.spacing(1))
+    envelope = np.maximum.accumulate(precision[::-1], axis=0)[::-1]
+    passed = np.searchsorted(_RECALLS, hits / np.maximum(num_objects, 1), side="right")
+    return (np.diff(passed, axis=0, prepend=0) * envelope).sum(axis=0) / len(_RECALLS)
+
+
+def _cumulate(
+    image: np.ndarray, true_positive: np.ndarray, counted: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
+    """(P, B) weight of all counted detections up to each of P true positives."""
+    next_hit = np.cumsum(true_positive) - true_positive
+    kept = counted & (next_hit < true_positive.sum())
+    shape = (int(true_positive.sum()), len(weights))
+    places = (next_hit[kept], image[kept])
+    return np.cumsum(csr_array((np.ones(kept.sum()), places), shape=shape) @ weights, axis=0)
+
+
+def _mean(ap: np.ndarray, axes: int | tuple[int, ...]) -> np.ndarray:
+    known = ~np.isnan(ap)
+    total, count = np.where(known, ap, 0).sum(axis=axes), known.sum(axis=axes)
+    return 100 * np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)

@@ -1,0 +1,118 @@
+"""COCO's matching of detections to ground truth, image by image, kept so that AP can be formed again and again."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+__all__ = ["Matches", "RankedDetections", "match_detections", "read_detections"]
+
+
+@dataclass(frozen=True)
+class RankedDetections:
+    """All detections of one category under one area range, highest score first.
+
+    Attributes:
+        image: (D,) index of the image.
+        score: (D,).
+        matched: (T, D) bool, whether the detection has an object at IoU threshold t.
+        ignored: (T, D) bool, whether it does not count: its object is a crowd or outside the area range, or it has
+            no object and is itself outside.
+    """
+
+    image: np.ndarray
+    score: np.ndarray
+    matched: np.ndarray
+    ignored: np.ndarray
+
+
+@dataclass(frozen=True)
+class Matches:
+    """One run's detections on I images: what `COCOeval.evaluate` finds, by area range and category.
+
+    Attributes:
+        image_ids: (I,) of the json file.
+        categories: K names.
+        areas: names of the area ranges, "all" first.
+        num_objects: (A, K, I) objects that count.
+        ranked: A lists of K.
+        precision: (T, 101, K) over recall, all areas, as `COCOeval.accumulate` gives it; NaN without objects.
+    """
+
+    image_ids: tuple[int, ...]
+    categories: tuple[str, ...]
+    areas: tuple[str, ...]
+    num_objects: np.ndarray
+    ranked: list[list[RankedDetections]]
+    precision: np.ndarray
+
+
+def read_detections(run_dir: str | Path) -> list[dict[str, Any]] | None:
+    """The results in COCO's format that a run's last evaluation wrote; None if there are none."""
+    path = Path(run_dir, "inference", "coco_instances_results.json")
+    return json.loads(path.read_text()) if path.is_file() else None
+
+
+def match_detections(
+    truth: COCO, detections: Sequence[dict[str, Any]], max_dets: int = 100
+) -> Matches:
+    """Match detections in COCO's result format to boxes, at COCO's thresholds and area ranges.
+
+    Args:
+        truth: every annotation with `area` and `iscrowd`.
+        detections: with ids of `truth`.
+        max_dets: most detections per image and category that count.
+
+    Raises:
+        ValueError: for a detection in an image that is not in `truth`.
+    """
+    if strange := {d["image_id"] for d in detections} - set(truth.imgs):
+        raise ValueError(
+            f"detections in image {min(strange)}, which the ground truth does not have"
+        )
+    with contextlib.redirect_stdout(io.StringIO()):
+        found = truth.loadRes(list(detections)) if detections else COCO()
+        evaluation = COCOeval(truth, found, "bbox")
+        evaluation.params.maxDets = [1, 10, max_dets]
+        evaluation.evaluate()
+        evaluation.accumulate()
+    params = evaluation.params
+    shape = (len(params.catIds), len(params.areaRng), len(params.imgIds))
+    cells = np.empty(len(evaluation.evalImgs), object)
+    cells[:] = evaluation.evalImgs
+    by_area = cells.reshape(shape).transpose(1, 0, 2)
+    precision = evaluation.eval["precision"][:, :, :, 0, -1]
+    return Matches(
+        image_ids=tuple(params.imgIds),
+        categories=tuple(c["name"] for c in truth.loadCats(params.catIds)),
+        areas=tuple(params.areaRngLbl),
+        num_objects=np.array([[[_count(e) for e in k] for k in a] for a in by_area], float),
+        ranked=[[_rank(k, len(params.iouThrs)) for k in a] for a in by_area],
+        precision=np.where(precision < 0, np.nan, precision),
+    )
+
+
+def _count(cell: dict[str, Any] | None) -> int:
+    return 0 if cell is None else int(np.sum(np.asarray(cell["gtIgnore"]) == 0))
+
+
+def _rank(cells: Sequence[dict[str, Any] | None], num_thresholds: int) -> RankedDetections:
+    found = [(i, cell) for i, cell in enumerate(cells) if cell is not None and cell["dtScores"]]
+    if not found:
+        nothing = np.zeros((num_thresholds, 0), bool)
+        return RankedDetections(np.zeros(0, int), np.zeros(0), nothing, nothing)
+    score = np.concatenate([cell["dtScores"] for _, cell in found])
+    order = np.argsort(-score, kind="mergesort")  # as pycocotools, which decides ties
+    image = np.concatenate([np.full(len(cell["dtScores"]), i) for i, cell in found])
+    matched = np.concatenate([cell["dtMatches"] for _, cell in found], axis=1) != 0
+    ignored = np.concatenate([cell["dtIgnore"] for _, cell in found], axis=1) != 0
+    return RankedDetections(image[order], score[order], matched[:, order], ignored[:, order])

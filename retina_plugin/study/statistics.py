@@ -1,0 +1,129 @@
+"""How sure a mean or a difference of AP is, from few seeds and one set of test images.
+
+The rule, for n differences d_1 .. d_n of one metric, each between two runs of one seed:
+
+1. Other seeds, same images: Student's t over the seeds, d / (max(s, .35) / sqrt(n)) with n - 1 degrees of freedom; s is
+   the standard deviation of d_1 .. d_n in AP points. Three differences can agree by luck; two published runs of one
+   config have 35.8 and 36.3 AP, which is a standard deviation of .35, and no smaller one is believed.
+2. Other seeds and other images: the differences are formed anew on resampled images, the same for all runs, and n - 1
+   of the n seeds are drawn with replacement (Rao and Wu 1988: with n draws the variance of so few is too small by
+   1 / n). The standard deviation over resamples is the standard error, with degrees of freedom after Satterthwaite.
+   Resampling both ways errs on the wide side (Owen 2007, The pigeonhole bootstrap). Only the spread of the resamples is
+   used: their centre is biased, because AP of doubled images is not AP.
+3. The interval is the wider of both 95 % intervals, and p the larger of both p-values: a difference counts if it should
+   hold for other seeds and for other images of the same kind. p is two-sided and corrected after Holm for all
+   comparisons that are made side by side; below .05 the verdict is "better" or "worse".
+
+Without results by image only (1) remains, and a verdict speaks of these test images alone. With one seed only the
+images can be resampled: the interval then speaks of these two trained models, and there is no verdict on configs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+__all__ = ["LEVEL", "Estimate", "correct_holm", "estimate"]
+
+LEVEL = 0.05
+_LEAST_SPREAD = 0.35  # AP: two published runs of one config differ by 35.8 to 36.3
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over seeds in AP points, or a mean difference; NaN where it cannot be said.
+
+    Attributes:
+        mean: over seeds, on all images once.
+        spread: standard deviation over seeds.
+        low, high: 95 % interval.
+        p_value: that the true mean is 0, two-sided, not corrected. With one seed it would speak of two trained models
+            only, and is NaN.
+        num_seeds: runs, or pairs of runs, behind the mean.
+        num_images: test images that were resampled, or 0.
+    """
+
+    mean: float = math.nan
+    spread: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    p_value: float = math.nan
+    num_seeds: int = 0
+    num_images: int = 0
+
+
+def estimate(
+    values: Sequence[float], resampled: np.ndarray | None = None, num_images: int = 0
+) -> Estimate:
+    """Apply the rule of this module.
+
+    Args:
+        values: (n,) one per seed; NaN if any is.
+        resampled: (n, B) the same on resampled images; unused if most are NaN, as for sizes that hardly occur.
+        num_images: that were resampled.
+    """
+    n = len(values)
+    if n == 0 or np.isnan(values).any():
+        return Estimate(num_seeds=n)
+    mean, spread = float(np.mean(values)), float(np.std(values, ddof=1)) if n > 1 else math.nan
+    if resampled is not None and (num_images < 2 or np.isnan(resampled).mean() > 0.5):
+        resampled = None
+    errors = _over_seeds(spread, n) + _over_both(spread, n, resampled, num_images)
+    if not errors:
+        return Estimate(mean, spread, num_seeds=n)
+    half = max(error * stats.t.ppf(1 - LEVEL / 2, freedom) for error, freedom in errors)
+    p = max(_p_value(mean, error, freedom) for error, freedom in errors) if n > 1 else math.nan
+    images = num_images if resampled is not None else 0
+    return Estimate(mean, spread, mean - half, mean + half, p, n, images)
+
+
+def _over_seeds(spread: float, n: int) -> list[tuple[float, float]]:
+    """Standard error and degrees of freedom; none of one seed."""
+    return [(max(spread, _LEAST_SPREAD) / math.sqrt(n), n - 1.0)] if n > 1 else []
+
+
+def _over_both(
+    spread: float, n: int, resampled: np.ndarray | None, num_images: int
+) -> list[tuple[float, float]]:
+    """The same over seeds and images; none without resampled images."""
+    if resampled is None:
+        return []
+    variance = float(np.nanvar(_draw_seeds(resampled), ddof=1))
+    of_seeds = spread**2 / n if n > 1 else 0.0
+    of_images = max(variance - of_seeds, 0.0)
+    # Satterthwaite 1946: each part of the variance is known to as many degrees of freedom as it has samples less one
+    uncertainty = of_seeds**2 / max(n - 1, 1) + of_images**2 / (num_images - 1)
+    freedom = variance**2 / uncertainty if uncertainty else num_images - 1.0
+    return [(math.sqrt(variance), max(freedom, 1.0))]
+
+
+def _draw_seeds(resampled: np.ndarray) -> np.ndarray:
+    """(B,) means over n - 1 of the n seeds, drawn with replacement for each resample of images."""
+    n, num_resamples = resampled.shape
+    drawn = np.random.default_rng(n).integers(n, size=(max(n - 1, 1), num_resamples))
+    return np.take_along_axis(resampled, drawn, axis=0).mean(axis=0)
+
+
+def _p_value(mean: float, error: float, freedom: float) -> float:
+    if error == 0:
+        return 1.0 if mean == 0 else 0.0
+    return float(2 * stats.t.sf(abs(mean) / error, freedom))
+
+
+def correct_holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's step-down correction of p-values that are judged side by side; NaN stays, and does not count.
+
+    Source: Holm 1979, A simple sequentially rejective multiple test procedure.
+    """
+    p = np.asarray(p_values, float)
+    corrected = np.full(p.shape, np.nan)
+    known = [i for i in np.argsort(p, kind="stable") if not np.isnan(p[i])]
+    highest = 0.0
+    for rank, i in enumerate(known):
+        highest = max(highest, min(1.0, (len(known) - rank) * p[i]))
+        corrected[i] = highest
+    return corrected.tolist()
