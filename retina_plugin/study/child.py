@@ -19,6 +19,7 @@ from pathlib import Path
 import torch
 
 from ..commands.images import write_json
+from ..engine.checkpoint import resumable
 from ..engine.cli import train_net
 from .digest import CODE_VERSION
 from .job import FACTS, Job, Outcome, known_outcome, what_changed, write_outcome
@@ -94,7 +95,7 @@ def _prepare(job: Job) -> bool:
     """Whether to go on with what the run folder holds; otherwise that is moved aside."""
     folder = job.run_dir
     same = (folder / FACTS).is_file() and not what_changed(job)
-    if same and (folder / "last_checkpoint").is_file():
+    if same and resumable(folder):
         return True
     if folder.exists():
         number = 1

@@ -2,7 +2,6 @@
 
 import json
 import runpy
-import subprocess
 import sys
 
 import pytest
@@ -61,21 +60,6 @@ def test_a_failed_run_takes_no_other_with_it(finished):
     assert "model.num_classes=4" in results[2].error and "seed0.log" in results[2].error
     for variant in ("focal", "ce"):
         assert (study.run_dir(variant, 0) / "model_final.pth").is_file()
-
-
-def test_another_process_recognises_the_runs(finished):
-    study, results = finished
-    code = f"""
-from retina_plugin.study.executors import LocalExecutor
-from retina_plugin.study.runner import _job
-from retina_plugin.study import load_study
-study = load_study({str(study.output_dir.parent / "study.py")!r}, output_dir={str(study.output_dir)!r},
-                   overrides={list(study.overrides)!r})
-print(_job(study, study.variants[0], 0, LocalExecutor().threads).digest)
-"""
-    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
-    recorded = json.loads((study.run_dir("focal", 0) / "result.json").read_text())["digest"]
-    assert printed.strip() == recorded
 
 
 def test_finished_runs_are_not_repeated_and_changed_ones_are(finished):
