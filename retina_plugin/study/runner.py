@@ -52,14 +52,16 @@ def run_study(study: Study, executor: Executor | None = None) -> list[RunResult]
 def _plan(study: Study, threads: int) -> tuple[list[Job], dict[Any, Outcome]]:
     """All jobs, and the outcomes of those that cannot be as they should."""
     log = study.output_dir / "preparation.log"
-    jobs = []
+    jobs, alike = [], {study.reference}  # alike: draws the reference's numbers, whatever the seed
     for seed in study.seeds:
         of_seed = {v.name: _job(study, v, seed, threads) for v in study.variants}
-        reference = of_seed[study.reference]
-        jobs += [
-            job if job is reference else pair_weights(job, reference, log)
-            for job in of_seed.values()
-        ]
+        for name, job in of_seed.items():
+            if (
+                name not in alike
+                and (paired := pair_weights(job, of_seed[study.reference], log)) is job
+            ):
+                alike.add(name)
+            jobs.append(job if name in alike else paired)
     first = jobs[: len(study.variants)]
     scales = measure_scales(study.output_dir, first, study.reference, study.match_scale, log)
     failed = {}

@@ -1,6 +1,7 @@
 """Runs of a study are known by what they follow from, and survive whatever kills them."""
 
 import json
+import multiprocessing
 import os
 import re
 import signal
@@ -23,7 +24,8 @@ from studies import (
 
 from retina_plugin.config import ConfigError, load_config
 from retina_plugin.study import build_executor, digest, run_study
-from retina_plugin.study.processes import RunProcess
+from retina_plugin.study.child import begin_process
+from retina_plugin.study.processes import RunProcess, start_process
 from retina_plugin.study.runner import _job
 from retina_plugin.study.scales import loss_scale
 
@@ -125,6 +127,16 @@ def test_one_process_at_a_time_trains_into_a_folder(tmp_path):
         assert wait_for(run.poll).error == ""
     log = study.run_dir("focal", 0).with_name("seed0.log").read_text()
     assert log.count("$ python") == 1 and log.count("waiting for process") == 1
+
+
+def write_start_method(path):
+    begin_process(path.with_suffix(".log"), path.parent, 1)
+    path.write_text(multiprocessing.get_start_method())
+
+
+def test_loading_processes_start_as_they_do_without_a_study(tmp_path):
+    start_process(write_start_method, tmp_path / "found").join()
+    assert (tmp_path / "found").read_text() == multiprocessing.get_start_method()
 
 
 def test_what_changed_is_said_before_a_run_is_repeated(tmp_path, capsys, monkeypatch):

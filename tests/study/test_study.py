@@ -1,6 +1,5 @@
 """Studies: what they are, what they run, and what they report."""
 
-import json
 import runpy
 import sys
 
