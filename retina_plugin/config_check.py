@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from detectron2.utils.registry import locate
@@ -94,6 +94,9 @@ def _require(node: Any, key: str, path: str) -> None:
 
 
 def _check_type(node: Any, key: str, full: str, value: Any) -> None:
+    if key == "_target_":
+        _target({"_target_": value})  # whether its arguments fit is for `check_config` to say
+        return
     try:
         old = node[int(key) if OmegaConf.is_list(node) else key]
     except (OmegaConfBaseException, ValueError):
@@ -165,7 +168,7 @@ def _is_call(node: Any) -> bool:
     return OmegaConf.is_dict(node) and "_target_" in node
 
 
-def _target(call: DictConfig) -> Any:
+def _target(call: Mapping[str, Any]) -> Any:
     target = call["_target_"]
     if isinstance(target, str):
         try:

@@ -191,3 +191,11 @@ def test_a_yaml_config_may_name_classes_and_hold_tuples(tmp_path):
     (tmp_path / "config.yaml").write_text("x: !!python/name:torch.nn.Nothing ''")
     with pytest.raises(ConfigError, match=r"torch\.nn\.Nothing"):
         load_config(tmp_path / "config.yaml")
+
+
+def test_the_target_of_a_part_may_be_another_that_takes_its_arguments():
+    cfg = get_config(QUICK, ["model.backbone._target_=retina_plugin.modeling.PAFPN"])
+    assert type(instantiate(cfg.model).backbone).__name__ == "PAFPN"
+    for name, message in (("nowhere.Net", "cannot be imported"), ("torch.nn.ReLU", "is unknown")):
+        with pytest.raises(ConfigError, match=message):
+            get_config(QUICK, [f"model.backbone._target_={name}"])

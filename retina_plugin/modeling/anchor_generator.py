@@ -18,7 +18,8 @@ class OctaveAnchorGenerator(DefaultAnchorGenerator):
     """RetinaNet's anchors in three numbers instead of a table.
 
     The sizes (square roots of areas, in pixels) of a level with stride s are s * octave_base_scale * 2^(i / n) for
-    i = 0..n-1, n = scales_per_octave. The defaults are the nine anchors of every location in the paper.
+    i = 0..m n - 1, with n = scales_per_octave and m = num_octaves; one octave lies between two levels. The defaults
+    are the nine anchors of every location in the paper.
     Source: "Focal Loss for Dense Object Detection", section 4.
     """
 
@@ -29,6 +30,7 @@ class OctaveAnchorGenerator(DefaultAnchorGenerator):
         strides: Sequence[int],
         octave_base_scale: float = 4.0,
         scales_per_octave: int = 3,
+        num_octaves: int = 1,
         aspect_ratios: Sequence[float] = (0.5, 1.0, 2.0),
         offset: float = 0.0,
     ) -> None:
@@ -40,15 +42,16 @@ class OctaveAnchorGenerator(DefaultAnchorGenerator):
         key = "model.anchor_generator."
         if octave_base_scale <= 0:
             raise ValueError(f"{key}octave_base_scale must be above 0, got {octave_base_scale}")
-        if scales_per_octave < 1:
-            raise ValueError(f"{key}scales_per_octave must be 1 or more, got {scales_per_octave}")
+        for name, number in ("scales_per_octave", scales_per_octave), ("num_octaves", num_octaves):
+            if number < 1:
+                raise ValueError(f"{key}{name} must be 1 or more, got {number}")
         if not aspect_ratios or min(aspect_ratios) <= 0:
             raise ValueError(f"{key}aspect_ratios must all be above 0, got {list(aspect_ratios)}")
         if not 0 <= offset < 1:
             raise ValueError(f"{key}offset must be in [0, 1), got {offset}")
-        octave = [2 ** (i / scales_per_octave) for i in range(scales_per_octave)]
+        scales = [2 ** (i / scales_per_octave) for i in range(scales_per_octave * num_octaves)]
         super().__init__(
-            sizes=[[stride * octave_base_scale * scale for scale in octave] for stride in strides],
+            sizes=[[stride * octave_base_scale * scale for scale in scales] for stride in strides],
             aspect_ratios=[list(aspect_ratios)],
             strides=list(strides),
             offset=offset,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
+import multiprocessing
 import os
 import resource
 import shlex
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Iterator
@@ -18,27 +19,32 @@ from pathlib import Path
 import torch
 
 from ..commands.images import write_json
+from ..engine.checkpoint import resumable
 from ..engine.cli import train_net
 from .digest import CODE_VERSION
 from .job import FACTS, Job, Outcome, known_outcome, what_changed, write_outcome
 
 __all__ = ["begin_process", "train_job"]
 
-_PR_SET_PDEATHSIG = 1
-
 
 def begin_process(log: Path, cwd: Path, threads: int) -> None:
     """Make the process one of its own: no Ctrl-C of the terminal, its output in `log`, its number of threads."""
     os.setsid()
-    if sys.platform == "linux":
-        # asked to leave when what started it is gone, however that ended
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    # back to the platform's own: what is forked from a server would start a server for its loading processes
+    multiprocessing.set_start_method(None, force=True)
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
     os.chdir(cwd)
     log.parent.mkdir(parents=True, exist_ok=True)
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(output, 1)
     os.dup2(output, 2)
     torch.set_num_threads(threads)
+
+
+def _leave_with_parent() -> None:
+    """SIGTERM to itself when the study is gone, however that ended: a checkpoint, and no orphan."""
+    multiprocessing.parent_process().join()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def train_job(job: Job) -> None:
@@ -91,7 +97,7 @@ def _prepare(job: Job) -> bool:
     """Whether to go on with what the run folder holds; otherwise that is moved aside."""
     folder = job.run_dir
     same = (folder / FACTS).is_file() and not what_changed(job)
-    if same and (folder / "last_checkpoint").is_file():
+    if same and resumable(folder):
         return True
     if folder.exists():
         number = 1

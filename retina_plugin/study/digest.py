@@ -25,7 +25,7 @@ __all__ = ["CODE_VERSION", "RunFacts", "changes", "digest_of", "run_facts"]
 
 RunFacts = dict[
     str, dict[str, str]
-]  # "config", "data", "code", "threads": values as text by their key
+]  # "config", "data", "code", "threads", "start": values as text by their key
 
 _SECTIONS = ("model", "dataloader", "optimizer", "lr_multiplier", "train")
 _PACKAGE = Path(__file__).resolve().parent.parent
@@ -74,8 +74,8 @@ def digest_of(facts: RunFacts) -> str:
 def changes(before: RunFacts, now: RunFacts) -> list[str]:
     """What differs, such as "config train.max_iter: 120 -> 60", a phrase each."""
     phrases = []
-    for part in now:
-        old, new = before.get(part, {}), now[part]
+    for part in {**before, **now}:
+        old, new = before.get(part, {}), now.get(part, {})
         for key in sorted(k for k in {*old, *new} if old.get(k) != new.get(k)):
             values = [_shorten(x.get(key, "none")) for x in (old, new)]
             phrases.append(f"{part} {key}: {' -> '.join(values)}")

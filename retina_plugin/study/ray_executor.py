@@ -36,7 +36,7 @@ class RayExecutor:
             raise ConfigError("--executor ray needs Ray: pip install 'retina_plugin[ray]'") from e
         try:
             ray.init(address or "local", ignore_reinit_error=True, log_to_driver=False)
-        except ConnectionError as e:
+        except (ConnectionError, ray.exceptions.RayError) as e:
             raise ConfigError(f"--address {address}: {str(e).splitlines()[0]}") from e
         self._ray = ray
         self._task = ray.remote(num_cpus=cpus_per_run, num_gpus=gpus_per_run, max_retries=_RETRIES)(

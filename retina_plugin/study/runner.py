@@ -7,12 +7,14 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from .digest import run_facts
 from .executors import Executor, LocalExecutor
 from .job import Job, Outcome, known_outcome, what_changed
+from .pairing import pair_weights
 from .progress import Progress
 from .results import RunResult, final_metrics
 from .scales import measure_scales
@@ -49,36 +51,52 @@ def run_study(study: Study, executor: Executor | None = None) -> list[RunResult]
 
 def _plan(study: Study, threads: int) -> tuple[list[Job], dict[Any, Outcome]]:
     """All jobs, and the outcomes of those that cannot be as they should."""
-    first = [_job(study, variant, study.seeds[0], threads) for variant in study.variants]
-    scales = measure_scales(study.output_dir, first, study.reference, study.match_scale)
-    jobs, failed = [], {}
+    log = study.output_dir / "preparation.log"
+    jobs, alike = [], {study.reference}  # alike: draws the reference's numbers, whatever the seed
     for seed in study.seeds:
-        for variant in study.variants:
-            factor = scales.get(variant.name, {}).get("factor", 1.0)
-            jobs.append(_job(study, variant, seed, threads, factor))
-            if study.match_scale and not {variant.name, study.reference} <= set(scales):
-                log = study.output_dir / "scales.log"
-                error = f"its gradient could not be matched to {study.reference}'s (see {log})"
-                failed[_key(jobs[-1])] = Outcome(jobs[-1].digest, error=error)
-    return jobs, failed
+        of_seed = {v.name: _job(study, v, seed, threads) for v in study.variants}
+        for name, job in of_seed.items():
+            if (
+                name not in alike
+                and (paired := pair_weights(job, of_seed[study.reference], log)) is job
+            ):
+                alike.add(name)
+            jobs.append(job if name in alike else paired)
+    first = jobs[: len(study.variants)]
+    scales = measure_scales(study.output_dir, first, study.reference, study.match_scale, log)
+    failed = {}
+    for job in jobs if study.match_scale else ():
+        if not {job.variant, study.reference} <= set(scales):
+            error = f"its gradient could not be matched to {study.reference}'s (see {log})"
+            failed[_key(job)] = Outcome(job.digest, error=error)
+    return [_weighed(job, scales.get(job.variant, {}).get("factor", 1.0)) for job in jobs], failed
 
 
-def _job(study: Study, variant: Variant, seed: int, threads: int, factor: float = 1.0) -> Job:
-    cfg, overrides = study.run_config(variant, seed), study.run_overrides(variant, seed)
-    if factor != 1:
-        weight = factor * cfg.model.get("cls_loss_weight", 1.0)
-        cfg.model.cls_loss_weight = weight
-        overrides.append(f"model.cls_loss_weight={weight}")
+def _job(study: Study, variant: Variant, seed: int, threads: int) -> Job:
+    cfg = study.run_config(variant, seed)
     return Job(
         variant=variant.name,
         seed=seed,
         run_dir=study.run_dir(variant.name, seed).resolve(),
         base=study.base,
-        overrides=tuple(overrides),
+        overrides=tuple(study.run_overrides(variant, seed)),
         facts=run_facts(cfg, threads),
         max_iter=cfg.train.max_iter,
         threads=threads,
         cwd=Path.cwd(),
+    )
+
+
+def _weighed(job: Job, factor: float) -> Job:
+    """The job with its classification loss times `factor`."""
+    if factor == 1:
+        return job
+    key, config = "model.cls_loss_weight", job.facts["config"]
+    weight = factor * float(config.get(key, 1.0))
+    return replace(
+        job,
+        overrides=(*job.overrides, f"{key}={weight}"),
+        facts=job.facts | {"config": config | {key: str(weight)}},
     )
 
 

@@ -28,7 +28,9 @@ SCALES = "scales.json"  # in the study folder
 Scales = dict[str, dict[str, Any]]
 
 
-def measure_scales(folder: Path, jobs: Sequence[Job], reference: str, match: bool) -> Scales:
+def measure_scales(
+    folder: Path, jobs: Sequence[Job], reference: str, match: bool, log: Path
+) -> Scales:
     """Write scales.json into a study folder: scales by variant, as `loss_scale` has them, with their `factor`.
 
     Args:
@@ -36,15 +38,16 @@ def measure_scales(folder: Path, jobs: Sequence[Job], reference: str, match: boo
         jobs: one of each variant.
         reference: the variant whose gradient the factors lead to.
         match: whether there are factors other than 1.
+        log: for what goes wrong.
 
     Returns:
-        The scales of the variants that could be measured; scales.log says why others could not.
+        The scales of the variants that could be measured.
     """
     path = folder / SCALES
     known = json.loads(path.read_text()) if path.is_file() else {}
     for job in jobs:
         if known.get(job.variant, {}).get("digest") != job.digest:
-            known[job.variant] = {"digest": job.digest, **_measure(folder, job)}
+            known[job.variant] = {"digest": job.digest, **_measure(folder, job, log)}
     scales = {name: scale for name, scale in known.items() if "grad_norm" in scale}
     for scale in scales.values():
         scale["factor"] = (
@@ -77,11 +80,11 @@ def _factor(reference: dict[str, float], scale: dict[str, float]) -> float:
     return float(f"{reference['grad_norm'] / scale['grad_norm']:.6g}")
 
 
-def _measure(folder: Path, job: Job) -> dict[str, float]:
+def _measure(folder: Path, job: Job, log: Path) -> dict[str, float]:
     """In a process of its own: a variant that cannot be built takes nothing with it."""
     target = folder / f"{job.variant}.scale.json"
     folder.mkdir(parents=True, exist_ok=True)
-    process = start_process(_write_scale, job, target.resolve(), (folder / "scales.log").resolve())
+    process = start_process(_write_scale, job, target.resolve(), log.resolve())
     try:
         process.join()
     finally:

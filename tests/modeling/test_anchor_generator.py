@@ -29,6 +29,12 @@ def test_sizes_and_ratios_are_what_they_say():
     torch.testing.assert_close(height / width, torch.tensor([0.5, 2.0, 0.5, 2.0]))
 
 
+def test_one_level_may_have_the_anchors_of_all():
+    levels = OctaveAnchorGenerator(strides=STRIDES).cell_anchors
+    (one,) = OctaveAnchorGenerator(strides=[8], num_octaves=5).cell_anchors
+    torch.testing.assert_close(one, torch.cat([*levels]))
+
+
 def test_levels_with_different_numbers_are_refused():
     uneven = DefaultAnchorGenerator(sizes=[[32], [64, 90]], aspect_ratios=[1.0], strides=[8, 16])
     with pytest.raises(ValueError, match=r"\[1, 2\] anchors per location"):
@@ -44,6 +50,7 @@ def test_strides_follow_level_names():
     [
         {"octave_base_scale": 0},
         {"scales_per_octave": 0},
+        {"num_octaves": 0},
         {"aspect_ratios": [1.0, -1.0]},
         {"aspect_ratios": []},
         {"offset": 1.0},

@@ -6,7 +6,13 @@ from detectron2.modeling import FPN, Backbone
 from detectron2.modeling.backbone.fpn import LastLevelP6P7
 from torch import nn
 
-from retina_plugin.modeling import PAFPN, BiFPN, TorchvisionBackbone, torchvision_channels
+from retina_plugin.modeling import (
+    PAFPN,
+    BiFPN,
+    LesionedFPN,
+    TorchvisionBackbone,
+    torchvision_channels,
+)
 from retina_plugin.modeling.backbone import without_pretrained_weights
 from retina_plugin.modeling.backbone.bifpn import WeightedFusion
 from retina_plugin.modeling.backbone.torchvision_weights import find_offline, imagenet_weights
@@ -68,6 +74,46 @@ def test_pafpn_carries_fine_features_up():
         net = pyramid(kind)
         net(images)["p5"].sum().backward()
         assert (net.fpn_lateral3.weight.grad is not None) == expected
+
+
+@pytest.mark.parametrize("fuse_type", ["sum", "avg"])
+@pytest.mark.parametrize("in_feature", ["res5", "p5"])
+def test_fpn_without_lesions_is_fpn_bit_for_bit(in_feature, fuse_type):
+    ours = pyramid(LesionedFPN, in_feature, fuse_type=fuse_type)
+    theirs = pyramid(FPN, in_feature, fuse_type=fuse_type)
+    theirs.load_state_dict(ours.state_dict())
+    images = torch.randn(2, 3, 64, 96)
+    expected = theirs(images)
+    for name, level in ours(images).items():
+        assert torch.equal(level, expected[name])
+
+
+def test_without_top_down_path_a_level_sees_its_own_feature_only():
+    net = pyramid(LesionedFPN, top_down=False)
+    net(torch.randn(1, 3, 64, 64))["p3"].sum().backward()
+    trained = {n.split(".")[0] for n, p in net.named_parameters() if p.grad is not None}
+    assert trained == {"fpn_lateral3", "fpn_output3"}
+
+
+def test_without_lateral_connections_fine_levels_are_upsampled():
+    torch.manual_seed(0)
+    net = pyramid(LesionedFPN, lateral=False)
+    images = torch.randn(1, 3, 64, 96)
+    coarsest = net.fpn_lateral5(F.avg_pool2d(images, 32))
+    expected = net.fpn_output3(F.interpolate(coarsest, scale_factor=4))
+    assert torch.equal(net(images)["p3"], expected)
+    sum(level.sum() for level in net(images).values()).backward()
+    idle = {n.split(".")[0] for n, p in net.named_parameters() if p.grad is None}
+    assert (
+        idle
+        == {"fpn_lateral3", "fpn_lateral4"}
+        == {n.split(".")[0] for n, p in net.named_parameters() if not p.requires_grad}
+    )
+
+
+def test_fpn_keeps_one_of_its_paths():
+    with pytest.raises(ValueError, match=r"backbone.top_down and model.backbone.lateral are both"):
+        pyramid(LesionedFPN, top_down=False, lateral=False)
 
 
 def test_fusion_weights_are_fast_normalised():

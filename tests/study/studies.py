@@ -1,6 +1,5 @@
 """Small studies for tests: runs of seconds whose checkpoints are close together."""
 
-import os
 import time
 from pathlib import Path
 
@@ -50,8 +49,12 @@ def trainer_pid(study, variant, seed=0):
 
 
 def is_alive(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    return Path(f"/proc/{pid}").exists() and _status(pid, "State") != "Z (zombie)"
+
+
+def parent_pid(pid):
+    return int(_status(pid, "PPid"))
+
+
+def _status(pid, key):
+    return Path(f"/proc/{pid}/status").read_text().split(f"\n{key}:\t")[1].split("\n")[0]

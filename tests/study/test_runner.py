@@ -1,6 +1,7 @@
 """Runs of a study are known by what they follow from, and survive whatever kills them."""
 
 import json
+import multiprocessing
 import os
 import re
 import signal
@@ -11,11 +12,20 @@ import threading
 import pytest
 import torch
 from conftest import ROOT, TINY, get_config
-from studies import CE, detections, is_alive, iterations, tiny_study, trainer_pid, wait_for
+from studies import (
+    CE,
+    detections,
+    is_alive,
+    iterations,
+    tiny_study,
+    trainer_pid,
+    wait_for,
+)
 
 from retina_plugin.config import ConfigError, load_config
 from retina_plugin.study import build_executor, digest, run_study
-from retina_plugin.study.processes import RunProcess
+from retina_plugin.study.child import begin_process
+from retina_plugin.study.processes import RunProcess, start_process
 from retina_plugin.study.runner import _job
 from retina_plugin.study.scales import loss_scale
 
@@ -71,14 +81,16 @@ def test_a_killed_study_leaves_no_process_and_goes_on(uninterrupted, tmp_path):
     study = tiny_study(tmp_path, {"ce": [CE]})
     command = [sys.executable, "tools/ablate.py", "--study", str(tmp_path / "study.py")]
     process = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
-    wait_for(lambda: iterations(study, "ce") > 15)
+    wait_for(lambda: iterations(study, "ce") > 12)
+    pid = trainer_pid(study, "ce")
+    os.kill(pid, signal.SIGSTOP)  # it would be done before all of this has happened
     process.kill()
     process.wait()
-    pid = trainer_pid(study, "ce")
+    os.kill(pid, signal.SIGCONT)
     results = run_study(study)
     assert not is_alive(pid)
     log = study.run_dir("ce", 0).with_name("seed0.log").read_text()
-    assert log.count("$ python") == 2 and log.count("--resume") == 1
+    assert log.count("$ python") == 2 and log.count("--resume ") == 1
     assert_same_numbers(study, results, uninterrupted)
 
 
@@ -115,6 +127,16 @@ def test_one_process_at_a_time_trains_into_a_folder(tmp_path):
         assert wait_for(run.poll).error == ""
     log = study.run_dir("focal", 0).with_name("seed0.log").read_text()
     assert log.count("$ python") == 1 and log.count("waiting for process") == 1
+
+
+def write_start_method(path):
+    begin_process(path.with_suffix(".log"), path.parent, 1)
+    path.write_text(multiprocessing.get_start_method())
+
+
+def test_loading_processes_start_as_they_do_without_a_study(tmp_path):
+    start_process(write_start_method, tmp_path / "found").join()
+    assert (tmp_path / "found").read_text() == multiprocessing.get_start_method()
 
 
 def test_what_changed_is_said_before_a_run_is_repeated(tmp_path, capsys, monkeypatch):

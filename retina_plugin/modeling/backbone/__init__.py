@@ -2,6 +2,7 @@
 
 from . import build  # noqa: F401  registers the builders
 from .bifpn import BiFPN
+from .lesions import LesionedFPN
 from .pafpn import PAFPN
 from .torchvision_backbone import TorchvisionBackbone
 from .torchvision_layout import torchvision_channels
@@ -10,6 +11,7 @@ from .torchvision_weights import without_pretrained_weights
 __all__ = [
     "PAFPN",
     "BiFPN",
+    "LesionedFPN",
     "TorchvisionBackbone",
     "torchvision_channels",
     "without_pretrained_weights",

@@ -1,0 +1,94 @@
+"""The same initial weights for all variants of a study, where their shapes allow."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..commands.images import write_json
+from ..config import load_config
+from ..engine import RunCheckpointer
+from ..engine.setup import build_model
+from .child import begin_process
+from .job import Job
+from .processes import start_process
+
+__all__ = ["pair_weights", "shared_start"]
+
+Weights = dict[str, Tensor]
+
+
+def pair_weights(job: Job, reference: Job, log: Path) -> Job:
+    """`job`, begun with the weights that `reference` draws of the same seed.
+
+    The same seed alone does not do that: a part of another size draws other numbers, and so do all parts built after
+    it. Where it does, the job comes back as it is.
+
+    Args:
+        job: of any variant; one that cannot be built comes back as it is, and says so when it runs.
+        reference: of the reference variant and the same seed.
+        log: for what goes wrong.
+    """
+    path, facts = job.beside(".initial.pth"), job.beside(".initial.json")
+    pair = hashlib.sha256((job.digest + reference.digest).encode()).hexdigest()
+    known = json.loads(facts.read_text()) if facts.is_file() else {}
+    if known.get("pair") != pair or (known["weights"] and not path.is_file()):
+        facts.unlink(missing_ok=True)
+        process = start_process(_write, job, reference, pair, log.resolve())
+        try:
+            process.join()
+        finally:
+            process.terminate()
+        known = json.loads(facts.read_text()) if facts.is_file() else {"weights": ""}
+    if not known["weights"]:
+        return job
+    start = {"start": {"weights": known["weights"]}}
+    overrides = (*job.overrides, f"train.init_checkpoint='{path}'")
+    return replace(job, overrides=overrides, facts=job.facts | start)
+
+
+def shared_start(own: Weights, redrawn: Weights, reference: Weights) -> Weights:
+    """`own` weights, with the reference's in place of all that are drawn at random and have the same name and shape.
+
+    Weights that do not follow from the seed, such as a bias prior, are equal in `redrawn`, which another seed drew.
+    """
+
+    def is_shared(name: str) -> bool:
+        theirs = reference.get(name)
+        is_drawn = not torch.equal(own[name], redrawn[name])
+        return is_drawn and theirs is not None and theirs.shape == own[name].shape
+
+    return {name: reference[name] if is_shared(name) else own[name] for name in own}
+
+
+def _write(job: Job, reference: Job, pair: str, log: Path) -> None:
+    begin_process(log, job.cwd, job.threads)
+    own, theirs = _weights(job), _weights(reference)
+    begin, digest = own, ""
+    if any(name in theirs and not torch.equal(own[name], theirs[name]) for name in own):
+        begin = shared_start(own, _weights(job, seed=job.seed + 1), theirs)
+    if any(not torch.equal(own[name], begin[name]) for name in own):
+        digest = _digest(begin)
+        job.run_dir.parent.mkdir(parents=True, exist_ok=True)
+        torch.save({"model": begin}, job.beside(".initial.pth"))
+    write_json(job.beside(".initial.json"), {"pair": pair, "weights": digest})
+
+
+def _weights(job: Job, seed: int | None = None) -> Weights:
+    cfg = load_config(job.base, job.overrides)
+    cfg.train.seed = job.seed if seed is None else seed
+    model = build_model(cfg)
+    RunCheckpointer(model).load_some(cfg.train.init_checkpoint)
+    return model.state_dict()
+
+
+def _digest(weights: Weights) -> str:
+    found = hashlib.sha256()
+    for name, value in weights.items():
+        found.update(name.encode() + value.contiguous().numpy().tobytes())
+    return found.hexdigest()

@@ -1,0 +1,82 @@
+"""A study on a Ray cluster of two nodes, one of whose workers is killed."""
+
+import os
+import signal
+
+import pytest
+from studies import (
+    CE,
+    detections,
+    is_alive,
+    iterations,
+    parent_pid,
+    tiny_study,
+    trainer_pid,
+    wait_for,
+)
+
+from retina_plugin.config import ConfigError
+from retina_plugin.study import build_executor, run_study
+
+pytest.importorskip("ray", reason="Ray is not installed: pip install 'retina_plugin[ray]'")
+
+
+@pytest.fixture
+def cluster(monkeypatch):
+    """The address of a cluster of two nodes with a CPU each."""
+    import ray
+    from ray.cluster_utils import Cluster
+
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    nodes = Cluster()
+    for _ in range(2):
+        nodes.add_node(num_cpus=1, object_store_memory=80 * 2**20, include_dashboard=False)
+    yield nodes.address
+    ray.shutdown()
+    nodes.shutdown()
+
+
+def test_a_killed_worker_costs_a_study_nothing_but_time(cluster, tmp_path):
+    study = tiny_study(tmp_path / "ray", {"focal": [], "ce": [CE]})
+    executor = KillsAWorker(build_executor("ray", address=cluster), study)
+    results = run_study(study, executor)
+    assert executor.killed and not [r.error for r in results if r.error]
+    log = study.run_dir("ce", 0).with_name("seed0.log").read_text()
+    assert log.count("$ python") == 2 and log.count("--resume ") == 1
+    alone = tiny_study(tmp_path / "alone", {"focal": [], "ce": [CE]})
+    assert detections(results) == detections(run_study(alone))
+
+
+class KillsAWorker:
+    """An executor that kills the Ray worker of a run in the middle of it, once."""
+
+    def __init__(self, executor, study):
+        self._executor, self._study = executor, study
+        self.threads, self.killed = executor.threads, None
+
+    def submit(self, jobs):
+        self._executor.submit(jobs)
+
+    def poll(self, seconds):
+        if self.killed is None and iterations(self._study, "ce") > 12:
+            self._kill(trainer_pid(self._study, "ce"))
+        return self._executor.poll(0.05)
+
+    def _kill(self, trainer):
+        """The run is held until its worker is gone: it would be done before that."""
+        os.kill(trainer, signal.SIGSTOP)
+        self.killed = parent_pid(
+            parent_pid(trainer)
+        )  # between them is what processes are forked from
+        os.kill(self.killed, signal.SIGKILL)
+        wait_for(lambda: not is_alive(self.killed))
+        os.kill(trainer, signal.SIGCONT)
+
+    def stop(self):
+        self._executor.stop()
+
+
+def test_a_cluster_that_is_not_there_is_named():
+    with pytest.raises(ConfigError, match="--address auto"):
+        build_executor("ray", address="auto")
