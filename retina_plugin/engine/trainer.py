@@ -136,7 +136,9 @@ class Trainer(SimpleTrainer):
         """Opens upstream's count: a run that is resumed after its last step ends where it would have ended."""
         self.iter = min(self.iter, self.max_iter)
         super().after_train()
-        self._data_loader_iter_obj = None  # ends its workers now; found as garbage, they take seconds each
+        self._data_loader_iter_obj = (
+            None  # ends its workers now; found as garbage, they take seconds each
+        )
 
     def state_dict(self) -> dict[str, Any]:
         scaler = (

@@ -16,7 +16,7 @@ from torch import Tensor
 from ..config import ConfigError, load_config
 from .memory import TIMES
 
-__all__ = ["first_difference", "verify_resume"]
+__all__ = ["first_difference", "run_to_the_end", "train_command", "verify_resume"]
 
 _CHECKPOINT = "model_final.pth"
 
@@ -48,9 +48,9 @@ def verify_resume(
     shared = [*overrides, f"train.max_iter={iterations}", f"train.checkpointer.period={half}"]
     shared.append("train.checkpointer.max_to_keep=null")
     load_config(config_file, shared)  # one clear error before two trainings
-    _train(config_file, whole, shared)
+    run_to_the_end(train_command(config_file, whole, shared))
     _interrupt(whole, resumed, f"model_{half - 1:07d}.pth")
-    _train(config_file, resumed, [*shared, "--resume"])
+    run_to_the_end(train_command(config_file, resumed, [*shared, "--resume"]))
     return first_difference(whole, resumed)
 
 
@@ -74,15 +74,24 @@ def first_difference(one: str | Path, other: str | Path) -> str:
     return ""
 
 
-def _train(config_file: str, folder: Path, arguments: Sequence[str]) -> None:
-    command = [sys.executable, "-m", "retina_plugin.engine", "--config-file", config_file]
-    place = f"train.output_dir='{folder}'"
+def train_command(config_file: str, folder: Path, arguments: Sequence[str]) -> list[str]:
+    """The command that trains into a folder; `arguments` are flags and overrides."""
     flags = [a for a in arguments if a.startswith("--")]
     values = [a for a in arguments if not a.startswith("--")]
-    done = subprocess.run([*command, *flags, place, *values], capture_output=True, text=True)
+    command = [sys.executable, "-m", "retina_plugin.engine", "--config-file", config_file]
+    return [*command, *flags, f"train.output_dir='{folder}'", *values]
+
+
+def run_to_the_end(command: list[str]) -> None:
+    """Wait for a training.
+
+    Raises:
+        RuntimeError: if it fails, with the last line of its log.
+    """
+    done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
-        last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
-        raise RuntimeError(f"training in {folder} failed: {' '.join(last)}")
+        lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
+        raise RuntimeError(f"{' '.join(command)} failed: {' '.join(lines[-1:])}")
 
 
 def _interrupt(whole: Path, resumed: Path, checkpoint: str) -> None:

@@ -1,0 +1,35 @@
+#!/usr/bin/env python
+"""Kill a training at random moments, resume it, and compare the result bit by bit with a run that nobody killed."""
+
+import argparse
+import sys
+import tempfile
+
+from retina_plugin.engine.cli import exit_with
+from retina_plugin.engine.soak import soak
+
+
+def main() -> None:
+    """Print a line for every kill; end with 1 if a run came out different."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--config-file", required=True, metavar="FILE")
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    parser.add_argument("opts", nargs="*", help="key=value overrides of all runs")
+    args = parser.parse_intermixed_args()
+    same = 0
+    with tempfile.TemporaryDirectory() as folder:
+        for i, kill in enumerate(soak(args.config_file, folder, args.kills, args.opts, args.seed)):
+            same += not kill.difference
+            outcome = kill.difference or "the same bit by bit"
+            print(
+                f"{i + 1:2d} killed after {kill.seconds:5.1f} s, resumed from {kill.resumed_from}: {outcome}",
+                flush=True,
+            )
+    print(f"{same} of {args.kills} runs are bit-identical to the one that was not killed")
+    if same < args.kills:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    exit_with(main)
