@@ -11,6 +11,7 @@ import torch
 from detectron2.engine import launch
 from detectron2.utils import comm
 from torch import distributed
+from torch.distributed.rendezvous import rendezvous
 from torch.multiprocessing import ProcessExitedException
 
 from ..config import ConfigError, load_config
@@ -65,13 +66,21 @@ def _join_torchrun(main: Main, args: argparse.Namespace) -> None:
     if on_gpu:
         _check_devices(local_size)
         torch.cuda.set_device(local_rank)
-    distributed.init_process_group("nccl" if on_gpu else "gloo")
+    _init_process_group("nccl" if on_gpu else "gloo")
     comm.create_local_process_group(local_size)
     try:
         args.resume = args.resume or _restarted(args)
         main(args)
     finally:
         distributed.destroy_process_group()
+
+
+def _init_process_group(backend: str) -> None:
+    """As torch does for itself, but processes that are started anew must not find the addresses of dead ones."""
+    store, rank, world_size = next(rendezvous("env://"))
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    store = distributed.PrefixStore(f"attempt_{attempt}", store)
+    distributed.init_process_group(backend, store=store, rank=rank, world_size=world_size)
 
 
 def _restarted(args: argparse.Namespace) -> bool:

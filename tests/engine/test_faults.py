@@ -266,7 +266,7 @@ def test_torchrun_starts_anew_from_the_last_checkpoint(tmp_path):
     command += ["--standalone", "--nproc-per-node=2", "--max-restarts=1", "--monitor-interval=1"]
     command += [str(script), "--config-file", QUICK, *TINY, *LONG]
     command += [f"train.output_dir='{tmp_path}/run'"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=200)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr[-2000:]
     assert "Resuming at iteration 2" in (tmp_path / "run" / "log.txt").read_text()
     assert find_weights(tmp_path / "run").name == "model_final.pth"

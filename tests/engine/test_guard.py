@@ -52,13 +52,12 @@ def spoil(monkeypatch, iteration, what):
     return spoiled
 
 
-@pytest.mark.parametrize("iteration", [0, 2])
 @pytest.mark.parametrize(
-    ("what", "message"),
+    ("iteration", "what", "message"),
     [
-        (("backbone", "p5"), "feature p5 of the backbone is the first"),
-        (("head", 1), "pred_logits of level p4 is the first"),
-        (("loss", "loss_box_reg"), "all predictions are finite, but loss_box_reg is inf"),
+        (0, ("backbone", "p5"), "feature p5 of the backbone is the first"),
+        (2, ("head", 1), "pred_logits of level p4 is the first"),
+        (1, ("loss", "loss_box_reg"), "all predictions are finite, but loss_box_reg is inf"),
     ],
 )
 def test_a_nan_is_named_and_can_be_replayed(what, message, iteration, tmp_path, monkeypatch):

@@ -35,8 +35,7 @@ def interrupted(whole, tmp_path, checkpoint):
     return run
 
 
-@pytest.mark.parametrize("iteration", range(8))
-@pytest.mark.parametrize("num_workers", [0, 2])
+@pytest.mark.parametrize(("iteration", "num_workers"), [(0, 2), (2, 0), (3, 2), (5, 0), (7, 0)])
 def test_from_any_checkpoint_the_run_ends_the_same(whole, tmp_path, iteration, num_workers):
     run = interrupted(whole, tmp_path, f"model_{iteration:07d}.pth")
     results = main(

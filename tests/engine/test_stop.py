@@ -38,9 +38,10 @@ def during_iteration(monkeypatch, iteration, act):
     monkeypatch.setattr(PluggableRetinaNet, "forward", watched)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("iteration", [0, 4])
-@pytest.mark.parametrize("num_workers", [0, 2])
+@pytest.mark.parametrize(
+    ("number", "iteration", "num_workers"),
+    [(signal.SIGTERM, 0, 0), (signal.SIGTERM, 4, 2), (signal.SIGINT, 4, 0), (signal.SIGINT, 0, 2)],
+)
 def test_a_signal_saves_the_step_and_leaves(
     number, iteration, num_workers, whole, tmp_path, monkeypatch
 ):
