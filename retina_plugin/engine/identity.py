@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ..config import ConfigError
 
-__all__ = ["RunIdentity"]
+__all__ = ["RunIdentity", "config_values"]
 
 # what does not change the numbers of a training
 _FREE = (
@@ -37,7 +37,8 @@ class RunIdentity:
 
     def __init__(self, cfg: DictConfig, data: str) -> None:
         """`data` is the fingerprint of the training data."""
-        self._values = dict(_leaves(cfg))
+        values = config_values(cfg)
+        self._values = {k: v for k, v in values.items() if not k.startswith(_FREE)}
         self._data, self._accepts = data, cfg.train.accept_changes
 
     def state_dict(self) -> dict[str, Any]:
@@ -70,28 +71,19 @@ class RunIdentity:
         return phrases
 
 
-def _leaves(cfg: DictConfig) -> Iterator[tuple[str, str]]:
-    for section in _SECTIONS:
-        yield from _flatten(OmegaConf.to_container(cfg[section], resolve=True), section)
+def config_values(cfg: DictConfig) -> dict[str, str]:
+    """Every resolved value of a training config as text, by its dotted key."""
+    sections = {name: OmegaConf.to_container(cfg[name], resolve=True) for name in _SECTIONS}
+    return dict(_leaves(sections, ""))
 
 
-def _flatten(node: Any, path: str) -> Iterator[tuple[str, str]]:
-    if path.startswith(_FREE):
+def _leaves(node: Any, path: str) -> Iterator[tuple[str, str]]:
+    if isinstance(node, dict) and node:
+        items = node.items()
+    elif isinstance(node, list) and node:
+        items = enumerate(node)
+    else:
+        yield path, f"{node.__module__}.{node.__qualname__}" if callable(node) else str(node)
         return
-    items = (
-        node.items()
-        if isinstance(node, dict)
-        else enumerate(node)
-        if isinstance(node, list)
-        else ()
-    )
-    if not items:
-        yield path, _text(node)
     for key, value in items:
-        yield from _flatten(value, f"{path}.{key}")
-
-
-def _text(value: Any) -> str:
-    if callable(value):
-        return f"{value.__module__}.{value.__qualname__}"
-    return repr(value)
+        yield from _leaves(value, f"{path}.{key}".lstrip("."))

@@ -39,7 +39,7 @@ def soak(
         seed: of the moments, which lie anywhere between the start of the process and its end.
 
     Raises:
-        RuntimeError: if a training fails by itself, with the last line of its log.
+        ChildProcessError: if a training fails by itself, with the last line of its log.
     """
     rng, whole = random.Random(seed), Path(folder, "whole")
     start = time.monotonic()

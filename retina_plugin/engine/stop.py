@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from detectron2.engine import HookBase
+from detectron2.utils import comm
 
 from .checkpoint import RunCheckpointer
 from .hooks import BestCheckpointer
@@ -93,11 +94,11 @@ class Leave(HookBase):
         if self.trainer.iter + 1 == self.trainer.max_iter:
             return
         if any_process(self._best.stale >= self._patience > 0):
-            self._checkpointer.save("model_final", iteration=self.trainer.iter)
+            self._save("model_final")
             raise StopRun(f"Ended early after iteration {self.trainer.iter}: {self._no_gain()}")
         number, late = self._signals.number, self._is_late()
         if any_process(bool(number) or late):
-            self._checkpointer.save(f"model_{self.trainer.iter:07d}", iteration=self.trainer.iter)
+            self._save(f"model_{self.trainer.iter:07d}")
             why = (
                 f"train.max_minutes={self._max_minutes} is over"
                 if late
@@ -107,6 +108,10 @@ class Leave(HookBase):
                 f"Stopped after iteration {self.trainer.iter}, {why}; go on with --resume",
                 128 + number if number else 0,
             )
+
+    def _save(self, name: str) -> None:
+        self._checkpointer.save(name, iteration=self.trainer.iter)
+        comm.synchronize()  # a process that has left makes launchers end the one that still writes
 
     def _is_late(self) -> bool:
         limit = self._max_minutes

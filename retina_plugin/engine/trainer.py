@@ -69,6 +69,7 @@ class Trainer(SimpleTrainer):
         batch = next(self._data_loader_iter)
         data_time = time.perf_counter() - start
         seed_generators(self.update.seed, self.iter, comm.get_rank())
+        torch.manual_seed(torch.initial_seed())  # the generators of accelerators too
         self.optimizer.zero_grad()
         loss_dict = self._backward(batch)
         self.after_backward()
@@ -100,8 +101,9 @@ class Trainer(SimpleTrainer):
     def _backward_parts(self, parts: list[Batch]) -> dict[str, Tensor]:
         total: dict[str, Tensor] = {}
         for i, part in enumerate(parts):
-            with self._exchange_gradients(last=i == len(parts) - 1), self._precision():
-                loss_dict = {k: v / len(parts) for k, v in self.model(part).items()}
+            with self._exchange_gradients(last=i == len(parts) - 1):
+                with self._precision():
+                    loss_dict = {k: v / len(parts) for k, v in self.model(part).items()}
                 self.grad_scaler.scale(sum(loss_dict.values())).backward()
             for name, loss in loss_dict.items():
                 total[name] = total.get(name, 0) + loss.detach()
@@ -126,9 +128,8 @@ class Trainer(SimpleTrainer):
 
     def _is_finite(self, loss_dict: dict[str, Tensor], grad_norm: Tensor) -> bool:
         checked = torch.stack([*loss_dict.values()]).double().sum()
-        if (
-            not self.grad_scaler.is_enabled()
-        ):  # which skips infinite gradients itself, and lowers its scale
+        # the scaler skips infinite gradients itself, and lowers its scale
+        if not self.grad_scaler.is_enabled():
             checked = checked + grad_norm
         return not any_process(not checked.isfinite().item())
 
@@ -136,9 +137,8 @@ class Trainer(SimpleTrainer):
         """Opens upstream's count: a run that is resumed after its last step ends where it would have ended."""
         self.iter = min(self.iter, self.max_iter)
         super().after_train()
-        self._data_loader_iter_obj = (
-            None  # ends its workers now; found as garbage, they take seconds each
-        )
+        # ends its workers now; found as garbage, they take seconds each
+        self._data_loader_iter_obj = None
 
     def state_dict(self) -> dict[str, Any]:
         scaler = (

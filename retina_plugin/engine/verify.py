@@ -37,7 +37,7 @@ def verify_resume(
 
     Raises:
         ConfigError: for fewer iterations, or for a folder that holds something.
-        RuntimeError: if a training fails, with the last line of its log.
+        ChildProcessError: if a training fails, with the last line of its log.
     """
     whole, resumed = Path(folder, "whole"), Path(folder, "resumed")
     if iterations < 2:
@@ -86,12 +86,12 @@ def run_to_the_end(command: list[str]) -> None:
     """Wait for a training.
 
     Raises:
-        RuntimeError: if it fails, with the last line of its log.
+        ChildProcessError: if it fails, with the last line of its log.
     """
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
-        raise RuntimeError(f"{' '.join(command)} failed: {' '.join(lines[-1:])}")
+        raise ChildProcessError(f"{' '.join(command)} failed: {' '.join(lines[-1:])}")
 
 
 def _interrupt(whole: Path, resumed: Path, checkpoint: str) -> None:

@@ -8,7 +8,6 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import detectron2
 import torch
@@ -16,9 +15,10 @@ import torchvision
 from detectron2.config import instantiate
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.utils.registry import locate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from ..data import data_fingerprint
+from ..engine.identity import config_values
 from ..engine.setup import building
 
 __all__ = ["CODE_VERSION", "RunFacts", "changes", "digest_of", "run_facts"]
@@ -27,7 +27,6 @@ RunFacts = dict[
     str, dict[str, str]
 ]  # "config", "data", "code", "threads", "start": values as text by their key
 
-_SECTIONS = ("model", "dataloader", "optimizer", "lr_multiplier", "train")
 _PACKAGE = Path(__file__).resolve().parent.parent
 DO_NOT_TRAIN = ("study", "analysis", "commands")  # training imports nothing of these
 _VERSIONED = ("retina_plugin", "detectron2", "torch", "torchvision", "fvcore")
@@ -61,7 +60,7 @@ def run_facts(cfg: DictConfig, threads: int) -> RunFacts:
     """
     with building(cfg, "data"):
         data = dict(_data(cfg))
-        config = dict(_config(cfg))
+        config = _config(cfg)
     code = CODE_VERSION | dict(_other_modules(config))
     return {"config": config, "data": data, "code": code, "threads": {"of a run": str(threads)}}
 
@@ -82,23 +81,10 @@ def changes(before: RunFacts, now: RunFacts) -> list[str]:
     return phrases
 
 
-def _config(cfg: DictConfig) -> Iterator[tuple[str, str]]:
+def _config(cfg: DictConfig) -> dict[str, str]:
     cfg = cfg.copy()
     cfg.train.output_dir = ""  # a study that is moved stays what it is
-    for section in _SECTIONS:
-        yield from _leaves(OmegaConf.to_container(cfg, resolve=True)[section], section)
-
-
-def _leaves(node: Any, path: str) -> Iterator[tuple[str, str]]:
-    if isinstance(node, dict) and node:
-        items = node.items()
-    elif isinstance(node, list) and node:
-        items = enumerate(node)
-    else:
-        yield path, f"{node.__module__}.{node.__qualname__}" if callable(node) else str(node)
-        return
-    for key, value in items:
-        yield from _leaves(value, f"{path}.{key}")
+    return config_values(cfg)
 
 
 def _data(cfg: DictConfig) -> Iterator[tuple[str, str]]:
