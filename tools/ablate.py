@@ -3,7 +3,7 @@
 
 import argparse
 
-from retina_plugin.engine.cli import exit_with
+from retina_plugin.engine.cli import exit_with, parse_with_overrides
 from retina_plugin.study import build_executor, load_study, report_outcome, run_study
 
 
@@ -26,8 +26,7 @@ def main() -> None:
     parser.add_argument("--address", help="of a Ray cluster; without it Ray starts one here")
     parser.add_argument("--cpus-per-run", type=int, default=1, help="that Ray keeps for a run")
     parser.add_argument("--gpus-per-run", type=float, default=0, help="that Ray keeps for a run")
-    parser.add_argument("opts", nargs="*", help="key=value overrides for every run")
-    args = parser.parse_intermixed_args()
+    args = parse_with_overrides(parser)
     study = load_study(args.study, args.seeds, args.only, args.output, args.opts, args.match_scale)
     executor = build_executor(
         args.executor, args.jobs, args.address, args.cpus_per_run, args.gpus_per_run

@@ -6,7 +6,7 @@ import json
 
 from retina_plugin.commands.predict import predict
 from retina_plugin.config import load_config
-from retina_plugin.engine.cli import exit_with
+from retina_plugin.engine.cli import exit_with, parse_with_overrides
 from retina_plugin.predictor import LazyPredictor
 
 
@@ -21,8 +21,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--output", required=True, metavar="DIR")
     parser.add_argument("--score-thresh", type=float, default=0.5, help="draw what scores more")
     parser.add_argument("--coco-json", metavar="FILE", help="takes image ids from there")
-    parser.add_argument("opts", nargs="*", help="key=value overrides of the config")
-    args = parser.parse_intermixed_args()
+    args = parse_with_overrides(parser)
     if args.config_file and not args.weights:
         parser.error("--config-file needs --weights")
     return args

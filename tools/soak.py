@@ -5,7 +5,7 @@ import argparse
 import sys
 import tempfile
 
-from retina_plugin.engine.cli import exit_with
+from retina_plugin.engine.cli import exit_with, parse_with_overrides
 from retina_plugin.engine.soak import soak
 
 
@@ -15,8 +15,7 @@ def main() -> None:
     parser.add_argument("--config-file", required=True, metavar="FILE")
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
-    parser.add_argument("opts", nargs="*", help="key=value overrides of all runs")
-    args = parser.parse_intermixed_args()
+    args = parse_with_overrides(parser)
     same = 0
     with tempfile.TemporaryDirectory() as folder:
         for i, kill in enumerate(soak(args.config_file, folder, args.kills, args.opts, args.seed)):

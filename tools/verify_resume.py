@@ -5,7 +5,7 @@ import argparse
 import sys
 import tempfile
 
-from retina_plugin.engine.cli import exit_with
+from retina_plugin.engine.cli import exit_with, parse_with_overrides
 from retina_plugin.engine.verify import verify_resume
 
 
@@ -15,8 +15,7 @@ def main() -> None:
     parser.add_argument("--config-file", required=True, metavar="FILE")
     parser.add_argument("--iterations", type=int, default=8, help="of the whole run (default: 8)")
     parser.add_argument("--output", metavar="DIR", help="keeps the two runs; by default nothing")
-    parser.add_argument("opts", nargs="*", help="key=value overrides of both runs")
-    args = parser.parse_intermixed_args()
+    args = parse_with_overrides(parser)
     with tempfile.TemporaryDirectory() as scratch:
         folder = args.output or scratch
         difference = verify_resume(args.config_file, args.iterations, folder, args.opts)

@@ -5,7 +5,7 @@ import argparse
 
 from retina_plugin.commands.visualize_data import visualize_data
 from retina_plugin.config import load_config
-from retina_plugin.engine.cli import exit_with
+from retina_plugin.engine.cli import exit_with, parse_with_overrides
 
 
 def main() -> None:
@@ -15,8 +15,7 @@ def main() -> None:
     parser.add_argument("--source", choices=["annotation", "dataloader"], default="annotation")
     parser.add_argument("--output-dir", default="./output/data", metavar="DIR")
     parser.add_argument("--num-images", type=int, default=16)
-    parser.add_argument("opts", nargs="*", help="key=value overrides of the config")
-    args = parser.parse_intermixed_args()
+    args = parse_with_overrides(parser)
     cfg = load_config(args.config_file, args.opts)
     written = visualize_data(cfg, args.output_dir, args.source, args.num_images)
     print(f"{len(written)} pictures are in {args.output_dir}")

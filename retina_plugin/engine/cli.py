@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
@@ -22,6 +24,7 @@ examples:
   evaluate   %(prog)s --config-file ... --eval-only train.init_checkpoint=RUN/model_final.pth
 """
 
+_OVERRIDE = re.compile(r"\+?[A-Za-z_][\w.\-]*=")
 
 # What input that cannot be used ends in; anything else is a defect and shows its traceback.
 _EXPECTED = (
@@ -41,6 +44,21 @@ def train_net(argv: Sequence[str] | None = None) -> None:
     if args.config_file is None:
         parser.error("--config-file is missing")
     exit_with(lambda: launch_training(main, args))
+
+
+def parse_with_overrides(
+    parser: argparse.ArgumentParser, argv: Sequence[str] | None = None
+) -> argparse.Namespace:
+    """Parse a command line that ends in, or contains, key=value overrides; they come as `opts`.
+
+    argparse alone counts them to the values of a flag that takes several, such as `--seeds 0 1 train.max_iter=60`.
+    """
+    parser.add_argument("opts", nargs="*", metavar="key=value", help="overrides of the config")
+    words = sys.argv[1:] if argv is None else list(argv)
+    overrides = [word for word in words if _OVERRIDE.match(word)]
+    args = parser.parse_intermixed_args([word for word in words if word not in overrides])
+    args.opts += overrides  # before them only what is no override, which load_config refuses
+    return args
 
 
 def exit_with(command: Callable[[], Any]) -> NoReturn:

@@ -1,5 +1,6 @@
 """How commands end: exit codes and one line."""
 
+import argparse
 import json
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import pytest
 from conftest import QUICK, ROOT, TINY
 from PIL import Image
 
-from retina_plugin.engine.cli import train_net
+from retina_plugin.engine.cli import parse_with_overrides, train_net
 
 
 def run(capsys, *argv):
@@ -56,6 +57,23 @@ def test_values_that_parts_refuse_are_no_traceback(capsys, tmp_path, override):
 def test_usage_errors_exit_with_2(capsys):
     assert run(capsys)[0] == 2
     assert run(capsys, "--no-such-flag")[0] == 2
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_overrides_are_no_values_of_a_flag_that_takes_several(first):
+    flags, opts = ["--seeds", "0", "1", "--only", "focal", "ce"], ["train.max_iter=60", "+a=x=y"]
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seeds", nargs="+", type=int)
+    parser.add_argument("--only", nargs="+")
+    args = parse_with_overrides(parser, opts + flags if first else flags + opts)
+    assert args.seeds == [0, 1] and args.only == ["focal", "ce"] and args.opts == opts
+
+
+def test_a_path_with_an_equals_sign_is_no_override():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--input", nargs="+")
+    args = parse_with_overrides(parser, ["--input", "out/lr=.1/a.png", "./b=c.png", "a.b=1"])
+    assert args.input == ["out/lr=.1/a.png", "./b=c.png"] and args.opts == ["a.b=1"]
 
 
 def test_more_gpus_than_there_are(capsys):
