@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from .config_check import ConfigError, check_config, check_leads_somewhere, check_override
 
-__all__ = ["ConfigError", "add_retina_plugin_config", "get_config", "load_config"]
+__all__ = ["ConfigError", "add_retina_plugin_config", "get_config", "load_config", "quoted"]
 
 _PACKAGE = Path(__file__).resolve().parent
 _ROOTS = (_PACKAGE / "configs", _PACKAGE.parent / "configs")  # installed; in a clone
@@ -146,6 +146,12 @@ def _parse(text: str) -> Any:
         if text[:1] in "[{'\"":
             raise ConfigError(f"{text!r} cannot be parsed as a value: {e}") from e
         return text
+
+
+def quoted(path: str | Path) -> str:
+    """A path as the value of an override, whatever its characters."""
+    text = re.sub(r"\\+(?='|\Z)", lambda slashes: slashes[0] * 2, str(path))
+    return "'{}'".format(text.replace("'", r"\'"))
 
 
 def add_retina_plugin_config(cfg: CfgNode) -> None:

@@ -6,9 +6,11 @@ import pytest
 import torch
 from conftest import QUICK, ROOT
 from detectron2.config import LazyConfig, instantiate
+from hypothesis import given
+from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from retina_plugin.config import ConfigError, get_config, load_config
+from retina_plugin.config import ConfigError, get_config, load_config, quoted
 from retina_plugin.modeling.backbone import without_pretrained_weights
 
 CONFIGS = sorted([*ROOT.glob("configs/*/retinanet_*.py"), *ROOT.glob("projects/*/configs/*.py")])
@@ -106,6 +108,12 @@ def test_anchors_classes_and_backbone_are_one_override_each():
 def test_bad_overrides_name_the_key(override, message):
     with pytest.raises(ConfigError, match=message):
         get_config(QUICK, [override])
+
+
+@given(st.text("ab /\\'\",=[]{}:#~é", min_size=1))
+def test_a_quoted_path_comes_through(path):
+    cfg = get_config(QUICK, [f"train.output_dir={quoted(path)}"])
+    assert cfg.train.output_dir == path
 
 
 def test_an_override_reaches_through_an_interpolation():

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..config import ConfigError, load_config
+from ..config import ConfigError, load_config, quoted
 from .memory import TIMES
 
 __all__ = ["first_difference", "run_to_the_end", "train_command", "verify_resume"]
@@ -79,7 +79,7 @@ def train_command(config_file: str, folder: Path, arguments: Sequence[str]) -> l
     flags = [a for a in arguments if a.startswith("--")]
     values = [a for a in arguments if not a.startswith("--")]
     command = [sys.executable, "-m", "retina_plugin.engine", "--config-file", config_file]
-    return [*command, *flags, f"train.output_dir='{folder}'", *values]
+    return [*command, *flags, f"train.output_dir={quoted(folder)}", *values]
 
 
 def run_to_the_end(command: list[str]) -> None:

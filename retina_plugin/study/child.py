@@ -5,12 +5,10 @@ from __future__ import annotations
 import fcntl
 import multiprocessing
 import os
-import resource
 import shlex
 import signal
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +19,7 @@ import torch
 from ..commands.images import write_json
 from ..engine.checkpoint import resumable
 from ..engine.cli import train_net
+from .clock import clock, peak_memory_mb
 from .digest import CODE_VERSION
 from .job import FACTS, Job, Outcome, known_outcome, what_changed, write_outcome
 
@@ -78,19 +77,25 @@ def _only_one(path: Path) -> Iterator[None]:
 
 
 def _train(job: Job, minutes: float) -> None:
-    start, status = time.monotonic(), 1
     arguments = [*(["--resume"] if _prepare(job) else []), *job.arguments]
     print(f"$ {shlex.join(['python', '-m', 'retina_plugin.engine', *arguments])}", flush=True)
+    with clock(job, minutes) as total:
+        status = _status_of(arguments)
+    if status in (0, None) and not (job.run_dir / "model_final.pth").is_file():
+        status = "stopped before its last iteration, as train.max_minutes says: start the study again to go on"
+    error = "" if status in (0, None) else f"ended with status {status}"
+    write_outcome(job, Outcome(job.digest, total(), error, peak_memory_mb()))
+    sys.exit(status)
+
+
+def _status_of(arguments: list[str]) -> int | str | None:
     try:
         train_net(arguments)
     except SystemExit as e:
-        status = e.code
+        return e.code
     except BaseException:
         traceback.print_exc()
-    minutes += (time.monotonic() - start) / 60
-    error = "" if status in (0, None) else f"ended with status {status}"
-    write_outcome(job, Outcome(job.digest, minutes, error, _peak_memory_mb()))
-    sys.exit(status)
+        return 1
 
 
 def _prepare(job: Job) -> bool:
@@ -106,8 +111,3 @@ def _prepare(job: Job) -> bool:
         print(f"what was in {folder} is now in {folder.rename(target)}", flush=True)
     write_json(folder / FACTS, job.facts)
     return False
-
-
-def _peak_memory_mb() -> float:
-    unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux kilobytes
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20

@@ -10,13 +10,16 @@ import shlex
 import sys
 from collections.abc import Sequence
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import detectron2
 import numpy as np
 import torch
 
+from .job import FACTS
 from .measurements import Measurements
+from .results import RunResult
 from .spec import Study
 
 __all__ = ["costs", "environment", "loss_scales"]
@@ -24,8 +27,8 @@ __all__ = ["costs", "environment", "loss_scales"]
 _PACKAGES = ("retina_plugin", "torch", "torchvision", "numpy", "scipy", "pycocotools")
 
 
-def environment(study: Study) -> dict[str, Any]:
-    """Base, seeds, overrides, command, machine and versions."""
+def environment(study: Study, results: Sequence[RunResult]) -> dict[str, Any]:
+    """Base, seeds, overrides, command, machine, CPU threads of a run (as text, empty if unknown) and versions."""
     versions = {name: metadata.version(name) for name in _PACKAGES}
     return {
         "base": study.base,
@@ -33,9 +36,15 @@ def environment(study: Study) -> dict[str, Any]:
         "overrides": list(study.overrides),
         "command": shlex.join(["python", *sys.argv]),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPU cores, {_accelerator()}",
+        "threads": ", ".join(sorted({t for r in results if (t := _threads(r))})),
         "versions": versions
         | {"detectron2": detectron2.__version__, "python": platform.python_version()},
     }
+
+
+def _threads(result: RunResult) -> str:
+    path = Path(result.run_dir, FACTS)
+    return json.loads(path.read_text())["threads"]["of a run"] if path.is_file() else ""
 
 
 def _accelerator() -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from ..config import ConfigError
 from .results import METRICS
 
-__all__ = ["Hypothesis", "read_hypotheses", "read_metric_names", "read_paper"]
+__all__ = ["Hypothesis", "read_hypotheses", "read_metric_names", "read_paper", "read_seeds"]
 
 logger = logging.getLogger(__name__)
 
@@ -67,12 +67,27 @@ def read_metric_names(names: Sequence[str]) -> tuple[str, ...]:
     """The metrics of a study.
 
     Raises:
-        ConfigError: for one that is not COCO's.
+        ConfigError: for one that is not COCO's, or if there is none.
     """
+    if not names:
+        raise ConfigError("metrics is empty: a report needs one at least, such as 'AP'")
     for name in names:
         if name not in METRICS:
             raise ConfigError(f"no metric {name!r}; there are {', '.join(METRICS)}")
     return tuple(names)
+
+
+def read_seeds(seeds: Sequence[int]) -> tuple[int, ...]:
+    """The seeds of a study.
+
+    Raises:
+        ConfigError: if there is none, or one is twice there, which would count a run as two.
+    """
+    if not seeds or len(set(seeds)) < len(seeds) or not all(type(s) is int for s in seeds):
+        raise ConfigError(
+            f"seeds must be different whole numbers, and one at least, got {list(seeds)}"
+        )
+    return tuple(seeds)
 
 
 def read_paper(

@@ -43,6 +43,11 @@ class Job:
         return ["--config-file", self.base, *self.overrides]
 
     @property
+    def key(self) -> tuple[str, int]:
+        """Which of the study it is."""
+        return self.variant, self.seed
+
+    @property
     def name(self) -> str:
         """For messages."""
         return f"{self.variant}, seed {self.seed}"
@@ -56,7 +61,8 @@ class Job:
 class Outcome:
     """How a run ended. `error` is empty if it trained to its end.
 
-    Minutes add up over interruptions. The peak is that of the training process, without those that load images.
+    Minutes add up over interruptions; of a run that was killed, its last seconds are not known. The peak is what
+    tensors took of the GPU, or without one the memory of the training process, not counting those that load images.
     """
 
     digest: str

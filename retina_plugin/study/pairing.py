@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from ..commands.images import write_json
-from ..config import load_config
+from ..config import load_config, quoted
 from ..engine import RunCheckpointer
 from ..engine.setup import build_model
+from ..files import written_in_full
 from .child import begin_process
 from .job import Job
 from .processes import start_process
@@ -48,7 +49,7 @@ def pair_weights(job: Job, reference: Job, log: Path) -> Job:
     if not known["weights"]:
         return job
     start = {"start": {"weights": known["weights"]}}
-    overrides = (*job.overrides, f"train.init_checkpoint='{path}'")
+    overrides = (*job.overrides, f"train.init_checkpoint={quoted(path)}")
     return replace(job, overrides=overrides, facts=job.facts | start)
 
 
@@ -75,7 +76,8 @@ def _write(job: Job, reference: Job, pair: str, log: Path) -> None:
     if any(not torch.equal(own[name], begin[name]) for name in own):
         digest = _digest(begin)
         job.run_dir.parent.mkdir(parents=True, exist_ok=True)
-        torch.save({"model": begin}, job.beside(".initial.pth"))
+        with written_in_full(job.beside(".initial.pth")) as partial:
+            torch.save({"model": begin}, partial)
     write_json(job.beside(".initial.json"), {"pair": pair, "weights": digest})
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import os
+import re
 import sys
 import time
 from collections.abc import Iterable
@@ -23,7 +24,8 @@ class Progress:
         jobs, finished = list(jobs), list(finished)
         self._num_runs, self._num_ended = len(jobs), len(finished)
         self._total, self._done = (sum(job.max_iter for job in x) for x in (jobs, finished))
-        self._now, self._initial, self._start = self._done, self._done, time.monotonic()
+        self._initial = self._done + sum(_reached(job) for job in jobs if job not in finished)
+        self._now, self._start = self._initial, time.monotonic()
         self._bar = tqdm(
             total=self._total,
             initial=self._initial,
@@ -35,13 +37,14 @@ class Progress:
 
     def show(self, under_way: Iterable[Job]) -> None:
         """Bring the bar to where the runs are."""
-        self._now = self._done + sum(min(_iterations(j), j.max_iter) for j in under_way)
+        self._now = self._done + sum(_reached(job) for job in under_way)
         self._bar.update(max(0, self._now - self._bar.n))
 
     def end_of(self, job: Job, outcome: Outcome) -> None:
         """Say how a run ended, and when the study is likely to."""
-        self._done += job.max_iter
-        self._now = max(self._now, self._done)
+        reached = _reached(job) if outcome.error else job.max_iter
+        self._total -= job.max_iter - reached  # what a failed run leaves undone
+        self._done += reached
         self._num_ended += 1
         how = f"failed: {outcome.error}" if outcome.error else f"{outcome.minutes:.1f} minutes"
         text = f"{self._num_ended}/{self._num_runs} {job.name}: {how}{self._rest()}"
@@ -53,16 +56,18 @@ class Progress:
 
     def _rest(self) -> str:
         speed = (self._now - self._initial) / (time.monotonic() - self._start)
+        if speed <= 0 or self._now >= self._total:
+            return ""
         minutes = (self._total - self._now) / speed / 60
-        return f"; the study ends in about {minutes:.1f} minutes" if minutes else ""
+        return f"; the study ends in about {minutes:.1f} minutes"
 
 
-def _iterations(job: Job, tail: int = 8192) -> int:
-    """Iterations that metrics.json tells of, from its last complete line."""
-    path = Path(job.run_dir, "metrics.json")
-    if not path.is_file():
+def _reached(job: Job, tail: int = 8192) -> int:
+    """Iterations that metrics.json tells of; 0 if it cannot be read, as while a run folder is moved."""
+    try:
+        with Path(job.run_dir, "metrics.json").open("rb") as f:
+            f.seek(max(0, os.fstat(f.fileno()).st_size - tail))
+            found = re.findall(rb'"iteration": (\d+)[,}]', f.read())
+    except OSError:
         return 0
-    with path.open("rb") as f:
-        f.seek(max(0, path.stat().st_size - tail))
-        lines = f.read().split(b"\n")[:-1]
-    return int(json.loads(lines[-1])["iteration"]) + 1 if lines else 0
+    return min(int(found[-1]) + 1, job.max_iter) if found else 0

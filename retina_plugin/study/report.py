@@ -41,7 +41,8 @@ def write_report(study: Study, results: Sequence[RunResult], num_images: int = 4
     folder, page = study.output_dir, study.output_dir / "report.html"
     write_json(folder / "report.json", without_nan(_plain(content)))
     (folder / "report.md").write_text(render("report.md.j2", content))
-    page.write_text(render("report.html.j2", content | _drawn(study, measurements, num_images)))
+    drawn = _drawn(study, measurements, content["metrics"][0], num_images)
+    page.write_text(render("report.html.j2", content | drawn))
     return page
 
 
@@ -62,7 +63,7 @@ def _content(study: Study, measurements: Measurements) -> dict[str, Any]:
     metrics = [m for m in study.metrics if _known(measurements, m)] or list(study.metrics)
     classes = _class_metrics(measurements.results)
     return {
-        "facts": environment(study),
+        "facts": environment(study, measurements.results),
         "variants": names,
         "reference": study.reference,
         "asked": [str(h) for h in study.hypotheses],
@@ -81,10 +82,12 @@ def _content(study: Study, measurements: Measurements) -> dict[str, Any]:
     }
 
 
-def _drawn(study: Study, measurements: Measurements, num_images: int) -> dict[str, Any]:
+def _drawn(
+    study: Study, measurements: Measurements, metric: str, num_images: int
+) -> dict[str, Any]:
     names = [v.name for v in study.variants if measurements.finished(v.name)]
     return {
-        "levels": svg_uri(draw_levels(measurements, names, study.metrics[0])),
+        "levels": svg_uri(draw_levels(measurements, names, metric)),
         "training": [svg_uri(f) for f in draw_training(measurements, names)],
         "precision": [svg_uri(f) for f in draw_precision(measurements, names)],
         "pictures": draw_pictures(study, measurements, num_images),

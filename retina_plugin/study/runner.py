@@ -7,18 +7,14 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from .digest import run_facts
 from .executors import Executor, LocalExecutor
 from .job import Job, Outcome, known_outcome, what_changed
-from .pairing import pair_weights
+from .plan import plan_jobs
 from .progress import Progress
 from .results import RunResult, final_metrics
-from .scales import measure_scales
-from .spec import Study, Variant
+from .spec import Study
 
 __all__ = ["run_study"]
 
@@ -42,80 +38,29 @@ def run_study(study: Study, executor: Executor | None = None) -> list[RunResult]
     """
     executor = executor or LocalExecutor()
     with _leaving_on_sigterm():
-        jobs, failed = _plan(study, executor.threads)
-        known = {_key(job): known_outcome(job) for job in jobs}
+        jobs, failed = plan_jobs(study, executor.threads)
+        known = {job.key: known_outcome(job) for job in jobs}
         outcomes = {key: o for key, o in known.items() if o is not None and not o.error} | failed
         _execute(executor, jobs, outcomes)
-    return [_result(study, job, outcomes[_key(job)]) for job in jobs]
-
-
-def _plan(study: Study, threads: int) -> tuple[list[Job], dict[Any, Outcome]]:
-    """All jobs, and the outcomes of those that cannot be as they should."""
-    log = study.output_dir / "preparation.log"
-    jobs, alike = [], {study.reference}  # alike: draws the reference's numbers, whatever the seed
-    for seed in study.seeds:
-        of_seed = {v.name: _job(study, v, seed, threads) for v in study.variants}
-        for name, job in of_seed.items():
-            if (
-                name not in alike
-                and (paired := pair_weights(job, of_seed[study.reference], log)) is job
-            ):
-                alike.add(name)
-            jobs.append(job if name in alike else paired)
-    first = jobs[: len(study.variants)]
-    scales = measure_scales(study.output_dir, first, study.reference, study.match_scale, log)
-    failed = {}
-    for job in jobs if study.match_scale else ():
-        if not {job.variant, study.reference} <= set(scales):
-            error = f"its gradient could not be matched to {study.reference}'s (see {log})"
-            failed[_key(job)] = Outcome(job.digest, error=error)
-    return [_weighed(job, scales.get(job.variant, {}).get("factor", 1.0)) for job in jobs], failed
-
-
-def _job(study: Study, variant: Variant, seed: int, threads: int) -> Job:
-    cfg = study.run_config(variant, seed)
-    return Job(
-        variant=variant.name,
-        seed=seed,
-        run_dir=study.run_dir(variant.name, seed).resolve(),
-        base=study.base,
-        overrides=tuple(study.run_overrides(variant, seed)),
-        facts=run_facts(cfg, threads),
-        max_iter=cfg.train.max_iter,
-        threads=threads,
-        cwd=Path.cwd(),
-    )
-
-
-def _weighed(job: Job, factor: float) -> Job:
-    """The job with its classification loss times `factor`."""
-    if factor == 1:
-        return job
-    key, config = "model.cls_loss_weight", job.facts["config"]
-    weight = factor * float(config.get(key, 1.0))
-    return replace(
-        job,
-        overrides=(*job.overrides, f"{key}={weight}"),
-        facts=job.facts | {"config": config | {key: str(weight)}},
-    )
+    return [_result(study, job, outcomes[job.key]) for job in jobs]
 
 
 def _execute(executor: Executor, jobs: Sequence[Job], outcomes: dict[Any, Outcome]) -> None:
     """Run what has no outcome yet."""
-    rest = [job for job in jobs if _key(job) not in outcomes]
+    rest = [job for job in jobs if job.key not in outcomes]
     for job in rest:
         if changed := what_changed(job):
             print(f"{job.name} runs again, the earlier run is kept beside it: {_list(changed)}")
-    progress = Progress(jobs, [job for job in jobs if _key(job) in outcomes])
+    progress = Progress(jobs, [job for job in jobs if job.key in outcomes])
     try:
         executor.submit(rest)
-        while under_way := [job for job in rest if _key(job) not in outcomes]:
+        while under_way := [job for job in rest if job.key not in outcomes]:
             for job, outcome in executor.poll(_TICK):
-                outcomes[_key(job)] = outcome
+                outcomes[job.key] = outcome
                 progress.end_of(job, outcome)
                 under_way.remove(job)
             progress.show(under_way)
-    except (KeyboardInterrupt, SystemExit):
+    except BaseException:
         print("stopping when the runs under way have saved a checkpoint", file=sys.stderr)
         executor.stop()
         print("stopped: the same command goes on from there", file=sys.stderr)
@@ -151,10 +96,6 @@ def _result(study: Study, job: Job, outcome: Outcome) -> RunResult:
         error=outcome.error,
         memory_mb=outcome.peak_memory_mb,
     )
-
-
-def _key(job: Job) -> tuple[str, int]:
-    return job.variant, job.seed
 
 
 def _list(changed: Sequence[str], most: int = 3) -> str:

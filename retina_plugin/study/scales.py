@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 from ..commands.images import write_json
 from ..config import load_config
 from ..engine import RunCheckpointer
-from ..engine.setup import build_model, resolve_device
+from ..engine.setup import build_model, freeze, resolve_device
 from .child import begin_process
 from .job import Job
 from .processes import start_process
@@ -67,6 +67,7 @@ def loss_scale(cfg: DictConfig) -> dict[str, float]:
     cfg.dataloader.train.num_workers = 0
     model = build_model(cfg).to(resolve_device(cfg.train.device))
     RunCheckpointer(model).load_some(cfg.train.init_checkpoint)
+    freeze(model, cfg.train.freeze)
     seed_all_rng(cfg.train.seed)
     batch = next(iter(instantiate(cfg.dataloader.train)))
     with EventStorage():

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from detectron2.config import LazyConfig
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from ..config import ConfigError, load_config
-from .hypothesis import Hypothesis, read_hypotheses, read_metric_names, read_paper
+from ..config import ConfigError, load_config, quoted
+from .hypothesis import Hypothesis, read_hypotheses, read_metric_names, read_paper, read_seeds
 from .results import METRICS
-
-_KEYS = ("base", "variants", "seeds", "reference", "output_dir", "overrides", "match_scale")
-_REPORT_KEYS = ("hypotheses", "metrics", "paper")
+from .study_file import find_base, read_study_file
 
 
 @dataclass(frozen=True)
@@ -31,6 +27,9 @@ class Variant:
 class Study:
     """Every variant is trained with every seed; `reference` is the one the others are compared with.
 
+    `partner` is the one whose initial weights they share, and `scale_seed` the seed for which losses are measured. Both
+    are the file's, whichever variants and seeds run: what runs is the same run in every part of a study.
+
     The report answers `hypotheses`; those `dropped` are about variants that do not run. It shows `metrics`, and the
     published figures of `paper` by variant: metrics and their source.
     `match_scale` weighs every classification loss so that its gradient at step 0 is as long as the reference's.
@@ -40,6 +39,8 @@ class Study:
     variants: tuple[Variant, ...]
     seeds: tuple[int, ...]
     reference: str
+    partner: Variant
+    scale_seed: int
     output_dir: Path
     overrides: tuple[str, ...] = ()
     hypotheses: tuple[Hypothesis, ...] = ()
@@ -54,7 +55,7 @@ class Study:
 
     def run_overrides(self, variant: Variant, seed: int) -> list[str]:
         """All overrides of one training; the variant's come last, so that nothing undoes them."""
-        place = f"train.output_dir='{self.run_dir(variant.name, seed)}'"
+        place = f"train.output_dir={quoted(self.run_dir(variant.name, seed))}"
         return [*self.overrides, f"train.seed={seed}", place, *variant.overrides]
 
     def run_config(self, variant: Variant, seed: int) -> DictConfig:
@@ -87,20 +88,24 @@ def load_study(
     Raises:
         ConfigError: if the file is no study, or names what is not there.
     """
-    content = _read(Path(path))
-    variants = [Variant(name, tuple(content["variants"][name])) for name in content["variants"]]
-    for name in only or ():
-        if name not in content["variants"]:
-            raise ConfigError(f"{path} has no variant {name!r}, only {list(content['variants'])}")
-    kept = tuple(v for v in variants if not only or v.name in only)
-    reference = content.get("reference", kept[0].name)
-    declared, names = list(content["variants"]), [v.name for v in kept]
+    content = read_study_file(Path(path))
+    variants = {name: Variant(name, tuple(x)) for name, x in content["variants"].items()}
+    declared = list(variants)
+    reference = content.get("reference", declared[0])
+    for name in (reference, *(only or ())):
+        if name not in variants:
+            raise ConfigError(f"{path} has no variant {name!r}, only {declared}")
+    kept = tuple(v for v in variants.values() if not only or v.name in only)
+    names = [v.name for v in kept]
+    own_seeds = read_seeds(content.get("seeds", [0]))
     hypotheses, dropped = read_hypotheses(content.get("hypotheses", ()), declared, names)
     study = Study(
-        base=_find_base(content["base"], Path(path)),
+        base=find_base(content["base"], Path(path)),
         variants=kept,
-        seeds=tuple(seeds or content.get("seeds", [0])),
-        reference=reference if reference in names else kept[0].name,
+        seeds=own_seeds if seeds is None else read_seeds(seeds),
+        reference=reference if reference in names else names[0],
+        partner=variants[reference],
+        scale_seed=own_seeds[0],
         output_dir=Path(output_dir or content.get("output_dir", "./output/study")),
         overrides=(*content.get("overrides", ()), *overrides),
         hypotheses=hypotheses,
@@ -109,29 +114,6 @@ def load_study(
         paper=read_paper(content.get("paper", {}), declared, names),
         match_scale=bool(content.get("match_scale", False) if match_scale is None else match_scale),
     )
-    for variant in study.variants:
+    for variant in (study.partner, *study.variants):
         study.run_config(variant, study.seeds[0])  # a bad override is better known before training
     return study
-
-
-def _read(path: Path) -> dict:
-    if path.suffix != ".py" or not path.is_file():
-        raise ConfigError(f"study {path} does not exist or is no .py file")
-    try:
-        content = OmegaConf.to_container(LazyConfig.load(str(path), "study"), resolve=False)
-    except KeyError as e:
-        raise ConfigError(f"{path} defines no {e}: a study file has study = dict(base=...)") from e
-    unknown = [key for key in content if key not in (*_KEYS, *_REPORT_KEYS)]
-    if unknown or not {"base", "variants"} <= set(content):
-        raise ConfigError(
-            f"{path}: study needs base and variants, and takes {[*_KEYS, *_REPORT_KEYS]}"
-        )
-    bad = [name for name in content["variants"] if not re.fullmatch(r"[\w.\-]+", name)]
-    if bad or not content["variants"]:
-        raise ConfigError(f"{path}: variants must have names of letters, digits, _ . -, got {bad}")
-    return content
-
-
-def _find_base(base: str, study_file: Path) -> str:
-    beside = study_file.parent / base
-    return str(beside) if beside.is_file() else base

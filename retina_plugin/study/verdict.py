@@ -103,7 +103,7 @@ def _why_none(h: Hypothesis, d: Estimate) -> str:
     if d.num_seeds == 0:
         return "No seed has a finished run of both."
     if math.isnan(d.mean):
-        return f"{h.metric} cannot be computed in every run: the test data have no such objects."
+        return f"Not every run has {h.metric}: it was not evaluated, or the test data have no such objects."
     text = f"One seed: {h.better} has {signed(d.mean)} {h.metric} against {h.than}"
     if d.num_images:
         text += (
@@ -112,7 +112,7 @@ def _why_none(h: Hypothesis, d: Estimate) -> str:
         )
     return text + (
         ". How far another seed would move the difference is unknown, so nothing follows for the two configs. "
-        "Three seeds are the least that give a verdict."
+        "Two seeds are the least that can give a verdict."
     )
 
 

@@ -3,6 +3,7 @@
 import time
 from pathlib import Path
 
+import torch
 from conftest import QUICK, TINY
 
 from retina_plugin.study import load_study
@@ -26,6 +27,20 @@ def detections(results):
         (r.variant, r.seed): {k: str(v) for k, v in r.metrics.items() if k.startswith("bbox/")}
         for r in results  # as text, since one NaN is not another
     }
+
+
+def assert_same_numbers(results, expected):
+    """The same metrics and weights as those of the same runs in `expected`."""
+    assert not [r.error for r in results if r.error]
+    known = {(r.variant, r.seed): r for r in expected}
+    assert detections(results) == detections([known[r.variant, r.seed] for r in results])
+    for result in results:
+        ours, theirs = (_weights(r) for r in (result, known[result.variant, result.seed]))
+        assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+
+
+def _weights(result):
+    return torch.load(f"{result.run_dir}/model_final.pth", weights_only=False)["model"]
 
 
 def wait_for(condition, seconds=90):

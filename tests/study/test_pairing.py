@@ -10,7 +10,7 @@ from retina_plugin.engine import RunCheckpointer
 from retina_plugin.engine.setup import build_model
 from retina_plugin.study import run_study
 from retina_plugin.study.pairing import pair_weights, shared_start
-from retina_plugin.study.runner import _job
+from retina_plugin.study.plan import make_job
 
 VARIANTS = {
     "focal": [],
@@ -39,7 +39,7 @@ def begin(cfg):
 
 def test_all_variants_begin_alike_where_shapes_allow(tmp_path):
     study = tiny_study(tmp_path, VARIANTS)
-    jobs = {v.name: _job(study, v, 3, 1) for v in study.variants}
+    jobs = {v.name: make_job(study, v, 3, 1) for v in study.variants}
     states = {}
     for name, job in jobs.items():
         paired = pair_weights(job, jobs["focal"], tmp_path / "log.txt")

@@ -14,7 +14,7 @@ import torch
 from conftest import ROOT, TINY, get_config
 from studies import (
     CE,
-    detections,
+    assert_same_numbers,
     is_alive,
     iterations,
     tiny_study,
@@ -25,8 +25,8 @@ from studies import (
 from retina_plugin.config import ConfigError, load_config
 from retina_plugin.study import build_executor, digest, run_study
 from retina_plugin.study.child import begin_process
+from retina_plugin.study.plan import make_job
 from retina_plugin.study.processes import RunProcess, start_process
-from retina_plugin.study.runner import _job
 from retina_plugin.study.scales import loss_scale
 
 VARIANTS = {"focal": [], "ce": [CE]}
@@ -54,20 +54,6 @@ def meanwhile(condition, action):
     return thread
 
 
-def weights(study, variant):
-    return torch.load(study.run_dir(variant, 0) / "model_final.pth", weights_only=False)["model"]
-
-
-def assert_same_numbers(study, results, uninterrupted):
-    whole, expected = uninterrupted
-    assert not [r.error for r in results if r.error]
-    known = detections(expected)
-    assert all(known[run] == metrics for run, metrics in detections(results).items())
-    for result in results:
-        ours, theirs = (weights(x, result.variant) for x in (study, whole))
-        assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
-
-
 def test_runs_tell_time_memory_and_what_they_are(uninterrupted):
     study, results = uninterrupted
     for result in results:
@@ -91,7 +77,7 @@ def test_a_killed_study_leaves_no_process_and_goes_on(uninterrupted, tmp_path):
     assert not is_alive(pid)
     log = study.run_dir("ce", 0).with_name("seed0.log").read_text()
     assert log.count("$ python") == 2 and log.count("--resume ") == 1
-    assert_same_numbers(study, results, uninterrupted)
+    assert_same_numbers(results, uninterrupted[1])
 
 
 def test_sigterm_stops_the_study_in_good_order(uninterrupted, tmp_path, capsys):
@@ -104,7 +90,7 @@ def test_sigterm_stops_the_study_in_good_order(uninterrupted, tmp_path, capsys):
     thread.join()
     assert end.value.code == 143 and not is_alive(trainer_pid(study, "focal"))
     assert capsys.readouterr().err.endswith("stopped: the same command goes on from there\n")
-    assert_same_numbers(study, run_study(study), uninterrupted)
+    assert_same_numbers(run_study(study), uninterrupted[1])
 
 
 def test_a_killed_run_is_reported_and_tried_again(uninterrupted, tmp_path):
@@ -116,12 +102,22 @@ def test_a_killed_run_is_reported_and_tried_again(uninterrupted, tmp_path):
     (killed,) = run_study(study)
     thread.join()
     assert killed.error.startswith("killed by SIGKILL")
-    assert_same_numbers(study, run_study(study), uninterrupted)
+    assert_same_numbers(run_study(study), uninterrupted[1])
+
+
+def test_a_run_that_its_minutes_stopped_is_not_finished(uninterrupted, tmp_path):
+    study = tiny_study(tmp_path, {"focal": []})
+    hurried = tiny_study(tmp_path, {"focal": ["train.max_minutes=1e-4"]})
+    (stopped,) = run_study(hurried)
+    assert "train.max_minutes" in stopped.error and not stopped.metrics
+    (again,) = run_study(hurried)
+    assert again.error and again.minutes > stopped.minutes
+    assert study.run_dir("focal", 0) == hurried.run_dir("focal", 0)
 
 
 def test_one_process_at_a_time_trains_into_a_folder(tmp_path):
     study = tiny_study(tmp_path, {"focal": []}, max_iter=20)
-    job = _job(study, study.variants[0], 0, 1)
+    job = make_job(study, study.variants[0], 0, 1)
     both = [RunProcess(job), RunProcess(job)]
     for run in both:
         assert wait_for(run.poll).error == ""

@@ -30,6 +30,13 @@ def small(tmp_path, variants, **settings):
         ("study = dict(base='a', variants=dict(x=[]), sead=1)", {}, "needs base and variants"),
         ("study = dict(base='nothing.py', variants=dict(x=[]))", {}, "nothing.py does not exist"),
         ("study = dict(base='a', variants={'../x': []})", {}, "must have names of letters"),
+        ("study = dict(base='a', variants={'..': []})", {}, "must have names of letters"),
+        ("study = dict(base='a', variants={1: []})", {}, "must have names of letters"),
+        ("study = dict(base='a', variants=dict(x=['train.seed=7']))", {}, "which the study sets"),
+        ("study = dict(base='a', variants=dict(x=[]), reference='y')", {}, "no variant 'y'"),
+        ("study = dict(base='a', variants=dict(x=[]), seeds=[])", {}, "one at least"),
+        ("study = dict(base='a', variants=dict(x=[]), metrics=[])", {}, "metrics is empty"),
+        ("study = dict(base='a', variants=dict(x=[]))", {"seeds": [0, 0]}, "must be different"),
         (f"study = dict(base={QUICK!r}, variants=dict(x=['a=1']))", {}, "key a is unknown"),
         (f"study = dict(base={QUICK!r}, variants=dict(x=[]))", {"only": ["y"]}, "no variant 'y'"),
     ],
@@ -61,7 +68,7 @@ def test_a_failed_run_takes_no_other_with_it(finished):
         assert (study.run_dir(variant, 0) / "model_final.pth").is_file()
 
 
-def test_finished_runs_are_not_repeated_and_changed_ones_are(finished):
+def test_finished_runs_are_not_repeated(finished):
     study, results = finished
     final = study.run_dir("focal", 0) / "model_final.pth"
     made = final.stat().st_mtime_ns

@@ -1,0 +1,77 @@
+"""What runs of a study there are: with the same initial weights, and, if asked, with gradients of the same length."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from .digest import run_facts
+from .job import Job, Outcome
+from .pairing import pair_weights
+from .scales import measure_scales
+from .spec import Study, Variant
+
+__all__ = ["make_job", "plan_jobs"]
+
+
+def plan_jobs(study: Study, threads: int) -> tuple[list[Job], dict[tuple[str, int], Outcome]]:
+    """All jobs, seed by seed, and the outcomes of those that cannot be as they should, by `Job.key`.
+
+    Raises:
+        ConfigError, DataError: for what cannot be used.
+    """
+    log, partner = study.output_dir / "preparation.log", study.partner.name
+    paired = _paired_jobs(study, threads, log)
+    measured = list(paired[study.scale_seed].values())
+    scales = measure_scales(study.output_dir, measured, partner, study.match_scale, log)
+    jobs = [paired[seed][variant.name] for seed in study.seeds for variant in study.variants]
+    failed = {}
+    for job in jobs if study.match_scale else ():
+        if not {job.variant, partner} <= set(scales):
+            error = f"its gradient could not be matched to {partner}'s (see {log})"
+            failed[job.key] = Outcome(job.digest, error=error)
+    return [_weighed(job, scales.get(job.variant, {}).get("factor", 1.0)) for job in jobs], failed
+
+
+def _paired_jobs(study: Study, threads: int, log: Path) -> dict[int, dict[str, Job]]:
+    """Jobs by seed and variant that begin with the partner's weights; the partner and `scale_seed` are among them."""
+    paired: dict[int, dict[str, Job]] = {}
+    alike = {study.partner.name}  # draws the partner's numbers, whatever the seed
+    for seed in dict.fromkeys((study.scale_seed, *study.seeds)):
+        partner = make_job(study, study.partner, seed, threads)
+        paired[seed] = {partner.variant: partner}
+        for variant in study.variants:
+            job = make_job(study, variant, seed, threads)
+            begun = job if job.variant in alike else pair_weights(job, partner, log)
+            alike |= {job.variant} if begun is job else set()
+            paired[seed][job.variant] = begun
+    return paired
+
+
+def make_job(study: Study, variant: Variant, seed: int, threads: int) -> Job:
+    """One run as it would be without the others."""
+    cfg = study.run_config(variant, seed)
+    return Job(
+        variant=variant.name,
+        seed=seed,
+        run_dir=study.run_dir(variant.name, seed).resolve(),
+        base=study.base,
+        overrides=tuple(study.run_overrides(variant, seed)),
+        facts=run_facts(cfg, threads),
+        max_iter=cfg.train.max_iter,
+        threads=threads,
+        cwd=Path.cwd(),
+    )
+
+
+def _weighed(job: Job, factor: float) -> Job:
+    """The job with its classification loss times `factor`."""
+    if factor == 1:
+        return job
+    key, config = "model.cls_loss_weight", job.facts["config"]
+    weight = factor * float(config.get(key, 1.0))
+    return replace(
+        job,
+        overrides=(*job.overrides, f"{key}={weight}"),
+        facts=job.facts | {"config": config | {key: str(weight)}},
+    )

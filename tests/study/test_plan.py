@@ -1,0 +1,32 @@
+"""What a run is does not depend on which others run with it."""
+
+import pytest
+from studies import CE, tiny_study
+
+from retina_plugin.study import load_study
+from retina_plugin.study.plan import plan_jobs
+
+VARIANTS = {
+    "focal": [],
+    "ce": [CE],
+    "pafpn": ["model.backbone._target_=retina_plugin.modeling.PAFPN"],
+}
+
+
+def digests(study):
+    jobs, failed = plan_jobs(study, threads=1)
+    assert not failed
+    return {job.key: job.digest for job in jobs}
+
+
+@pytest.mark.parametrize("match_scale", [False, True])
+def test_a_part_of_a_study_has_the_same_runs(tmp_path, match_scale):
+    whole = tiny_study(tmp_path, VARIANTS, max_iter=1, seeds=[3, 4], match_scale=match_scale)
+    known = digests(whole)
+    assert set(known) == {(name, seed) for name in VARIANTS for seed in (3, 4)}
+    assert len(set(known.values())) == len(known)
+    path, folder = tmp_path / "study.py", tmp_path / "elsewhere"
+    for seeds, only in [([4], ["pafpn"]), ([4, 3], ["ce", "pafpn"])]:
+        part = load_study(path, seeds, only, folder)
+        assert part.reference == only[0] and part.partner.name == "focal"
+        assert digests(part).items() == {(v, s): known[v, s] for v in only for s in seeds}.items()
