@@ -30,7 +30,8 @@ class RunProcess:
         known = known_outcome(self.job)
         if status == 0 and known is not None and not known.error:
             return known
-        return Outcome(self.job.digest, error=_reason(status, self.job.beside(".log")))
+        minutes = known.minutes if known is not None else 0.0
+        return Outcome(self.job.digest, minutes, _reason(status, self.job.beside(".log")))
 
     def ask_to_leave(self) -> None:
         """The run saves a checkpoint and ends; `poll` says when it has."""

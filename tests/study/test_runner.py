@@ -105,14 +105,12 @@ def test_a_killed_run_is_reported_and_tried_again(uninterrupted, tmp_path):
     assert_same_numbers(run_study(study), uninterrupted[1])
 
 
-def test_a_run_that_its_minutes_stopped_is_not_finished(uninterrupted, tmp_path):
-    study = tiny_study(tmp_path, {"focal": []})
+def test_a_run_that_its_minutes_stopped_is_not_finished(tmp_path):
     hurried = tiny_study(tmp_path, {"focal": ["train.max_minutes=1e-4"]})
     (stopped,) = run_study(hurried)
     assert "train.max_minutes" in stopped.error and not stopped.metrics
     (again,) = run_study(hurried)
-    assert again.error and again.minutes > stopped.minutes
-    assert study.run_dir("focal", 0) == hurried.run_dir("focal", 0)
+    assert again.error and again.minutes > stopped.minutes > 0
 
 
 def test_one_process_at_a_time_trains_into_a_folder(tmp_path):
