@@ -2,13 +2,17 @@
 """Train the variants of a study over its seeds, each run in a process of its own, and write one report."""
 
 import argparse
+import runpy
+from pathlib import Path
 
-from retina_plugin.engine.cli import exit_with, parse_with_overrides
-from retina_plugin.study import build_executor, load_study, report_outcome, run_study
+_SERVER = Path(__file__).parents[1] / "retina_plugin/study/server.py"
 
 
 def main() -> None:
     """Run the study that the command line names."""
+    from retina_plugin.engine.cli import parse_with_overrides
+    from retina_plugin.study import build_executor, load_study, report_outcome, run_study
+
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--study", required=True, metavar="FILE", help="defines study = dict(...)")
     parser.add_argument("--seeds", nargs="+", type=int, help="instead of the study's")
@@ -35,4 +39,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    runpy.run_path(str(_SERVER))["start_server"]()
+    from retina_plugin.engine.cli import exit_with  # imports torch while the server does
+
     exit_with(main)

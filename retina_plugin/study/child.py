@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import multiprocessing
 import os
 import shlex
@@ -29,6 +30,7 @@ __all__ = ["begin_process", "train_job"]
 def begin_process(log: Path, cwd: Path, threads: int) -> None:
     """Make the process one of its own: no Ctrl-C of the terminal, its output in `log`, its number of threads."""
     os.setsid()
+    gc.freeze()  # what the server has imported stays: looking through it would copy it
     # back to the platform's own: what is forked from a server would start a server for its loading processes
     multiprocessing.set_start_method(None, force=True)
     threading.Thread(target=_leave_with_parent, daemon=True).start()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from multiprocessing import connection
 from typing import Protocol
 
 from ..config import ConfigError
 from .job import Job, Outcome
-from .processes import RunProcess
+from .processes import RunProcess, count_cores
 
 __all__ = ["Executor", "LocalExecutor", "build_executor", "threads_per_run"]
 
@@ -59,7 +60,7 @@ class LocalExecutor:
     """Processes of this machine, `jobs` at once, which share its cores."""
 
     def __init__(self, jobs: int = 1) -> None:
-        self.threads = threads_per_run(_cores() // jobs)
+        self.threads = threads_per_run(count_cores() // jobs)
         self._jobs = jobs
         self._waiting: list[Job] = []
         self._active: list[RunProcess] = []
@@ -69,7 +70,7 @@ class LocalExecutor:
 
     def poll(self, seconds: float) -> list[tuple[Job, Outcome]]:
         self._start()
-        time.sleep(seconds)
+        connection.wait([run.sentinel for run in self._active], seconds)
         return self._ended()
 
     def stop(self) -> None:
@@ -88,9 +89,3 @@ class LocalExecutor:
         polled = [(run, run.poll()) for run in self._active]
         self._active = [run for run, outcome in polled if outcome is None]
         return [(run.job, outcome) for run, outcome in polled if outcome is not None]
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,40 +18,48 @@ from ..engine.setup import build_model
 from ..files import written_in_full
 from .child import begin_process
 from .job import Job
-from .processes import start_process
+from .processes import run_side_by_side
 
 __all__ = ["pair_weights", "shared_start"]
 
 Weights = dict[str, Tensor]
 
 
-def pair_weights(job: Job, reference: Job, log: Path) -> Job:
-    """`job`, begun with the weights that `reference` draws of the same seed.
+def pair_weights(pairs: Sequence[tuple[Job, Job]], log: Path) -> list[Job]:
+    """Jobs, begun with the weights that their references draw of the same seed.
 
     The same seed alone does not do that: a part of another size draws other numbers, and so do all parts built after
     it. Where it does, the job comes back as it is.
 
     Args:
-        job: of any variant; one that cannot be built comes back as it is, and says so when it runs.
-        reference: of the reference variant and the same seed.
+        pairs: a job of any variant, and the one of the reference variant and the same seed. A job that cannot be built
+            comes back as it is, and says so when it runs.
         log: for what goes wrong.
     """
+    new = [pair for pair in pairs if _known_start(*pair) is None]
+    threads = max((job.threads for job, _ in new), default=1)
+    run_side_by_side(_write, ((*pair, log.resolve()) for pair in new), threads)
+    return [_begun(job, _known_start(job, reference)) for job, reference in pairs]
+
+
+def _known_start(job: Job, reference: Job) -> str | None:
+    """Digest of the weights that are written for the job, empty if it needs none; None if that is not known yet."""
     path, facts = job.beside(".initial.pth"), job.beside(".initial.json")
-    pair = hashlib.sha256((job.digest + reference.digest).encode()).hexdigest()
     known = json.loads(facts.read_text()) if facts.is_file() else {}
-    if known.get("pair") != pair or (known["weights"] and not path.is_file()):
-        facts.unlink(missing_ok=True)
-        process = start_process(_write, job, reference, pair, log.resolve())
-        try:
-            process.join()
-        finally:
-            process.terminate()
-        known = json.loads(facts.read_text()) if facts.is_file() else {"weights": ""}
-    if not known["weights"]:
+    if known.get("pair") != _pair(job, reference) or (known["weights"] and not path.is_file()):
+        return None
+    return known["weights"]
+
+
+def _pair(job: Job, reference: Job) -> str:
+    return hashlib.sha256((job.digest + reference.digest).encode()).hexdigest()
+
+
+def _begun(job: Job, weights: str | None) -> Job:
+    if not weights:
         return job
-    start = {"start": {"weights": known["weights"]}}
-    overrides = (*job.overrides, f"train.init_checkpoint={quoted(path)}")
-    return replace(job, overrides=overrides, facts=job.facts | start)
+    overrides = (*job.overrides, f"train.init_checkpoint={quoted(job.beside('.initial.pth'))}")
+    return replace(job, overrides=overrides, facts=job.facts | {"start": {"weights": weights}})
 
 
 def shared_start(own: Weights, redrawn: Weights, reference: Weights) -> Weights:
@@ -67,8 +76,9 @@ def shared_start(own: Weights, redrawn: Weights, reference: Weights) -> Weights:
     return {name: reference[name] if is_shared(name) else own[name] for name in own}
 
 
-def _write(job: Job, reference: Job, pair: str, log: Path) -> None:
+def _write(job: Job, reference: Job, log: Path) -> None:
     begin_process(log, job.cwd, job.threads)
+    job.beside(".initial.json").unlink(missing_ok=True)  # it says what the .pth beside it holds
     own, theirs = _weights(job), _weights(reference)
     begin, digest = own, ""
     if any(name in theirs and not torch.equal(own[name], theirs[name]) for name in own):
@@ -78,7 +88,7 @@ def _write(job: Job, reference: Job, pair: str, log: Path) -> None:
         job.run_dir.parent.mkdir(parents=True, exist_ok=True)
         with written_in_full(job.beside(".initial.pth")) as partial:
             torch.save({"model": begin}, partial)
-    write_json(job.beside(".initial.json"), {"pair": pair, "weights": digest})
+    write_json(job.beside(".initial.json"), {"pair": _pair(job, reference), "weights": digest})
 
 
 def _weights(job: Job, seed: int | None = None) -> Weights:

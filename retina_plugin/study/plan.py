@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,17 +36,22 @@ def plan_jobs(study: Study, threads: int) -> tuple[list[Job], dict[tuple[str, in
 
 def _paired_jobs(study: Study, threads: int, log: Path) -> dict[int, dict[str, Job]]:
     """Jobs by seed and variant that begin with the partner's weights; the partner and `scale_seed` are among them."""
-    paired: dict[int, dict[str, Job]] = {}
-    alike = {study.partner.name}  # draws the partner's numbers, whatever the seed
-    for seed in dict.fromkeys((study.scale_seed, *study.seeds)):
-        partner = make_job(study, study.partner, seed, threads)
-        paired[seed] = {partner.variant: partner}
-        for variant in study.variants:
-            job = make_job(study, variant, seed, threads)
-            begun = job if job.variant in alike else pair_weights(job, partner, log)
-            alike |= {job.variant} if begun is job else set()
-            paired[seed][job.variant] = begun
-    return paired
+    seeds = dict.fromkeys((study.scale_seed, *study.seeds))
+    variants = {v.name: v for v in (study.partner, *study.variants)}
+    jobs = {s: {n: make_job(study, v, s, threads) for n, v in variants.items()} for s in seeds}
+
+    def paired(seed: int, names: Iterable[str]) -> list[tuple[Job, Job]]:
+        return [(jobs[seed][name], jobs[seed][study.partner.name]) for name in names]
+
+    first = pair_weights(
+        paired(study.scale_seed, [n for n in variants if n != study.partner.name]), log
+    )
+    # one that draws the partner's numbers with one seed does so with every seed
+    differ = [job.variant for job in first if job != jobs[job.seed][job.variant]]
+    others = [pair for seed in seeds if seed != study.scale_seed for pair in paired(seed, differ)]
+    for job in (*first, *pair_weights(others, log)):
+        jobs[job.seed][job.variant] = job
+    return jobs
 
 
 def make_job(study: Study, variant: Variant, seed: int, threads: int) -> Job:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
+from multiprocessing import connection
 from pathlib import Path
 from typing import Any
 
 from .child import train_job
 from .job import Job, Outcome, known_outcome
+from .server import start_server
 
-__all__ = ["RunProcess", "start_process"]
+__all__ = ["RunProcess", "count_cores", "run_side_by_side", "start_process"]
 
 
 class RunProcess:
@@ -21,6 +24,7 @@ class RunProcess:
     def __init__(self, job: Job) -> None:
         self.job = job
         self._process = start_process(train_job, job)
+        self.sentinel = self._process.sentinel  # ready when the run has ended
 
     def poll(self) -> Outcome | None:
         """How the run ended; None while it is under way."""
@@ -44,14 +48,36 @@ def start_process(target: Callable[..., None], *args: Any) -> multiprocessing.Pr
     A script that starts processes keeps its own doings below `if __name__ == "__main__":`, as with all of
     multiprocessing.
     """
-    # threads that wait by spinning take the cores from whatever else runs on the machine
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    os.environ.setdefault("PYTHONWARNINGS", "ignore")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([target.__module__])
-    process = context.Process(target=target, args=args)
+    start_server()
+    process = multiprocessing.get_context("forkserver").Process(target=target, args=args)
     process.start()
     return process
+
+
+def run_side_by_side(
+    target: Callable[..., None], arguments: Iterable[tuple[Any, ...]], threads: int
+) -> None:
+    """Call `target` with each of `arguments`, every time in a process of its own, and wait until all have ended.
+
+    There are as many at once as the cores allow with `threads` each. How one ends is for the caller to find out.
+    """
+    waiting, active = deque(arguments), []
+    try:
+        while waiting or active:
+            while waiting and len(active) < max(1, count_cores() // threads):
+                active.append(start_process(target, *waiting.popleft()))
+            connection.wait([process.sentinel for process in active])
+            active = [process for process in active if process.is_alive()]
+    finally:
+        for process in active:
+            process.terminate()
+
+
+def count_cores() -> int:
+    """Those that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _reason(status: int, log: Path) -> str:

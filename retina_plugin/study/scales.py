@@ -20,7 +20,7 @@ from ..engine import RunCheckpointer
 from ..engine.setup import build_model, freeze, resolve_device
 from .child import begin_process
 from .job import Job
-from .processes import start_process
+from .processes import run_side_by_side
 
 __all__ = ["SCALES", "loss_scale", "measure_scales"]
 
@@ -45,9 +45,8 @@ def measure_scales(
     """
     path = folder / SCALES
     known = json.loads(path.read_text()) if path.is_file() else {}
-    for job in jobs:
-        if known.get(job.variant, {}).get("digest") != job.digest:
-            known[job.variant] = {"digest": job.digest, **_measure(folder, job, log)}
+    new = [job for job in jobs if known.get(job.variant, {}).get("digest") != job.digest]
+    known |= _measure(folder, new, log)
     scales = {name: scale for name, scale in known.items() if "grad_norm" in scale}
     for scale in scales.values():
         scale["factor"] = (
@@ -81,19 +80,22 @@ def _factor(reference: dict[str, float], scale: dict[str, float]) -> float:
     return float(f"{reference['grad_norm'] / scale['grad_norm']:.6g}")
 
 
-def _measure(folder: Path, job: Job, log: Path) -> dict[str, float]:
-    """In a process of its own: a variant that cannot be built takes nothing with it."""
-    target = folder / f"{job.variant}.scale.json"
-    folder.mkdir(parents=True, exist_ok=True)
-    process = start_process(_write_scale, job, target.resolve(), log.resolve())
-    try:
-        process.join()
-    finally:
-        process.terminate()
-    if not target.is_file():
+def _measure(folder: Path, jobs: Sequence[Job], log: Path) -> Scales:
+    """In processes of their own: a variant that cannot be built takes nothing with it."""
+    targets = {job.variant: folder / f"{job.variant}.scale.json" for job in jobs}
+    for target in targets.values():
+        target.unlink(missing_ok=True)
+    calls = ((job, targets[job.variant].resolve(), log.resolve()) for job in jobs)
+    run_side_by_side(_write_scale, calls, max((job.threads for job in jobs), default=1))
+    return {job.variant: {"digest": job.digest, **_take(targets[job.variant])} for job in jobs}
+
+
+def _take(path: Path) -> dict[str, float]:
+    """The scale that was measured, and its file is gone; empty if there is none that can be used."""
+    if not path.is_file():
         return {}
-    scale = json.loads(target.read_text())
-    target.unlink()
+    scale = json.loads(path.read_text())
+    path.unlink()
     return scale if 0 < scale["grad_norm"] < math.inf else {}
 
 

@@ -1,5 +1,6 @@
 """Small studies for tests: runs of seconds whose checkpoints are close together."""
 
+import threading
 import time
 from pathlib import Path
 
@@ -50,6 +51,13 @@ def wait_for(condition, seconds=90):
         assert time.monotonic() < end, "it did not happen"
         time.sleep(0.05)
     return value
+
+
+def meanwhile(condition, action):
+    """Do something as soon as a condition holds, while the test waits elsewhere."""
+    thread = threading.Thread(target=lambda: (wait_for(condition), action()))
+    thread.start()
+    return thread
 
 
 def iterations(study, variant, seed=0):

@@ -40,12 +40,13 @@ def begin(cfg):
 def test_all_variants_begin_alike_where_shapes_allow(tmp_path):
     study = tiny_study(tmp_path, VARIANTS)
     jobs = {v.name: make_job(study, v, 3, 1) for v in study.variants}
+    pairs = [(job, jobs["focal"]) for job in jobs.values()]
+    paired = pair_weights(pairs, tmp_path / "log.txt")
+    assert pair_weights(pairs, tmp_path / "log.txt") == paired
     states = {}
-    for name, job in jobs.items():
-        paired = pair_weights(job, jobs["focal"], tmp_path / "log.txt")
-        assert (paired is job) == (name not in ("softmax_ce", "pafpn"))
-        assert pair_weights(job, jobs["focal"], tmp_path / "log.txt") == paired
-        states[name] = begin(get_config(job.base, paired.overrides))
+    for (job, _), begun in zip(pairs, paired, strict=True):
+        assert (begun is job) == (job.variant not in ("softmax_ce", "pafpn"))
+        states[job.variant] = begin(get_config(job.base, begun.overrides))
     reference = states["focal"]
     for name, state in states.items():
         differ = {

@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 
 import pytest
 import torch
@@ -17,6 +16,7 @@ from studies import (
     assert_same_numbers,
     is_alive,
     iterations,
+    meanwhile,
     tiny_study,
     trainer_pid,
     wait_for,
@@ -45,13 +45,6 @@ def uninterrupted(tmp_path_factory):
     """A study that nothing disturbed, and its results; two runs at once, while the tests below have one."""
     study = tiny_study(tmp_path_factory.mktemp("whole"), VARIANTS)
     return study, run_study(study, build_executor(jobs=2))
-
-
-def meanwhile(condition, action):
-    """Do something as soon as a condition holds, while the test waits elsewhere."""
-    thread = threading.Thread(target=lambda: (wait_for(condition), action()))
-    thread.start()
-    return thread
 
 
 def test_runs_tell_time_memory_and_what_they_are(uninterrupted):

@@ -1,0 +1,46 @@
+"""Processes side by side: no more than the cores allow, and none left behind."""
+
+import os
+import signal
+import time
+
+import pytest
+from studies import is_alive, meanwhile, wait_for
+
+from retina_plugin.files import written_in_full
+from retina_plugin.study.processes import count_cores, run_side_by_side
+
+
+def stay(folder, name, seconds):
+    with written_in_full(folder / f"{name}.pid") as partial:
+        partial.write_text(str(os.getpid()))
+    time.sleep(seconds)
+    (folder / name).write_text(f"{time.monotonic() - seconds} {time.monotonic()}")
+
+
+def most_at_once(spans):
+    return max(sum(a <= start < b for a, b in spans) for start, _ in spans)
+
+
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_as_many_at_once_as_the_threads_allow(tmp_path, at_once):
+    if count_cores() < at_once:
+        pytest.skip("one core")
+    threads = count_cores() // at_once
+    run_side_by_side(stay, [(tmp_path, f"{i}", 1.0) for i in range(4)], threads)
+    spans = [tuple(map(float, (tmp_path / f"{i}").read_text().split())) for i in range(4)]
+    assert most_at_once(spans) == count_cores() // threads
+
+
+def test_one_that_fails_takes_no_other_with_it(tmp_path):
+    run_side_by_side(stay, [(tmp_path, "a", "no number"), (tmp_path, "b", 0)], count_cores())
+    assert (tmp_path / "a.pid").is_file() and (tmp_path / "b").is_file()
+
+
+def test_an_interruption_leaves_none_behind(tmp_path):
+    pid = tmp_path / "a.pid"
+    thread = meanwhile(lambda: pid.is_file(), lambda: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        run_side_by_side(stay, [(tmp_path, "a", 60)], 1)
+    thread.join()
+    wait_for(lambda: not is_alive(int(pid.read_text())))
