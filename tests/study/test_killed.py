@@ -1,0 +1,104 @@
+"""A study that is killed with everything it has started, whatever it was doing, ends as if nothing had been."""
+
+import json
+import multiprocessing
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from studies import assert_same_numbers, tiny_study, wait_for
+
+from retina_plugin.study import (
+    build_executor,
+    load_study,
+    processes,
+    report_outcome,
+    run_study,
+)
+
+VARIANTS = {"focal": [], "pafpn": ["model.backbone._target_=retina_plugin.modeling.PAFPN"]}
+TOLD = ("verdicts", "rows", "class_rows", "scales", "changes", "num_images")
+
+
+def small_study(folder):
+    """Two variants whose weights have to be paired, two runs."""
+    return tiny_study(folder, VARIANTS, max_iter=20)
+
+
+def forked(target, *args):
+    process = multiprocessing.get_context("fork").Process(target=target, args=args)
+    process.start()
+    return process
+
+
+def run_and_report(file):
+    # this process is fresh and has imported everything: it needs no server that imports it again
+    processes.start_process = forked
+    study = load_study(file)
+    results = run_study(study, build_executor(jobs=2))
+    report_outcome(study, results)
+
+
+def started_by(study):
+    """All processes that write into a log of the study."""
+    for fd in Path("/proc").glob("[0-9]*/fd/1"):
+        try:
+            target = str(fd.readlink())
+        except OSError:
+            continue  # it is gone, or not ours
+        if target.startswith(str(study.output_dir)):
+            yield int(fd.parts[2])
+
+
+def kill_when(condition, study, file):
+    """Start the study, and kill it and all of its processes as soon as the condition holds."""
+    process = processes.start_process(run_and_report, file)
+    wait_for(lambda: condition(study.output_dir) or not process.is_alive())
+    assert process.is_alive(), "it ended before"
+    for pid in (process.pid, *started_by(study)):
+        os.kill(pid, signal.SIGKILL)
+    process.join()
+
+
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
+def is_pairing(out):
+    return (out / "preparation.log").is_file() and not (out / "pafpn/seed0.initial.json").is_file()
+
+
+def is_measuring(out):
+    return (out / "pafpn/seed0.initial.json").is_file() and not (out / "scales.json").is_file()
+
+
+def is_beginning(out):
+    return (out / "focal/seed0/facts.json").is_file()
+
+
+def is_evaluating(out):
+    return any(out.glob("*/seed0/model_final.pth"))
+
+
+def is_drawing(out):
+    return (out / "report.json").is_file()
+
+
+MOMENTS = [is_pairing, is_measuring, is_beginning, is_evaluating, is_drawing]
+
+
+def test_a_study_killed_at_every_stage_reports_the_same(tmp_path):
+    whole = small_study(tmp_path / "whole")
+    expected = run_study(whole, build_executor(jobs=2))
+    report_outcome(whole, expected)
+    study = small_study(tmp_path / "killed")
+    for moment in MOMENTS:
+        kill_when(moment, study, tmp_path / "killed/study.py")
+    assert not (study.output_dir / "report.html").is_file()
+    results = run_study(study, build_executor(jobs=2))
+    report_outcome(study, results)
+    assert_same_numbers(results, expected)
+    one, other = (json.loads((s.output_dir / "report.json").read_text()) for s in (whole, study))
+    assert {key: one[key] for key in TOLD} == {key: other[key] for key in TOLD}
