@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from ..config import ConfigError, load_config, quoted
 from .hypothesis import Hypothesis, read_hypotheses, read_metric_names, read_paper, read_seeds
 from .results import METRICS
-from .study_file import find_base, read_study_file
+from .study_file import check_overrides, find_base, read_study_file
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,7 @@ def load_study(
         ConfigError: if the file is no study, or names what is not there.
     """
     content = read_study_file(Path(path))
+    check_overrides("the command line", overrides)
     variants = {name: Variant(name, tuple(x)) for name, x in content["variants"].items()}
     declared = list(variants)
     reference = content.get("reference", declared[0])

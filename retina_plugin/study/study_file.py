@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from omegaconf import OmegaConf
 
 from ..config import ConfigError
 
-__all__ = ["find_base", "read_study_file"]
+__all__ = ["check_overrides", "find_base", "read_study_file"]
 
 _KEYS = ("base", "variants", "seeds", "reference", "output_dir", "overrides", "match_scale")
 _REPORT_KEYS = ("hypotheses", "metrics", "paper")
@@ -35,6 +36,7 @@ def read_study_file(path: Path) -> dict[str, Any]:
             f"{path}: study needs base and variants, and takes {[*_KEYS, *_REPORT_KEYS]}"
         )
     _check_variants(path, content["variants"])
+    check_overrides(f"{path}: overrides", content.get("overrides", ()))
     return content
 
 
@@ -45,8 +47,19 @@ def _check_variants(path: Path, variants: dict[str, list[str]]) -> None:
             f"{path}: variants must have names of letters, digits, _ . -, the first a letter or digit, got {bad}"
         )
     for name, overrides in variants.items():
-        if taken := [o for o in overrides if re.match(r"train\.(seed|output_dir)\b", o)]:
-            raise ConfigError(f"{path}: variant {name} sets {taken}, which the study sets itself")
+        check_overrides(f"{path}: variant {name}", overrides)
+
+
+def check_overrides(whose: str, overrides: Sequence[str]) -> None:
+    """Refuse what would be undone silently.
+
+    Raises:
+        ConfigError: for overrides of what every run of a study has its own of.
+    """
+    if taken := [o for o in overrides if re.match(r"\+?train\.(seed|output_dir)\b", o)]:
+        raise ConfigError(
+            f"{whose}: {taken} is for the study to set, by its seeds and output_dir, --seeds and --output"
+        )
 
 
 def find_base(base: str, study_file: Path) -> str:

@@ -32,7 +32,22 @@ def small(tmp_path, variants, **settings):
         ("study = dict(base='a', variants={'../x': []})", {}, "must have names of letters"),
         ("study = dict(base='a', variants={'..': []})", {}, "must have names of letters"),
         ("study = dict(base='a', variants={1: []})", {}, "must have names of letters"),
-        ("study = dict(base='a', variants=dict(x=['train.seed=7']))", {}, "which the study sets"),
+        ("study = dict(base='a', variants=dict(x=['train.seed=7']))", {}, "variant x: .*--seeds"),
+        (
+            f"study = dict(base={QUICK!r}, variants=dict(x=[]), overrides=['train.seed=7'])",
+            {},
+            "--seeds",
+        ),
+        (
+            f"study = dict(base={QUICK!r}, variants=dict(x=[]))",
+            {"overrides": ["train.seed=7"]},
+            "line: .*--seeds",
+        ),
+        (
+            f"study = dict(base={QUICK!r}, variants=dict(x=[]))",
+            {"overrides": ["+train.output_dir=x"]},
+            "--output",
+        ),
         ("study = dict(base='a', variants=dict(x=[]), reference='y')", {}, "no variant 'y'"),
         ("study = dict(base='a', variants=dict(x=[]), seeds=[])", {}, "one at least"),
         ("study = dict(base='a', variants=dict(x=[]), metrics=[])", {}, "metrics is empty"),
