@@ -1,15 +1,17 @@
 #!/usr/bin/env python
-"""What parts of the package cost, beside Detectron2's own: `tools/benchmark.py losses` or `step`."""
+"""What parts of the package cost: losses and steps beside Detectron2's own, a study beside its trainings."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 from retina_plugin.analysis.benchmark_losses import Problem, benchmark_losses, format_table
 from retina_plugin.analysis.benchmark_step import benchmark_step
+from retina_plugin.analysis.benchmark_study import benchmark_study
 from retina_plugin.engine.cli import exit_with
 
 
@@ -27,10 +29,15 @@ def main() -> None:
     step.add_argument("--config-file", required=True, metavar="FILE")
     step.add_argument("--steps", type=int, default=40, help="of each side")
     step.add_argument("opts", nargs="*", help="key=value overrides")
-    for command in (losses, step):
+    study = commands.add_parser("study", help="what a study takes beside training and evaluation")
+    study.add_argument("--study", required=True, metavar="FILE")
+    study.add_argument("--folder", type=Path, required=True, help="for its runs, new or empty")
+    study.add_argument("--jobs", type=int, default=1, help="runs at once on this machine")
+    study.add_argument("opts", nargs="*", help="key=value overrides")
+    for command in (losses, step, study):
         command.add_argument("--output", type=Path, help="JSON file to write")
     args = parser.parse_args()
-    result = _losses(args) if args.command == "losses" else _step(args)
+    result = {"losses": _losses, "step": _step, "study": _study}[args.command](args)
     if args.output:
         args.output.parent.mkdir(parents=True, exist_ok=True)
         args.output.write_text(json.dumps(result, indent=2) + "\n")
@@ -44,7 +51,17 @@ def _losses(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _step(args: argparse.Namespace) -> dict[str, Any]:
-    result = benchmark_step(args.config_file, args.steps, args.opts)
+    return _printed(benchmark_step(args.config_file, args.steps, args.opts))
+
+
+def _study(args: argparse.Namespace) -> dict[str, Any]:
+    ablate = Path(__file__).with_name("ablate.py")
+    flags = ["--study", args.study, "--output", str(args.folder), "--jobs", str(args.jobs)]
+    command = [sys.executable, str(ablate), *flags, *args.opts]
+    return _printed(benchmark_study(command, args.folder, args.jobs))
+
+
+def _printed(result: dict[str, Any]) -> dict[str, Any]:
     for name, value in result.items():
         print(f"{name:24} {value:.4g}")
     return result

@@ -1,0 +1,70 @@
+"""What a study costs beside its trainings: imports, preparation, starts of processes, and the report."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+__all__ = ["benchmark_study", "study_overhead"]
+
+_BEGIN = "Starting training from iteration"  # in log.txt
+_LEAP_YEAR = 2000  # its lines do not tell theirs
+
+
+def benchmark_study(command: Sequence[str], folder: Path, jobs: int) -> dict[str, float]:
+    """Run a study to its end, and tell what `study_overhead` finds of it.
+
+    Args:
+        command: `tools/ablate.py` with its arguments.
+        folder: of the study, where no run has ended yet.
+        jobs: how many runs there are at once.
+
+    Raises:
+        FileExistsError: if the folder holds finished runs, which would not be trained.
+        ChildProcessError: if the study fails.
+    """
+    if any(folder.glob("*/seed*/result.json")):
+        raise FileExistsError(f"{folder} holds runs already: choose another folder")
+    start = time.monotonic()
+    if subprocess.run(command).returncode:
+        raise ChildProcessError(f"the study failed, its runs are in {folder}")
+    return study_overhead(folder, jobs, time.monotonic() - start)
+
+
+def study_overhead(folder: Path, jobs: int, seconds: float) -> dict[str, float]:
+    """The share of a study's time in which its processes neither trained nor evaluated, of 1.
+
+    The time is that of `jobs` processes side by side, less what the others stand still for when the last run ends.
+    A run trains and evaluates from the line of its log that says that it begins to the last line; both are known to a
+    second. The building of its model and data before is overhead too.
+
+    Args:
+        folder: of a study whose runs nothing has interrupted.
+        jobs: how many runs there were at once.
+        seconds: from its start to its end.
+    """
+    results = list(folder.glob("*/seed*/result.json"))
+    ends = sorted(path.stat().st_mtime for path in results)
+    idle = sum(ends[-1] - end for end in ends[-jobs:])
+    training = sum(_training_seconds(path.with_name("log.txt")) for path in results)
+    available = jobs * seconds - idle
+    return {
+        "runs": len(results),
+        "minutes": seconds / 60,
+        "process_minutes": available / 60,
+        "training_and_evaluation": training / 60,
+        "overhead": 1 - training / available,
+    }
+
+
+def _training_seconds(log: Path) -> float:
+    lines = [line for line in log.read_text().splitlines() if line.startswith("[")]
+    begin = next(line for line in lines if _BEGIN in line)
+    first, last = (
+        datetime.strptime(f"{_LEAP_YEAR}/{x[1:15]}", "%Y/%m/%d %H:%M:%S")
+        for x in (begin, lines[-1])
+    )
+    return ((last - first) % timedelta(days=366)).total_seconds()
