@@ -10,8 +10,11 @@ $(STAMP): pyproject.toml setup.py constraints.txt requirements/detectron2.txt re
 	PYTHON=$(PYTHON) VENV=$(VENV) sh tools/install.sh
 	touch $@
 
+# the smallest cut of the flagship study
 demo: install
-	$(BIN)/python -W ignore tools/demo.py
+	@echo "Training two detectors that differ in one line, side by side: some minutes on two cores."
+	$(BIN)/python -W ignore tools/ablate.py --study projects/CrossEntropyVsFocal/study.py \
+		--seeds 0 --only focal ce --jobs 2 --output output/demo
 
 lint: install
 	$(BIN)/ruff check .

@@ -93,7 +93,7 @@ def _read(path: Path) -> DictConfig:
         )
 
 
-class _YamlLoader(yaml.SafeLoader):
+class _YamlLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
     """Plain values, and what LazyConfig.save may write besides: tuples, and classes and functions by their names.
 
     Nothing is called. A name is looked up, as that in a `_target_` is, which imports its module.

@@ -120,7 +120,7 @@ def test_visualize_data_draws_the_training_set(monkeypatch, capsys, source, tmp_
     assert all(cv2.imread(str(p)).shape[0] >= 480 for p in tmp_path.glob("*.png"))
 
 
-@pytest.mark.parametrize("name", [p.stem for p in ROOT.glob("tools/*.py") if p.stem != "demo"])
+@pytest.mark.parametrize("name", [p.stem for p in ROOT.glob("tools/*.py")])
 def test_every_tool_explains_itself(monkeypatch, capsys, name):
     code, printed = tool(monkeypatch, capsys, name, "--help")
     assert code == 0 and "usage" in printed.out

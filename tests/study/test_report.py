@@ -3,6 +3,7 @@
 import json
 import shutil
 import time
+from html import unescape
 
 import numpy as np
 import pytest
@@ -46,7 +47,7 @@ def report(planted):
 
 
 def test_all_three_forms_say_the_same(report):
-    html, text, content = *report[:2], json.loads(report[2])
+    html, text, content = unescape(report[0]), report[1], json.loads(report[2])
     first, second = content["verdicts"]
     assert first["outcome"] == "better" and first["difference"]["low"] > 0
     assert first["difference"]["num_images"] == NUM_IMAGES and first["num_comparisons"] == 1
@@ -56,6 +57,7 @@ def test_all_three_forms_say_the_same(report):
         assert first["headline"] in form and f"{level['mean']:.1f} ± {level['spread']:.1f}" in form
         assert "SigmoidFocalLoss" in form and "SoftmaxCrossEntropyLoss" in form
         assert "table 1b" in form and "× 0.025" in form and content["facts"]["command"] in form
+        assert " ".join(content["facts"]["overrides"]) in form
     assert text.index("is better than") < text.index("| variant |")
     assert content["scales"][1]["loss_ratio"] == 50.0 and content["scales"][1]["matched"]
 
