@@ -21,6 +21,7 @@ from .. import __version__
 from ..config import ConfigError, load_config
 from ..data import TrainLoader, named_worker_death
 from ..evaluation import build_annotated_loader, validation_loss
+from .allocator import keep_freed_memory
 from .checkpoint import RunCheckpointer, find_weights
 from .logs import log_to_file, log_to_terminal
 from .run import Run
@@ -40,6 +41,7 @@ def main(args: argparse.Namespace) -> dict[str, Any]:
         ValueError, OSError: for input that cannot be used; the message names the key or the file.
     """
     log_to_terminal()
+    keep_freed_memory()
     cfg = load_config(args.config_file, args.opts)
     for section in ("model", "dataloader", "optimizer", "lr_multiplier", "train"):
         if cfg.get(section) is None:
