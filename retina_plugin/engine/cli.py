@@ -67,7 +67,6 @@ def exit_with(command: Callable[[], Any]) -> NoReturn:
 
     Set RETINA_PLUGIN_TRACEBACK=1 to see where an error comes from.
     """
-    gc.freeze()  # what is imported stays: no collection has to look at it, and leaving takes a second less
     try:
         command()
     except KeyboardInterrupt:
@@ -77,6 +76,8 @@ def exit_with(command: Callable[[], Any]) -> NoReturn:
             raise
         print(f"error: {_one_line(e)}", file=sys.stderr)
         sys.exit(1)
+    finally:
+        gc.freeze()  # nothing looks through all that torch has loaded once more: a second at the end
     sys.exit(0)
 
 

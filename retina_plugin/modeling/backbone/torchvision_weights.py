@@ -71,6 +71,8 @@ def find_offline(file_name: str) -> Path | None:
 
 def _in_wheels(file_name: str) -> Iterator[Path]:
     for distribution in metadata.distributions():
+        if file_name not in (distribution.read_text("RECORD") or ""):
+            continue  # a path object for each of its files would take most of the time
         for file in distribution.files or ():
             if file.name == file_name and Path(file.locate()).is_file():
                 yield Path(file.locate())
