@@ -26,6 +26,9 @@ class Executor(Protocol):
     def poll(self, seconds: float) -> list[tuple[Job, Outcome]]:
         """Wait up to so long, and give what has ended since the last call."""
 
+    def has_room(self) -> bool:
+        """Whether one more could run at once, and none waits."""
+
     def stop(self) -> None:
         """Drop what waits, ask what runs to save a checkpoint and leave, and wait until it has."""
 
@@ -72,6 +75,9 @@ class LocalExecutor:
         self._start()
         connection.wait([run.sentinel for run in self._active], seconds)
         return self._ended()
+
+    def has_room(self) -> bool:
+        return not self._waiting and len(self._active) < self._jobs
 
     def stop(self) -> None:
         self._waiting.clear()

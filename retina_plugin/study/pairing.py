@@ -18,7 +18,7 @@ from ..engine.setup import build_model
 from ..files import written_in_full
 from .child import begin_process
 from .job import Job
-from .processes import run_side_by_side
+from .processes import processes_at_once, run_side_by_side
 
 __all__ = ["pair_weights", "shared_start"]
 
@@ -37,8 +37,8 @@ def pair_weights(pairs: Sequence[tuple[Job, Job]], log: Path) -> list[Job]:
         log: for what goes wrong.
     """
     new = [pair for pair in pairs if _known_start(*pair) is None]
-    threads = max((job.threads for job, _ in new), default=1)
-    run_side_by_side(_write, ((*pair, log.resolve()) for pair in new), threads)
+    at_once = processes_at_once(max((job.threads for job, _ in new), default=1))
+    run_side_by_side(_write, ((*pair, log.resolve()) for pair in new), at_once)
     return [_begun(job, _known_start(job, reference)) for job, reference in pairs]
 
 

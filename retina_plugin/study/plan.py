@@ -2,36 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 
 from .digest import run_facts
 from .job import Job, Outcome
 from .pairing import pair_weights
-from .scales import measure_scales
+from .processes import processes_at_once
+from .scales import Scales, measure_scales
 from .spec import Study, Variant
 
-__all__ = ["make_job", "plan_jobs"]
+__all__ = ["Plan", "make_job", "plan_jobs"]
 
 
-def plan_jobs(study: Study, threads: int) -> tuple[list[Job], dict[tuple[str, int], Outcome]]:
+@dataclass(frozen=True)
+class Plan:
     """All jobs, seed by seed, and the outcomes of those that cannot be as they should, by `Job.key`.
+
+    `measure` completes the study's scales.json, for the report. Unless scales are matched it takes the place of one run
+    and some seconds, and may be called while others run.
+    """
+
+    jobs: list[Job]
+    failed: dict[tuple[str, int], Outcome]
+    measure: Callable[[], Scales]
+
+
+def plan_jobs(study: Study, threads: int) -> Plan:
+    """What to run, with so many threads each.
 
     Raises:
         ConfigError, DataError: for what cannot be used.
     """
     log, partner = study.output_dir / "preparation.log", study.partner.name
     paired = _paired_jobs(study, threads, log)
-    measured = list(paired[study.scale_seed].values())
-    scales = measure_scales(study.output_dir, measured, partner, study.match_scale, log)
+    samples, match = list(paired[study.scale_seed].values()), study.match_scale
+    at_once = processes_at_once(threads) if match else 1
+    measure = cache(
+        partial(measure_scales, study.output_dir, samples, partner, match, log, at_once)
+    )
     jobs = [paired[seed][variant.name] for seed in study.seeds for variant in study.variants]
-    failed = {}
-    for job in jobs if study.match_scale else ():
-        if not {job.variant, partner} <= set(scales):
-            error = f"its gradient could not be matched to {partner}'s (see {log})"
-            failed[job.key] = Outcome(job.digest, error=error)
-    return [_weighed(job, scales.get(job.variant, {}).get("factor", 1.0)) for job in jobs], failed
+    if not match:
+        return Plan(jobs, {}, measure)
+    return _matched(
+        jobs, partner, measure, f"its gradient could not be matched to {partner}'s (see {log})"
+    )
+
+
+def _matched(jobs: Sequence[Job], partner: str, measure: Callable[[], Scales], error: str) -> Plan:
+    """The plan for jobs whose losses are weighed; those that have no scale fail."""
+    scales = measure()
+    weighed = [_weighed(job, scales.get(job.variant, {}).get("factor", 1.0)) for job in jobs]
+    failed = [job for job in jobs if not {job.variant, partner} <= set(scales)]
+    return Plan(weighed, {job.key: Outcome(job.digest, error=error) for job in failed}, measure)
 
 
 def _paired_jobs(study: Study, threads: int, log: Path) -> dict[int, dict[str, Job]]:

@@ -15,7 +15,13 @@ from .child import train_job
 from .job import Job, Outcome, known_outcome
 from .server import start_server
 
-__all__ = ["RunProcess", "count_cores", "run_side_by_side", "start_process"]
+__all__ = [
+    "RunProcess",
+    "count_cores",
+    "processes_at_once",
+    "run_side_by_side",
+    "start_process",
+]
 
 
 class RunProcess:
@@ -55,22 +61,27 @@ def start_process(target: Callable[..., None], *args: Any) -> multiprocessing.Pr
 
 
 def run_side_by_side(
-    target: Callable[..., None], arguments: Iterable[tuple[Any, ...]], threads: int
+    target: Callable[..., None], arguments: Iterable[tuple[Any, ...]], at_once: int
 ) -> None:
     """Call `target` with each of `arguments`, every time in a process of its own, and wait until all have ended.
 
-    There are as many at once as the cores allow with `threads` each. How one ends is for the caller to find out.
+    How one ends is for the caller to find out.
     """
     waiting, active = deque(arguments), []
     try:
         while waiting or active:
-            while waiting and len(active) < max(1, count_cores() // threads):
+            while waiting and len(active) < at_once:
                 active.append(start_process(target, *waiting.popleft()))
             connection.wait([process.sentinel for process in active])
             active = [process for process in active if process.is_alive()]
     finally:
         for process in active:
             process.terminate()
+
+
+def processes_at_once(threads: int) -> int:
+    """How many processes the cores are enough for, with so many threads each."""
+    return max(1, count_cores() // threads)
 
 
 def count_cores() -> int:

@@ -53,6 +53,9 @@ class RayExecutor:
         done, _ = self._ray.wait(handles, num_returns=len(handles), timeout=seconds)
         return [(job := self._pending.pop(handle), self._outcome(handle, job)) for handle in done]
 
+    def has_room(self) -> bool:
+        return not self._pending  # what is free on which machine is Ray's to know
+
     def stop(self) -> None:
         for handle in self._pending:
             self._ray.cancel(handle)

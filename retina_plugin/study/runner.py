@@ -11,7 +11,7 @@ from typing import Any
 
 from .executors import Executor, LocalExecutor
 from .job import Job, Outcome, known_outcome, what_changed
-from .plan import plan_jobs
+from .plan import Plan, plan_jobs
 from .progress import Progress
 from .results import RunResult, final_metrics
 from .spec import Study
@@ -38,20 +38,20 @@ def run_study(study: Study, executor: Executor | None = None) -> list[RunResult]
     """
     executor = executor or LocalExecutor()
     with _leaving_on_sigterm():
-        jobs, failed = plan_jobs(study, executor.threads)
-        known = {job.key: known_outcome(job) for job in jobs}
-        outcomes = {key: o for key, o in known.items() if o is not None and not o.error} | failed
-        _execute(executor, jobs, outcomes)
-    return [_result(study, job, outcomes[job.key]) for job in jobs]
+        plan = plan_jobs(study, executor.threads)
+        known = {job.key: known_outcome(job) for job in plan.jobs}
+        done = {key: o for key, o in known.items() if o is not None and not o.error}
+        outcomes = _execute(executor, plan, done | plan.failed)
+    return [_result(study, job, outcomes[job.key]) for job in plan.jobs]
 
 
-def _execute(executor: Executor, jobs: Sequence[Job], outcomes: dict[Any, Outcome]) -> None:
-    """Run what has no outcome yet."""
-    rest = [job for job in jobs if job.key not in outcomes]
+def _execute(executor: Executor, plan: Plan, known: dict[Any, Outcome]) -> dict[Any, Outcome]:
+    """Run what has no outcome yet; the outcomes of all."""
+    rest, outcomes = [job for job in plan.jobs if job.key not in known], dict(known)
     for job in rest:
         if changed := what_changed(job):
             print(f"{job.name} runs again, the earlier run is kept beside it: {_list(changed)}")
-    progress = Progress(jobs, [job for job in jobs if job.key in outcomes])
+    progress = Progress(plan.jobs, [job for job in plan.jobs if job.key in known])
     try:
         executor.submit(rest)
         while under_way := [job for job in rest if job.key not in outcomes]:
@@ -60,6 +60,9 @@ def _execute(executor: Executor, jobs: Sequence[Job], outcomes: dict[Any, Outcom
                 progress.end_of(job, outcome)
                 under_way.remove(job)
             progress.show(under_way)
+            if executor.has_room():
+                plan.measure()
+        plan.measure()
     except BaseException:
         print("stopping when the runs under way have saved a checkpoint", file=sys.stderr)
         executor.stop()
@@ -67,6 +70,7 @@ def _execute(executor: Executor, jobs: Sequence[Job], outcomes: dict[Any, Outcom
         raise
     finally:
         progress.close()
+    return outcomes
 
 
 @contextmanager

@@ -22,14 +22,14 @@ from .child import begin_process
 from .job import Job
 from .processes import run_side_by_side
 
-__all__ = ["SCALES", "loss_scale", "measure_scales"]
+__all__ = ["SCALES", "Scales", "loss_scale", "measure_scales"]
 
 SCALES = "scales.json"  # in the study folder
 Scales = dict[str, dict[str, Any]]
 
 
 def measure_scales(
-    folder: Path, jobs: Sequence[Job], reference: str, match: bool, log: Path
+    folder: Path, jobs: Sequence[Job], reference: str, match: bool, log: Path, at_once: int = 1
 ) -> Scales:
     """Write scales.json into a study folder: scales by variant, as `loss_scale` has them, with their `factor`.
 
@@ -39,6 +39,7 @@ def measure_scales(
         reference: the variant whose gradient the factors lead to.
         match: whether there are factors other than 1.
         log: for what goes wrong.
+        at_once: how many are measured at the same time.
 
     Returns:
         The scales of the variants that could be measured.
@@ -46,7 +47,7 @@ def measure_scales(
     path = folder / SCALES
     known = json.loads(path.read_text()) if path.is_file() else {}
     new = [job for job in jobs if known.get(job.variant, {}).get("digest") != job.digest]
-    known |= _measure(folder, new, log)
+    known |= _measure(folder, new, log, at_once)
     scales = {name: scale for name, scale in known.items() if "grad_norm" in scale}
     for scale in scales.values():
         scale["factor"] = (
@@ -80,13 +81,13 @@ def _factor(reference: dict[str, float], scale: dict[str, float]) -> float:
     return float(f"{reference['grad_norm'] / scale['grad_norm']:.6g}")
 
 
-def _measure(folder: Path, jobs: Sequence[Job], log: Path) -> Scales:
+def _measure(folder: Path, jobs: Sequence[Job], log: Path, at_once: int) -> Scales:
     """In processes of their own: a variant that cannot be built takes nothing with it."""
     targets = {job.variant: folder / f"{job.variant}.scale.json" for job in jobs}
     for target in targets.values():
         target.unlink(missing_ok=True)
     calls = ((job, targets[job.variant].resolve(), log.resolve()) for job in jobs)
-    run_side_by_side(_write_scale, calls, max((job.threads for job in jobs), default=1))
+    run_side_by_side(_write_scale, calls, at_once)
     return {job.variant: {"digest": job.digest, **_take(targets[job.variant])} for job in jobs}
 
 

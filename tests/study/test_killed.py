@@ -40,14 +40,14 @@ def run_and_report(file):
     report_outcome(study, results)
 
 
-def started_by(study):
-    """All processes that write into a log of the study."""
+def writers_into(place):
+    """All processes that write into a log below a folder, or into one file."""
     for fd in Path("/proc").glob("[0-9]*/fd/1"):
         try:
-            target = str(fd.readlink())
+            target = fd.readlink()
         except OSError:
             continue  # it is gone, or not ours
-        if target.startswith(str(study.output_dir)):
+        if target.is_relative_to(place):
             yield int(fd.parts[2])
 
 
@@ -56,7 +56,7 @@ def kill_when(condition, study, file):
     process = processes.start_process(run_and_report, file)
     wait_for(lambda: condition(study.output_dir) or not process.is_alive())
     assert process.is_alive(), "it ended before"
-    for pid in (process.pid, *started_by(study)):
+    for pid in (process.pid, *writers_into(study.output_dir)):
         os.kill(pid, signal.SIGKILL)
     process.join()
 
@@ -66,12 +66,12 @@ def one_thread(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
 
+def is_preparing(out):
+    return any(writers_into(out / "preparation.log"))
+
+
 def is_pairing(out):
-    return (out / "preparation.log").is_file() and not (out / "pafpn/seed0.initial.json").is_file()
-
-
-def is_measuring(out):
-    return (out / "pafpn/seed0.initial.json").is_file() and not (out / "scales.json").is_file()
+    return is_preparing(out) and not (out / "pafpn/seed0.initial.json").is_file()
 
 
 def is_beginning(out):
@@ -82,11 +82,15 @@ def is_evaluating(out):
     return any(out.glob("*/seed0/model_final.pth"))
 
 
+def is_measuring(out):
+    return is_preparing(out) and is_evaluating(out)
+
+
 def is_drawing(out):
     return (out / "report.json").is_file()
 
 
-MOMENTS = [is_pairing, is_measuring, is_beginning, is_evaluating, is_drawing]
+MOMENTS = [is_pairing, is_beginning, is_evaluating, is_measuring, is_drawing]
 
 
 def test_a_study_killed_at_every_stage_reports_the_same(tmp_path):

@@ -14,9 +14,9 @@ VARIANTS = {
 
 
 def digests(study):
-    jobs, failed = plan_jobs(study, threads=1)
-    assert not failed
-    return {job.key: job.digest for job in jobs}
+    plan = plan_jobs(study, threads=1)
+    assert not plan.failed
+    return {job.key: job.digest for job in plan.jobs}
 
 
 @pytest.mark.parametrize("match_scale", [False, True])

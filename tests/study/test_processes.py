@@ -8,7 +8,7 @@ import pytest
 from studies import is_alive, meanwhile, wait_for
 
 from retina_plugin.files import written_in_full
-from retina_plugin.study.processes import count_cores, run_side_by_side
+from retina_plugin.study.processes import count_cores, processes_at_once, run_side_by_side
 
 
 def stay(folder, name, seconds):
@@ -23,17 +23,19 @@ def most_at_once(spans):
 
 
 @pytest.mark.parametrize("at_once", [1, 2])
-def test_as_many_at_once_as_the_threads_allow(tmp_path, at_once):
-    if count_cores() < at_once:
-        pytest.skip("one core")
-    threads = count_cores() // at_once
-    run_side_by_side(stay, [(tmp_path, f"{i}", 1.0) for i in range(4)], threads)
+def test_no_more_at_once_than_asked_for(tmp_path, at_once):
+    run_side_by_side(stay, [(tmp_path, f"{i}", 1.0) for i in range(4)], at_once)
     spans = [tuple(map(float, (tmp_path / f"{i}").read_text().split())) for i in range(4)]
-    assert most_at_once(spans) == count_cores() // threads
+    assert most_at_once(spans) == at_once
+
+
+def test_processes_share_the_cores():
+    assert processes_at_once(threads=1) == count_cores()
+    assert processes_at_once(threads=count_cores()) == 1 == processes_at_once(10**6)
 
 
 def test_one_that_fails_takes_no_other_with_it(tmp_path):
-    run_side_by_side(stay, [(tmp_path, "a", "no number"), (tmp_path, "b", 0)], count_cores())
+    run_side_by_side(stay, [(tmp_path, "a", "no number"), (tmp_path, "b", 0)], 1)
     assert (tmp_path / "a.pid").is_file() and (tmp_path / "b").is_file()
 
 
