@@ -10,7 +10,6 @@ from pathlib import Path
 from .digest import run_facts
 from .job import Job, Outcome
 from .pairing import pair_weights
-from .processes import processes_at_once
 from .scales import Scales, measure_scales
 from .spec import Study, Variant
 
@@ -21,8 +20,8 @@ __all__ = ["Plan", "make_job", "plan_jobs"]
 class Plan:
     """All jobs, seed by seed, and the outcomes of those that cannot be as they should, by `Job.key`.
 
-    `measure` completes the study's scales.json, for the report. Unless scales are matched it takes the place of one run
-    and some seconds, and may be called while others run.
+    `measure` completes the study's scales.json, for the report. It takes the place of one run and some seconds, and may
+    be called while others run; where scales are matched, it has been.
     """
 
     jobs: list[Job]
@@ -39,10 +38,7 @@ def plan_jobs(study: Study, threads: int) -> Plan:
     log, partner = study.output_dir / "preparation.log", study.partner.name
     paired = _paired_jobs(study, threads, log)
     samples, match = list(paired[study.scale_seed].values()), study.match_scale
-    at_once = processes_at_once(threads) if match else 1
-    measure = cache(
-        partial(measure_scales, study.output_dir, samples, partner, match, log, at_once)
-    )
+    measure = cache(partial(measure_scales, study.output_dir, samples, partner, match, log))
     jobs = [paired[seed][variant.name] for seed in study.seeds for variant in study.variants]
     if not match:
         return Plan(jobs, {}, measure)

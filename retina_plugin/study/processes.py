@@ -23,6 +23,8 @@ __all__ = [
     "start_process",
 ]
 
+_MOST_AT_ONCE = 8  # memory does not grow with cores
+
 
 class RunProcess:
     """A run that is under way."""
@@ -80,8 +82,8 @@ def run_side_by_side(
 
 
 def processes_at_once(threads: int) -> int:
-    """How many processes the cores are enough for, with so many threads each."""
-    return max(1, count_cores() // threads)
+    """How many short-lived processes the cores are enough for, with so many threads each."""
+    return min(max(1, count_cores() // threads), _MOST_AT_ONCE)
 
 
 def count_cores() -> int:

@@ -29,7 +29,7 @@ Scales = dict[str, dict[str, Any]]
 
 
 def measure_scales(
-    folder: Path, jobs: Sequence[Job], reference: str, match: bool, log: Path, at_once: int = 1
+    folder: Path, jobs: Sequence[Job], reference: str, match: bool, log: Path
 ) -> Scales:
     """Write scales.json into a study folder: scales by variant, as `loss_scale` has them, with their `factor`.
 
@@ -39,7 +39,6 @@ def measure_scales(
         reference: the variant whose gradient the factors lead to.
         match: whether there are factors other than 1.
         log: for what goes wrong.
-        at_once: how many are measured at the same time.
 
     Returns:
         The scales of the variants that could be measured.
@@ -47,7 +46,7 @@ def measure_scales(
     path = folder / SCALES
     known = json.loads(path.read_text()) if path.is_file() else {}
     new = [job for job in jobs if known.get(job.variant, {}).get("digest") != job.digest]
-    known |= _measure(folder, new, log, at_once)
+    known |= _measure(folder, new, log)
     scales = {name: scale for name, scale in known.items() if "grad_norm" in scale}
     for scale in scales.values():
         scale["factor"] = (
@@ -81,13 +80,13 @@ def _factor(reference: dict[str, float], scale: dict[str, float]) -> float:
     return float(f"{reference['grad_norm'] / scale['grad_norm']:.6g}")
 
 
-def _measure(folder: Path, jobs: Sequence[Job], log: Path, at_once: int) -> Scales:
+def _measure(folder: Path, jobs: Sequence[Job], log: Path) -> Scales:
     """In processes of their own: a variant that cannot be built takes nothing with it."""
     targets = {job.variant: folder / f"{job.variant}.scale.json" for job in jobs}
     for target in targets.values():
         target.unlink(missing_ok=True)
     calls = ((job, targets[job.variant].resolve(), log.resolve()) for job in jobs)
-    run_side_by_side(_write_scale, calls, at_once)
+    run_side_by_side(_write_scale, calls, at_once=1)  # each may need all that a GPU has
     return {job.variant: {"digest": job.digest, **_take(targets[job.variant])} for job in jobs}
 
 
