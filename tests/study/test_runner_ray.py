@@ -45,7 +45,7 @@ def test_a_killed_worker_costs_a_study_nothing_but_time(cluster, tmp_path):
     log = study.run_dir("ce", 0).with_name("seed0.log").read_text()
     assert log.count("$ python") == 2 and log.count("--resume ") == 1
     alone = tiny_study(tmp_path / "alone", {"focal": [], "ce": [CE]})
-    assert_same_numbers(results, run_study(alone))
+    assert_same_numbers(results, run_study(alone, build_executor(jobs=2)))
 
 
 class KillsAWorker:
@@ -62,6 +62,9 @@ class KillsAWorker:
         if self.killed is None and iterations(self._study, "ce") > 12:
             self._kill(trainer_pid(self._study, "ce"))
         return self._executor.poll(0.05)
+
+    def has_room(self):
+        return self._executor.has_room()
 
     def _kill(self, trainer):
         """The run is held until its worker is gone: it would be done before that."""
