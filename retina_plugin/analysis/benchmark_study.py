@@ -5,13 +5,12 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 __all__ = ["benchmark_study", "study_overhead"]
 
 _BEGIN = "Starting training from iteration"  # in log.txt
-_LEAP_YEAR = 2000  # its lines do not tell theirs
 
 
 def benchmark_study(command: Sequence[str], folder: Path, jobs: int) -> dict[str, float]:
@@ -47,6 +46,7 @@ def study_overhead(folder: Path, jobs: int, seconds: float) -> dict[str, float]:
         seconds: from its start to its end.
     """
     results = list(folder.glob("*/seed*/result.json"))
+    jobs = min(jobs, len(results))
     ends = sorted(path.stat().st_mtime for path in results)
     idle = sum(ends[-1] - end for end in ends[-jobs:])
     training = sum(_training_seconds(path.with_name("log.txt")) for path in results)
@@ -63,8 +63,9 @@ def study_overhead(folder: Path, jobs: int, seconds: float) -> dict[str, float]:
 def _training_seconds(log: Path) -> float:
     lines = [line for line in log.read_text().splitlines() if line.startswith("[")]
     begin = next(line for line in lines if _BEGIN in line)
-    first, last = (
-        datetime.strptime(f"{_LEAP_YEAR}/{x[1:15]}", "%Y/%m/%d %H:%M:%S")
-        for x in (begin, lines[-1])
-    )
-    return ((last - first) % timedelta(days=366)).total_seconds()
+    year = datetime.fromtimestamp(log.stat().st_mtime).year  # lines do not tell theirs
+    last = datetime.strptime(f"{year}/{lines[-1][1:15]}", "%Y/%m/%d %H:%M:%S")
+    first = datetime.strptime(f"{year}/{begin[1:15]}", "%Y/%m/%d %H:%M:%S")
+    if first > last:
+        first = first.replace(year=year - 1)
+    return (last - first).total_seconds()

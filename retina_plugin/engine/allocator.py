@@ -8,7 +8,7 @@ import sys
 __all__ = ["keep_freed_memory"]
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of malloc.h
-_NEVER = 2**31 - 1  # bytes: the most that mallopt takes
+_NEVER = -1
 
 
 def keep_freed_memory() -> None:

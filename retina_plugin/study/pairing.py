@@ -23,6 +23,7 @@ from .processes import processes_at_once, run_side_by_side
 __all__ = ["pair_weights", "shared_start"]
 
 Weights = dict[str, Tensor]
+_CANNOT_BE_BUILT = ".initial.error.json"
 
 
 def pair_weights(pairs: Sequence[tuple[Job, Job]], log: Path) -> list[Job]:
@@ -35,11 +36,14 @@ def pair_weights(pairs: Sequence[tuple[Job, Job]], log: Path) -> list[Job]:
         pairs: a job of any variant, and the one of the reference variant and the same seed. A job that cannot be built
             comes back as it is, and says so when it runs.
         log: for what goes wrong.
+
+    Raises:
+        OSError: if weights could not be compared or written, such as for want of memory or disk.
     """
     new = [pair for pair in pairs if _known_start(*pair) is None]
     at_once = processes_at_once(max((job.threads for job, _ in new), default=1))
     run_side_by_side(_write, ((*pair, log.resolve()) for pair in new), at_once)
-    return [_begun(job, _known_start(job, reference)) for job, reference in pairs]
+    return [_begun(job, reference, log) for job, reference in pairs]
 
 
 def _known_start(job: Job, reference: Job) -> str | None:
@@ -55,7 +59,12 @@ def _pair(job: Job, reference: Job) -> str:
     return hashlib.sha256((job.digest + reference.digest).encode()).hexdigest()
 
 
-def _begun(job: Job, weights: str | None) -> Job:
+def _begun(job: Job, reference: Job, log: Path) -> Job:
+    weights = _known_start(job, reference)
+    if weights is None and not job.beside(_CANNOT_BE_BUILT).is_file():
+        raise OSError(
+            f"{job.name} could not be given {reference.name}'s initial weights: see {log}"
+        )
     if not weights:
         return job
     overrides = (*job.overrides, f"train.init_checkpoint={quoted(job.beside('.initial.pth'))}")
@@ -78,8 +87,13 @@ def shared_start(own: Weights, redrawn: Weights, reference: Weights) -> Weights:
 
 def _write(job: Job, reference: Job, log: Path) -> None:
     begin_process(log, job.cwd, job.threads)
-    job.beside(".initial.json").unlink(missing_ok=True)  # it says what the .pth beside it holds
-    own, theirs = _weights(job), _weights(reference)
+    for suffix in (".initial.json", _CANNOT_BE_BUILT):  # they say what the .pth beside them holds
+        job.beside(suffix).unlink(missing_ok=True)
+    try:
+        own, theirs = _weights(job), _weights(reference)
+    except Exception as e:
+        write_json(job.beside(_CANNOT_BE_BUILT), str(e))
+        raise
     begin, digest = own, ""
     if any(name in theirs and not torch.equal(own[name], theirs[name]) for name in own):
         begin = shared_start(own, _weights(job, seed=job.seed + 1), theirs)

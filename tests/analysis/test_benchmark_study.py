@@ -19,6 +19,7 @@ def write_run(folder, begin, end):
         for second, text in lines:
             stamp = datetime.fromtimestamp(START + second).strftime("%m/%d %H:%M:%S")
             print(f"[{stamp}] d2.engine.train_loop INFO: {text}\nof two lines", file=log)
+    os.utime(folder / "log.txt", (START + end, START + end))
     (folder / "result.json").write_text("{}")
     os.utime(folder / "result.json", (START + end, START + end))
 

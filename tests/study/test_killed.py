@@ -1,5 +1,6 @@
 """A study that is killed with everything it has started, whatever it was doing, ends as if nothing had been."""
 
+import contextlib
 import json
 import multiprocessing
 import os
@@ -57,7 +58,8 @@ def kill_when(condition, study, file):
     wait_for(lambda: condition(study.output_dir) or not process.is_alive())
     assert process.is_alive(), "it ended before"
     for pid in (process.pid, *writers_into(study.output_dir)):
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
+            os.kill(pid, signal.SIGKILL)
     process.join()
 
 

@@ -2,13 +2,14 @@
 
 import json
 
+import pytest
 import torch
 from conftest import get_config
 from studies import CE, tiny_study
 
 from retina_plugin.engine import RunCheckpointer
 from retina_plugin.engine.setup import build_model
-from retina_plugin.study import run_study
+from retina_plugin.study import pairing, run_study
 from retina_plugin.study.pairing import pair_weights, shared_start
 from retina_plugin.study.plan import make_job
 
@@ -72,3 +73,11 @@ def test_runs_begin_there_and_are_known_by_it(tmp_path):
         f"Weights from {folder}.initial.pth; not from there but from the model's own initial ones: none"
         in log
     )
+
+
+def test_weights_that_could_not_be_prepared_stop_the_study(tmp_path, monkeypatch):
+    study = tiny_study(tmp_path, {k: VARIANTS[k] for k in ("focal", "ce")})
+    focal, ce = (make_job(study, v, 0, 1) for v in study.variants)
+    monkeypatch.setattr(pairing, "run_side_by_side", lambda *_: None)  # killed for want of memory
+    with pytest.raises(OSError, match="ce, seed 0 .*log.txt"):
+        pair_weights([(ce, focal)], tmp_path / "log.txt")
