@@ -7,7 +7,7 @@ setup(
     + ["retina_plugin.configs"],
     package_dir={"retina_plugin.configs": "configs"},
     package_data={
-        "retina_plugin": ["py.typed", "study/templates/*.j2"],
+        "retina_plugin": ["py.typed", "study/report/templates/*.j2"],
         "retina_plugin.configs": ["**/*.py", "**/*.yaml"],
     },
 )

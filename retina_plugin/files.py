@@ -1,13 +1,15 @@
-"""Files that are complete or not there."""
+"""Files written in full or not at all; folders moved aside."""
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-__all__ = ["written_in_full"]
+__all__ = ["first_line", "move_aside", "write_json", "written_in_full"]
 
 
 @contextmanager
@@ -25,7 +27,7 @@ def written_in_full(path: Path) -> Iterator[Path]:
         if os.name == "posix":
             _sync(path.parent)  # a new name is safe only when its folder is on the disk too
     except (OSError, RuntimeError) as e:  # torch reports a full disk as a RuntimeError
-        raise OSError(f"cannot write {path}, which is as it was before: {_first_line(e)}") from e
+        raise OSError(f"cannot write {path}, which is as it was before: {first_line(e)}") from e
     finally:
         partial.unlink(missing_ok=True)
 
@@ -38,5 +40,25 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, or its type if it has none."""
     return (str(error) or type(error).__name__).splitlines()[0]
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a json file in full or not at all, and its folder if need be.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with written_in_full(path) as partial:
+        partial.write_text(json.dumps(content, indent=1))
+
+
+def move_aside(folder: Path) -> Path:
+    """Rename a folder to the first free of `folder`.1, `folder`.2 and so on; the new path."""
+    number = 1
+    while (target := folder.with_name(f"{folder.name}.{number}")).exists():
+        number += 1
+    return folder.rename(target)

@@ -45,7 +45,7 @@ print(retina_plugin.__file__)
     assert printed == ["retina_plugin.modeling.head"] * 3 + [
         f"{installed}/retina_plugin/__init__.py"
     ]
-    templates = "retina_plugin/study/templates"
+    templates = "retina_plugin/study/report/templates"
     names = {path.name for path in (ROOT / templates).iterdir()}
     assert {path.name for path in (installed / templates).iterdir()} == names
     assert not (installed / "tools").exists() and not (installed / "tests").exists()

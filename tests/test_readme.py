@@ -47,7 +47,7 @@ def test_the_loss_and_the_pyramid_of_the_readme_train(tmp_path, monkeypatch):
     (tmp_path / "my_config.py").write_text(text)
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     from retina_plugin.engine import main
-    from retina_plugin.predictor import LazyPredictor
+    from retina_plugin.inference.predictor import LazyPredictor
 
     main(train_args(tmp_path / "run", config_file=str(tmp_path / "my_config.py")))
     predictor = LazyPredictor.from_run(tmp_path / "run")

@@ -5,7 +5,7 @@ import argparse
 import runpy
 from pathlib import Path
 
-_SERVER = Path(__file__).parents[1] / "retina_plugin/study/server.py"
+_SERVER = Path(__file__).parents[1] / "retina_plugin/study/execution/server.py"
 
 
 def main() -> None:

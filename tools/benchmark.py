@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from retina_plugin.analysis.benchmark_losses import Problem, benchmark_losses, format_table
-from retina_plugin.analysis.benchmark_step import benchmark_step
-from retina_plugin.analysis.benchmark_study import benchmark_study
+from retina_plugin.benchmark.losses import Problem, benchmark_losses, format_table
+from retina_plugin.benchmark.step import benchmark_step
+from retina_plugin.benchmark.study import benchmark_study
 from retina_plugin.engine.cli import exit_with
 
 

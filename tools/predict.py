@@ -7,7 +7,7 @@ import json
 from retina_plugin.commands.predict import predict
 from retina_plugin.config import load_config
 from retina_plugin.engine.cli import exit_with, parse_with_overrides
-from retina_plugin.predictor import LazyPredictor
+from retina_plugin.inference.predictor import LazyPredictor
 
 
 def parse_args() -> argparse.Namespace:

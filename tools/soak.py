@@ -6,7 +6,7 @@ import sys
 import tempfile
 
 from retina_plugin.engine.cli import exit_with, parse_with_overrides
-from retina_plugin.engine.soak import soak
+from retina_plugin.engine.reliability.soak import soak
 
 
 def main() -> None:

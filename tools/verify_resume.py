@@ -6,7 +6,7 @@ import sys
 import tempfile
 
 from retina_plugin.engine.cli import exit_with, parse_with_overrides
-from retina_plugin.engine.verify import verify_resume
+from retina_plugin.engine.reliability.verify import verify_resume
 
 
 def main() -> None:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from detectron2.config import instantiate
-from detectron2.data import Metadata
 from tqdm import tqdm
 
-from ..config import load_config
-from ..predictor import LazyPredictor
-from ..visualize import draw_detections, draw_ground_truth, grid, titled
-from .images import drawing_names, find_images, read_rgb, write_rgb
+from ..inference.images import drawing_names, find_images, write_rgb
+from ..inference.predictor import LazyPredictor
+from ..inference.side_by_side import draw_columns, test_images
+from ..inference.visualize import grid, titled
 
-__all__ = ["compare", "draw_columns", "run_names", "test_images"]
+__all__ = ["compare", "run_names"]
 
 
 def compare(
@@ -56,12 +52,6 @@ def compare(
     return written
 
 
-def test_images(run: str | Path, num_images: int | None = None) -> list[dict[str, Any]]:
-    """The first entries of a run's test data, or all of them."""
-    cfg = load_config(Path(run) / "config.yaml")
-    return instantiate(cfg.dataloader.test.dataset)[:num_images]
-
-
 def run_names(runs: Sequence[str | Path]) -> list[str]:
     """Shortest ends of the paths that tell the runs apart."""
     parts = [Path(run).resolve().parts for run in runs]
@@ -70,30 +60,3 @@ def run_names(runs: Sequence[str | Path]) -> list[str]:
         if len(set(names)) == len(names):
             return names
     return [f"{p[-1]} ({i})" for i, p in enumerate(parts, 1)]
-
-
-def draw_columns(
-    entries: Sequence[dict[str, Any]],
-    predictors: Sequence[LazyPredictor],
-    names: Sequence[str],
-    score_thresh: Sequence[float],
-) -> Iterator[list[tuple[str, np.ndarray]]]:
-    """For every data set entry its drawings with their titles: ground truth if it has any, then one per predictor.
-
-    Args:
-        entries: as Detectron2's data sets give them.
-        predictors: one per column.
-        names: of the predictors.
-        score_thresh: of each predictor; only detections above are drawn.
-    """
-    for entry in entries:
-        image = read_rgb(entry["file_name"])
-        columns = []
-        if "annotations" in entry:
-            metadata: Metadata = predictors[0].metadata
-            columns.append(("ground truth", draw_ground_truth(image, entry, metadata)))
-        for predictor, name, thresh in zip(predictors, names, score_thresh, strict=True):
-            instances = predictor(image[:, :, ::-1])
-            drawing = draw_detections(image, instances, predictor.metadata, thresh)
-            columns.append((f"{name}, score over {thresh:g}", drawing))
-        yield columns

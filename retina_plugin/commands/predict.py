@@ -10,9 +10,10 @@ from detectron2.structures import BoxMode, Instances
 from tqdm import tqdm
 
 from ..data import DataError
-from ..predictor import LazyPredictor
-from ..visualize import draw_detections
-from .images import drawing_names, find_images, read_rgb, write_json, write_rgb
+from ..files import write_json
+from ..inference.images import drawing_names, find_images, read_rgb, write_rgb
+from ..inference.predictor import LazyPredictor
+from ..inference.visualize import draw_detections
 
 __all__ = ["predict", "to_coco"]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from tabulate import tabulate
 
 from ..config import load_config
-from ..engine.diagnosis import diagnose, magnitudes
-from ..engine.guard import load_dump
+from ..engine.reliability.diagnosis import diagnose, magnitudes
+from ..engine.reliability.guard import load_dump
 from ..engine.setup import build_model, resolve_device
 
 __all__ = ["replay"]

@@ -15,8 +15,8 @@ from omegaconf import DictConfig
 from tqdm import tqdm
 
 from ..engine.run_data import record_data, run_metadata
-from ..visualize import draw_ground_truth
-from .images import read_rgb, write_rgb
+from ..inference.images import read_rgb, write_rgb
+from ..inference.visualize import draw_ground_truth
 
 __all__ = ["visualize_data"]
 

@@ -1,6 +1,7 @@
 """Training, evaluation and checkpoints."""
 
-from .checkpoint import CheckpointError, RunCheckpointer, find_weights
+from ..run_folder import find_weights
+from .checkpoint import CheckpointError, RunCheckpointer
 from .train import do_test, do_train, main
 
 __all__ = ["CheckpointError", "RunCheckpointer", "do_test", "do_train", "find_weights", "main"]

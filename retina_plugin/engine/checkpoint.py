@@ -12,36 +12,14 @@ import torch
 from fvcore.common.checkpoint import _IncompatibleKeys
 from torch import nn
 
-from ..files import written_in_full
+from ..files import first_line, written_in_full
+from ..run_folder import FINAL_CHECKPOINT, LAST_CHECKPOINT, checkpoints
 from ..weights import CheckpointError, SafeCheckpointer, UnsafeCheckpointError, read_weights
 
-__all__ = ["CheckpointError", "RunCheckpointer", "find_weights", "resumable"]
+__all__ = ["CheckpointError", "RunCheckpointer"]
 
 logger = logging.getLogger(__name__)
 _OPTIONAL = ("loss_normalizer", "num_batches_tracked")  # other RetinaNets do not save them
-
-
-def resumable(run_dir: str | Path) -> list[Path]:
-    """The checkpoints of a run folder, the one to resume from first, then those before it."""
-    folder = Path(run_dir)
-    found = sorted(folder.glob("model_" + "[0-9]" * 7 + ".pth"), reverse=True)
-    found = [p for p in (folder / "model_final.pth",) if p.is_file()] + found
-    tag = folder / "last_checkpoint"
-    tagged = folder / tag.read_text().strip() if tag.is_file() else folder
-    if tagged in found:
-        return found[found.index(tagged) :]
-    return [tagged, *found] if tagged.is_file() else found
-
-
-def find_weights(run_dir: str | Path) -> Path:
-    """The checkpoint that a run folder was left with: the final one of a run that has ended.
-
-    Raises:
-        CheckpointError: if there is none.
-    """
-    if found := resumable(run_dir):
-        return found[0]
-    raise CheckpointError(f"run folder {run_dir} holds no checkpoint: train it first")
 
 
 class RunCheckpointer(SafeCheckpointer):
@@ -72,7 +50,7 @@ class RunCheckpointer(SafeCheckpointer):
 
     def tag_last_checkpoint(self, last_filename_basename: str) -> None:
         """Opens upstream's write in place, which an interruption leaves empty."""
-        with written_in_full(Path(self.save_dir, "last_checkpoint")) as partial:
+        with written_in_full(Path(self.save_dir, LAST_CHECKPOINT)) as partial:
             partial.write_text(last_filename_basename)
 
     def load(self, path: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
@@ -86,7 +64,7 @@ class RunCheckpointer(SafeCheckpointer):
         except (AssertionError, FileNotFoundError) as e:
             raise CheckpointError(f"checkpoint {path} does not exist") from e
         except (OSError, KeyError) as e:
-            raise CheckpointError(f"checkpoint {path} cannot be used: {_first_line(e)}") from e
+            raise CheckpointError(f"checkpoint {path} cannot be used: {first_line(e)}") from e
         finally:
             self._parsed_url_during_load = None  # upstream leaves it set after an error
 
@@ -124,7 +102,7 @@ class RunCheckpointer(SafeCheckpointer):
         Raises:
             CheckpointError: if there is nothing to resume, or it does not fit.
         """
-        candidates = resumable(self.save_dir)
+        candidates = checkpoints(self.save_dir)
         if not candidates:
             raise CheckpointError(
                 f"nothing to resume in {self.save_dir}: it has no checkpoint. Start without --resume"
@@ -137,7 +115,7 @@ class RunCheckpointer(SafeCheckpointer):
 
     def keep_as_final(self) -> None:
         """Name the checkpoint that was resumed model_final.pth: the run was interrupted between its two last writes."""
-        final = Path(self.save_dir, "model_final.pth")
+        final = Path(self.save_dir, FINAL_CHECKPOINT)
         if self.save_to_disk and not final.is_file():
             with written_in_full(final) as partial:
                 shutil.copyfile(self._resumed, partial)
@@ -178,7 +156,3 @@ def _complaints(incompatible: _IncompatibleKeys) -> str:
 def _shorten(keys: list[str], most: int = 6) -> str:
     rest = f" and {len(keys) - most} more" if len(keys) > most else ""
     return ", ".join(keys[:most]) + rest
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]

@@ -15,7 +15,7 @@ from torch.distributed.rendezvous import rendezvous
 from torch.multiprocessing import ProcessExitedException
 
 from ..config import ConfigError, load_config
-from .checkpoint import resumable
+from ..run_folder import checkpoints
 
 __all__ = ["launch_training"]
 
@@ -87,4 +87,4 @@ def _restarted(args: argparse.Namespace) -> bool:
     """torchrun starts all processes anew when one has died: they go on from the last checkpoint."""
     if not int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) or args.eval_only:
         return False
-    return bool(resumable(load_config(args.config_file, args.opts).train.output_dir))
+    return bool(checkpoints(load_config(args.config_file, args.opts).train.output_dir))

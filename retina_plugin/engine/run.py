@@ -13,13 +13,14 @@ from detectron2.utils.env import seed_all_rng
 from omegaconf import DictConfig
 from torch import nn
 
-from .build_hooks import build_hooks, build_last_hooks, build_writers, check_periods
 from .checkpoint import RunCheckpointer
 from .ema import WeightAverage
-from .guard import NonFiniteGuard
-from .hooks import BestCheckpointer
-from .identity import RunIdentity
-from .memory import MetricsMemory, cut_metrics
+from .hooks.build import build_hooks, build_last_hooks, build_writers, check_periods
+from .hooks.detectron2_hooks import BestCheckpointer
+from .hooks.metrics_state import MetricsMemory, cut_metrics
+from .reliability.guard import NonFiniteGuard
+from .reliability.identity import RunIdentity
+from .reliability.signals import StopSignals
 from .setup import (
     build_model,
     building,
@@ -28,7 +29,6 @@ from .setup import (
     resolve_device,
     resolve_dtype,
 )
-from .stop import StopSignals
 from .trainer import Trainer, Update
 
 __all__ = ["Run", "create_model_for_processes"]

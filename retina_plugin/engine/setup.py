@@ -7,7 +7,6 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from detectron2.config import LazyConfig, instantiate
@@ -19,11 +18,14 @@ from omegaconf.errors import InterpolationToMissingValueError, MissingMandatoryV
 from torch import nn
 
 from ..config import ConfigError
+from ..config.walk import leaves
+from ..files import move_aside
 from ..modeling.backbone import without_pretrained_weights
+from ..run_folder import CONFIG, LAST_CHECKPOINT, METRICS
 
 logger = logging.getLogger(__name__)
 _RUN_FOLDERS = ("inference", "nonfinite", "wandb")
-_RUN_FILES = ("config.yaml", "metrics.json", "last_checkpoint")
+_RUN_FILES = (CONFIG, METRICS, LAST_CHECKPOINT)
 
 
 def resolve_device(name: str) -> str:
@@ -119,17 +121,10 @@ def building(cfg: DictConfig, what: str) -> Iterator[None]:
 
 def missing_key_message(cfg: DictConfig) -> str:
     """Which keys the config leaves to the user."""
-    keys = sorted(_missing(OmegaConf.to_container(cfg, resolve=False), ""))
+    # omegaconf's own list of missing keys stops at interpolations that lead to one
+    values = leaves(OmegaConf.to_container(cfg, resolve=False))
+    keys = sorted(key for key, value in values if value == "???")
     return "this config needs values for " + " ".join(f"{key}=..." for key in keys)
-
-
-def _missing(node: Any, path: str) -> Iterator[str]:
-    """Omegaconf's own list of missing keys stops at interpolations that lead to one."""
-    if isinstance(node, dict):
-        for key, value in node.items():
-            yield from _missing(value, f"{path}.{key}".lstrip("."))
-    elif node == "???":
-        yield path
 
 
 def prepare_folder(cfg: DictConfig, resume: bool) -> None:
@@ -141,16 +136,16 @@ def prepare_folder(cfg: DictConfig, resume: bool) -> None:
     """
     folder = Path(cfg.train.output_dir).resolve()
     if comm.is_main_process():
-        moved = None if resume else _move_aside(folder)
+        moved = None if resume else _earlier_run_aside(folder)
         (folder / "inference").mkdir(parents=True, exist_ok=True)
-        LazyConfig.save(cfg, str(folder / "config.yaml"))
+        LazyConfig.save(cfg, str(folder / CONFIG))
         logger.info("Run folder %s", folder)
         if moved:
             logger.info("The earlier run there is now in %s", moved)
     comm.synchronize()
 
 
-def _move_aside(folder: Path) -> Path | None:
+def _earlier_run_aside(folder: Path) -> Path | None:
     if not any((folder / name).exists() for name in _RUN_FILES):
         return None
     others = [p.name for p in folder.iterdir() if p.is_dir() and p.name not in _RUN_FOLDERS]
@@ -158,7 +153,4 @@ def _move_aside(folder: Path) -> Path | None:
         raise ConfigError(
             f"train.output_dir={folder} holds an earlier run and other folders ({', '.join(others)}): choose another"
         )
-    number = 1
-    while (target := folder.with_name(f"{folder.name}.{number}")).exists():
-        number += 1
-    return folder.rename(target)
+    return move_aside(folder)

@@ -21,13 +21,14 @@ from .. import __version__
 from ..config import ConfigError, load_config
 from ..data import TrainLoader, named_worker_death
 from ..evaluation import build_annotated_loader, validation_loss
-from .allocator import keep_freed_memory
-from .checkpoint import RunCheckpointer, find_weights
+from ..run_folder import find_weights
+from .checkpoint import RunCheckpointer
 from .logs import log_to_file, log_to_terminal
+from .reliability.allocator import keep_freed_memory
+from .reliability.signals import StopRun, StopSignals, stop_signals
 from .run import Run
 from .run_data import record_data
 from .setup import build_model, building, prepare_folder, resolve_device
-from .stop import StopRun, StopSignals, stop_signals
 
 __all__ = ["do_test", "do_train", "main"]
 

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from ..data.seeding import seed_generators
-from .guard import NonFiniteGuard
 from .layout import any_process, micro_batches, same_padding
+from .reliability.guard import NonFiniteGuard
 
 __all__ = ["Trainer", "Update"]
 

@@ -1,9 +1,9 @@
 """Ablations: named variants of one base config, each trained over the same seeds, and a report."""
 
-from .executors import build_executor
-from .report import report_outcome, write_report
-from .runner import run_study
-from .spec import Study, Variant, load_study
+from .execution.executors import build_executor
+from .execution.runner import run_study
+from .report.report import report_outcome, write_report
+from .spec.study import Study, Variant, load_study
 
 __all__ = [
     "Study",

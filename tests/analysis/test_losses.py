@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from retina_plugin.analysis import benchmark_losses as module
-from retina_plugin.analysis.benchmark_losses import Problem, StockFocalLoss
 from retina_plugin.analysis.loss_curves import figure_1, loss_at, save_figures
 from retina_plugin.analysis.named_losses import named_losses
+from retina_plugin.benchmark import losses as module
+from retina_plugin.benchmark.losses import Problem, StockFocalLoss
 from retina_plugin.modeling.losses import SigmoidFocalLoss, SoftmaxCrossEntropyLoss
 
 

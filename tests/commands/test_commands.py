@@ -12,11 +12,11 @@ from detectron2.data import DatasetCatalog
 from detectron2.structures import Boxes, Instances
 
 from retina_plugin.commands.compare import compare, run_names
-from retina_plugin.commands.images import drawing_names, find_images
 from retina_plugin.commands.predict import predict, to_coco
 from retina_plugin.config import load_config
 from retina_plugin.data import DataError
-from retina_plugin.predictor import LazyPredictor
+from retina_plugin.inference.images import drawing_names, find_images
+from retina_plugin.inference.predictor import LazyPredictor
 
 
 @pytest.fixture(scope="module")
@@ -54,10 +54,10 @@ def test_results_evaluate_to_what_the_evaluator_found(trained_run, images, tmp_p
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
-    from retina_plugin.study.results import final_metrics
+    from retina_plugin.run_folder import last_evaluation
 
     found = predict(LazyPredictor.from_run(trained_run), [images], tmp_path)
-    expected = final_metrics(trained_run)["bbox/AP"]
+    expected = last_evaluation(trained_run)["bbox/AP"]
     assert found and expected > 0
     truth = COCO(images.replace("/images", "/instances.json"))
     evaluation = COCOeval(truth, truth.loadRes(str(tmp_path / "detections.json")), "bbox")

@@ -7,7 +7,7 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from PIL import Image
 
 from retina_plugin.data import DataError, SyntheticDials, register_synthetic
-from retina_plugin.data.shapes import outline, paint_scene, shape_mask
+from retina_plugin.data.synthetic.shapes import outline, paint_scene, shape_mask
 
 
 def scene(seed=0, **dials):

@@ -7,7 +7,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from retina_plugin.config import ConfigError, load_config
 from retina_plugin.engine import CheckpointError, find_weights, main
-from retina_plugin.study.results import final_metrics, read_metrics
+from retina_plugin.run_folder import last_evaluation, read_metrics
 
 
 def weights(run, name="model_final.pth"):
@@ -20,7 +20,7 @@ def test_a_run_folder_has_everything(trained_run):
     assert set(wanted) <= names
     metrics = read_metrics(trained_run)
     assert [m["iteration"] for m in metrics if "loss_cls" in m] == [0, 1, 2, 3]
-    assert "bbox/AP" in final_metrics(trained_run)
+    assert "bbox/AP" in last_evaluation(trained_run)
     assert "eta" in (trained_run / "log.txt").read_text()
     assert (trained_run / "last_checkpoint").read_text() == "model_final.pth"
     cfg = load_config(trained_run / "config.yaml")
@@ -55,7 +55,7 @@ def test_variants_see_the_same_images(tmp_path, trained_run):
 def test_eval_only_gives_the_metrics_of_the_run(trained_run, tmp_path):
     opts = [f"train.init_checkpoint={trained_run}/model_final.pth"]
     results = main(train_args(tmp_path / "eval", *opts, eval_only=True))
-    expected = final_metrics(trained_run)["bbox/AP50"]
+    expected = last_evaluation(trained_run)["bbox/AP50"]
     assert results["bbox"]["AP50"] == pytest.approx(expected, nan_ok=True)
     by_run = main(train_args(trained_run, eval_only=True))
     assert by_run["bbox"]["AP50"] == pytest.approx(expected, nan_ok=True)

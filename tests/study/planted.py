@@ -11,10 +11,11 @@ from pycocotools.coco import COCO
 from retina_plugin.config import load_config
 from retina_plugin.data import dataset_metadata
 from retina_plugin.evaluation import complete_annotations
+from retina_plugin.run_folder import last_evaluation
 from retina_plugin.study import load_study
-from retina_plugin.study.bootstrap import resample_metrics
-from retina_plugin.study.matching import match_detections
-from retina_plugin.study.results import RunResult, final_metrics
+from retina_plugin.study.execution.results import RunResult
+from retina_plugin.study.statistics.matching import match_detections
+from retina_plugin.study.statistics.resampling import resample_metrics
 
 NUM_IMAGES = 30
 VARIANTS = {"focal": [], "ce": ["model.cls_loss=${losses.softmax_ce}"], "broken": []}
@@ -35,7 +36,7 @@ def plant_study(folder, trained_run, seeds=(0, 1, 2), **content):
             shutil.copy(trained_run / "model_final.pth", run_dir)
             LazyConfig.save(cfg, str(run_dir / "config.yaml"))
             _plant_results(run_dir, truth, recall, np.random.default_rng([seed, len(variant)]))
-            results.append(RunResult(variant, seed, str(run_dir), 1.5, final_metrics(run_dir)))
+            results.append(RunResult(variant, seed, str(run_dir), 1.5, last_evaluation(run_dir)))
     return study, results
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from ...config.walk import leaves
 from .tracker import Tracker, known_id, library
 
 _PARAMETERS_AT_ONCE = 100  # MLflow's limit, and below it for the length of one
@@ -52,7 +53,10 @@ class MLflowWriter(Tracker):
                 yield metric.step
 
     def _log_parameters(self, config: Mapping[str, Any]) -> None:
-        parameters = [self._entities.Param(_name(key), value) for key, value in _flat(config)]
+        parameters = [
+            self._entities.Param(_name(key), str(value)[:_PARAMETER_LENGTH])
+            for key, value in leaves(config)
+        ]
         for start in range(0, len(parameters), _PARAMETERS_AT_ONCE):
             some = parameters[start : start + _PARAMETERS_AT_ONCE]
             self._client.log_batch(self._run_id, params=some)
@@ -65,15 +69,6 @@ class MLflowWriter(Tracker):
 
     def _finish(self) -> None:
         self._client.set_terminated(self._run_id)
-
-
-def _flat(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
-    """The values of nested mappings by dotted key, as texts that MLflow takes."""
-    if isinstance(value, Mapping):
-        for name, item in value.items():
-            yield from _flat(item, f"{key}.{name}".lstrip("."))
-    else:
-        yield key, str(value)[:_PARAMETER_LENGTH]
 
 
 def _name(key: str) -> str:

@@ -1,8 +1,8 @@
 """Backbones and feature pyramids."""
 
 from . import build  # noqa: F401  registers the builders
+from .ablated_fpn import LesionedFPN
 from .bifpn import BiFPN
-from .lesions import LesionedFPN
 from .pafpn import PAFPN
 from .torchvision_backbone import TorchvisionBackbone
 from .torchvision_layout import torchvision_channels

@@ -9,7 +9,7 @@ from detectron2.config import configurable
 
 from ...registry import CLS_LOSS_REGISTRY
 from .alpha import check_setting
-from .curves import (
+from .kernels.curves import (
     asymmetric_curve,
     focal_curve,
     focal_star_curve,

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from ...registry import CLS_LOSS_REGISTRY
 from .base import ClassificationLoss
-from .chunks import for_each_chunk
-from .curves import cross_entropy_parts
-from .functional import one_vs_all, summed_loss
+from .kernels.chunks import for_each_chunk
+from .kernels.curves import cross_entropy_parts
+from .kernels.functional import one_vs_all, summed_loss
 
 __all__ = ["GHMCLoss"]
 

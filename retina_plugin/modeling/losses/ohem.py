@@ -10,7 +10,7 @@ from torch import Tensor
 from torchvision.ops import nms
 
 from ...registry import CLS_LOSS_REGISTRY
-from .functional import row_losses
+from .kernels.functional import row_losses
 from .sigmoid import SigmoidCrossEntropyLoss
 
 __all__ = ["OHEMCrossEntropyLoss"]

@@ -16,8 +16,8 @@ from torch import Tensor
 from ...registry import CLS_LOSS_REGISTRY
 from .alpha import check_setting, normalize_alpha
 from .base import ClassificationLoss
-from .curves import Curve, focal_curve
-from .functional import one_vs_all, summed_loss
+from .kernels.curves import Curve, focal_curve
+from .kernels.functional import one_vs_all, summed_loss
 
 __all__ = ["OneVsAllLoss", "SigmoidCrossEntropyLoss", "SigmoidFocalLoss"]
 

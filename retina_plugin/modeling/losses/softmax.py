@@ -9,7 +9,7 @@ from torch import Tensor
 from ...registry import CLS_LOSS_REGISTRY
 from .alpha import normalize_alpha
 from .base import ClassificationLoss, log_odds
-from .functional import softmax_focal, summed_loss
+from .kernels.functional import softmax_focal, summed_loss
 
 __all__ = ["SoftmaxCrossEntropyLoss", "SoftmaxFocalLoss"]
 

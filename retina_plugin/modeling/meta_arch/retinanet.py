@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ..anchor_generator import num_cell_anchors
 from ..head import PluggableRetinaNetHead
 from ..losses import BoxLoss, ClassificationLoss, SmoothL1Loss, build_box_loss, build_cls_loss
-from .foreground import ForegroundAverage
+from .loss_normalizer import ForegroundAverage
 from .wiring import check_gt_classes, check_wiring
 
 __all__ = ["PluggableRetinaNet"]

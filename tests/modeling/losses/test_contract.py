@@ -148,7 +148,7 @@ def test_gradient_is_that_of_the_value(name):
 def test_chunks_do_not_matter(name, monkeypatch):
     logits, labels = batch(loss := make(name), rows=203)
     expected = run(loss, logits, labels)
-    monkeypatch.setattr("retina_plugin.modeling.losses.chunks._CPU_CHUNK_ELEMENTS", 50)
+    monkeypatch.setattr("retina_plugin.modeling.losses.kernels.chunks._CPU_CHUNK_ELEMENTS", 50)
     torch.testing.assert_close(run(make(name), logits, labels), expected)
 
 

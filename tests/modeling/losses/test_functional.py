@@ -5,7 +5,8 @@ import torch
 import torch.multiprocessing as mp
 from torch import nn
 
-from retina_plugin.modeling.losses import SigmoidFocalLoss, SoftmaxFocalLoss, chunks, functional
+from retina_plugin.modeling.losses import SigmoidFocalLoss, SoftmaxFocalLoss
+from retina_plugin.modeling.losses.kernels import chunks, functional
 from retina_plugin.registry import CLS_LOSS_REGISTRY
 
 K = 6

@@ -1,0 +1,1 @@
+"""What parts of the package cost beside named peers."""

@@ -1,0 +1,8 @@
+"""Configs: load, override, check."""
+
+from .check import ConfigError
+from .load import get_config, load_config
+from .overrides import quoted
+from .yacs import add_retina_plugin_config
+
+__all__ = ["ConfigError", "add_retina_plugin_config", "get_config", "load_config", "quoted"]

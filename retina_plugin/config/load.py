@@ -1,0 +1,116 @@
+"""Load configs: found by name from any folder, checked, with overrides."""
+
+from __future__ import annotations
+
+import builtins
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+from detectron2.config import LazyConfig
+from detectron2.utils.registry import locate
+from omegaconf import DictConfig, OmegaConf
+
+from .check import ConfigError, check_config
+from .overrides import apply_override
+
+__all__ = ["get_config", "load_config"]
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+_ROOTS = (_PACKAGE / "configs", _PACKAGE.parent / "configs")  # installed; in a clone
+
+
+def get_config(name: str, overrides: Sequence[str] = ()) -> DictConfig:
+    """The config `name` that comes with retina_plugin, such as "COCO-Detection/retinanet_R_50_FPN_1x.py".
+
+    Raises:
+        ConfigError: if there is none of that name, or an override does not fit it.
+    """
+    if (path := _packaged(name)) is None:
+        raise ConfigError(f"retina_plugin has no config {name!r}; there are {', '.join(_names())}")
+    return load_config(path, overrides)
+
+
+def load_config(path: str | Path, overrides: Sequence[str] = ()) -> DictConfig:
+    """A LazyConfig file (.py, or the .yaml of a run folder) with `key=value` overrides, checked.
+
+    Args:
+        path: of a file, or the name of one that comes with retina_plugin.
+        overrides: as Detectron2's; `+key=value` adds a key that is not there.
+
+    Raises:
+        ConfigError: if the file cannot be read or raises, if it has a key that nothing takes, or if an override
+            names no key of the config or has a value of another type.
+    """
+    cfg = _read(Path(path))
+    defaults = _train_defaults()
+    check_config(cfg, defaults)
+    if "train" in cfg:
+        cfg.train = OmegaConf.merge(defaults, cfg.train)
+    for override in overrides:
+        apply_override(cfg, override)
+    if overrides:
+        check_config(cfg, defaults)
+    return cfg
+
+
+def _packaged(name: str | Path) -> Path | None:
+    return next((root / name for root in _ROOTS if (root / name).is_file()), None)
+
+
+def _names() -> list[str]:
+    found = {p.relative_to(root) for root in _ROOTS for p in root.rglob("retinanet_*.py")}
+    return sorted(p.as_posix() for p in found if p.parts[0] != "common")
+
+
+@functools.cache
+def _train_defaults() -> DictConfig:
+    """Every key that training reads: configs/common/train.py is their documentation."""
+    return LazyConfig.load(str(_packaged("common/train.py")), "train")
+
+
+def _read(path: Path) -> DictConfig:
+    if path.suffix not in (".py", ".yaml", ".yml"):
+        raise ConfigError(f"{path} is no config: its name must end in .py or .yaml")
+    if not path.is_file():
+        if (packaged := _packaged(path)) is None:
+            raise ConfigError(f"config {path} does not exist")
+        path = packaged
+    original_import = builtins.__import__
+    try:
+        return _read_yaml(path) if path.suffix != ".py" else LazyConfig.load(str(path))
+    except ConfigError:
+        raise
+    except Exception as e:
+        raise ConfigError(f"config {path} raises {type(e).__name__}: {e}") from e
+    finally:
+        builtins.__import__ = (
+            original_import  # detectron2 leaves its own behind a config that raises
+        )
+
+
+class _YamlLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+    """Plain values, and what LazyConfig.save may write besides: tuples, and classes and functions by their names.
+
+    Nothing is called. A name is looked up, as that in a `_target_` is, which imports its module.
+    """
+
+
+_YamlLoader.add_constructor(
+    "tag:yaml.org,2002:python/tuple", lambda loader, node: tuple(loader.construct_sequence(node))
+)
+_YamlLoader.add_multi_constructor(
+    "tag:yaml.org,2002:python/name:", lambda loader, name, node: locate(name)
+)
+
+
+def _read_yaml(path: Path) -> DictConfig:
+    try:
+        content = yaml.load(path.read_text(), _YamlLoader)
+    except yaml.constructor.ConstructorError as e:
+        line = e.problem_mark.line + 1 if e.problem_mark else "?"
+        raise ConfigError(f"config {path}, line {line} is no plain value: {e.problem}") from e
+    if not isinstance(content, dict):
+        raise ConfigError(f"config {path} holds no mapping of keys")
+    return OmegaConf.create(content, flags={"allow_objects": True})

@@ -1,0 +1,113 @@
+"""A data set made on the spot: filled shapes among outlined ones, the same pixels on every machine.
+
+The outlined shapes resemble the objects and are not annotated, so that there is a flood of negatives and some of them
+are hard. Only integers and numpy's frozen RandomState are used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ..coco import register_coco
+from ..coco_check import DataError
+from .shapes import SHAPES, paint_scene
+
+__all__ = ["SyntheticDials", "register_synthetic"]
+
+_VERSION = 1  # of the pixels; another one makes other folders
+
+
+@dataclass(frozen=True)
+class SyntheticDials:
+    """What the data look like. Ranges include both ends; sizes are in pixels.
+
+    Raises:
+        DataError: for a range that is empty or does not fit into the image.
+    """
+
+    seed: int = 0
+    image_size: int = 192
+    objects: tuple[int, int] = (1, 3)
+    object_size: tuple[int, int] = (10, 48)
+    clutter: tuple[int, int] = (16, 32)
+    noise: int = 28
+
+    def __post_init__(self) -> None:
+        for name, lowest in (("objects", 0), ("clutter", 0), ("object_size", 8)):
+            low, high = (int(x) for x in getattr(self, name))
+            object.__setattr__(self, name, (low, high))
+            if not lowest <= low <= high:
+                raise DataError(
+                    f"synthetic.{name}={[low, high]}: it must rise from {lowest} or more"
+                )
+        if self.object_size[1] > self.image_size:
+            raise DataError(
+                f"synthetic.object_size={list(self.object_size)} does not fit synthetic.image_size={self.image_size}"
+            )
+        if not 0 <= self.noise <= 60:
+            raise DataError(f"synthetic.noise={self.noise}: it must be from 0 to 60")
+
+
+def register_synthetic(
+    split: str, num_images: int, dials: Mapping[str, Any] | None = None, root: str | None = None
+) -> str:
+    """Make a split of the data set unless it is there, register it, and return its name.
+
+    Args:
+        split: any name; splits of different names share no image.
+        num_images: how many.
+        dials: fields of `SyntheticDials` that differ from their defaults.
+        root: folder for the files, by default ~/.cache/retina_plugin or $RETINA_PLUGIN_CACHE.
+
+    Raises:
+        DataError: for an unknown dial or one out of range.
+    """
+    unknown = set(dials or {}) - {field.name for field in fields(SyntheticDials)}
+    if unknown:
+        raise DataError(f"synthetic has no dial {sorted(unknown)}")
+    settings = SyntheticDials(**dict(dials or {}))
+    facts = json.dumps([_VERSION, split, num_images, asdict(settings)])
+    name = f"synthetic_{split}_{num_images}_{hashlib.sha256(facts.encode()).hexdigest()[:10]}"
+    folder = _cache(root) / name
+    if not folder.is_dir():
+        _make(folder, split, num_images, settings)
+    return register_coco(folder / "instances.json", folder / "images", name=name)
+
+
+def _cache(root: str | None) -> Path:
+    default = os.environ.get("RETINA_PLUGIN_CACHE", "~/.cache/retina_plugin")
+    return Path(root or default).expanduser()
+
+
+def _make(folder: Path, split: str, num_images: int, dials: SyntheticDials) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(dir=folder.parent))
+    (scratch / "images").mkdir()
+    images, annotations = [], []
+    split_seed = int(hashlib.sha256(split.encode()).hexdigest()[:8], 16)
+    for i in range(1, num_images + 1):
+        rng = np.random.RandomState([dials.seed, split_seed, i])
+        pixels, objects = paint_scene(rng, dials)
+        image = {"id": i, "file_name": f"{i:06d}.png", "width": dials.image_size}
+        images.append(image | {"height": dials.image_size})
+        Image.fromarray(pixels).save(scratch / "images" / image["file_name"])
+        for found in objects:
+            annotations.append(found | {"id": len(annotations) + 1, "image_id": i, "iscrowd": 0})
+    categories = [{"id": i, "name": name} for i, name in enumerate(SHAPES, 1)]
+    content = {"images": images, "annotations": annotations, "categories": categories}
+    (scratch / "instances.json").write_text(json.dumps(content))
+    try:
+        scratch.rename(folder)
+    except OSError:  # another process was faster
+        shutil.rmtree(scratch)

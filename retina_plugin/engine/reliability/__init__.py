@@ -1,0 +1,1 @@
+"""What keeps a training exact and safe: guards, signals, identity, verification."""

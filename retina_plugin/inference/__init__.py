@@ -1,0 +1,5 @@
+"""Detection in single images."""
+
+from .predictor import LazyPredictor
+
+__all__ = ["LazyPredictor"]

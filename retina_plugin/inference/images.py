@@ -1,0 +1,71 @@
+"""Image files: found by name, folder or pattern, read with errors that name them, written in full or not at all."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from detectron2.data.detection_utils import read_image
+
+from ..data import DataError
+
+_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
+
+
+def find_images(inputs: Sequence[str]) -> list[Path]:
+    """Image files that `inputs` name: files, folders, or glob patterns, without repeats.
+
+    Raises:
+        DataError: for an input that names none.
+    """
+    found: dict[Path, None] = {}
+    for name in inputs:
+        path = Path(name)
+        if path.is_dir():
+            paths = sorted(p for p in path.iterdir() if p.suffix.lower() in _SUFFIXES)
+        else:
+            paths = [path] if path.is_file() else sorted(map(Path, glob.glob(name, recursive=True)))
+        if not paths:
+            raise DataError(f"{name} is no image, no folder with images, and matches no file")
+        found.update(dict.fromkeys(paths))
+    return list(found)
+
+
+def drawing_names(paths: Sequence[str | Path]) -> list[str]:
+    """A .png name for every image: its stem, and a number behind it where an earlier image has that name."""
+    names: dict[str, None] = {}
+    for stem in (Path(path).stem for path in paths):
+        name, number = stem, 1
+        while name in names:
+            number += 1
+            name = f"{stem}_{number}"
+        names[name] = None
+    return [f"{name}.png" for name in names]
+
+
+def read_rgb(path: str | Path) -> np.ndarray:
+    """An image as (H, W, 3) RGB uint8, turned upright as its EXIF says.
+
+    Raises:
+        DataError: if it cannot be read.
+    """
+    try:
+        return read_image(str(path), format="RGB")
+    except (OSError, SyntaxError, ValueError) as e:
+        raise DataError(f"cannot read image {path}: {e}") from e
+
+
+def write_rgb(path: Path, image: np.ndarray) -> None:
+    """Write an RGB image; the format follows the name.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    done, data = cv2.imencode(path.suffix, image[:, :, ::-1])
+    if not done:
+        raise OSError(f"cannot write {path}")
+    path.write_bytes(data.tobytes())

@@ -1,0 +1,81 @@
+"""An image in, Instances out: the DefaultPredictor that LazyConfig users never got."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from detectron2.config import instantiate
+from detectron2.data import Metadata
+from detectron2.data.transforms import AugInput, AugmentationList
+from detectron2.structures import Instances
+from omegaconf import DictConfig
+
+from ..config import load_config
+from ..engine.checkpoint import RunCheckpointer
+from ..engine.run_data import run_metadata
+from ..engine.setup import build_model, resolve_device
+from ..run_folder import CONFIG, find_weights
+
+__all__ = ["LazyPredictor"]
+
+
+class LazyPredictor:
+    """Runs a trained detector on single images as its config's test loader would."""
+
+    def __init__(self, cfg: DictConfig, weights: str | Path, device: str | None = None) -> None:
+        """Build the model and load its weights.
+
+        Args:
+            cfg: a config with `model` and `dataloader.test`.
+            weights: a checkpoint of that model; every tensor has to fit.
+            device: where to run; by default `train.device`.
+
+        Raises:
+            CheckpointError: if the checkpoint is absent, damaged, or of another model.
+            ConfigError: if the device is not there.
+        """
+        device = resolve_device(device or cfg.train.device)
+        self.model = build_model(cfg, pretrained=False).to(device).eval()
+        RunCheckpointer(self.model).load_all(str(weights))
+        self.metadata: Metadata = run_metadata(cfg)
+        self._format: str = cfg.model.input_format
+        self._augmentations = AugmentationList(
+            list(instantiate(cfg.dataloader.test.mapper.augmentations))
+        )
+
+    @classmethod
+    def from_run(
+        cls, run_dir: str | Path, weights: str | Path | None = None, overrides: Sequence[str] = ()
+    ) -> LazyPredictor:
+        """The detector of a run folder: its config.yaml, and its final weights unless others are named.
+
+        Raises:
+            ConfigError: if the folder holds no config.yaml.
+            CheckpointError: if it holds no checkpoint, or one that does not fit.
+        """
+        cfg = load_config(Path(run_dir) / CONFIG, overrides)
+        return cls(cfg, weights or find_weights(run_dir))
+
+    @torch.no_grad()
+    def __call__(self, image: np.ndarray) -> Instances:
+        """Detections in one image, on the CPU, with pred_boxes in its pixels, scores and pred_classes.
+
+        Args:
+            image: (H, W, 3) BGR uint8, as OpenCV reads it.
+
+        Raises:
+            ValueError: for an image of another shape or type.
+        """
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+            raise ValueError(
+                f"an image must be (H, W, 3) BGR uint8, got {image.shape} {image.dtype}"
+            )
+        height, width = image.shape[:2]
+        aug_input = AugInput(image[:, :, ::-1] if self._format == "RGB" else image)
+        self._augmentations(aug_input)
+        tensor = torch.as_tensor(np.ascontiguousarray(aug_input.image.transpose(2, 0, 1)))
+        (output,) = self.model([{"image": tensor, "height": height, "width": width}])
+        return output["instances"].to("cpu")

@@ -1,0 +1,51 @@
+"""The same images under several detectors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from detectron2.config import instantiate
+from detectron2.data import Metadata
+
+from ..config import load_config
+from .images import read_rgb
+from .predictor import LazyPredictor
+from .visualize import draw_detections, draw_ground_truth
+
+__all__ = ["draw_columns", "test_images"]
+
+
+def test_images(run: str | Path, num_images: int | None = None) -> list[dict[str, Any]]:
+    """The first entries of a run's test data, or all of them."""
+    cfg = load_config(Path(run) / "config.yaml")
+    return instantiate(cfg.dataloader.test.dataset)[:num_images]
+
+
+def draw_columns(
+    entries: Sequence[dict[str, Any]],
+    predictors: Sequence[LazyPredictor],
+    names: Sequence[str],
+    score_thresh: Sequence[float],
+) -> Iterator[list[tuple[str, np.ndarray]]]:
+    """For every data set entry its drawings with their titles: ground truth if it has any, then one per predictor.
+
+    Args:
+        entries: as Detectron2's data sets give them.
+        predictors: one per column.
+        names: of the predictors.
+        score_thresh: of each predictor; only detections above are drawn.
+    """
+    for entry in entries:
+        image = read_rgb(entry["file_name"])
+        columns = []
+        if "annotations" in entry:
+            metadata: Metadata = predictors[0].metadata
+            columns.append(("ground truth", draw_ground_truth(image, entry, metadata)))
+        for predictor, name, thresh in zip(predictors, names, score_thresh, strict=True):
+            instances = predictor(image[:, :, ::-1])
+            drawing = draw_detections(image, instances, predictor.metadata, thresh)
+            columns.append((f"{name}, score over {thresh:g}", drawing))
+        yield columns

@@ -1,0 +1,57 @@
+"""The test images on which detectors differ most."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..statistics.matching import Matches
+
+__all__ = ["ImageCounts", "best_threshold", "count_images", "rank_by_disagreement"]
+
+_THRESHOLDS = np.arange(0.05, 1.0, 0.05)
+
+
+@dataclass(frozen=True)
+class ImageCounts:
+    """Per image (I,): objects that count, those that a detection finds at IoU .5, and detections that find none."""
+
+    objects: np.ndarray
+    found: np.ndarray
+    false: np.ndarray
+
+    @property
+    def errors(self) -> np.ndarray:
+        """(I,) objects not found, and false detections."""
+        return self.objects - self.found + self.false
+
+
+def count_images(matches: Matches, score_thresh: float) -> ImageCounts:
+    """Counts over all categories of the detections that score at least `score_thresh`."""
+    num_images = len(matches.image_ids)
+    found, false = np.zeros(num_images, int), np.zeros(num_images, int)
+    for ranked in matches.ranked[0]:
+        kept = (ranked.score >= score_thresh) & ~ranked.ignored[0]
+        hit = ranked.matched[0]
+        found += np.bincount(ranked.image[kept & hit], minlength=num_images)
+        false += np.bincount(ranked.image[kept & ~hit], minlength=num_images)
+    return ImageCounts(matches.num_objects[0].sum(axis=0).astype(int), found, false)
+
+
+def best_threshold(matches: Matches) -> float:
+    """The score threshold, in steps of .05, with the best F1 over all test images."""
+    scores = []
+    for thresh in _THRESHOLDS:
+        counts = count_images(matches, thresh)
+        total = 2 * counts.found.sum() + counts.errors.sum()
+        scores.append(2 * counts.found.sum() / max(total, 1))
+    return round(float(_THRESHOLDS[int(np.argmax(scores))]), 2)
+
+
+def rank_by_disagreement(runs: Sequence[ImageCounts]) -> list[int]:
+    """Indices of images, those first on which the numbers of errors of `runs` lie furthest apart; else in order."""
+    errors = np.stack([counts.errors for counts in runs])
+    apart = errors.max(axis=0) - errors.min(axis=0)
+    return np.argsort(-apart, kind="stable").tolist()

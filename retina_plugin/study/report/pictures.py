@@ -1,0 +1,116 @@
+"""The same test images under every variant, those first on which the variants disagree most."""
+
+from __future__ import annotations
+
+import base64
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from omegaconf.errors import OmegaConfBaseException
+
+from ...inference.predictor import LazyPredictor
+from ...inference.side_by_side import draw_columns, test_images
+from ..execution.results import RunResult
+from ..spec.study import Study
+from ..statistics.measurements import Measurements
+from .disagreement import ImageCounts, best_threshold, count_images, rank_by_disagreement
+
+__all__ = ["Picture", "draw_pictures"]
+
+logger = logging.getLogger(__name__)
+_SCORE_THRESH = 0.3  # without results by image
+_WIDEST = 640  # pixels of an embedded drawing
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A drawing as the address of an image, its title, and what it counts in words."""
+
+    title: str
+    image: str
+    counts: str
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One test image under all variants, with their runs of one seed."""
+
+    file_name: str
+    seed: int
+    tiles: list[Tile]
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """Data set entries, a score threshold per run, and per entry what to say of ground truth and every run."""
+
+    entries: list[dict[str, Any]]
+    thresholds: list[float]
+    counts: list[list[str]]
+
+
+def draw_pictures(study: Study, measurements: Measurements, num_images: int) -> list[Picture]:
+    """Drawings of the first seed that all variants finished; none if a run's weights or images cannot be read."""
+    runs = _runs_of_one_seed(study, measurements)
+    if not runs or not num_images:
+        return []
+    try:
+        choice = _choose(runs, measurements, num_images)
+        predictors = [LazyPredictor.from_run(run.run_dir) for run in runs]
+        names = [run.variant for run in runs]
+        drawn = list(draw_columns(choice.entries, predictors, names, choice.thresholds))
+    except (ValueError, OSError, OmegaConfBaseException) as e:
+        logger.warning("the report has no pictures: %s", e)
+        return []
+    return [
+        Picture(entry["file_name"], runs[0].seed, _tiles(columns, counts))
+        for entry, columns, counts in zip(choice.entries, drawn, choice.counts, strict=True)
+    ]
+
+
+def _tiles(columns: list[tuple[str, np.ndarray]], counts: list[str]) -> list[Tile]:
+    words = counts[-len(columns) :]  # images without annotations have no column of ground truth
+    return [
+        Tile(title, _jpeg_uri(image), text)
+        for (title, image), text in zip(columns, words, strict=True)
+    ]
+
+
+def _runs_of_one_seed(study: Study, measurements: Measurements) -> list[RunResult]:
+    finished = [measurements.finished(v.name) for v in study.variants]
+    finished = [runs for runs in finished if runs]
+    seeds = [seed for seed in study.seeds if all(seed in runs for runs in finished)]
+    return [runs[seeds[0]] for runs in finished] if seeds else []
+
+
+def _choose(runs: list[RunResult], measurements: Measurements, num_images: int) -> _Choice:
+    if not measurements.evidence:
+        entries = test_images(runs[0].run_dir, num_images)
+        words = [[""] * (len(runs) + 1) for _ in entries]
+        return _Choice(entries, [_SCORE_THRESH] * len(runs), words)
+    matches = [measurements.evidence[r.variant, r.seed].matches for r in runs]
+    thresholds = [best_threshold(m) for m in matches]
+    counts = [count_images(m, t) for m, t in zip(matches, thresholds, strict=True)]
+    entries = {entry["image_id"]: entry for entry in test_images(runs[0].run_dir)}
+    ids = matches[0].image_ids
+    order = [i for i in rank_by_disagreement(counts) if ids[i] in entries][:num_images]
+    return _Choice([entries[ids[i]] for i in order], thresholds, [_words(counts, i) for i in order])
+
+
+def _words(counts: list[ImageCounts], image: int) -> list[str]:
+    objects = int(counts[0].objects[image])
+    of_runs = [f"found {c.found[image]} of {objects}, {c.false[image]} false" for c in counts]
+    return [f"{objects} objects" if objects != 1 else "1 object", *of_runs]
+
+
+def _jpeg_uri(image: np.ndarray) -> str:
+    scale = min(1.0, _WIDEST / image.shape[1])
+    if scale < 1:
+        image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    done, data = cv2.imencode(".jpg", image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])
+    if not done:
+        raise OSError("a drawing cannot be written as JPEG")
+    return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()

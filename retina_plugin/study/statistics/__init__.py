@@ -1,0 +1,1 @@
+"""From detections and metrics to estimates and verdicts."""

@@ -1,0 +1,123 @@
+"""Updates that are no numbers: named, kept, replayed, or skipped."""
+
+import pytest
+import torch
+from conftest import train_args
+
+from retina_plugin.commands.replay import replay
+from retina_plugin.config import ConfigError
+from retina_plugin.engine import main
+from retina_plugin.engine.reliability.guard import NonFiniteError, load_dump
+from retina_plugin.modeling import PluggableRetinaNet
+
+_FORWARD = ("loss_normalizer", "running_mean", "running_var", "num_batches_tracked")
+SAVE_ALL = ["train.checkpointer.period=1", "train.checkpointer.max_to_keep=null"]
+
+
+def spoil(monkeypatch, iteration, what):
+    """Make one thing NaN in the forward pass of one iteration, and whenever its batch is seen again."""
+    passes, spoiled = [], []
+    forward = PluggableRetinaNet.forward
+
+    def spoiled_forward(self, batch):
+        names = [x["file_name"] for x in batch]
+        if self.training and not spoiled:
+            passes.append(names)
+            spoiled.extend(names if len(passes) == iteration + 1 else [])
+        if not self.training or names != spoiled:
+            return forward(self, batch)
+        part, name = what
+        if part == "loss":
+            losses = forward(self, batch)
+            return losses | {name: losses[name] * float("inf")}
+        module = self.get_submodule(part)
+
+        def hook(_, __, output):
+            if name is None:
+                return output * float("nan")
+            if part == "backbone":
+                return output | {name: output[name] * float("nan")}
+            return [
+                [t * float("nan") if i == name else t for i, t in enumerate(output[0])],
+                output[1],
+            ]
+
+        handle = module.register_forward_hook(hook, prepend=True)
+        try:
+            return forward(self, batch)
+        finally:
+            handle.remove()
+
+    monkeypatch.setattr(PluggableRetinaNet, "forward", spoiled_forward)
+    return spoiled
+
+
+@pytest.mark.parametrize(
+    ("iteration", "what", "message"),
+    [
+        (0, ("backbone", "p5"), "feature p5 of the backbone is the first"),
+        (2, ("head", 1), "pred_logits of level p4 is the first"),
+        (1, ("loss", "loss_box_reg"), "all predictions are finite, but loss_box_reg is inf"),
+    ],
+)
+def test_a_nan_is_named_and_can_be_replayed(what, message, iteration, tmp_path, monkeypatch):
+    spoiled = spoil(monkeypatch, iteration, what)
+    with pytest.raises(NonFiniteError) as error:
+        main(train_args(tmp_path / "run", *SAVE_ALL))
+    text = str(error.value)
+    assert f"iteration {iteration} has no finite update" in text and message in text
+    assert all(name in text for name in spoiled) and "tools/replay.py" in text
+    dump = tmp_path / "run" / "nonfinite" / f"iteration_{iteration:07d}_rank0.pth"
+    assert [x["file_name"] for x in load_dump(dump).batch] == spoiled
+    seen_again = replay(dump)
+    assert message in seen_again and spoiled[0] in seen_again
+    saved = sorted(p.name for p in (tmp_path / "run").glob("model_0*.pth"))
+    assert saved == [f"model_{i:07d}.pth" for i in range(iteration)]
+
+
+def test_after_the_cause_is_gone_the_run_goes_on(tmp_path, monkeypatch):
+    with monkeypatch.context() as m:
+        spoil(m, 2, ("backbone", "p3"))
+        with pytest.raises(NonFiniteError):
+            main(train_args(tmp_path / "run", *SAVE_ALL))
+    main(train_args(tmp_path / "run", *SAVE_ALL, resume=True))
+    main(train_args(tmp_path / "whole", *SAVE_ALL))
+    one, other = (
+        torch.load(tmp_path / r / "model_final.pth", weights_only=True)["model"]
+        for r in ("run", "whole")
+    )
+    assert all(torch.equal(one[k], other[k]) for k in one)
+
+
+def test_a_batch_is_skipped_when_told_so(tmp_path, monkeypatch):
+    spoil(monkeypatch, 1, ("head", 0))
+    main(train_args(tmp_path / "run", *SAVE_ALL, "train.nonfinite=skip"))
+    before, after = (
+        torch.load(tmp_path / "run" / f"model_{i:07d}.pth", weights_only=True)["model"]
+        for i in (0, 1)
+    )
+    assert all(torch.equal(before[k], after[k]) for k in before if not k.endswith(_FORWARD))
+    assert (tmp_path / "run" / "model_final.pth").is_file()
+    assert "Skipped: iteration 1" in (tmp_path / "run" / "log.txt").read_text()
+
+
+def test_spoiled_statistics_of_batchnorm_cannot_be_skipped(tmp_path, monkeypatch):
+    spoil(monkeypatch, 1, ("backbone.bottom_up.body.features.0", None))
+    with pytest.raises(NonFiniteError, match="feature p3 .* running statistics are spoiled"):
+        main(train_args(tmp_path / "run", *SAVE_ALL, "train.nonfinite=skip"))
+
+
+def test_skipping_ends_when_nothing_else_happens(tmp_path):
+    opts = ["model.pixel_std=[0.0,0.0,0.0]", "train.max_iter=20", "train.nonfinite=skip"]
+    opts.append("model.backbone.bottom_up.norm=FrozenBN")
+    with pytest.raises(NonFiniteError, match="iteration 9 has no finite update"):
+        main(train_args(tmp_path / "run", *opts))
+
+
+def test_what_is_no_kept_batch_is_named(tmp_path, trained_run):
+    with pytest.raises(ConfigError, match="model_final.pth is no batch"):
+        load_dump(trained_run / "model_final.pth")
+    with pytest.raises(ConfigError, match="no.pth is no batch"):
+        load_dump(tmp_path / "no.pth")
+    with pytest.raises(ConfigError, match="train.nonfinite must be stop or skip"):
+        main(train_args(tmp_path / "run", "train.nonfinite=ignore"))

@@ -1,0 +1,59 @@
+"""What is known of runs while they are under way, and of those that were killed."""
+
+import json
+
+import pytest
+from studies import tiny_study, wait_for
+
+from retina_plugin.study.execution import clock
+from retina_plugin.study.execution.job import Outcome, known_outcome
+from retina_plugin.study.execution.plan import make_job
+from retina_plugin.study.execution.progress import Progress
+
+
+@pytest.fixture
+def job(tmp_path):
+    study = tiny_study(tmp_path, {"focal": []})
+    job = make_job(study, study.variants[0], 0, threads=1)
+    job.run_dir.mkdir(parents=True)
+    return job
+
+
+def write(job, *lines, end="\n"):
+    (job.run_dir / "metrics.json").write_text("\n".join(map(json.dumps, lines)) + end)
+
+
+MANY_CATEGORIES = {f"bbox/AP-{i:040d}": 0.5 for i in range(1000)}
+
+
+@pytest.mark.parametrize(
+    ("lines", "end", "expected"),
+    [
+        ([], "", 0),
+        ([{"iteration": 0, "lr": 1}], "\n", 1),
+        ([{"iteration": 9, "lr": 1}], '\n{"iteration": 1', 10),  # still being written
+        ([{"iteration": 9}, MANY_CATEGORIES | {"iteration": 19}], "\n", 20),
+        ([{"iteration": 99}], "\n", 40),  # of a longer run, which the next start moves aside
+    ],
+)
+def test_iterations_are_read_while_they_are_written(job, capsys, lines, end, expected):
+    write(job, *lines, end=end)
+    progress = Progress([job], [])
+    progress.show([job])
+    assert progress._now == expected
+    progress.close()
+
+
+def test_a_run_that_fails_leaves_no_work_behind(job, capsys):
+    progress = Progress([job], [])
+    progress.end_of(job, Outcome(job.digest, error="no memory"))
+    assert capsys.readouterr().err.strip().endswith("failed: no memory")
+    assert progress._total == progress._done == 0
+    progress.close()
+
+
+def test_a_killed_run_is_known_by_its_minutes(job, monkeypatch):
+    monkeypatch.setattr(clock, "_NOTE_PERIOD", 0.01)
+    with clock.clock(job, minutes=7.0) as total:
+        noted = wait_for(lambda: known_outcome(job))
+    assert noted.error and 7.0 < noted.minutes <= total()

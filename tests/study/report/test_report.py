@@ -1,0 +1,193 @@
+"""What a report says, in all three forms, and how it reads in a browser."""
+
+import json
+import shutil
+import time
+from html import unescape
+
+import numpy as np
+import pytest
+from planted import NUM_IMAGES, plant_study
+
+from retina_plugin.config import ConfigError
+from retina_plugin.study import load_study, write_report
+from retina_plugin.study.execution.results import RunResult
+from retina_plugin.study.report.disagreement import (
+    best_threshold,
+    count_images,
+    rank_by_disagreement,
+)
+from retina_plugin.study.report.facts import loss_scales
+from retina_plugin.study.spec.config_changes import config_changes
+from retina_plugin.study.statistics.evidence import collect_evidence
+
+PAPER = {"focal": {"AP": 34.0, "source": "arXiv 1708.02002, table 1b"}}
+HYPOTHESES = [
+    {"better": "focal", "than": "ce"},
+    {"better": "ce", "than": "broken", "metric": "AP50"},
+]
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory, trained_run):
+    folder = tmp_path_factory.mktemp("planted")
+    study, results = plant_study(folder, trained_run, hypotheses=HYPOTHESES, paper=PAPER)
+    scales = {
+        "focal": {"loss_cls": 1.0, "grad_norm": 0.1, "factor": 1.0},
+        "ce": {"loss_cls": 50.0, "grad_norm": 4.0, "factor": 0.025},
+    }
+    (study.output_dir / "scales.json").write_text(json.dumps(scales))
+    return study, results
+
+
+@pytest.fixture(scope="module")
+def report(planted):
+    page = write_report(*planted, num_images=2)
+    return (
+        page.read_text(),
+        page.with_suffix(".md").read_text(),
+        page.with_suffix(".json").read_text(),
+    )
+
+
+def test_all_three_forms_say_the_same(report):
+    html, text, content = unescape(report[0]), report[1], json.loads(report[2])
+    first, second = content["verdicts"]
+    assert first["outcome"] == "better" and first["difference"]["low"] > 0
+    assert first["difference"]["num_images"] == NUM_IMAGES and first["num_comparisons"] == 1
+    assert second["outcome"] == "no verdict" and "No seed has a finished run" in second["text"]
+    level = content["rows"][0]["level"]["AP"]
+    for form in (html, text):
+        assert first["headline"] in form and f"{level['mean']:.1f} ± {level['spread']:.1f}" in form
+        assert "SigmoidFocalLoss" in form and "SoftmaxCrossEntropyLoss" in form
+        assert "table 1b" in form and "× 0.025" in form and content["facts"]["command"] in form
+        assert " ".join(content["facts"]["overrides"]) in form
+    assert text.index("is better than") < text.index("| variant |")
+    assert content["scales"][1]["loss_ratio"] == 50.0 and content["scales"][1]["matched"]
+
+
+def test_the_page_needs_nothing_else_and_escapes_what_it_quotes(report):
+    html = report[0]
+    assert "http://" not in html and "https://" not in html and "<script" not in html
+    assert "out of &lt;memory&gt;" in html
+    assert (
+        html.count("data:image/svg+xml;base64") == 6
+    )  # levels, two of precision, three of training
+    assert html.count("data:image/jpeg;base64") == 2 * 3  # ground truth and two variants
+    assert len(html) < 5e6
+
+
+def test_the_same_runs_give_the_same_report(planted, report):
+    start = time.process_time()
+    page = write_report(*planted, num_images=2)
+    seconds = time.process_time() - start
+    print(f"a report of 6 runs of {NUM_IMAGES} images took {seconds:.1f} s")
+    assert page.with_suffix(".json").read_text() == report[2] and page.read_text() == report[0]
+    assert seconds < 30
+
+
+def test_one_seed_gets_no_verdict(tmp_path, trained_run):
+    study, results = plant_study(tmp_path, trained_run, seeds=(4,))
+    page = write_report(study, results, num_images=0)
+    html, text = page.read_text(), page.with_suffix(".md").read_text()
+    content = json.loads(page.with_suffix(".json").read_text())
+    assert {v["outcome"] for v in content["verdicts"]} == {"no verdict"}
+    assert content["verdicts"][0]["difference"]["low"] < 0  # ce against focal, over images
+    for part in ("One seed", "nothing follows for the two configs"):
+        assert part in html and part in text
+    assert "data:image/jpeg" not in html
+
+
+def test_without_results_by_image_the_seeds_remain(planted, tmp_path):
+    study, results = planted
+    moved = []
+    for r in results:
+        run_dir = r.run_dir
+        if r.variant == "ce":
+            run_dir = shutil.copytree(r.run_dir, tmp_path / f"{r.variant}{r.seed}")
+            (run_dir / "inference/coco_instances_results.json").unlink()
+        moved.append(RunResult(r.variant, r.seed, str(run_dir), r.minutes, r.metrics, r.error))
+    study = study.__class__(**study.__dict__ | {"output_dir": tmp_path})
+    page = write_report(study, moved, num_images=1)
+    content = json.loads(page.with_suffix(".json").read_text())
+    assert "has no inference/coco_instances_results.json" in content["no_images_because"]
+    assert content["verdicts"][0]["difference"]["num_images"] == 0
+    assert "They hold for these test images" in page.read_text()
+
+
+def test_a_study_of_which_nothing_finished_still_reports(planted, tmp_path):
+    study, results = planted
+    study = study.__class__(**study.__dict__ | {"output_dir": tmp_path})
+    failed = [RunResult(r.variant, r.seed, "nowhere", 0.0, {}, "killed") for r in results]
+    page = write_report(study, failed)
+    assert page.read_text().count("killed") == len(results)
+    assert json.loads(page.with_suffix(".json").read_text())["rows"][0]["num_runs"] == 0
+
+
+def test_detections_of_another_evaluation_are_refused(planted):
+    _, results = planted
+    wrong = [
+        RunResult(r.variant, r.seed, r.run_dir, 1.0, r.metrics | {"bbox/AP": 3.0}, r.error)
+        for r in results
+    ]
+    evidence, reason = collect_evidence(wrong)
+    assert not evidence and "its metrics say 3.00" in reason
+
+
+def test_images_are_ordered_by_how_far_errors_lie_apart(planted):
+    evidence, _ = collect_evidence(planted[1])
+    runs = [evidence[variant, 0].matches for variant in ("focal", "ce")]
+    counts = [count_images(m, best_threshold(m)) for m in runs]
+    apart = np.abs(counts[0].errors - counts[1].errors)[rank_by_disagreement(counts)]
+    assert (np.diff(apart) <= 0).all() and apart[0] > apart[-1]
+    assert counts[0].found.sum() > counts[1].found.sum()
+    assert (counts[0].found <= counts[0].objects).all()
+    assert (
+        0.35 <= best_threshold(runs[0]) <= 0.45
+    )  # false detections score .3, true ones .4 and more
+
+
+def test_changes_are_leaves_of_the_resolved_config(planted):
+    study, _ = planted
+    assert config_changes(study, study.variants[0]) == []
+    changes = config_changes(study, study.variants[1])
+    named = [(c.key, c.short_old, c.short_new) for c in changes if c.named]
+    assert named[0] == ("model.cls_loss._target_", "SigmoidFocalLoss", "SoftmaxCrossEntropyLoss")
+    assert [x[0] for x in named[1:]] == ["model.cls_loss.alpha", "model.cls_loss.gamma"]
+    assert {c.key.rpartition(".")[0] for c in changes if not c.named} == {"model.head.cls_loss"}
+
+
+def test_a_study_without_scales_says_nothing_of_them(planted, tmp_path):
+    study = planted[0]
+    assert loss_scales(study.__class__(**study.__dict__ | {"output_dir": tmp_path})) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"hypotheses": [{"better": "focal", "then": "ce"}]}, "must be dict"),
+        ({"hypotheses": ["focal > ce"]}, "must be dict"),
+        ({"hypotheses": [{"better": "focal", "than": "ohem"}]}, "no variant 'ohem'"),
+        ({"hypotheses": [{"better": "ce", "than": "ce"}]}, "with itself"),
+        ({"hypotheses": [{"better": "ce", "than": "focal", "metric": "mAP"}]}, "no metric 'mAP'"),
+        ({"hypotheses": [{"better": "ce", "than": "focal", "p": 1}]}, "nothing takes"),
+        ({"metrics": ["AP", "AR"]}, "no metric 'AR'"),
+        ({"paper": {"ohem": {"AP": 32.8, "source": "table 1d"}}}, "no variant 'ohem'"),
+        ({"paper": {"focal": {"AP": 34.0}}}, "source="),
+        ({"paper": {"focal": {"AP": "34", "source": "x"}}}, "must be numbers"),
+    ],
+)
+def test_a_study_that_asks_what_cannot_be_answered_is_refused(planted, tmp_path, content, message):
+    base = {"base": planted[0].base, "variants": {"focal": [], "ce": []}}
+    (tmp_path / "study.py").write_text(f"study = {base | content!r}")
+    with pytest.raises(ConfigError, match=message):
+        load_study(tmp_path / "study.py")
+
+
+def test_hypotheses_about_variants_that_do_not_run_are_left_out_aloud(planted, tmp_path, caplog):
+    path = planted[0].output_dir.parent / "study.py"
+    study = load_study(path, only=["focal", "ce"])
+    assert [str(h) for h in study.hypotheses] == ["focal is better than ce in AP"]
+    assert "ce is better than broken in AP50" in caplog.text
+    study = study.__class__(**study.__dict__ | {"output_dir": tmp_path})
+    assert "Not asked" in write_report(study, planted[1], num_images=0).read_text()

@@ -1,0 +1,200 @@
+"""The rule by which a study calls two variants different: against closed forms, and on simulated studies."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+from simulation import simulate_images, simulate_metrics
+
+from retina_plugin.study.execution.results import RunResult
+from retina_plugin.study.spec.hypothesis import Hypothesis
+from retina_plugin.study.statistics.estimate import correct_holm, estimate
+from retina_plugin.study.statistics.measurements import Measurements, tabulate_runs
+from retina_plugin.study.statistics.verdict import judge
+
+B_BETTER = [Hypothesis("b", "a")]
+
+
+def result(variant, seed, ap, error="", **more):
+    metrics = {} if error else {"bbox/AP": ap, "bbox/APl": math.nan}
+    metrics |= {f"bbox/{key}": value for key, value in more.items()}
+    return RunResult(variant, seed, "nowhere", 1.0, metrics, error)
+
+
+def study(a, b):
+    runs = [result("a", seed, ap) for seed, ap in enumerate(a)]
+    return Measurements(runs + [result("b", seed, ap) for seed, ap in enumerate(b)])
+
+
+def test_without_images_it_is_the_paired_t_test():
+    a, b = [30.0, 35.0, 33.0, 31.0], [32.0, 35.5, 37.0, 31.5]
+    difference = study(a, b).difference("b", "a", "AP")
+    theirs = stats.ttest_rel(b, a)
+    assert difference.p_value == pytest.approx(theirs.pvalue)
+    interval = theirs.confidence_interval(0.95)
+    assert (difference.low, difference.high) == pytest.approx(tuple(interval))
+    assert difference.spread == pytest.approx(np.std(np.subtract(b, a), ddof=1))
+
+
+def test_three_seeds_that_agree_by_luck_are_not_believed():
+    lucky = estimate([0.50, 0.51, 0.49])
+    assert stats.ttest_1samp([0.50, 0.51, 0.49], 0).pvalue < 0.001 < 0.05 < lucky.p_value
+    half = stats.t.ppf(0.975, 2) * 0.35 / math.sqrt(3)
+    assert lucky.high - lucky.mean == pytest.approx(half)
+
+
+def resampled_means(rng, of_image):
+    """A mean over images stands for AP, since the variance of a mean is known: (B,) of resampled images."""
+    size = len(of_image)
+    return rng.multinomial(size, np.full(size, 1 / size), 20000) / size @ of_image
+
+
+def test_the_standard_error_over_images_has_its_closed_form():
+    rng = np.random.default_rng(0)
+    of_image = rng.normal(0, 30, 200)
+    value = estimate(
+        np.full(3, of_image.mean()), np.tile(resampled_means(rng, of_image), (3, 1)), 200
+    )
+    error = of_image.std() / math.sqrt(200)
+    assert value.high - value.mean == pytest.approx(error * stats.t.ppf(0.975, 199), rel=0.02)
+
+
+@pytest.mark.parametrize("num_seeds", [3, 4])
+def test_the_variances_over_seeds_and_images_add_up(num_seeds):
+    rng = np.random.default_rng(1)
+    of_seed, of_image = np.linspace(-6, 6, num_seeds), rng.normal(0, 120, 200)
+    draws = of_seed[:, None] + resampled_means(rng, of_image)
+    value = estimate(of_seed + of_image.mean(), draws, 200)
+    seeds, images = of_seed.var(ddof=1) / num_seeds, of_image.var() / 200
+    freedom = (seeds + images) ** 2 / (seeds**2 / (num_seeds - 1) + images**2 / 199)
+    expected = math.sqrt(seeds + images) * stats.t.ppf(0.975, freedom)
+    assert value.high - value.mean == pytest.approx(expected, rel=0.01)
+
+
+def test_the_interval_leaves_out_0_when_p_is_below_a_twentieth():
+    rng = np.random.default_rng(1)
+    decided = []
+    for _ in range(300):
+        values = rng.normal(rng.uniform(0, 6), 1, 3)
+        value = estimate(values, values[:, None] + rng.normal(0, rng.uniform(0, 2), 200), 50)
+        decided.append(value.p_value < 0.05)
+        assert decided[-1] == (value.low > 0 or value.high < 0)
+    assert 50 < sum(decided) < 250
+
+
+def test_one_seed_speaks_of_its_images_only():
+    value = estimate([2.0], np.random.default_rng(0).normal(2, 1, (1, 1000)), 80)
+    assert math.isnan(value.p_value) and math.isnan(value.spread)
+    assert value.high - value.mean == pytest.approx(2, abs=0.15)
+    assert math.isnan(estimate([2.0]).low) and math.isnan(estimate([2.0, math.nan]).mean)
+
+
+def test_runs_that_never_differ_are_not_different():
+    (verdict,) = judge(study([30.0, 31.0, 32.0], [30.0, 31.0, 32.0]), B_BETTER)
+    assert verdict.outcome == "not distinguishable" and verdict.p_corrected == 1
+
+
+def test_holm_steps_down():
+    assert correct_holm([0.01, 0.04, math.nan, 0.03]) == pytest.approx(
+        [0.03, 0.06, math.nan, 0.06], nan_ok=True
+    )
+    assert correct_holm([0.6, 0.7]) == [1.0, 1.0] and correct_holm([]) == []
+
+
+def test_rows_pair_runs_by_seed():
+    runs = [result("a", 0, 30.0), result("b", 0, 28.0), result("a", 1, 34.0), result("b", 1, 31.0)]
+    runs += [result("b", 2, 99.0), result("a", 2, 0, error="killed")]
+    first, second = tabulate_runs(Measurements(runs), ["a", "b"], "a", ["AP", "APl", "AP75"])
+    assert (first.variant, first.num_runs, first.level["AP"].mean) == ("a", 2, 32.0)
+    assert first.level["AP"].spread == pytest.approx(math.sqrt(8)) and not first.difference
+    assert second.difference["AP"].mean == -2.5  # seed 2 has no partner
+    assert math.isnan(second.level["APl"].mean) and math.isnan(second.level["AP75"].mean)
+
+
+def test_each_metric_of_a_table_is_corrected_for_its_variants():
+    m = simulate_metrics(np.random.default_rng(0), effect=5.0, names=("a", "b", "c"))
+    _, b, c = tabulate_runs(m, ["a", "b", "c"], "a", ["AP"])
+    raw = [row.difference["AP"].p_value for row in (b, c)]
+    assert [row.p_corrected["AP"] for row in (b, c)] == pytest.approx(correct_holm(raw))
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "outcome", "words"),
+    [
+        ([30, 31, 32], [34, 35.5, 36], "better", ("b is better than a in AP, by 4.2", "other seeds, on these test")),
+        ([34, 35.5, 36], [30, 31, 32], "worse", ("b is worse than a in AP, by 4.2", "−4.2, 95 % interval")),
+        ([30, 31, 32], [31, 30, 33], "not distinguishable", ("cannot be ruled out", "more seeds")),
+        ([30], [34], "no verdict", ("nothing follows for the two configs", "Two seeds", "+4.0 AP")),
+        ([], [34], "no verdict", ("No seed has a finished run of both",)),
+        ([math.nan] * 3, [34, 34, 34], "no verdict", ("Not every run has AP",)),
+    ],
+)  # fmt: skip
+def test_verdicts_say_what_follows(a, b, outcome, words):
+    (verdict,) = judge(study(a, b), B_BETTER)
+    assert verdict.outcome == outcome
+    for part in words:
+        assert part in f"{verdict.headline} {verdict.text}"
+
+
+def test_an_effect_that_does_not_survive_the_correction_says_so():
+    hypotheses = [Hypothesis("b", "a"), Hypothesis("a", "b"), *[Hypothesis("b", "a")] * 6]
+    verdict = judge(study([30, 31, 32], [33, 35, 35]), hypotheses)[0]
+    assert verdict.difference.p_value < 0.05 <= verdict.p_corrected
+    assert verdict.outcome == "not distinguishable" and "many comparisons" in verdict.text
+    assert "corrected for 8 comparisons" in verdict.text
+
+
+def calls(simulate, effect, variants=("a", "b"), number=100, **settings):
+    """How many of the simulated studies call the first variant and another one different."""
+    hypotheses = [Hypothesis(v, "a") for v in variants[1:]]
+    found = 0
+    for i in range(number):
+        verdicts = judge(simulate(np.random.default_rng([3, i]), effect, **settings), hypotheses)
+        found += any(v.outcome in ("better", "worse") for v in verdicts)
+    return found
+
+
+def test_simulated_studies_from_results_by_image():
+    """From simulated detections through resampling to the verdict: 3 seeds, 80 images, .6 AP from seed to seed."""
+    null, effect = calls(simulate_images, 0.0), calls(simulate_images, 3.0)
+    print(f"called different: the same variant twice {null} of 100, 3 AP apart {effect} of 100")
+    assert null <= 5 and effect >= 80
+
+
+@pytest.mark.parametrize("spread", [0.5, 0.7])
+def test_simulated_studies_from_ap_alone(spread):
+    """From simulated AP through the verdict: 3 seeds, no images."""
+    null = calls(simulate_metrics, 0.0, spread=spread)
+    effect = calls(simulate_metrics, 3.0, spread=spread)
+    print(f"spread {spread}: the same variant twice {null} of 100, 3 AP apart {effect} of 100")
+    assert null <= 5 and effect >= 80
+
+
+def test_the_rate_of_false_calls_holds_for_any_spread_and_many_variants():
+    """At most 5 % in expectation: 1000 studies leave 5.0 ± 0.7 % (one standard deviation) for an exact test."""
+    for spread in (0.1, 0.6, 5.0):
+        rate = calls(simulate_metrics, 0.0, number=1000, spread=spread) / 1000
+        assert rate < 0.065, spread
+    names = ("a", "b", "c", "d", "e")
+    rate = calls(simulate_metrics, 0.0, names, number=1500, spread=5.0, names=names) / 1500
+    print(f"four variants at once: {rate:.1%} with any false call")
+    assert rate < 0.065
+
+
+def test_other_test_images_are_not_promised_by_seeds_alone():
+    """Variants that differ on these images by chance, and not on others: seeds agree, images do not."""
+    false_by_seeds = false_by_both = 0
+    for i in range(400):
+        rng = np.random.default_rng([5, i])
+        by_image = rng.normal(0, 8, 80) + rng.normal(
+            0, 2, (3, 80)
+        )  # AP of a difference, image by image
+        draws = rng.multinomial(80, np.full(80, 1 / 80), 200) / 80
+        values = by_image.mean(axis=1)
+        false_by_seeds += estimate(values).p_value < 0.05
+        false_by_both += estimate(values, by_image @ draws.T, 80).p_value < 0.05
+    print(
+        f"false calls on other images: by seeds {false_by_seeds}, by seeds and images {false_by_both} of 400"
+    )
+    assert false_by_both <= 0.065 * 400 < 0.15 * 400 < false_by_seeds
