@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ __all__ = [
     "find_weights",
     "iteration_checkpoint",
     "iteration_checkpoints",
+    "iterations_done",
     "last_evaluation",
     "read_metrics",
 ]
@@ -73,3 +76,14 @@ def last_evaluation(run_dir: str | Path) -> dict[str, Any]:
     """The line of metrics.json with the last evaluation; empty if there was none."""
     evaluations = [m for m in read_metrics(run_dir) if any(k.startswith("bbox/") for k in m)]
     return evaluations[-1] if evaluations else {}
+
+
+def iterations_done(run_dir: str | Path, tail: int = 8192) -> int:
+    """Iterations that metrics.json tells of, read from its last `tail` bytes; 0 if it cannot be read."""
+    try:
+        with Path(run_dir, METRICS).open("rb") as f:
+            f.seek(max(0, os.fstat(f.fileno()).st_size - tail))
+            found = re.findall(rb'"iteration": (\d+)[,}]', f.read())
+    except OSError:
+        return 0
+    return int(found[-1]) + 1 if found else 0

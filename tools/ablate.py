@@ -2,22 +2,22 @@
 """Train the variants of a study over its seeds, each run in a process of its own, and write one report."""
 
 import argparse
-import runpy
-from pathlib import Path
 
-_SERVER = Path(__file__).parents[1] / "retina_plugin/study/execution/server.py"
+from retina_plugin.commands.ablate import ablate
+from retina_plugin.engine.cli import exit_with, parse_with_overrides
+from retina_plugin.study import build_executor, load_study
 
 
 def main() -> None:
     """Run the study that the command line names."""
-    from retina_plugin.engine.cli import parse_with_overrides
-    from retina_plugin.study import build_executor, load_study, report_outcome, run_study
-
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--study", required=True, metavar="FILE", help="defines study = dict(...)")
     parser.add_argument("--seeds", nargs="+", type=int, help="instead of the study's")
     parser.add_argument("--only", nargs="+", metavar="VARIANT", help="train these variants only")
     parser.add_argument("--output", metavar="DIR", help="instead of the study's folder")
+    parser.add_argument(
+        "--report-only", action="store_true", help="report the runs that are there, train nothing"
+    )
     parser.add_argument("--num-images", type=int, default=4, help="pictures in the report")
     parser.add_argument(
         "--match-scale",
@@ -35,11 +35,8 @@ def main() -> None:
     executor = build_executor(
         args.executor, args.jobs, args.address, args.cpus_per_run, args.gpus_per_run
     )
-    report_outcome(study, run_study(study, executor), args.num_images)
+    ablate(study, executor, args.num_images, args.report_only)
 
 
 if __name__ == "__main__":
-    runpy.run_path(str(_SERVER))["start_server"]()
-    from retina_plugin.engine.cli import exit_with  # imports torch while the server does
-
     exit_with(main)

@@ -29,6 +29,7 @@ from .detectron2_hooks import (
     PeriodicWriter,
     VisualizeDetections,
 )
+from .memory_usage import MemoryUsage
 
 __all__ = ["build_hooks", "build_last_hooks", "build_writers", "check_periods"]
 
@@ -57,6 +58,7 @@ def build_hooks(
     shows = comm.is_main_process() and train.vis_period
     return [
         hooks.IterationTimer(),
+        MemoryUsage(),
         hooks.LRScheduler(scheduler=instantiate(cfg.lr_multiplier)),
         hooks.EvalHook(train.eval_period, test),
         BestCheckpointer(train.eval_period, best, **train.best_checkpointer),

@@ -11,9 +11,12 @@ from typing import Any
 from detectron2.engine import HookBase
 from detectron2.utils.events import EventWriter
 
+from .memory_usage import MEMORY_METRIC
+
 __all__ = ["TIMES", "MetricsMemory", "cut_metrics"]
 
-TIMES = ("time", "data_time", "rank_data_time", "eta_seconds")  # of this process, not of the run
+# of this process, not of the run
+TIMES = ("time", "data_time", "rank_data_time", "eta_seconds", MEMORY_METRIC)
 _WINDOW = 20  # iterations that Detectron2's writers smooth over
 
 

@@ -1,1 +1,1 @@
-"""Which runs a study has, where they run, and what is known of them already."""
+"""Which runs a study has, where they run, and what is known about them already."""

@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
-from multiprocessing import connection
 from typing import Protocol
 
 from ...config import ConfigError
-from .job import Job, Outcome
-from .processes import RunProcess, count_cores
+from .job import Job, RunEnd
+from .run_process import RunProcess
+from .threads import count_cores, threads_per_run
 
-__all__ = ["Executor", "LocalExecutor", "build_executor", "threads_per_run"]
+__all__ = ["Executor", "LocalExecutor", "build_executor"]
+
+_LOOK_PERIOD = 0.1  # seconds between looks at processes
 
 
 class Executor(Protocol):
-    """Runs jobs, somewhere. `threads` is how many CPU threads each of them has."""
+    """Executes jobs. `threads` is the number of CPU threads of each."""
 
     threads: int
 
     def submit(self, jobs: Sequence[Job]) -> None:
         """Queue jobs; they start in this order."""
 
-    def poll(self, seconds: float) -> list[tuple[Job, Outcome]]:
-        """Wait up to so long, and give what has ended since the last call."""
-
-    def has_room(self) -> bool:
-        """Whether one more could run at once, and none waits."""
+    def poll(self, seconds: float) -> list[tuple[Job, RunEnd]]:
+        """Wait up to `seconds`, and return the jobs that ended since the last call."""
 
     def stop(self) -> None:
-        """Drop what waits, ask what runs to save a checkpoint and leave, and wait until it has."""
+        """Drop queued jobs, ask running ones to save a checkpoint and leave, and wait until they have."""
 
 
 def build_executor(
@@ -43,7 +41,7 @@ def build_executor(
     """The executor "local" with `jobs` runs at once, or "ray" with `cpus_per_run` and `gpus_per_run`.
 
     Raises:
-        ConfigError: if a number is out of range, or ray is not installed.
+        ConfigError: if a number is out of range, or Ray is not installed.
     """
     if jobs < 1 or cpus_per_run < 1 or gpus_per_run < 0:
         raise ConfigError("--jobs and --cpus-per-run must be 1 or more, --gpus-per-run 0 or more")
@@ -54,44 +52,37 @@ def build_executor(
     return RayExecutor(address, cpus_per_run, gpus_per_run)
 
 
-def threads_per_run(share: int) -> int:
-    """OMP_NUM_THREADS if that is set, otherwise `share`."""
-    return int(os.environ.get("OMP_NUM_THREADS", "").partition(",")[0] or max(1, share))
-
-
 class LocalExecutor:
-    """Processes of this machine, `jobs` at once, which share its cores."""
+    """Processes on this machine, `jobs` at once, which share its cores."""
 
     def __init__(self, jobs: int = 1) -> None:
         self.threads = threads_per_run(count_cores() // jobs)
         self._jobs = jobs
-        self._waiting: list[Job] = []
+        self._queued: list[Job] = []
         self._active: list[RunProcess] = []
 
     def submit(self, jobs: Sequence[Job]) -> None:
-        self._waiting += jobs
+        self._queued += jobs
 
-    def poll(self, seconds: float) -> list[tuple[Job, Outcome]]:
-        self._start()
-        connection.wait([run.sentinel for run in self._active], seconds)
-        return self._ended()
-
-    def has_room(self) -> bool:
-        return not self._waiting and len(self._active) < self._jobs
+    def poll(self, seconds: float) -> list[tuple[Job, RunEnd]]:
+        end = time.monotonic() + seconds
+        while True:
+            while self._queued and len(self._active) < self._jobs:
+                self._active.append(RunProcess(self._queued.pop(0)))
+            if (ended := self._ended()) or time.monotonic() > end:
+                return ended
+            time.sleep(_LOOK_PERIOD)
 
     def stop(self) -> None:
-        self._waiting.clear()
+        self._queued.clear()
         for run in self._active:
             run.ask_to_leave()
+        self._active = [run for run in self._active if run.has_started]
         while self._active:
             self._ended()
-            time.sleep(0.1)
+            time.sleep(_LOOK_PERIOD)
 
-    def _start(self) -> None:
-        while self._waiting and len(self._active) < self._jobs:
-            self._active.append(RunProcess(self._waiting.pop(0)))
-
-    def _ended(self) -> list[tuple[Job, Outcome]]:
+    def _ended(self) -> list[tuple[Job, RunEnd]]:
         polled = [(run, run.poll()) for run in self._active]
-        self._active = [run for run, outcome in polled if outcome is None]
-        return [(run.job, outcome) for run, outcome in polled if outcome is not None]
+        self._active = [run for run, end in polled if end is None]
+        return [(run.job, end) for run, end in polled if end is not None]

@@ -1,50 +1,54 @@
-"""One run of a study as something to hand to a process, here or on another machine."""
+"""One run of a study: what to train, where, and how its last start ended."""
 
 from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from ...files import write_json
-from .fingerprint import RunFacts, changes, digest_of
+from detectron2.config import LazyConfig
+from omegaconf import DictConfig
 
-__all__ = ["Job", "Outcome", "known_outcome", "what_changed", "write_outcome"]
+from ...config import ConfigError, load_config
+from ...files import write_json, written_in_full
+from .fingerprint import RunFacts, changes, fingerprint_of
+
+__all__ = ["FACTS", "RESULT", "Job", "RunEnd", "known_end", "what_changed", "write_end"]
 
 FACTS, RESULT = "facts.json", "result.json"  # in the run folder
 
 
 @dataclass(frozen=True)
 class Job:
-    """What to train, and where.
+    """One run of a study.
 
-    `base` and `overrides` are for the folder `cwd`; `facts` are what the run is known by.
+    Attributes:
+        variant: name of the variant.
+        seed: of the run.
+        run_dir: the run folder, absolute.
+        config: the resolved config of the run; every stage of a study reads this one.
+        facts: everything that the numbers of the run follow from.
+        threads: CPU threads of the run.
+        cwd: the working directory that relative paths of the config refer to.
     """
 
     variant: str
     seed: int
     run_dir: Path
-    base: str
-    overrides: tuple[str, ...]
-    facts: RunFacts
-    max_iter: int
+    config: DictConfig = field(repr=False, compare=False)
+    facts: RunFacts = field(repr=False)
     threads: int
     cwd: Path
 
     @property
-    def digest(self) -> str:
-        """The facts as one short text."""
-        return digest_of(self.facts)
-
-    @property
-    def arguments(self) -> list[str]:
-        """Those of tools/train_net.py."""
-        return ["--config-file", self.base, *self.overrides]
+    def fingerprint(self) -> str:
+        """The facts as one short string."""
+        return fingerprint_of(self.facts)
 
     @property
     def key(self) -> tuple[str, int]:
-        """Which of the study it is."""
+        """Variant and seed."""
         return self.variant, self.seed
 
     @property
@@ -52,17 +56,45 @@ class Job:
         """For messages."""
         return f"{self.variant}, seed {self.seed}"
 
-    def beside(self, suffix: str) -> Path:
-        """A file beside the run folder, such as seed0.log, which stays when the folder is moved."""
+    @property
+    def max_iter(self) -> int:
+        """Iterations of the whole run."""
+        return self.config.train.max_iter
+
+    @property
+    def config_file(self) -> Path:
+        """The file that the run's process reads its config from."""
+        return self.sibling_path(".yaml")
+
+    def sibling_path(self, suffix: str) -> Path:
+        """A file next to the run folder, such as seed0.log, which stays in place when the folder is moved."""
         return self.run_dir.with_name(self.run_dir.name + suffix)
+
+    def write_config(self) -> None:
+        """Write `config_file`.
+
+        Raises:
+            ConfigError: if YAML cannot hold the config, as with a class that is defined in a config file.
+            OSError: if the file cannot be written.
+        """
+        self.run_dir.parent.mkdir(parents=True, exist_ok=True)
+        with written_in_full(self.config_file) as partial:
+            LazyConfig.save(self.config, str(partial))
+        try:
+            load_config(self.config_file)
+        except ConfigError as e:
+            raise ConfigError(
+                f"the config of {self.name} cannot be written as YAML: {e}. Move classes and functions that a config "
+                "file defines into a module that Python can import"
+            ) from e
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """How a run ended. `error` is empty if it trained to its end.
+class RunEnd:
+    """How the last start of a run ended. `error` is empty if it trained to its end.
 
-    Minutes add up over interruptions; of a run that was killed, its last seconds are not known. The peak is what
-    tensors took of the GPU, or without one the memory of the training process, not counting those that load images.
+    Minutes add up over interruptions. `peak_memory_mb` is the peak that tensors took of the GPU or, without one, the
+    peak of the training process without its loading processes; NaN if unknown.
     """
 
     digest: str
@@ -71,21 +103,21 @@ class Outcome:
     peak_memory_mb: float = math.nan
 
 
-def known_outcome(job: Job) -> Outcome | None:
+def known_end(job: Job) -> RunEnd | None:
     """What the run folder says about this very run; None if it says nothing."""
     path = job.run_dir / RESULT
     if not path.is_file():
         return None
-    outcome = Outcome(**json.loads(path.read_text()))
-    return outcome if outcome.digest == job.digest else None
+    end = RunEnd(**json.loads(path.read_text()))
+    return end if end.digest == job.fingerprint else None
 
 
-def write_outcome(job: Job, outcome: Outcome) -> None:
-    """Leave `outcome` in the run folder."""
-    write_json(job.run_dir / RESULT, asdict(outcome))
+def write_end(job: Job, end: RunEnd) -> None:
+    """Write `end` into the run folder."""
+    write_json(job.run_dir / RESULT, asdict(end))
 
 
 def what_changed(job: Job) -> list[str]:
-    """Why the run that is in the run folder is not this one; empty if it is, or if there is none."""
+    """How the run in the run folder differs from this one; empty if it does not, or if there is none."""
     path = job.run_dir / FACTS
     return changes(json.loads(path.read_text()), job.facts) if path.is_file() else []

@@ -1,26 +1,24 @@
-"""How far a study is: one bar at a terminal, one line per run elsewhere too."""
+"""How far a study is: a bar on a terminal, and a line for every run that ends."""
 
 from __future__ import annotations
 
-import os
-import re
 import sys
 import time
 from collections.abc import Iterable
-from pathlib import Path
 
 from tqdm import tqdm
 
-from .job import Job, Outcome
+from ...run_folder import iterations_done
+from .job import Job, RunEnd
 
 __all__ = ["Progress"]
 
 
 class Progress:
-    """Counts iterations of all runs. Time per iteration includes evaluations and whatever else runs do."""
+    """Counts the iterations of all runs. The time per iteration includes evaluations and everything else runs do."""
 
     def __init__(self, jobs: Iterable[Job], finished: Iterable[Job]) -> None:
-        """`finished` are those of `jobs` that an earlier start has done; they do not count for the speed."""
+        """`finished`: those of `jobs` that an earlier start completed; they do not count in the speed."""
         jobs, finished = list(jobs), list(finished)
         self._num_runs, self._num_ended = len(jobs), len(finished)
         self._total, self._done = (sum(job.max_iter for job in x) for x in (jobs, finished))
@@ -31,27 +29,27 @@ class Progress:
             initial=self._initial,
             desc="study",
             unit="it",
-            smoothing=0,  # evaluations come in lumps
-            disable=None,  # where there is no terminal
+            smoothing=0,  # evaluations make the speed uneven
+            disable=None,  # no bar without a terminal
         )
 
     def show(self, under_way: Iterable[Job]) -> None:
-        """Bring the bar to where the runs are."""
+        """Update the bar."""
         self._now = self._done + sum(_reached(job) for job in under_way)
         self._bar.update(max(0, self._now - self._bar.n))
 
-    def end_of(self, job: Job, outcome: Outcome) -> None:
-        """Say how a run ended, and when the study is likely to."""
-        reached = _reached(job) if outcome.error else job.max_iter
-        self._total -= job.max_iter - reached  # what a failed run leaves undone
+    def end_of(self, job: Job, end: RunEnd) -> None:
+        """Print how a run ended, and when the study will probably end."""
+        reached = _reached(job) if end.error else job.max_iter
+        self._total -= job.max_iter - reached  # a failed run leaves these undone
         self._done += reached
         self._num_ended += 1
-        how = f"failed: {outcome.error}" if outcome.error else f"{outcome.minutes:.1f} minutes"
+        how = f"failed: {end.error}" if end.error else f"{end.minutes:.1f} minutes"
         text = f"{self._num_ended}/{self._num_runs} {job.name}: {how}{self._rest()}"
         tqdm.write(text, file=sys.stderr)
 
     def close(self) -> None:
-        """Leave the bar as it is."""
+        """End the bar."""
         self._bar.close()
 
     def _rest(self) -> str:
@@ -62,12 +60,5 @@ class Progress:
         return f"; the study ends in about {minutes:.1f} minutes"
 
 
-def _reached(job: Job, tail: int = 8192) -> int:
-    """Iterations that metrics.json tells of; 0 if it cannot be read, as while a run folder is moved."""
-    try:
-        with Path(job.run_dir, "metrics.json").open("rb") as f:
-            f.seek(max(0, os.fstat(f.fileno()).st_size - tail))
-            found = re.findall(rb'"iteration": (\d+)[,}]', f.read())
-    except OSError:
-        return 0
-    return min(int(found[-1]) + 1, job.max_iter) if found else 0
+def _reached(job: Job) -> int:
+    return min(iterations_done(job.run_dir), job.max_iter)

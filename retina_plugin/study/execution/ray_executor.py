@@ -6,9 +6,9 @@ import time
 from collections.abc import Sequence
 
 from ...config import ConfigError
-from .executors import threads_per_run
-from .job import Job, Outcome
-from .processes import RunProcess
+from .job import Job, RunEnd
+from .run_process import RunProcess
+from .threads import threads_per_run
 
 __all__ = ["RayExecutor"]
 
@@ -17,18 +17,18 @@ _PATIENCE = 120.0  # seconds that runs have to save a checkpoint when the study 
 
 
 class RayExecutor:
-    """One task per run. A run whose worker dies is tried again, and goes on from its last checkpoint.
+    """One Ray task per run. A run whose worker died is started again, and continues from its last checkpoint.
 
-    All machines have the same retina_plugin, and see the study's folder and the data under the same paths.
+    All machines need the same retina_plugin, and the study's folder and the data under the same paths.
     """
 
     def __init__(
         self, address: str | None = None, cpus_per_run: int = 1, gpus_per_run: float = 0
     ) -> None:
-        """Join the cluster at `address`, "auto" for the one of this machine, or start one here.
+        """Join the cluster at `address` ("auto": the one on this machine), or start one here if it is None.
 
         Raises:
-            ConfigError: if ray is not installed, or there is no cluster at `address`.
+            ConfigError: if Ray is not installed, or there is no cluster at `address`.
         """
         try:
             import ray
@@ -39,22 +39,18 @@ class RayExecutor:
         except (ConnectionError, ray.exceptions.RayError) as e:
             raise ConfigError(f"--address {address}: {str(e).splitlines()[0]}") from e
         self._ray = ray
-        self._task = ray.remote(num_cpus=cpus_per_run, num_gpus=gpus_per_run, max_retries=_RETRIES)(
-            _run
-        )
+        resources = {"num_cpus": cpus_per_run, "num_gpus": gpus_per_run}
+        self._task = ray.remote(**resources, max_retries=_RETRIES)(_run)
         self.threads = threads_per_run(cpus_per_run)
         self._pending: dict[object, Job] = {}
 
     def submit(self, jobs: Sequence[Job]) -> None:
         self._pending |= {self._task.remote(job): job for job in jobs}
 
-    def poll(self, seconds: float) -> list[tuple[Job, Outcome]]:
+    def poll(self, seconds: float) -> list[tuple[Job, RunEnd]]:
         handles = list(self._pending)
         done, _ = self._ray.wait(handles, num_returns=len(handles), timeout=seconds)
-        return [(job := self._pending.pop(handle), self._outcome(handle, job)) for handle in done]
-
-    def has_room(self) -> bool:
-        return not self._pending  # what is free on which machine is Ray's to know
+        return [(job := self._pending.pop(handle), self._end(handle, job)) for handle in done]
 
     def stop(self) -> None:
         for handle in self._pending:
@@ -63,25 +59,25 @@ class RayExecutor:
             list(self._pending), num_returns=max(1, len(self._pending)), timeout=_PATIENCE
         )
 
-    def _outcome(self, handle: object, job: Job) -> Outcome:
+    def _end(self, handle: object, job: Job) -> RunEnd:
         try:
-            outcome = self._ray.get(handle)
+            end = self._ray.get(handle)
         except self._ray.exceptions.RayError as e:
-            return Outcome(job.digest, error=f"Ray: {str(e).strip().splitlines()[-1]}")
-        if not outcome.error and not job.run_dir.is_dir():
+            return RunEnd(job.fingerprint, error=f"Ray: {str(e).strip().splitlines()[-1]}")
+        if not end.error and not job.run_dir.is_dir():
             error = f"{job.run_dir} is on another machine: put --output where all machines see it"
-            return Outcome(job.digest, error=error)
-        return outcome
+            return RunEnd(job.fingerprint, error=error)
+        return end
 
 
-def _run(job: Job) -> Outcome:
+def _run(job: Job) -> RunEnd:
     run = RunProcess(job)
     try:
-        while (outcome := run.poll()) is None:
+        while (end := run.poll()) is None:
             time.sleep(0.2)
-    finally:  # Ray cancels with a KeyboardInterrupt
-        if run.poll() is None:
-            run.ask_to_leave()
-            while run.poll() is None:
-                time.sleep(0.1)
-    return outcome
+    except BaseException:  # Ray cancels with a KeyboardInterrupt
+        run.ask_to_leave()
+        while run.has_started and run.poll() is None:
+            time.sleep(0.1)
+        raise
+    return end

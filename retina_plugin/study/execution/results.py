@@ -1,11 +1,16 @@
-"""Numbers out of run folders: metrics.json."""
+"""What the runs of a study gave."""
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass
 
-METRICS = ("AP", "AP50", "AP75", "APs", "APm", "APl")
+from ...run_folder import last_evaluation
+from ..spec.study import Study
+from .job import RESULT, Job, RunEnd
+
+__all__ = ["RunResult", "found_results", "result_of"]
 
 
 @dataclass(frozen=True)
@@ -23,3 +28,34 @@ class RunResult:
     def value(self, metric: str) -> float:
         """A metric in percent; NaN where there is none."""
         return float(self.metrics.get(f"bbox/{metric}", math.nan))
+
+
+def result_of(study: Study, job: Job, end: RunEnd) -> RunResult:
+    """The result of a run that ended."""
+    return _result(study, job.variant, job.seed, end)
+
+
+def found_results(study: Study) -> list[RunResult]:
+    """The results that lie in a study's folder, whichever code, config and data made them; nothing is trained."""
+    results = []
+    for seed in study.seeds:
+        for variant in study.variants:
+            path = study.run_dir(variant.name, seed) / RESULT
+            end = RunEnd("", error=f"{path} does not exist: the run has not ended")
+            if path.is_file():
+                end = RunEnd(**json.loads(path.read_text()))
+            results.append(_result(study, variant.name, seed, end))
+    return results
+
+
+def _result(study: Study, variant: str, seed: int, end: RunEnd) -> RunResult:
+    run_dir = study.run_dir(variant, seed)
+    return RunResult(
+        variant=variant,
+        seed=seed,
+        run_dir=str(run_dir),
+        minutes=end.minutes,
+        metrics={} if end.error else last_evaluation(run_dir),
+        error=end.error,
+        memory_mb=end.peak_memory_mb,
+    )

@@ -1,4 +1,4 @@
-"""Runs a study: what is done already is kept, and one run that fails takes no other with it."""
+"""Runs a study in three steps: prepare, run, measure. The report is the fourth."""
 
 from __future__ import annotations
 
@@ -9,74 +9,73 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from ...run_folder import last_evaluation
 from ..spec.study import Study
 from .executors import Executor, LocalExecutor
-from .job import Job, Outcome, known_outcome, what_changed
-from .plan import Plan, plan_jobs
+from .job import RunEnd, known_end, what_changed
+from .prepare import Prepared, measure, prepare
 from .progress import Progress
-from .results import RunResult
+from .results import RunResult, result_of
 
 __all__ = ["run_study"]
 
-_TICK = 0.5  # seconds between looks at what has ended
+_TICK = 0.5  # seconds between updates of the progress bar
+Ends = dict[tuple[str, int], RunEnd]
 
 
 def run_study(study: Study, executor: Executor | None = None) -> list[RunResult]:
     """Train every variant with every seed; the results seed by seed, in the order of the variants.
 
-    A run that ended with the same config, data, code and number of threads is not repeated; one that was interrupted
-    or has failed goes on from its last checkpoint; one that is another now is trained again after saying so, and the
-    earlier one is moved aside. A run that fails is reported, and the others go on.
+    A finished run is reused if config, data, code and thread count are unchanged. An interrupted or failed one
+    continues from its last checkpoint. If anything has changed, the run is trained again: the terminal says what
+    changed, and the earlier run is moved aside. A run that fails is reported, and the others go on.
 
     Args:
         study: what to run.
         executor: where; by default on this machine, one run after another.
 
     Raises:
-        ConfigError, DataError: before any training, for what cannot be used.
-        KeyboardInterrupt, SystemExit: on Ctrl-C or SIGTERM, when all runs have saved a checkpoint and left.
+        ConfigError, DataError: before any training, for a config or data that cannot be used.
+        KeyboardInterrupt, SystemExit: on Ctrl-C or SIGTERM, after all runs have saved a checkpoint and left.
     """
     executor = executor or LocalExecutor()
-    with _leaving_on_sigterm():
-        plan = plan_jobs(study, executor.threads)
-        known = {job.key: known_outcome(job) for job in plan.jobs}
-        done = {key: o for key, o in known.items() if o is not None and not o.error}
-        outcomes = _execute(executor, plan, done | plan.failed)
-    return [_result(study, job, outcomes[job.key]) for job in plan.jobs]
+    with _sigterm_unwinds():
+        prepared = prepare(study, executor.threads)
+        ends = run(prepared, executor)
+        measure(study, prepared)
+    return [result_of(study, job, ends[job.key]) for job in prepared.jobs]
 
 
-def _execute(executor: Executor, plan: Plan, known: dict[Any, Outcome]) -> dict[Any, Outcome]:
-    """Run what has no outcome yet; the outcomes of all."""
-    rest, outcomes = [job for job in plan.jobs if job.key not in known], dict(known)
+def run(prepared: Prepared, executor: Executor) -> Ends:
+    """Execute every job that has not finished yet; how each ended."""
+    known = {job.key: known_end(job) for job in prepared.jobs}
+    ends = {key: end for key, end in known.items() if end is not None and not end.error}
+    ends |= prepared.failed
+    rest = [job for job in prepared.jobs if job.key not in ends]
     for job in rest:
         if changed := what_changed(job):
-            print(f"{job.name} runs again, the earlier run is kept beside it: {_list(changed)}")
-    progress = Progress(plan.jobs, [job for job in plan.jobs if job.key in known])
+            print(f"{job.name} runs again, and the earlier run is kept: {_first_of(changed)}")
+    progress = Progress(prepared.jobs, [job for job in prepared.jobs if job.key in ends])
     try:
         executor.submit(rest)
-        while under_way := [job for job in rest if job.key not in outcomes]:
-            for job, outcome in executor.poll(_TICK):
-                outcomes[job.key] = outcome
-                progress.end_of(job, outcome)
+        while under_way := [job for job in rest if job.key not in ends]:
+            for job, end in executor.poll(_TICK):
+                ends[job.key] = end
+                progress.end_of(job, end)
                 under_way.remove(job)
             progress.show(under_way)
-            if executor.has_room():
-                plan.measure()
-        plan.measure()
     except BaseException:
-        print("stopping when the runs under way have saved a checkpoint", file=sys.stderr)
+        print("stopping: waiting for the runs to save a checkpoint", file=sys.stderr)
         executor.stop()
-        print("stopped: the same command goes on from there", file=sys.stderr)
+        print("stopped: the same command continues from there", file=sys.stderr)
         raise
     finally:
         progress.close()
-    return outcomes
+    return ends
 
 
 @contextmanager
-def _leaving_on_sigterm() -> Iterator[None]:
-    """SIGTERM unwinds like Ctrl-C; only the main thread of a process can arrange that."""
+def _sigterm_unwinds() -> Iterator[None]:
+    """SIGTERM raises SystemExit, as Ctrl-C raises KeyboardInterrupt; only a main thread can arrange that."""
 
     def leave(number: int, _: Any) -> None:
         raise SystemExit(128 + number)
@@ -91,18 +90,6 @@ def _leaving_on_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _result(study: Study, job: Job, outcome: Outcome) -> RunResult:
-    return RunResult(
-        variant=job.variant,
-        seed=job.seed,
-        run_dir=str(study.run_dir(job.variant, job.seed)),
-        minutes=outcome.minutes,
-        metrics={} if outcome.error else last_evaluation(job.run_dir),
-        error=outcome.error,
-        memory_mb=outcome.peak_memory_mb,
-    )
-
-
-def _list(changed: Sequence[str], most: int = 3) -> str:
+def _first_of(changed: Sequence[str], most: int = 3) -> str:
     rest = f" and {len(changed) - most} more" if len(changed) > most else ""
     return "; ".join(changed[:most]) + rest

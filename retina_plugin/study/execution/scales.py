@@ -1,10 +1,12 @@
-"""How large the losses of a study's variants are at step 0, so that nobody compares a loss with a learning rate."""
+"""How large the losses of a study's variants are at step 0: a comparison of losses also compares their scales."""
 
 from __future__ import annotations
 
 import json
+import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,44 +16,39 @@ from detectron2.utils.env import seed_all_rng
 from detectron2.utils.events import EventStorage
 from omegaconf import DictConfig
 
-from ...config import load_config
 from ...engine import RunCheckpointer
 from ...engine.setup import build_model, freeze, resolve_device
 from ...files import write_json
-from .child import begin_process
 from .job import Job
-from .processes import run_side_by_side
 
 __all__ = ["SCALES", "Scales", "loss_scale", "measure_scales"]
 
 SCALES = "scales.json"  # in the study folder
 Scales = dict[str, dict[str, Any]]
+logger = logging.getLogger(__name__)
 
 
-def measure_scales(
-    folder: Path, jobs: Sequence[Job], reference: str, match: bool, log: Path
-) -> Scales:
-    """Write scales.json into a study folder: scales by variant, as `loss_scale` has them, with their `factor`.
+def measure_scales(folder: Path, jobs: Sequence[Job], reference: str, match: bool) -> Scales:
+    """Measure the scales that scales.json in a study folder does not know yet, and complete it.
 
     Args:
-        folder: of the study. What its scales.json knows already is not measured again.
+        folder: of the study.
         jobs: one of each variant.
-        reference: the variant whose gradient the factors lead to.
-        match: whether there are factors other than 1.
-        log: for what goes wrong.
+        reference: the variant whose gradient norm the factors lead to.
+        match: whether to compute factors; without, they are 1.
 
     Returns:
-        The scales of the variants that could be measured.
+        By variant, what `loss_scale` gives, and "factor", the factor of the loss. A variant that cannot be measured is
+        left out.
     """
     path = folder / SCALES
     known = json.loads(path.read_text()) if path.is_file() else {}
-    new = [job for job in jobs if known.get(job.variant, {}).get("digest") != job.digest]
-    known |= _measure(folder, new, log)
+    new = [job for job in jobs if known.get(job.variant, {}).get("digest") != job.fingerprint]
+    known |= {job.variant: {"digest": job.fingerprint, **_scale_of(job)} for job in new}
     scales = {name: scale for name, scale in known.items() if "grad_norm" in scale}
     for scale in scales.values():
-        scale["factor"] = (
-            _factor(scales[reference], scale) if match and reference in scales else 1.0
-        )
+        is_matched = match and reference in scales
+        scale["factor"] = _factor(scales[reference], scale) if is_matched else 1.0
     write_json(path, scales)
     measured = {job.variant for job in jobs}
     return {name: scale for name, scale in scales.items() if name in measured}
@@ -60,9 +57,10 @@ def measure_scales(
 def loss_scale(cfg: DictConfig) -> dict[str, float]:
     """Classification loss of the first training batch before the first step, and the norm of its gradient.
 
-    `loss_cls` is what metrics.json calls so; `grad_norm` is the L2 norm of its gradient over all parameters that
-    train, those of backbone, pyramid and head, in float32.
+    `loss_cls` is the value of that name in metrics.json. `grad_norm` is the L2 norm of its gradient over all trainable
+    parameters of backbone, pyramid and head, in float32.
     """
+    cfg = cfg.copy()
     cfg.dataloader.train.num_workers = 0
     model = build_model(cfg).to(resolve_device(cfg.train.device))
     RunCheckpointer(model).load_some(cfg.train.init_checkpoint)
@@ -80,25 +78,28 @@ def _factor(reference: dict[str, float], scale: dict[str, float]) -> float:
     return float(f"{reference['grad_norm'] / scale['grad_norm']:.6g}")
 
 
-def _measure(folder: Path, jobs: Sequence[Job], log: Path) -> Scales:
-    """In processes of their own: a variant that cannot be built takes nothing with it."""
-    targets = {job.variant: folder / f"{job.variant}.scale.json" for job in jobs}
-    for target in targets.values():
-        target.unlink(missing_ok=True)
-    calls = ((job, targets[job.variant].resolve(), log.resolve()) for job in jobs)
-    run_side_by_side(_write_scale, calls, at_once=1)  # each may need all that a GPU has
-    return {job.variant: {"digest": job.digest, **_take(targets[job.variant])} for job in jobs}
-
-
-def _take(path: Path) -> dict[str, float]:
-    """The scale that was measured, and its file is gone; empty if there is none that can be used."""
-    if not path.is_file():
+def _scale_of(job: Job) -> dict[str, float]:
+    """The scale of a job's loss; empty if it cannot be measured, or is not a positive finite number."""
+    try:
+        with _threads(job.threads):
+            scale = loss_scale(job.config)
+    except (
+        ValueError,
+        OSError,
+        RuntimeError,
+    ) as e:  # as RuntimeError, torch reports memory and shapes
+        logger.warning("the loss of %s cannot be measured: %s", job.name, e)
         return {}
-    scale = json.loads(path.read_text())
-    path.unlink()
+    finally:
+        torch.cuda.empty_cache()  # does nothing where CUDA was not used
     return scale if 0 < scale["grad_norm"] < math.inf else {}
 
 
-def _write_scale(job: Job, target: Path, log: Path) -> None:
-    begin_process(log, job.cwd, job.threads)
-    write_json(target, loss_scale(load_config(job.base, job.overrides)))
+@contextmanager
+def _threads(number: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...config import ConfigError
-from ..execution.results import METRICS
 
 __all__ = ["Hypothesis", "read_hypotheses", "read_metric_names", "read_paper", "read_seeds"]
 
+METRICS = ("AP", "AP50", "AP75", "APs", "APm", "APl")
 logger = logging.getLogger(__name__)
 
 

@@ -10,8 +10,14 @@ from typing import Any
 from omegaconf import DictConfig
 
 from ...config import ConfigError, load_config, quoted
-from ..execution.results import METRICS
-from .hypothesis import Hypothesis, read_hypotheses, read_metric_names, read_paper, read_seeds
+from .hypothesis import (
+    METRICS,
+    Hypothesis,
+    read_hypotheses,
+    read_metric_names,
+    read_paper,
+    read_seeds,
+)
 from .study_file import check_overrides, find_base, read_study_file
 
 

@@ -1,0 +1,112 @@
+"""Prepare a study: one resolved config per run, paired initial weights and, if asked, matched gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..spec.study import Study, Variant
+from .fingerprint import run_facts
+from .job import Job, RunEnd
+from .pairing import pair_weights
+from .scales import Scales, measure_scales
+
+__all__ = ["Prepared", "make_job", "measure", "prepare"]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A study that is ready to run.
+
+    Attributes:
+        jobs: all runs, seed by seed.
+        failed: by `Job.key`, the ends of those that cannot run as they should.
+        samples: one job of each variant, as it is without matching, to measure the scale of its loss.
+    """
+
+    jobs: list[Job]
+    failed: dict[tuple[str, int], RunEnd]
+    samples: list[Job]
+
+
+def prepare(study: Study, threads: int) -> Prepared:
+    """Prepare every run of a study with `threads` CPU threads each, and write its config beside its run folder.
+
+    Raises:
+        ConfigError, DataError: for a config or data that cannot be used.
+        OSError: if a file cannot be written.
+    """
+    study.output_dir.mkdir(parents=True, exist_ok=True)
+    paired = _paired_jobs(study, threads)
+    samples = list(paired[study.scale_seed].values())
+    jobs = [paired[seed][variant.name] for seed in study.seeds for variant in study.variants]
+    failed: dict[tuple[str, int], RunEnd] = {}
+    if study.match_scale:
+        jobs, failed = _matched(study, jobs, samples)
+    for job in jobs:
+        job.write_config()
+    return Prepared(jobs, failed, samples)
+
+
+def measure(study: Study, prepared: Prepared) -> Scales:
+    """Complete scales.json of the study's folder, for the report."""
+    return measure_scales(study.output_dir, prepared.samples, study.partner.name, study.match_scale)
+
+
+def make_job(study: Study, variant: Variant, seed: int, threads: int) -> Job:
+    """One run as it is without the others."""
+    cfg = study.run_config(variant, seed)
+    return Job(
+        variant=variant.name,
+        seed=seed,
+        run_dir=study.run_dir(variant.name, seed).resolve(),
+        config=cfg,
+        facts=run_facts(cfg, threads),
+        threads=threads,
+        cwd=Path.cwd(),
+    )
+
+
+def _paired_jobs(study: Study, threads: int) -> dict[int, dict[str, Job]]:
+    """Jobs by seed and variant that start from the partner's weights; the partner and `scale_seed` are included."""
+    partner = study.partner.name
+    seeds = dict.fromkeys((study.scale_seed, *study.seeds))
+    variants = {v.name: v for v in (study.partner, *study.variants)}
+    jobs = {s: {n: make_job(study, v, s, threads) for n, v in variants.items()} for s in seeds}
+
+    def pair(seed: int, names: Iterable[str]) -> list[str]:
+        """Pair variants of a seed; the names of those that do not draw the partner's weights by themselves."""
+        before = [jobs[seed][name] for name in names]
+        after = pair_weights(before, jobs[seed][partner])
+        jobs[seed] |= {job.variant: job for job in after}
+        return [new.variant for old, new in zip(before, after, strict=True) if new is not old]
+
+    differ = pair(study.scale_seed, [name for name in variants if name != partner])
+    for seed in seeds:
+        if seed != study.scale_seed:
+            pair(seed, differ)  # a variant that draws the partner's numbers does so with every seed
+    return jobs
+
+
+def _matched(
+    study: Study, jobs: list[Job], samples: list[Job]
+) -> tuple[list[Job], dict[tuple[str, int], RunEnd]]:
+    """The jobs with weighted losses, and the ends of those whose loss has no scale."""
+    partner = study.partner.name
+    scales = measure_scales(study.output_dir, samples, partner, match=True)
+    weighted = [_weighted(job, scales.get(job.variant, {}).get("factor", 1.0)) for job in jobs]
+    error = f"the norm of its gradient could not be matched to that of {partner}"
+    failed = [job for job in jobs if not {job.variant, partner} <= set(scales)]
+    return weighted, {job.key: RunEnd(job.fingerprint, error=error) for job in failed}
+
+
+def _weighted(job: Job, factor: float) -> Job:
+    """The job with its classification loss times `factor`."""
+    if factor == 1:
+        return job
+    key, values = "model.cls_loss_weight", job.facts["config"]
+    config = job.config.copy()
+    config.model.cls_loss_weight = factor * float(values.get(key, 1.0))
+    facts = job.facts | {"config": values | {key: str(config.model.cls_loss_weight)}}
+    return replace(job, config=config, facts=facts)

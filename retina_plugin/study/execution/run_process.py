@@ -1,0 +1,178 @@
+"""A run as a process of its own: `python -m retina_plugin.engine` with the run's config."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import math
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from ...engine.hooks.memory_usage import MEMORY_METRIC
+from ...files import move_aside, write_json
+from ...run_folder import FINAL_CHECKPOINT, checkpoints, read_metrics
+from .fingerprint import package_fingerprint
+from .job import FACTS, Job, RunEnd, known_end, what_changed, write_end
+
+__all__ = ["RunProcess"]
+
+_NOTE_PERIOD = 10.0  # seconds between notes of a run's minutes, which then survive SIGKILL
+
+
+class RunProcess:
+    """Trains a run, from its last checkpoint if the run folder holds a part of this very run.
+
+    A lock beside the run folder admits one process at a time: others wait. The kernel releases it when the process and
+    its loading processes are gone. The process stops with a checkpoint when this one is gone, however that happened.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        job.run_dir.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = job.sibling_path(".lock").open("a+")
+        self._process: subprocess.Popen | None = None
+        self._minutes, self._waits, self._noted = 0.0, False, 0.0
+        self._start_time = time.monotonic()
+
+    def poll(self) -> RunEnd | None:
+        """How the run ended; None while it waits or trains."""
+        if self._process is None:
+            return self._try_to_start()
+        status = self._process.poll()
+        if status is None:
+            if time.monotonic() - self._noted > _NOTE_PERIOD:
+                self._note("has not ended")
+            return None
+        self._process.stdin.close()
+        return self._note(self._error(status))
+
+    def ask_to_leave(self) -> None:
+        """The run saves a checkpoint and ends; `poll` says when it has."""
+        if self._process is None:
+            self._lock.close()
+        else:
+            self._process.terminate()
+
+    @property
+    def has_started(self) -> bool:
+        """Whether there is a process that trains."""
+        return self._process is not None
+
+    def _try_to_start(self) -> RunEnd | None:
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._say_that_it_waits()
+            return None
+        known = known_end(self.job)
+        if known is not None and not known.error:
+            self._lock.close()
+            return known  # another process has finished it meanwhile
+        if package_fingerprint() != self.job.facts["code"]["retina_plugin"]:
+            self._lock.close()
+            changed = (
+                "the code of retina_plugin has changed since the study began: start the study again"
+            )
+            return RunEnd(self.job.fingerprint, error=changed)
+        self._minutes = known.minutes if known else 0.0
+        self._start()
+        return None
+
+    def _say_that_it_waits(self) -> None:
+        if not self._waits:
+            self._lock.seek(0)
+            self._log(f"waiting for process {self._lock.read()}, which trains in this folder")
+        self._waits = True
+
+    def _start(self) -> None:
+        flags = ["--resume"] if _can_resume(self.job) else []
+        arguments = [
+            "-m",
+            "retina_plugin.engine",
+            *flags,
+            "--config-file",
+            str(self.job.config_file),
+        ]
+        self._log(f"$ {shlex.join(['python', *arguments])}")
+        self._start_time = self._noted = time.monotonic()
+        with self.job.sibling_path(".log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, *arguments, "--leave-with-parent"],
+                stdin=subprocess.PIPE,  # closes when this process is gone, and the run leaves
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=self.job.cwd,
+                env=_environment(self.job.threads),
+                start_new_session=True,  # Ctrl-C is for the study, which asks its runs to leave
+                pass_fds=[self._lock.fileno()],
+            )
+        self._lock.truncate(0)
+        print(self._process.pid, end="", file=self._lock, flush=True)
+        self._lock.close()  # the run's process holds it from here on
+
+    def _note(self, error: str) -> RunEnd:
+        now = time.monotonic()
+        self._noted = now
+        minutes = self._minutes + (now - self._start_time) / 60
+        end = RunEnd(self.job.fingerprint, minutes, error, _peak_memory_mb(self.job.run_dir))
+        if self.job.run_dir.is_dir():
+            write_end(self.job, end)
+        return end
+
+    def _error(self, status: int) -> str:
+        """Why the run did not reach its end; empty if it did."""
+        log = self.job.sibling_path(".log")
+        if status == 0:
+            is_final = (self.job.run_dir / FINAL_CHECKPOINT).is_file()
+            return (
+                ""
+                if is_final
+                else (
+                    "stopped before its last iteration because of train.max_minutes: start the study again to continue"
+                )
+            )
+        if status in (128 + signal.SIGTERM, -signal.SIGTERM):
+            return "interrupted"
+        if status < 0:
+            return f"killed by {signal.Signals(-status).name} (see {log})"
+        lines = log.read_text(errors="replace").strip().splitlines()
+        return f"{lines[-1] if lines else f'ended with status {status}'} (see {log})"
+
+    def _log(self, line: str) -> None:
+        with self.job.sibling_path(".log").open("a") as log:
+            print(line, file=log)
+
+
+def _can_resume(job: Job) -> bool:
+    """Whether the run folder holds a part of this very run; anything else in it is moved aside."""
+    folder = job.run_dir
+    if (folder / FACTS).is_file() and not what_changed(job) and checkpoints(folder):
+        return True
+    if folder.exists():
+        move_aside(folder)
+    write_json(folder / FACTS, job.facts)
+    return False
+
+
+def _environment(threads: int) -> dict[str, str]:
+    return os.environ | {
+        "OMP_NUM_THREADS": str(threads),
+        # threads that wait by spinning take the cores from other runs
+        "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE"),
+        "PYTHONWARNINGS": os.environ.get("PYTHONWARNINGS", "ignore"),
+        # modules that this process can import, the run can import too
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+    }
+
+
+def _peak_memory_mb(run_dir: Path) -> float:
+    try:
+        known = [m[MEMORY_METRIC] for m in read_metrics(run_dir) if MEMORY_METRIC in m]
+    except (OSError, json.JSONDecodeError):
+        return math.nan
+    return max(known, default=math.nan)
