@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
 from pathlib import Path
 from typing import Any
 
+from omegaconf import DictConfig, OmegaConf
+
+from .config import load_config
 from .weights import CheckpointError
 
 __all__ = [
     "CONFIG",
+    "DETECTIONS",
     "FINAL_CHECKPOINT",
     "LAST_CHECKPOINT",
     "METRICS",
@@ -21,6 +26,7 @@ __all__ = [
     "iteration_checkpoints",
     "iterations_done",
     "last_evaluation",
+    "read_config",
     "read_metrics",
 ]
 
@@ -64,6 +70,23 @@ def find_weights(run_dir: str | Path) -> Path:
     raise CheckpointError(f"run folder {run_dir} holds no checkpoint: train it first")
 
 
+def read_config(run_dir: str | Path) -> DictConfig:
+    """The resolved config of a run, read once and shared by all callers; it cannot be changed.
+
+    Raises:
+        ConfigError: if the folder holds no valid config.yaml.
+    """
+    path = Path(run_dir, CONFIG).resolve()
+    return _read_config(path, path.stat().st_mtime_ns if path.is_file() else 0)
+
+
+@functools.lru_cache(maxsize=64)
+def _read_config(path: Path, modified: int) -> DictConfig:
+    cfg = load_config(path)
+    OmegaConf.set_readonly(cfg, True)
+    return cfg
+
+
 def read_metrics(run_dir: str | Path) -> list[dict[str, Any]]:
     """The lines of metrics.json, without a last one that is still being written; empty without the file."""
     path = Path(run_dir, METRICS)
@@ -73,8 +96,11 @@ def read_metrics(run_dir: str | Path) -> list[dict[str, Any]]:
 
 
 def last_evaluation(run_dir: str | Path) -> dict[str, Any]:
-    """The line of metrics.json with the last evaluation; empty if there was none."""
-    evaluations = [m for m in read_metrics(run_dir) if any(k.startswith("bbox/") for k in m)]
+    """The last line of metrics.json with results of an evaluator; empty if there is none.
+
+    Detectron2 writes them as "task/metric", such as "bbox/AP"; training losses have no slash.
+    """
+    evaluations = [m for m in read_metrics(run_dir) if any("/" in key for key in m)]
     return evaluations[-1] if evaluations else {}
 
 

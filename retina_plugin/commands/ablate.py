@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..study import Study, report_outcome, run_study
+from ..study import Study, report_results, run_study
 from ..study.execution.executors import Executor
 from ..study.execution.results import found_results
 
@@ -28,4 +28,4 @@ def ablate(
         SystemExit: with 1 if a run failed.
     """
     results = found_results(study) if report_only else run_study(study, executor)
-    report_outcome(study, results, num_images)
+    report_results(study, results, num_images)

@@ -1,4 +1,4 @@
-"""A study folder without training: one run's model, and detections made from the ground truth."""
+"""A study folder without training: the model of one run, and detections made from the ground truth."""
 
 import json
 import shutil
@@ -23,7 +23,7 @@ RECALL = {"focal": 0.95, "ce": 0.4}
 
 
 def plant_study(folder, trained_run, seeds=(0, 1, 2), **content):
-    """A study whose variant "ce" finds less, and whose variant "broken" failed; and its results."""
+    """A study and its results: variant "ce" finds less than "focal", and every run of "broken" failed."""
     content = {"base": QUICK, "variants": VARIANTS} | content
     (folder / "study.py").write_text(f"study = {content!r}")
     study = load_study(folder / "study.py", seeds, output_dir=folder / "out", overrides=TINY)

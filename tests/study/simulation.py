@@ -1,4 +1,4 @@
-"""Simulated studies: objects with a difficulty of their own, found by runs that differ by seed and by chance."""
+"""Simulated studies: each object has a difficulty, and runs differ by seed and by chance."""
 
 import numpy as np
 from scipy.stats import norm
@@ -11,15 +11,17 @@ from retina_plugin.study.statistics.resampling import image_weights, resample_me
 
 IOUS = np.linspace(0.5, 0.95, 10)
 NUM_IMAGES, NUM_OBJECTS, NUM_CLUTTER = 80, 560, 400
-SKILL_OF_ONE_AP = 0.024  # in standard deviations of an object's difficulty, nearly
+SKILL_OF_ONE_AP = 0.024  # approximately, in standard deviations of an object's difficulty
 _DRAWN = image_weights(NUM_IMAGES, num_resamples=60)
-_WEIGHTS = np.column_stack([np.ones(NUM_IMAGES), _DRAWN])  # first every image once
+_WEIGHTS = np.column_stack(
+    [np.ones(NUM_IMAGES), _DRAWN]
+)  # the first column counts every image once
 
 
 def simulate_images(rng, effect, num_seeds=3):
     """Variants "a" and "b" on the same test images; b's runs have `effect` AP more in expectation.
 
-    Its effect differs from image to image, unless it is 0 and b is a under another name.
+    The effect differs between images. With `effect` 0, a and b are the same variant.
     """
     scene = _Scene(rng)
     gain = SKILL_OF_ONE_AP * effect * rng.normal(1, 1, NUM_IMAGES)[scene.image]
@@ -29,13 +31,13 @@ def simulate_images(rng, effect, num_seeds=3):
         for variant, skill in (("a", 0.0), ("b", gain)):
             matches = scene.detect(rng, skill + shared + rng.normal(0, 0.01))
             ap = resample_metrics(matches, _WEIGHTS)["AP"]
-            evidence[variant, seed] = Evidence(matches, {"AP": ap[1:]})
+            evidence[variant, seed] = Evidence(matches, {"bbox/AP": ap[1:]})
             results.append(RunResult(variant, seed, "simulated", 1.0, {"bbox/AP": float(ap[0])}))
     return Measurements(results, evidence)
 
 
 class _Scene:
-    """Test images: which objects are hard, and which clutter looks like an object, to every run."""
+    """Test images: how hard each object is, and how much clutter looks like an object, the same for every run."""
 
     def __init__(self, rng):
         self.image = rng.integers(NUM_IMAGES, size=NUM_OBJECTS)

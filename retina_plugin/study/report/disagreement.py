@@ -1,4 +1,4 @@
-"""The test images on which detectors differ most."""
+"""Find the test images on which detectors differ most."""
 
 from __future__ import annotations
 
@@ -16,7 +16,13 @@ _THRESHOLDS = np.arange(0.05, 1.0, 0.05)
 
 @dataclass(frozen=True)
 class ImageCounts:
-    """Per image (I,): objects that count, those that a detection finds at IoU .5, and detections that find none."""
+    """Counts at IoU .5, each (I,) over images.
+
+    Attributes:
+        objects: objects that count.
+        found: those that a detection matches.
+        false: detections that match no object.
+    """
 
     objects: np.ndarray
     found: np.ndarray
@@ -24,12 +30,12 @@ class ImageCounts:
 
     @property
     def errors(self) -> np.ndarray:
-        """(I,) objects not found, and false detections."""
+        """(I,) objects not found plus false detections."""
         return self.objects - self.found + self.false
 
 
 def count_images(matches: Matches, score_thresh: float) -> ImageCounts:
-    """Counts over all categories of the detections that score at least `score_thresh`."""
+    """Counts over all categories, of the detections with a score of at least `score_thresh`."""
     num_images = len(matches.image_ids)
     found, false = np.zeros(num_images, int), np.zeros(num_images, int)
     for ranked in matches.ranked[0]:
@@ -51,7 +57,10 @@ def best_threshold(matches: Matches) -> float:
 
 
 def rank_by_disagreement(runs: Sequence[ImageCounts]) -> list[int]:
-    """Indices of images, those first on which the numbers of errors of `runs` lie furthest apart; else in order."""
+    """Indices of images, sorted by the gap between the most and the fewest errors of `runs`, largest first.
+
+    Images with equal gaps keep their order.
+    """
     errors = np.stack([counts.errors for counts in runs])
     apart = errors.max(axis=0) - errors.min(axis=0)
     return np.argsort(-apart, kind="stable").tolist()

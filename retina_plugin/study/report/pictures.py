@@ -1,4 +1,4 @@
-"""The same test images under every variant, those first on which the variants disagree most."""
+"""The same test images under every variant, starting with those on which the variants disagree most."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from typing import Any
 
 import cv2
 import numpy as np
+from detectron2.config import instantiate
 from omegaconf.errors import OmegaConfBaseException
 
 from ...inference.predictor import LazyPredictor
-from ...inference.side_by_side import draw_columns, test_images
+from ...inference.side_by_side import draw_columns
+from ...run_folder import find_weights, read_config
 from ..execution.results import RunResult
 from ..spec.study import Study
 from ..statistics.measurements import Measurements
@@ -21,13 +23,13 @@ from .disagreement import ImageCounts, best_threshold, count_images, rank_by_dis
 __all__ = ["Picture", "draw_pictures"]
 
 logger = logging.getLogger(__name__)
-_SCORE_THRESH = 0.3  # without results by image
-_WIDEST = 640  # pixels of an embedded drawing
+_SCORE_THRESH = 0.3  # used without results by image
+_WIDEST = 640  # width of an embedded picture in pixels
 
 
 @dataclass(frozen=True)
 class Tile:
-    """A drawing as the address of an image, its title, and what it counts in words."""
+    """One drawing: its title, the image as a data URI, and counts in words."""
 
     title: str
     image: str
@@ -36,7 +38,7 @@ class Tile:
 
 @dataclass(frozen=True)
 class Picture:
-    """One test image under all variants, with their runs of one seed."""
+    """One test image under all variants, from their runs with one seed."""
 
     file_name: str
     seed: int
@@ -45,7 +47,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class _Choice:
-    """Data set entries, a score threshold per run, and per entry what to say of ground truth and every run."""
+    """Data set entries, one score threshold per run, and per entry the counts of ground truth and of every run."""
 
     entries: list[dict[str, Any]]
     thresholds: list[float]
@@ -53,17 +55,19 @@ class _Choice:
 
 
 def draw_pictures(study: Study, measurements: Measurements, num_images: int) -> list[Picture]:
-    """Drawings of the first seed that all variants finished; none if a run's weights or images cannot be read."""
+    """Drawings for the first seed that all variants finished; empty if weights or images of a run cannot be read."""
     runs = _runs_of_one_seed(study, measurements)
     if not runs or not num_images:
         return []
     try:
         choice = _choose(runs, measurements, num_images)
-        predictors = [LazyPredictor.from_run(run.run_dir) for run in runs]
+        predictors = [
+            LazyPredictor(read_config(run.run_dir), find_weights(run.run_dir)) for run in runs
+        ]
         names = [run.variant for run in runs]
         drawn = list(draw_columns(choice.entries, predictors, names, choice.thresholds))
     except (ValueError, OSError, OmegaConfBaseException) as e:
-        logger.warning("the report has no pictures: %s", e)
+        logger.warning("the report has no pictures, because they cannot be drawn: %s", e)
         return []
     return [
         Picture(entry["file_name"], runs[0].seed, _tiles(columns, counts))
@@ -88,16 +92,20 @@ def _runs_of_one_seed(study: Study, measurements: Measurements) -> list[RunResul
 
 def _choose(runs: list[RunResult], measurements: Measurements, num_images: int) -> _Choice:
     if not measurements.evidence:
-        entries = test_images(runs[0].run_dir, num_images)
+        entries = _test_images(runs[0])[:num_images]
         words = [[""] * (len(runs) + 1) for _ in entries]
         return _Choice(entries, [_SCORE_THRESH] * len(runs), words)
     matches = [measurements.evidence[r.variant, r.seed].matches for r in runs]
     thresholds = [best_threshold(m) for m in matches]
     counts = [count_images(m, t) for m, t in zip(matches, thresholds, strict=True)]
-    entries = {entry["image_id"]: entry for entry in test_images(runs[0].run_dir)}
+    entries = {entry["image_id"]: entry for entry in _test_images(runs[0])}
     ids = matches[0].image_ids
     order = [i for i in rank_by_disagreement(counts) if ids[i] in entries][:num_images]
     return _Choice([entries[ids[i]] for i in order], thresholds, [_words(counts, i) for i in order])
+
+
+def _test_images(run: RunResult) -> list[dict[str, Any]]:
+    return instantiate(read_config(run.run_dir).dataloader.test.dataset)
 
 
 def _words(counts: list[ImageCounts], image: int) -> list[str]:
@@ -112,5 +120,5 @@ def _jpeg_uri(image: np.ndarray) -> str:
         image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     done, data = cv2.imencode(".jpg", image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])
     if not done:
-        raise OSError("a drawing cannot be written as JPEG")
+        raise OSError("OpenCV cannot encode a picture as JPEG")
     return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()

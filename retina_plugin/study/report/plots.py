@@ -1,4 +1,4 @@
-"""How the figures of a report look: one panel each, so that a phone can stack them."""
+"""The style of the figures of a report. Each has one panel, so that a narrow screen can stack them."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from matplotlib.figure import Figure
 
 __all__ = ["colour_of", "new_panel", "svg_uri"]
 
-# Okabe and Ito 2008: told apart by colour-blind readers too
+# Okabe and Ito 2008: colour-blind readers can tell them apart
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#444444", "#999933")
 _STYLE = {
     "font.size": 11,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.edgecolor": "#888888",
-    "svg.hashsalt": "retina_plugin",  # the same figure gives the same file
+    "svg.hashsalt": "retina_plugin",  # the same figure gives the same bytes
 }
 
 
@@ -31,7 +31,7 @@ def colour_of(variant: str, variants: Sequence[str]) -> str:
 def new_panel(
     title: str, xlabel: str, ylabel: str = "", height: float = 3.4
 ) -> tuple[Figure, Axes]:
-    """A figure of one panel."""
+    """An empty figure of one panel."""
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(4.8, height), layout="constrained")
         axes = figure.add_subplot()
@@ -42,7 +42,7 @@ def new_panel(
 
 
 def svg_uri(figure: Figure) -> str:
-    """A figure as the address of an image that needs no file."""
+    """A figure as a data URI, which needs no file."""
     buffer = io.BytesIO()
     with matplotlib.rc_context(_STYLE):
         figure.savefig(buffer, format="svg", metadata={"Date": None})

@@ -1,4 +1,4 @@
-"""Templates of a report, and how its numbers are written."""
+"""Fill in the templates of a report."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from typing import Any
 
 import jinja2
 
+from ..spec.metrics import Metric
 from ..statistics.estimate import Estimate
-from ..statistics.verdict import signed
+from ..statistics.wording import number, signed
 
 __all__ = ["render", "without_nan"]
 
 
 def render(template: str, content: dict[str, Any]) -> str:
-    """A template of this package filled in; HTML is escaped."""
+    """Fill in a template of this package. Values in HTML are escaped."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("retina_plugin.study.report"),
         autoescape=template.endswith(".html.j2"),
@@ -22,32 +23,34 @@ def render(template: str, content: dict[str, Any]) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.tests["unknown"] = math.isnan
+    environment.tests["nan"] = math.isnan
     environment.filters |= {
-        "number": _number,
-        "signed": lambda value: "–" if math.isnan(value) else signed(value),
-        "level": _level,
+        "number": lambda value, metric=None: _or_dash(value, number(value, metric)),
+        "decimals": lambda value, digits: _or_dash(value, f"{value:.{digits}f}"),
+        "signed": lambda value, metric=None: _or_dash(value, signed(value, metric)),
+        "mean_and_spread": _mean_and_spread,
         "interval": _interval,
         "p_value": _p_value,
-        "ratio": lambda value: "–" if math.isnan(value) else f"{value:.3g}",
+        "ratio": lambda value: _or_dash(value, f"{value:.3g}"),
     }
     return environment.get_template(template).render(content)
 
 
-def _number(value: float, digits: int = 1) -> str:
-    return "–" if math.isnan(value) else f"{value:.{digits}f}"
+def _or_dash(value: float, text: str) -> str:
+    return "–" if math.isnan(value) else text
 
 
-def _level(level: Estimate) -> str:
-    """Mean, and spread over seeds if there are several."""
-    return _number(level.mean) + ("" if math.isnan(level.spread) else f" ± {level.spread:.1f}")
+def _mean_and_spread(value: Estimate, metric: Metric) -> str:
+    """The mean, and the standard deviation over seeds if there are several."""
+    mean = _or_dash(value.mean, number(value.mean, metric))
+    return mean if math.isnan(value.spread) else f"{mean} ± {number(value.spread, metric)}"
 
 
-def _interval(value: Estimate, sign: bool = False) -> str:
+def _interval(value: Estimate, metric: Metric, sign: bool = False) -> str:
     if math.isnan(value.low):
         return ""
-    form = signed if sign else _number
-    return f"{form(value.low)} to {form(value.high)}"
+    form = signed if sign else number
+    return f"{form(value.low, metric)} to {form(value.high, metric)}"
 
 
 def _p_value(p: float) -> str:
@@ -57,7 +60,7 @@ def _p_value(p: float) -> str:
 
 
 def without_nan(value: Any) -> Any:
-    """The same for json, where NaN is null."""
+    """Nested values with None in place of NaN, which JSON does not have."""
     if isinstance(value, dict):
         return {k: without_nan(v) for k, v in value.items()}
     if isinstance(value, list | tuple):

@@ -1,1 +1,1 @@
-"""What a study file says."""
+"""What a study file says: variants, seeds, hypotheses, metrics and published figures."""

@@ -1,20 +1,26 @@
-"""What a variant changes against the base config, down to single values."""
+"""The values in which two resolved configs differ."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from omegaconf import DictConfig, OmegaConf
 
 from ...config.walk import as_text, leaves
-from .study import Study, Variant
 
 __all__ = ["Change", "config_changes"]
 
 
 @dataclass(frozen=True)
 class Change:
-    """A value of the resolved config: its key, what it was and is, and whether the variant names it or it follows."""
+    """One value that differs.
+
+    Attributes:
+        key: dotted key in the config.
+        old, new: values as strings, "–" where the key does not exist.
+        named: whether an override names the key; otherwise the value follows from such a key by interpolation.
+    """
 
     key: str
     old: str
@@ -23,28 +29,34 @@ class Change:
 
     @property
     def short_old(self) -> str:
-        """`old`, of a class its name alone."""
+        """`old`; of a class only its name."""
         return self._short(self.old)
 
     @property
     def short_new(self) -> str:
-        """`new`, of a class its name alone."""
+        """`new`; of a class only its name."""
         return self._short(self.new)
 
     def _short(self, value: str) -> str:
         return value.rpartition(".")[2] if self.key.endswith("_target_") else value
 
 
-def config_changes(study: Study, variant: Variant) -> list[Change]:
-    """Every value in which a variant differs from the study's base; those that it names first."""
-    base, own = (
-        _leaves(study.run_config(v, study.seeds[0])) for v in (Variant(variant.name, ()), variant)
-    )
-    named = tuple(o.partition("=")[0].lstrip("+") for o in variant.overrides)
+def config_changes(
+    base: DictConfig, own: DictConfig, named_overrides: Sequence[str]
+) -> list[Change]:
+    """Every value in which `own` differs from `base`; those that an override names come first.
+
+    Args:
+        base: a config.
+        own: the same config with overrides.
+        named_overrides: those overrides, `key=value`.
+    """
+    named = tuple(o.partition("=")[0].lstrip("+") for o in named_overrides)
+    before, after = _leaves(base), _leaves(own)
     changes = [
-        Change(key, base.get(key, "–"), own.get(key, "–"), _below(key, named))
-        for key in sorted(base.keys() | own.keys())
-        if base.get(key) != own.get(key)
+        Change(key, before.get(key, "–"), after.get(key, "–"), _below(key, named))
+        for key in sorted(before.keys() | after.keys())
+        if before.get(key) != after.get(key)
     ]
     return sorted(changes, key=lambda change: not change.named)
 
@@ -54,5 +66,5 @@ def _below(key: str, named: tuple[str, ...]) -> bool:
 
 
 def _leaves(cfg: DictConfig) -> dict[str, str]:
-    """Values as text by dotted key, with interpolations resolved."""
+    """Values as strings by dotted key, with interpolations resolved."""
     return {k: as_text(v) for k, v in leaves(OmegaConf.to_container(cfg, resolve=True))}

@@ -1,4 +1,4 @@
-"""The file of a study: `study = dict(base=..., variants=dict(name=[...]), ...)`."""
+"""The study file: `study = dict(base=..., variants=dict(name=[...]), seeds=[...], ...)`."""
 
 from __future__ import annotations
 
@@ -11,21 +11,79 @@ from detectron2.config import LazyConfig
 from omegaconf import OmegaConf
 
 from ...config import ConfigError
+from .hypothesis import read_hypotheses
+from .metrics import COCO_METRICS, read_study_metrics
+from .paper import read_paper
+from .study import Study, Variant
 
-__all__ = ["check_overrides", "find_base", "read_study_file"]
+__all__ = ["load_study"]
 
 _KEYS = ("base", "variants", "seeds", "reference", "output_dir", "overrides", "match_scale")
 _REPORT_KEYS = ("hypotheses", "metrics", "paper")
 
 
-def read_study_file(path: Path) -> dict[str, Any]:
-    """What the file defines.
+def load_study(
+    path: str | Path,
+    seeds: Sequence[int] | None = None,
+    only: Sequence[str] | None = None,
+    output_dir: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    match_scale: bool | None = None,
+) -> Study:
+    """Read and check a study file. All arguments but `path` replace or extend what the file says.
+
+    Args:
+        path: of the file.
+        seeds: replace the file's.
+        only: names of the variants to keep.
+        output_dir: replaces the file's.
+        overrides: additional `key=value` for every run.
+        match_scale: replaces the file's.
 
     Raises:
-        ConfigError: if it defines no study, has a key that nothing takes, or a variant that cannot be.
+        ConfigError: if the file is not a valid study, a name is unknown, or an override does not fit the base config.
     """
+    content = _read_content(Path(path))
+    _check_overrides("the command line", overrides)
+    variants = {name: Variant(name, tuple(x)) for name, x in content["variants"].items()}
+    declared = list(variants)
+    reference = content.get("reference", declared[0])
+    for name in (reference, *(only or ())):
+        if name not in variants:
+            raise ConfigError(f"{path} has no variant {name!r}, only {declared}")
+    kept = [name for name in declared if not only or name in only]
+    file_seeds = _read_seeds(content.get("seeds", [0]))
+    report = _read_report_keys(content, declared, kept)
+    study = Study(
+        base=_find_base(content["base"], Path(path)),
+        variants=tuple(variants[name] for name in kept),
+        seeds=file_seeds if seeds is None else _read_seeds(seeds),
+        reference=reference if reference in kept else kept[0],
+        partner=variants[reference],
+        scale_seed=file_seeds[0],
+        output_dir=Path(output_dir or content.get("output_dir", "./output/study")),
+        overrides=(*content.get("overrides", ()), *overrides),
+        match_scale=bool(content.get("match_scale", False) if match_scale is None else match_scale),
+        **report,
+    )
+    for variant in (study.partner, *study.variants):
+        study.run_config(variant, study.seeds[0])  # report a bad override before any training
+    return study
+
+
+def _read_report_keys(
+    content: dict[str, Any], declared: Sequence[str], kept: Sequence[str]
+) -> dict[str, Any]:
+    metrics = read_study_metrics(content.get("metrics", [metric.name for metric in COCO_METRICS]))
+    entries = content.get("hypotheses", ())
+    asked, not_asked = read_hypotheses(entries, declared, kept, metrics)
+    paper = read_paper(content.get("paper", {}), declared, kept, metrics)
+    return {"hypotheses": asked, "not_asked": not_asked, "metrics": metrics, "paper": paper}
+
+
+def _read_content(path: Path) -> dict[str, Any]:
     if path.suffix != ".py" or not path.is_file():
-        raise ConfigError(f"study {path} does not exist or is no .py file")
+        raise ConfigError(f"study {path} does not exist or is not a .py file")
     try:
         content = OmegaConf.to_container(LazyConfig.load(str(path), "study"), resolve=False)
     except KeyError as e:
@@ -33,36 +91,35 @@ def read_study_file(path: Path) -> dict[str, Any]:
     unknown = [key for key in content if key not in (*_KEYS, *_REPORT_KEYS)]
     if unknown or not {"base", "variants"} <= set(content):
         raise ConfigError(
-            f"{path}: study needs base and variants, and takes {[*_KEYS, *_REPORT_KEYS]}"
+            f"{path}: study needs base and variants, and takes {[*_KEYS, *_REPORT_KEYS]}, got {list(content)}"
         )
-    _check_variants(path, content["variants"])
-    check_overrides(f"{path}: overrides", content.get("overrides", ()))
+    names = content["variants"]
+    bad = [n for n in names if type(n) is not str or not re.fullmatch(r"[^\W_][\w.\-]*", n)]
+    if bad or not names:
+        raise ConfigError(
+            f"{path}: variants must have names of letters, digits, _ . -, starting with a letter or digit, got {bad}"
+        )
+    for name, overrides in names.items():
+        _check_overrides(f"{path}: variant {name}", overrides)
+    _check_overrides(f"{path}: overrides", content.get("overrides", ()))
     return content
 
 
-def _check_variants(path: Path, variants: dict[str, list[str]]) -> None:
-    bad = [n for n in variants if type(n) is not str or not re.fullmatch(r"[^\W_][\w.\-]*", n)]
-    if bad or not variants:
-        raise ConfigError(
-            f"{path}: variants must have names of letters, digits, _ . -, the first a letter or digit, got {bad}"
-        )
-    for name, overrides in variants.items():
-        check_overrides(f"{path}: variant {name}", overrides)
+def _read_seeds(seeds: Sequence[int]) -> tuple[int, ...]:
+    if not seeds or len(set(seeds)) < len(seeds) or not all(type(s) is int for s in seeds):
+        raise ConfigError(f"seeds must be different integers, at least one, got {list(seeds)}")
+    return tuple(seeds)
 
 
-def check_overrides(whose: str, overrides: Sequence[str]) -> None:
-    """Refuse what would be undone silently.
-
-    Raises:
-        ConfigError: for overrides of what every run of a study has its own of.
-    """
+def _check_overrides(where: str, overrides: Sequence[str]) -> None:
+    """Refuse overrides of what the study sets for every run, which would have no effect or mix up runs."""
     if taken := [o for o in overrides if re.match(r"\+?train\.(seed|output_dir)\b", o)]:
         raise ConfigError(
-            f"{whose}: {taken} is for the study to set, by its seeds and output_dir, --seeds and --output"
+            f"{where}: the study sets {taken}; use its seeds and output_dir, or --seeds and --output"
         )
 
 
-def find_base(base: str, study_file: Path) -> str:
-    """A base that lies beside the study, or else a name for `get_config`."""
-    beside = study_file.parent / base
-    return str(beside) if beside.is_file() else base
+def _find_base(base: str, study_file: Path) -> str:
+    """A base config that lies next to the study file; otherwise the name of one that comes with the package."""
+    sibling = study_file.parent / base
+    return str(sibling) if sibling.is_file() else base

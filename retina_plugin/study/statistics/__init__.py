@@ -1,1 +1,1 @@
-"""From detections and metrics to estimates and verdicts."""
+"""What the runs of a study show: matches, resampling, estimates and verdicts."""

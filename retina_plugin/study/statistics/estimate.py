@@ -1,21 +1,23 @@
-"""How sure a mean or a difference of AP is, from few seeds and one set of test images.
+"""The uncertainty of a mean or a difference of a metric, from a few seeds and one set of test images.
 
 The rule, for n differences d_1 .. d_n of one metric, each between two runs of one seed:
 
-1. Other seeds, same images: Student's t over the seeds, d / (max(s, .35) / sqrt(n)) with n - 1 degrees of freedom; s is
-   the standard deviation of d_1 .. d_n in AP points. Three differences can agree by luck; two published runs of one
-   config have 35.8 and 36.3 AP, which is a standard deviation of .35, and no smaller one is believed.
-2. Other seeds and other images: the differences are formed anew on resampled images, the same for all runs, and n - 1
-   of the n seeds are drawn with replacement (Rao and Wu 1988: with n draws the variance of so few is too small by
-   1 / n). The standard deviation over resamples is the standard error, with degrees of freedom after Satterthwaite.
-   Resampling both ways errs on the wide side (Owen 2007, The pigeonhole bootstrap). Only the spread of the resamples is
-   used: their centre is biased, because AP of doubled images is not AP.
-3. The interval is the wider of both 95 % intervals, and p the larger of both p-values: a difference counts if it should
-   hold for other seeds and for other images of the same kind. p is two-sided and corrected after Holm for all
-   comparisons that are made side by side; below .05 the verdict is "better" or "worse".
+1. Other seeds, same images: Student's t over the seeds, d / (max(s, .35) / sqrt(n)) with n - 1 degrees of freedom. s is
+   the standard deviation of d_1 .. d_n. Three differences can agree by chance, so for metrics in percent no standard
+   deviation below .35 is used: that of two published runs of one config, which have 35.8 and 36.3 AP. Metrics in other
+   units have no such floor.
+2. Other seeds and other images: the differences are computed again on resampled images, the same for all runs, and
+   n - 1 of the n seeds are drawn with replacement (Rao and Wu 1988: with n draws the variance of so few is too small by
+   a factor of 1 - 1 / n). The standard deviation over resamples is the standard error, with degrees of freedom after
+   Satterthwaite. Resampling both seeds and images overestimates the variance rather than underestimating it (Owen 2007,
+   The pigeonhole bootstrap). Only the spread of the resamples is used: their centre is biased, because a data set with
+   repeated images has another AP.
+3. The interval is the wider of the two 95 % intervals, and p the larger of the two p-values: a difference counts if it
+   should hold for other seeds and for other images of the same kind. p is two-sided and corrected after Holm for all
+   comparisons of the study; below .05 the verdict is "better" or "worse".
 
-Without results by image only (1) remains, and a verdict speaks of these test images alone. With one seed only the
-images can be resampled: the interval then speaks of these two trained models, and there is no verdict on configs.
+Without results by image only (1) remains, and a verdict holds for these test images only. With one seed only the images
+can be resampled: the interval then applies to these two trained models, and there is no verdict on the configs.
 """
 
 from __future__ import annotations
@@ -27,24 +29,24 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import stdtr, stdtrit  # scipy.stats takes most of a second to import
 
-__all__ = ["LEVEL", "Estimate", "correct_holm", "estimate"]
+__all__ = ["LEAST_SPREAD", "LEVEL", "Estimate", "correct_holm", "estimate"]
 
 LEVEL = 0.05
-_LEAST_SPREAD = 0.35  # AP: two published runs of one config differ by 35.8 to 36.3
+LEAST_SPREAD = 0.35  # of metrics in percent: two published runs of one config have 35.8 and 36.3 AP
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over seeds in AP points, or a mean difference; NaN where it cannot be said.
+    """The mean of a metric over seeds, or of a paired difference, in the unit of the metric; NaN where unknown.
 
     Attributes:
-        mean: over seeds, on all images once.
+        mean: over seeds, with every test image counted once.
         spread: standard deviation over seeds.
         low, high: 95 % interval.
-        p_value: that the true mean is 0, two-sided, not corrected. With one seed it would speak of two trained models
-            only, and is NaN.
-        num_seeds: runs, or pairs of runs, behind the mean.
-        num_images: test images that were resampled, or 0.
+        p_value: two-sided, of the hypothesis that the true mean is 0, not corrected. NaN with one seed, where it would
+            apply to two trained models only.
+        num_seeds: number of runs, or of pairs of runs.
+        num_images: number of test images that were resampled, or 0.
     """
 
     mean: float = math.nan
@@ -57,14 +59,18 @@ class Estimate:
 
 
 def estimate(
-    values: Sequence[float], resampled: np.ndarray | None = None, num_images: int = 0
+    values: Sequence[float],
+    resampled: np.ndarray | None = None,
+    num_images: int = 0,
+    least_spread: float = LEAST_SPREAD,
 ) -> Estimate:
     """Apply the rule of this module.
 
     Args:
-        values: (n,) one per seed; NaN if any is.
-        resampled: (n, B) the same on resampled images; unused if most are NaN, as for sizes that hardly occur.
-        num_images: that were resampled.
+        values: (n,) one per seed. If any is NaN, the estimate is NaN.
+        resampled: (n, B) the same on resampled images. Ignored if most are NaN, as for sizes that hardly occur.
+        num_images: number of images that were resampled.
+        least_spread: the smallest standard deviation over seeds that is used.
     """
     n = len(values)
     if n == 0 or np.isnan(values).any():
@@ -72,7 +78,7 @@ def estimate(
     mean, spread = float(np.mean(values)), float(np.std(values, ddof=1)) if n > 1 else math.nan
     if resampled is not None and (num_images < 2 or np.isnan(resampled).mean() > 0.5):
         resampled = None
-    errors = _over_seeds(spread, n) + _over_both(spread, n, resampled, num_images)
+    errors = _over_seeds(spread, n, least_spread) + _over_both(spread, n, resampled, num_images)
     if not errors:
         return Estimate(mean, spread, num_seeds=n)
     half = max(error * stdtrit(freedom, 1 - LEVEL / 2) for error, freedom in errors)
@@ -81,21 +87,21 @@ def estimate(
     return Estimate(mean, spread, mean - half, mean + half, p, n, images)
 
 
-def _over_seeds(spread: float, n: int) -> list[tuple[float, float]]:
-    """Standard error and degrees of freedom; none of one seed."""
-    return [(max(spread, _LEAST_SPREAD) / math.sqrt(n), n - 1.0)] if n > 1 else []
+def _over_seeds(spread: float, n: int, least_spread: float) -> list[tuple[float, float]]:
+    """Standard error and degrees of freedom over seeds; empty with one seed."""
+    return [(max(spread, least_spread) / math.sqrt(n), n - 1.0)] if n > 1 else []
 
 
 def _over_both(
     spread: float, n: int, resampled: np.ndarray | None, num_images: int
 ) -> list[tuple[float, float]]:
-    """The same over seeds and images; none without resampled images."""
+    """Standard error and degrees of freedom over seeds and images; empty without resampled images."""
     if resampled is None:
         return []
     variance = float(np.nanvar(_draw_seeds(resampled), ddof=1))
     of_seeds = spread**2 / n if n > 1 else 0.0
     of_images = max(variance - of_seeds, 0.0)
-    # Satterthwaite 1946: each part of the variance is known to as many degrees of freedom as it has samples less one
+    # Satterthwaite 1946: each part of the variance has one degree of freedom less than it has samples
     uncertainty = of_seeds**2 / max(n - 1, 1) + of_images**2 / (num_images - 1)
     freedom = variance**2 / uncertainty if uncertainty else num_images - 1.0
     return [(math.sqrt(variance), max(freedom, 1.0))]
@@ -115,7 +121,7 @@ def _p_value(mean: float, error: float, freedom: float) -> float:
 
 
 def correct_holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down correction of p-values that are judged side by side; NaN stays, and does not count.
+    """Holm's step-down correction for multiple comparisons. NaN stays NaN and is not counted as a comparison.
 
     Source: Holm 1979, A simple sequentially rejective multiple test procedure.
     """

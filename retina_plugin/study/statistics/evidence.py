@@ -1,4 +1,4 @@
-"""What a run's own files say beyond its metrics: its matches image by image, and its AP on resampled images."""
+"""Results of a run by image: its matched detections, and its AP on resampled test images."""
 
 from __future__ import annotations
 
@@ -7,43 +7,50 @@ import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from detectron2.config import instantiate
 from omegaconf.errors import OmegaConfBaseException
 from pycocotools.coco import COCO
 
-from ...config import load_config
 from ...data import dataset_metadata
 from ...evaluation import complete_annotations
+from ...run_folder import DETECTIONS, read_config
 from ..execution.results import RunResult
+from ..spec.metrics import COCO_METRICS
 from .matching import Matches, match_detections, read_detections
 from .resampling import image_weights, resample_metrics
 
 __all__ = ["Evidence", "collect_evidence"]
 
-_NUM_RESAMPLES = 500  # they give a standard error to 3 %
+_NUM_RESAMPLES = 500  # enough to know a standard error to 3 %
+_AP = COCO_METRICS[0]
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """A run's matches, and (B,) AP in percent by metric; resample b has the same images in every run of a study."""
+    """The results of one run by image.
+
+    Attributes:
+        matches: its detections, matched to the ground truth.
+        resampled: (B,) values in percent, by key of metrics.json such as "bbox/AP"; resample b has the same images in
+            every run of a study.
+    """
 
     matches: Matches
     resampled: dict[str, np.ndarray]
 
 
 class _Unavailable(ValueError):
-    """Why a run has no evidence by image."""
+    """Why a run has no results by image."""
 
 
 def collect_evidence(
     results: Sequence[RunResult],
 ) -> tuple[dict[tuple[str, int], Evidence], str]:
-    """The evidence of every finished run by variant and seed, or none at all and the reason in words.
+    """The evidence of every finished run by variant and seed; or none at all, and the reason.
 
-    It takes a COCO json that can be read, and detections that give the AP that the run reports.
+    Every run needs a readable COCO json as its ground truth, and detections that give the AP that it reports.
     """
     truths: dict[tuple[str, int], COCO] = {}
     evidence: dict[tuple[str, int], Evidence] = {}
@@ -53,7 +60,7 @@ def collect_evidence(
                 evidence[result.variant, result.seed] = _of_run(result, truths)
         _check_same_images(evidence)
     except (ValueError, OSError, KeyError, OmegaConfBaseException) as e:
-        return {}, f"no resampling of images: {e}"
+        return {}, f"because test images could not be resampled: {e}"
     return evidence, ""
 
 
@@ -63,26 +70,26 @@ def _of_run(result: RunResult, truths: dict[tuple[str, int], COCO]) -> Evidence:
         truths[key] = _read_truth(key[0])
     detections = read_detections(result.run_dir)
     if detections is None:
-        raise _Unavailable(f"{result.run_dir} has no inference/coco_instances_results.json")
+        raise _Unavailable(f"{result.run_dir} has no {DETECTIONS}")
     matches = match_detections(truths[key], detections, key[1])
-    resampled = resample_metrics(matches, image_weights(len(matches.image_ids), _NUM_RESAMPLES))
-    own = 100 * float(np.nanmean(matches.precision))
-    if not math.isclose(own, result.value("AP"), abs_tol=0.01):
+    own, reported = 100 * float(np.nanmean(matches.precision)), _AP.value(result.metrics)
+    if not math.isclose(own, reported, abs_tol=0.01):
         raise _Unavailable(
-            f"the detections of {result.run_dir} give AP {own:.2f}, its metrics say {result.value('AP'):.2f}"
+            f"the detections of {result.run_dir} give AP {own:.2f}, but its {_AP.key} is {reported:.2f}"
         )
-    return Evidence(matches, resampled)
+    resampled = resample_metrics(matches, image_weights(len(matches.image_ids), _NUM_RESAMPLES))
+    return Evidence(matches, {f"bbox/{name}": values for name, values in resampled.items()})
 
 
 def _ground_truth(run_dir: str) -> tuple[str, int]:
-    """The json file of a run's test data, and how many detections per image its evaluator counts."""
-    cfg = load_config(Path(run_dir, "config.yaml"))
+    """The json file of a run's test data, and the number of detections per image that its evaluator counts."""
+    cfg = read_config(run_dir)
     names = instantiate(cfg.dataloader.test.dataset.names)
     if not isinstance(names, str):
-        raise _Unavailable(f"the test data are {len(names)} data sets")
+        raise _Unavailable(f"the test data consist of {len(names)} data sets")
     metadata = dataset_metadata(names).as_dict()
     if metadata.get("evaluator_type") != "coco" or "json_file" not in metadata:
-        raise _Unavailable(f"{names} is not evaluated by a COCO json")
+        raise _Unavailable(f"{names} has no COCO json")
     most = cfg.dataloader.evaluator.get("max_dets_per_image") or 100
     return str(metadata["json_file"]), int(most if isinstance(most, int) else most[-1])
 

@@ -1,4 +1,4 @@
-"""COCO's matching of detections to ground truth, image by image, kept so that AP can be formed again and again."""
+"""COCO's matching of detections to ground truth, kept by image so that AP can be computed on resampled images."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from ...run_folder import DETECTIONS
+
 __all__ = ["Matches", "RankedDetections", "match_detections", "read_detections"]
 
 
@@ -24,9 +26,9 @@ class RankedDetections:
     Attributes:
         image: (D,) index of the image.
         score: (D,).
-        matched: (T, D) bool, whether the detection has an object at IoU threshold t.
-        ignored: (T, D) bool, whether it does not count: its object is a crowd or outside the area range, or it has
-            no object and is itself outside.
+        matched: (T, D) bool, whether the detection matches an object at IoU threshold t.
+        ignored: (T, D) bool, whether the detection does not count: its object is a crowd or outside the area range,
+            or it matches no object and is itself outside the area range.
     """
 
     image: np.ndarray
@@ -37,15 +39,15 @@ class RankedDetections:
 
 @dataclass(frozen=True)
 class Matches:
-    """One run's detections on I images: what `COCOeval.evaluate` finds, by area range and category.
+    """The detections of one run on I images, as `COCOeval.evaluate` matches them, by area range and category.
 
     Attributes:
         image_ids: (I,) of the json file.
         categories: K names.
         areas: names of the area ranges, "all" first.
-        num_objects: (A, K, I) objects that count.
-        ranked: A lists of K.
-        precision: (T, 101, K) over recall, all areas, as `COCOeval.accumulate` gives it; NaN without objects.
+        num_objects: (A, K, I) number of objects that count.
+        ranked: A lists, one per area range, of K, one per category.
+        precision: (T, 101, K) over recall, for all areas, from `COCOeval.accumulate`; NaN without objects.
     """
 
     image_ids: tuple[int, ...]
@@ -57,8 +59,8 @@ class Matches:
 
 
 def read_detections(run_dir: str | Path) -> list[dict[str, Any]] | None:
-    """The results in COCO's format that a run's last evaluation wrote; None if there are none."""
-    path = Path(run_dir, "inference", "coco_instances_results.json")
+    """The detections that a run's last evaluation wrote, in COCO's result format; None if there is no file."""
+    path = Path(run_dir, DETECTIONS)
     return json.loads(path.read_text()) if path.is_file() else None
 
 
@@ -68,12 +70,12 @@ def match_detections(
     """Match detections in COCO's result format to boxes, at COCO's thresholds and area ranges.
 
     Args:
-        truth: every annotation with `area` and `iscrowd`.
-        detections: with ids of `truth`.
-        max_dets: most detections per image and category that count.
+        truth: ground truth in which every annotation has `area` and `iscrowd`.
+        detections: with the image and category ids of `truth`.
+        max_dets: number of detections that count per image and category, those with the highest scores.
 
     Raises:
-        ValueError: for a detection in an image that is not in `truth`.
+        ValueError: if a detection is in an image that is not in `truth`.
     """
     if strange := {d["image_id"] for d in detections} - set(truth.imgs):
         raise ValueError(
@@ -111,7 +113,7 @@ def _rank(cells: Sequence[dict[str, Any] | None], num_thresholds: int) -> Ranked
         nothing = np.zeros((num_thresholds, 0), bool)
         return RankedDetections(np.zeros(0, int), np.zeros(0), nothing, nothing)
     score = np.concatenate([cell["dtScores"] for _, cell in found])
-    order = np.argsort(-score, kind="mergesort")  # as pycocotools, which decides ties
+    order = np.argsort(-score, kind="mergesort")  # the order of ties in pycocotools
     image = np.concatenate([np.full(len(cell["dtScores"]), i) for i, cell in found])
     matched = np.concatenate([cell["dtMatches"] for _, cell in found], axis=1) != 0
     ignored = np.concatenate([cell["dtIgnore"] for _, cell in found], axis=1) != 0

@@ -1,4 +1,4 @@
-"""All that a study measured: levels of its variants, and differences paired by seed."""
+"""All measurements of a study: means of its variants, and differences paired by seed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ..execution.results import RunResult
-from .estimate import Estimate, correct_holm, estimate
+from ..spec.metrics import Metric
+from .estimate import LEAST_SPREAD, Estimate, correct_holm, estimate
 from .evidence import Evidence
 
 __all__ = ["Measurements", "Row", "tabulate_runs"]
@@ -16,7 +17,7 @@ __all__ = ["Measurements", "Row", "tabulate_runs"]
 
 @dataclass(frozen=True)
 class Measurements:
-    """Runs of a study, and what they found image by image: of all finished runs, or of none."""
+    """The runs of a study, and their results by image: of all finished runs, or of none."""
 
     results: Sequence[RunResult]
     evidence: Mapping[tuple[str, int], Evidence] = field(default_factory=dict)
@@ -25,68 +26,83 @@ class Measurements:
         """The finished runs of a variant by seed."""
         return {r.seed: r for r in self.results if r.variant == variant and not r.error}
 
+    def failed_seeds(self, variant: str) -> list[int]:
+        """The seeds with which a variant failed."""
+        return [r.seed for r in self.results if r.variant == variant and r.error]
+
     @property
     def num_images(self) -> int:
-        """Test images that can be resampled."""
+        """Number of test images that can be resampled."""
         return len(next(iter(self.evidence.values())).matches.image_ids) if self.evidence else 0
 
-    def level(self, variant: str, metric: str) -> Estimate:
-        """A metric of a variant over its seeds, in percent; the interval ends at 0 and 100."""
+    def mean(self, variant: str, metric: Metric) -> Estimate:
+        """A metric of a variant over its seeds. For percent, the interval is clipped to [0, 100]."""
         seeds = list(self.finished(variant))
-        level = self._estimate(seeds, metric, lambda of, seed: of(variant, seed))
-        low, high = (float(np.clip(x, 0, 100)) for x in (level.low, level.high))
-        return replace(level, low=low, high=high)
+        mean = self._estimate(seeds, metric, lambda of, seed: of(variant, seed))
+        if not metric.is_percent:
+            return mean
+        low, high = (float(np.clip(x, 0, 100)) for x in (mean.low, mean.high))
+        return replace(mean, low=low, high=high)
 
-    def difference(self, variant: str, other: str, metric: str) -> Estimate:
-        """By how much a variant exceeds another one, over the seeds that both finished."""
+    def difference(self, variant: str, other: str, metric: Metric) -> Estimate:
+        """A metric of `variant` minus that of `other`, over the seeds that both finished."""
         seeds = [seed for seed in self.finished(variant) if seed in self.finished(other)]
         return self._estimate(seeds, metric, lambda of, seed: of(variant, seed) - of(other, seed))
 
-    def _estimate(self, seeds: Sequence[int], metric: str, combine: Callable) -> Estimate:
+    def _estimate(self, seeds: Sequence[int], metric: Metric, combine: Callable) -> Estimate:
         def value(variant: str, seed: int) -> float:
-            return self.finished(variant)[seed].value(metric)
+            return metric.value(self.finished(variant)[seed].metrics)
 
         def resampled(variant: str, seed: int) -> np.ndarray:
-            return self.evidence[variant, seed].resampled[metric]
+            return self.evidence[variant, seed].resampled[metric.key]
 
         values = [combine(value, seed) for seed in seeds]
-        known = self.evidence and all(metric in e.resampled for e in self.evidence.values())
+        least_spread = LEAST_SPREAD if metric.is_percent else 0.0
+        known = self.evidence and all(metric.key in e.resampled for e in self.evidence.values())
         if not known or not seeds:
-            return estimate(values)
+            return estimate(values, least_spread=least_spread)
         draws = np.stack([combine(resampled, seed) for seed in seeds])
-        return estimate(values, draws, self.num_images)
+        return estimate(values, draws, self.num_images, least_spread)
 
 
 @dataclass(frozen=True)
 class Row:
-    """A variant: its levels and its differences to the reference by metric; p corrected over the variants."""
+    """One variant in a table. All mappings are by metric name.
+
+    Attributes:
+        variant: its name.
+        num_runs: number of finished runs.
+        mean: over its runs.
+        difference: to the reference; empty for the reference itself.
+        p_corrected: of the difference, corrected for all variants that the metric compares with the reference.
+    """
 
     variant: str
     num_runs: int
-    level: dict[str, Estimate]
+    mean: dict[str, Estimate]
     difference: dict[str, Estimate]
     p_corrected: dict[str, float]
 
 
 def tabulate_runs(
-    measurements: Measurements, variants: Sequence[str], reference: str, metrics: Sequence[str]
+    measurements: Measurements, variants: Sequence[str], reference: str, metrics: Sequence[Metric]
 ) -> list[Row]:
-    """One row per variant. Each metric's p-values are corrected for its comparisons with the reference."""
+    """One row per variant. The p-values of each metric are corrected for its comparisons with the reference."""
     differences = {
-        name: {m: measurements.difference(name, reference, m) for m in metrics}
+        name: {m.name: measurements.difference(name, reference, m) for m in metrics}
         for name in variants
         if name != reference
     }
     corrected: dict[str, dict[str, float]] = {name: {} for name in variants}
     for metric in metrics:
-        p_values = correct_holm([row[metric].p_value for row in differences.values()])
+        p_values = correct_holm([row[metric.name].p_value for row in differences.values()])
         for name, p in zip(differences, p_values, strict=True):
-            corrected[name][metric] = p
+            corrected[name][metric.name] = p
     return [
         Row(
             variant=name,
             num_runs=len(measurements.finished(name)),
-            level={m: measurements.level(name, m) for m in metrics},
+            mean={m.name: measurements.mean(name, m) for m in metrics},
             difference=differences.get(name, {}),
             p_corrected=corrected[name],
         )

@@ -1,8 +1,8 @@
-"""COCO's AP on resampled images, without matching anything again.
+"""COCO's AP on resampled images, without matching detections again.
 
-An image that is drawn m times counts m-fold: its detections keep their place in the ranking and weigh m, its objects
-weigh m. That is AP on the data set with that image m times over, exactly (Efron and Tibshirani, An Introduction to
-the Bootstrap, chapter 6, with images as the sampling unit, since boxes of one image are not independent).
+An image that is drawn m times counts m times: its detections keep their rank and get weight m, and so do its objects.
+This equals AP on a data set that contains the image m times (Efron and Tibshirani, An Introduction to the Bootstrap,
+chapter 6). Images are the sampling unit, because boxes of one image are not independent.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _AREA_NAMES = {"small": "APs", "medium": "APm", "large": "APl"}
 
 
 def image_weights(num_images: int, num_resamples: int, seed: int = 0) -> np.ndarray:
-    """(num_images, num_resamples) how often each image is drawn, with replacement; the same for the same seed."""
+    """(num_images, num_resamples) how often each image is drawn, with replacement. Depends only on the arguments."""
     rng = np.random.default_rng(seed)
     return rng.multinomial(num_images, np.full(num_images, 1 / num_images), num_resamples).T
 
@@ -27,7 +27,7 @@ def image_weights(num_images: int, num_resamples: int, seed: int = 0) -> np.ndar
 def resample_metrics(matches: Matches, weights: np.ndarray) -> dict[str, np.ndarray]:
     """AP, AP50, AP75, APs, APm, APl and "AP-<category>" in percent, each (B,), under image weights (I, B).
 
-    A category without objects in a resample is left out of that resample's mean; NaN where no category has any.
+    A category without objects in a resample does not enter the mean of that resample; NaN where no category has any.
     """
     ap = {
         area: np.stack(
@@ -52,7 +52,7 @@ def resample_metrics(matches: Matches, weights: np.ndarray) -> dict[str, np.ndar
 def _average_precision(
     ranked: RankedDetections, weights: np.ndarray, num_objects: np.ndarray
 ) -> np.ndarray:
-    """(T, B) of one category; NaN where `num_objects` (B,) is 0."""
+    """(T, B) AP of one category; NaN where `num_objects` (B,) is 0."""
     ap = [
         _at_threshold(ranked.image, hit & ~ignored, ~ignored, weights, num_objects)
         for hit, ignored in zip(ranked.matched, ranked.ignored, strict=True)
@@ -67,7 +67,7 @@ def _at_threshold(
     weights: np.ndarray,
     num_objects: np.ndarray,
 ) -> np.ndarray:
-    """(B,) interpolated AP. Only ranks of true positives matter: between them precision falls and recall rests."""
+    """(B,) interpolated AP. Only ranks of true positives matter: between them recall is constant."""
     if not true_positive.any():
         return np.zeros(weights.shape[1])
     hits = _cumulate(image, true_positive, true_positive, weights)
@@ -80,7 +80,7 @@ def _at_threshold(
 def _cumulate(
     image: np.ndarray, true_positive: np.ndarray, counted: np.ndarray, weights: np.ndarray
 ) -> np.ndarray:
-    """(P, B) weight of all counted detections up to each of P true positives."""
+    """(P, B) sum of the weights of all counted detections up to each of P true positives."""
     next_hit = np.cumsum(true_positive) - true_positive
     kept = counted & (next_hit < true_positive.sum())
     shape = (int(true_positive.sum()), len(weights))

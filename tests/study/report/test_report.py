@@ -1,25 +1,30 @@
-"""What a report says, in all three forms, and how it reads in a browser."""
+"""What a report says, in all three forms."""
 
 import json
+import math
+import re
 import shutil
 import time
 from html import unescape
 
 import numpy as np
 import pytest
+from conftest import QUICK, TINY
 from planted import NUM_IMAGES, plant_study
 
-from retina_plugin.config import ConfigError
+from retina_plugin.config import ConfigError, get_config
 from retina_plugin.study import load_study, write_report
 from retina_plugin.study.execution.results import RunResult
+from retina_plugin.study.report.content import collect_content
+from retina_plugin.study.report.costs import loss_scales
 from retina_plugin.study.report.disagreement import (
     best_threshold,
     count_images,
     rank_by_disagreement,
 )
-from retina_plugin.study.report.facts import loss_scales
 from retina_plugin.study.spec.config_changes import config_changes
 from retina_plugin.study.statistics.evidence import collect_evidence
+from retina_plugin.study.statistics.measurements import Measurements
 
 PAPER = {"focal": {"AP": 34.0, "source": "arXiv 1708.02002, table 1b"}}
 HYPOTHESES = [
@@ -56,12 +61,14 @@ def test_all_three_forms_say_the_same(report):
     assert first["outcome"] == "better" and first["difference"]["low"] > 0
     assert first["difference"]["num_images"] == NUM_IMAGES and first["num_comparisons"] == 1
     assert second["outcome"] == "no verdict" and "No seed has a finished run" in second["text"]
-    level = content["rows"][0]["level"]["AP"]
+    mean = content["rows"][0]["mean"]["AP"]
     for form in (html, text):
-        assert first["headline"] in form and f"{level['mean']:.1f} ± {level['spread']:.1f}" in form
+        assert first["headline"] in form and f"{mean['mean']:.1f} ± {mean['spread']:.1f}" in form
         assert "SigmoidFocalLoss" in form and "SoftmaxCrossEntropyLoss" in form
-        assert "table 1b" in form and "× 0.025" in form and content["facts"]["command"] in form
-        assert " ".join(content["facts"]["overrides"]) in form
+        assert (
+            "table 1b" in form and "× 0.025" in form and content["environment"]["command"] in form
+        )
+        assert " ".join(content["environment"]["overrides"]) in form
     assert text.index("is better than") < text.index("| variant |")
     assert content["scales"][1]["loss_ratio"] == 50.0 and content["scales"][1]["matched"]
 
@@ -72,7 +79,7 @@ def test_the_page_needs_nothing_else_and_escapes_what_it_quotes(report):
     assert "out of &lt;memory&gt;" in html
     assert (
         html.count("data:image/svg+xml;base64") == 6
-    )  # levels, two of precision, three of training
+    )  # means, two of precision, three of training
     assert html.count("data:image/jpeg;base64") == 2 * 3  # ground truth and two variants
     assert len(html) < 5e6
 
@@ -115,7 +122,66 @@ def test_without_results_by_image_the_seeds_remain(planted, tmp_path):
     assert "They hold for these test images" in page.read_text()
 
 
-def test_a_study_of_which_nothing_finished_still_reports(planted, tmp_path):
+LOSS = {"key": "validation/loss_cls", "name": "val loss", "higher_is_better": False, "unit": "nats"}
+
+
+@pytest.fixture(scope="module")
+def other_metrics(tmp_path_factory, trained_run):
+    """The report of a study about a loss, AP, a metric that no run reports and one that is always NaN."""
+    study, results = plant_study(
+        tmp_path_factory.mktemp("metrics"),
+        trained_run,
+        metrics=[LOSS, "AP", "mAP", "APl"],
+        hypotheses=[{"better": "focal", "than": "ce"}],
+        paper={"focal": {"val loss": 0.25, "source": "a figure"}},
+    )
+    for r in results:
+        if not r.error:
+            r.metrics[LOSS["key"]] = (
+                0.2 + r.seed / 100 + (r.variant == "ce") * (0.3 + r.seed / 1000)
+            )
+            r.metrics["bbox/APl"] = math.nan
+    page = write_report(study, results, num_images=0)
+    return (
+        unescape(page.read_text()),
+        page.with_suffix(".md").read_text(),
+        json.loads(page.with_suffix(".json").read_text()),
+    )
+
+
+def test_a_loss_is_better_when_it_is_lower(other_metrics):
+    html, text, content = other_metrics
+    (verdict,) = content["verdicts"]
+    assert verdict["outcome"] == "better" and verdict["difference"]["mean"] < 0
+    assert verdict["hypothesis"]["metric"] == "val loss" and content["lower_is_better"] == [
+        "val loss"
+    ]
+    for form in (html, text):
+        assert "focal is better than ce in val loss (lower is better), by 0.301 nats" in form
+        assert "0.21 ± 0.01" in form and "AP in percent" in form
+        assert "nats, lower is better" in form
+    bar = re.search(r'class="bar" style="left: ([0-9.]+)%; right: ([0-9.]+)%', html)
+    assert float(bar[1]) > 50 and float(bar[2]) < 50  # to the right of "no difference"
+    assert "<td>0.25<small>here 0.21</small></td>" in html
+
+
+def test_metrics_that_no_run_reports_are_named_with_the_nearest_keys(other_metrics):
+    html, text, content = other_metrics
+    assert list(content["missing"]) == ["mAP", "APl"] and content["metrics"] == ["val loss", "AP"]
+    for form in (html, text):
+        assert "no run reports 'bbox/mAP'; the nearest keys in metrics.json are bbox/AP" in form
+        assert "NaN in every run" in form
+
+
+def test_metrics_without_resampled_images_are_named(other_metrics):
+    html, text, content = other_metrics
+    assert content["seeds_only"] == ["val loss"]
+    assert content["rows"][1]["difference"]["AP"]["num_images"] == NUM_IMAGES
+    for form in (html, text):
+        assert "intervals of val loss are based on seeds only" in form
+
+
+def test_a_study_without_a_finished_run_has_a_report(planted, tmp_path):
     study, results = planted
     study = study.__class__(**study.__dict__ | {"output_dir": tmp_path})
     failed = [RunResult(r.variant, r.seed, "nowhere", 0.0, {}, "killed") for r in results]
@@ -131,10 +197,10 @@ def test_detections_of_another_evaluation_are_refused(planted):
         for r in results
     ]
     evidence, reason = collect_evidence(wrong)
-    assert not evidence and "its metrics say 3.00" in reason
+    assert not evidence and "its bbox/AP is 3.00" in reason
 
 
-def test_images_are_ordered_by_how_far_errors_lie_apart(planted):
+def test_images_are_ordered_by_the_gap_between_errors(planted):
     evidence, _ = collect_evidence(planted[1])
     runs = [evidence[variant, 0].matches for variant in ("focal", "ce")]
     counts = [count_images(m, best_threshold(m)) for m in runs]
@@ -147,17 +213,24 @@ def test_images_are_ordered_by_how_far_errors_lie_apart(planted):
     )  # false detections score .3, true ones .4 and more
 
 
-def test_changes_are_leaves_of_the_resolved_config(planted):
-    study, _ = planted
-    assert config_changes(study, study.variants[0]) == []
-    changes = config_changes(study, study.variants[1])
+def test_changes_are_leaves_of_the_resolved_config():
+    overrides = ["model.cls_loss=${losses.softmax_ce}"]
+    base, own = get_config(QUICK, TINY), get_config(QUICK, [*TINY, *overrides])
+    assert config_changes(base, base, ()) == []
+    changes = config_changes(base, own, overrides)
     named = [(c.key, c.short_old, c.short_new) for c in changes if c.named]
     assert named[0] == ("model.cls_loss._target_", "SigmoidFocalLoss", "SoftmaxCrossEntropyLoss")
     assert [x[0] for x in named[1:]] == ["model.cls_loss.alpha", "model.cls_loss.gamma"]
     assert {c.key.rpartition(".")[0] for c in changes if not c.named} == {"model.head.cls_loss"}
 
 
-def test_a_study_without_scales_says_nothing_of_them(planted, tmp_path):
+def test_only_the_variants_overrides_are_shown_as_changes(planted):
+    changes = collect_content(planted[0], Measurements(planted[1]))["changes"]
+    assert changes["focal"] == changes["broken"] == []
+    assert {c.key.partition("cls_loss")[0] for c in changes["ce"]} == {"model.", "model.head."}
+
+
+def test_a_study_without_scales_file_has_no_scales(planted, tmp_path):
     study = planted[0]
     assert loss_scales(study.__class__(**study.__dict__ | {"output_dir": tmp_path})) == []
 
@@ -169,22 +242,26 @@ def test_a_study_without_scales_says_nothing_of_them(planted, tmp_path):
         ({"hypotheses": ["focal > ce"]}, "must be dict"),
         ({"hypotheses": [{"better": "focal", "than": "ohem"}]}, "no variant 'ohem'"),
         ({"hypotheses": [{"better": "ce", "than": "ce"}]}, "with itself"),
-        ({"hypotheses": [{"better": "ce", "than": "focal", "metric": "mAP"}]}, "no metric 'mAP'"),
-        ({"hypotheses": [{"better": "ce", "than": "focal", "p": 1}]}, "nothing takes"),
-        ({"metrics": ["AP", "AR"]}, "no metric 'AR'"),
+        (
+            {"hypotheses": [{"better": "ce", "than": "focal", "metric": 1}]},
+            "metric 1 must be a name",
+        ),
+        ({"hypotheses": [{"better": "ce", "than": "focal", "p": 1}]}, "unknown keys"),
         ({"paper": {"ohem": {"AP": 32.8, "source": "table 1d"}}}, "no variant 'ohem'"),
         ({"paper": {"focal": {"AP": 34.0}}}, "source="),
-        ({"paper": {"focal": {"AP": "34", "source": "x"}}}, "must be numbers"),
+        ({"paper": {"focal": {"AP": "34", "source": "x"}}}, "paper.focal.AP must be a number"),
     ],
 )
-def test_a_study_that_asks_what_cannot_be_answered_is_refused(planted, tmp_path, content, message):
+def test_invalid_hypotheses_and_figures_are_refused(planted, tmp_path, content, message):
     base = {"base": planted[0].base, "variants": {"focal": [], "ce": []}}
     (tmp_path / "study.py").write_text(f"study = {base | content!r}")
     with pytest.raises(ConfigError, match=message):
         load_study(tmp_path / "study.py")
 
 
-def test_hypotheses_about_variants_that_do_not_run_are_left_out_aloud(planted, tmp_path, caplog):
+def test_hypotheses_about_variants_that_do_not_run_are_named_in_the_report(
+    planted, tmp_path, caplog
+):
     path = planted[0].output_dir.parent / "study.py"
     study = load_study(path, only=["focal", "ce"])
     assert [str(h) for h in study.hypotheses] == ["focal is better than ce in AP"]

@@ -1,4 +1,4 @@
-"""Studies: what they are, what they run, and what they report."""
+"""Study files that are refused, and runs of a small study."""
 
 import runpy
 import sys
@@ -49,7 +49,7 @@ def small(tmp_path, variants, **settings):
             "--output",
         ),
         ("study = dict(base='a', variants=dict(x=[]), reference='y')", {}, "no variant 'y'"),
-        ("study = dict(base='a', variants=dict(x=[]), seeds=[])", {}, "one at least"),
+        ("study = dict(base='a', variants=dict(x=[]), seeds=[])", {}, "at least one"),
         ("study = dict(base='a', variants=dict(x=[]), metrics=[])", {}, "metrics is empty"),
         ("study = dict(base='a', variants=dict(x=[]))", {"seeds": [0, 0]}, "must be different"),
         (f"study = dict(base={QUICK!r}, variants=dict(x=['a=1']))", {}, "key a is unknown"),
@@ -74,7 +74,7 @@ def finished(tmp_path_factory):
     return study, run_study(study)
 
 
-def test_a_failed_run_takes_no_other_with_it(finished):
+def test_other_runs_continue_after_one_fails(finished):
     study, results = finished
     assert [r.variant for r in results] == ["focal", "ce", "broken"]
     assert [bool(r.error) for r in results] == [False, False, True]

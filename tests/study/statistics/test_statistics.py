@@ -9,11 +9,13 @@ from simulation import simulate_images, simulate_metrics
 
 from retina_plugin.study.execution.results import RunResult
 from retina_plugin.study.spec.hypothesis import Hypothesis
+from retina_plugin.study.spec.metrics import COCO_METRICS, Metric, read_metric
 from retina_plugin.study.statistics.estimate import correct_holm, estimate
 from retina_plugin.study.statistics.measurements import Measurements, tabulate_runs
 from retina_plugin.study.statistics.verdict import judge
 
 B_BETTER = [Hypothesis("b", "a")]
+AP = COCO_METRICS[0]
 
 
 def result(variant, seed, ap, error="", **more):
@@ -29,7 +31,7 @@ def study(a, b):
 
 def test_without_images_it_is_the_paired_t_test():
     a, b = [30.0, 35.0, 33.0, 31.0], [32.0, 35.5, 37.0, 31.5]
-    difference = study(a, b).difference("b", "a", "AP")
+    difference = study(a, b).difference("b", "a", AP)
     theirs = stats.ttest_rel(b, a)
     assert difference.p_value == pytest.approx(theirs.pvalue)
     interval = theirs.confidence_interval(0.95)
@@ -37,11 +39,11 @@ def test_without_images_it_is_the_paired_t_test():
     assert difference.spread == pytest.approx(np.std(np.subtract(b, a), ddof=1))
 
 
-def test_three_seeds_that_agree_by_luck_are_not_believed():
-    lucky = estimate([0.50, 0.51, 0.49])
-    assert stats.ttest_1samp([0.50, 0.51, 0.49], 0).pvalue < 0.001 < 0.05 < lucky.p_value
+def test_a_very_small_spread_of_three_seeds_is_not_used():
+    floored = estimate([0.50, 0.51, 0.49])
+    assert stats.ttest_1samp([0.50, 0.51, 0.49], 0).pvalue < 0.001 < 0.05 < floored.p_value
     half = stats.t.ppf(0.975, 2) * 0.35 / math.sqrt(3)
-    assert lucky.high - lucky.mean == pytest.approx(half)
+    assert floored.high - floored.mean == pytest.approx(half)
 
 
 def resampled_means(rng, of_image):
@@ -105,16 +107,18 @@ def test_holm_steps_down():
 def test_rows_pair_runs_by_seed():
     runs = [result("a", 0, 30.0), result("b", 0, 28.0), result("a", 1, 34.0), result("b", 1, 31.0)]
     runs += [result("b", 2, 99.0), result("a", 2, 0, error="killed")]
-    first, second = tabulate_runs(Measurements(runs), ["a", "b"], "a", ["AP", "APl", "AP75"])
-    assert (first.variant, first.num_runs, first.level["AP"].mean) == ("a", 2, 32.0)
-    assert first.level["AP"].spread == pytest.approx(math.sqrt(8)) and not first.difference
+    first, second = tabulate_runs(
+        Measurements(runs), ["a", "b"], "a", [read_metric(n) for n in ("AP", "APl", "AP75")]
+    )
+    assert (first.variant, first.num_runs, first.mean["AP"].mean) == ("a", 2, 32.0)
+    assert first.mean["AP"].spread == pytest.approx(math.sqrt(8)) and not first.difference
     assert second.difference["AP"].mean == -2.5  # seed 2 has no partner
-    assert math.isnan(second.level["APl"].mean) and math.isnan(second.level["AP75"].mean)
+    assert math.isnan(second.mean["APl"].mean) and math.isnan(second.mean["AP75"].mean)
 
 
 def test_each_metric_of_a_table_is_corrected_for_its_variants():
     m = simulate_metrics(np.random.default_rng(0), effect=5.0, names=("a", "b", "c"))
-    _, b, c = tabulate_runs(m, ["a", "b", "c"], "a", ["AP"])
+    _, b, c = tabulate_runs(m, ["a", "b", "c"], "a", [AP])
     raw = [row.difference["AP"].p_value for row in (b, c)]
     assert [row.p_corrected["AP"] for row in (b, c)] == pytest.approx(correct_holm(raw))
 
@@ -125,7 +129,7 @@ def test_each_metric_of_a_table_is_corrected_for_its_variants():
         ([30, 31, 32], [34, 35.5, 36], "better", ("b is better than a in AP, by 4.2", "other seeds, on these test")),
         ([34, 35.5, 36], [30, 31, 32], "worse", ("b is worse than a in AP, by 4.2", "−4.2, 95 % interval")),
         ([30, 31, 32], [31, 30, 33], "not distinguishable", ("cannot be ruled out", "more seeds")),
-        ([30], [34], "no verdict", ("nothing follows for the two configs", "Two seeds", "+4.0 AP")),
+        ([30], [34], "no verdict", ("nothing follows for the two configs", "at least two seeds", "+4.0 AP")),
         ([], [34], "no verdict", ("No seed has a finished run of both",)),
         ([math.nan] * 3, [34, 34, 34], "no verdict", ("Not every run has AP",)),
     ],
@@ -135,6 +139,24 @@ def test_verdicts_say_what_follows(a, b, outcome, words):
     assert verdict.outcome == outcome
     for part in words:
         assert part in f"{verdict.headline} {verdict.text}"
+
+
+@pytest.mark.parametrize(("a", "b", "outcome"), [(0.5, 0.4, "better"), (0.4, 0.5, "worse")])
+def test_lower_is_better_for_losses(a, b, outcome):
+    """Intervals of a loss are not clipped to 100, and no spread of AP points is assumed for it."""
+    loss = Metric("validation/loss_cls", "loss", higher_is_better=False, unit="nats")
+    runs = [
+        RunResult(name, seed, "", 1.0, {loss.key: value + seed / 100 + (name == "b") * seed / 1000})
+        for name, value in (("a", a), ("b", b))
+        for seed in range(3)
+    ]
+    (verdict,) = judge(Measurements(runs), [Hypothesis("b", "a", loss)])
+    assert verdict.outcome == outcome
+    assert f"b is {outcome} than a in loss (lower is better), by 0." in verdict.headline
+    assert verdict.headline.endswith("nats") and "nats, 95 % interval" in verdict.text
+    big = [RunResult("a", seed, "", 1.0, {loss.key: 500.0 + seed}) for seed in range(3)]
+    mean = Measurements(big).mean("a", loss)
+    assert mean.low < 501 < mean.high and mean.low > 490
 
 
 def test_an_effect_that_does_not_survive_the_correction_says_so():

@@ -1,0 +1,96 @@
+"""What all three forms of a report say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+from ..spec.config_changes import Change, config_changes
+from ..spec.hypothesis import Hypothesis
+from ..spec.metrics import Metric, read_metric
+from ..spec.study import Study
+from ..statistics.measurements import Measurements, tabulate_runs
+from ..statistics.verdict import Verdict, judge
+from .costs import costs, loss_scales
+from .environment import describe_environment
+from .missing import missing_metrics, without_images
+
+__all__ = ["collect_content", "plain_content"]
+
+
+def collect_content(study: Study, measurements: Measurements) -> dict[str, Any]:
+    """The values that the templates show, by name."""
+    names = [v.name for v in study.variants]
+    hypotheses = study.hypotheses or [
+        Hypothesis(name, study.reference, study.metrics[0])
+        for name in names
+        if name != study.reference
+    ]
+    wanted = dict.fromkeys([*study.metrics, *(h.metric for h in hypotheses)])
+    missing = missing_metrics(measurements, list(wanted))
+    metrics = [m for m in study.metrics if m.name not in missing] or list(study.metrics)
+    rows = tabulate_runs(measurements, names, study.reference, metrics)
+    categories = _category_metrics(study, measurements)
+    return {
+        "environment": describe_environment(study, measurements.results),
+        "variants": names,
+        "reference": study.reference,
+        "asked": [str(h) for h in study.hypotheses],
+        "not_asked": [str(h) for h in study.not_asked],
+        "verdicts": judge(measurements, hypotheses),
+        "metrics": metrics,
+        "missing": missing,
+        "seeds_only": without_images(measurements, rows),
+        "rows": rows,
+        "classes": categories,
+        "class_rows": tabulate_runs(measurements, names, study.reference, categories),
+        "paper": study.paper,
+        "costs": costs(measurements, names),
+        "scales": loss_scales(study),
+        "changes": _changes(study),
+        "num_images": measurements.num_images,
+        "runs": list(measurements.results),
+    }
+
+
+def _category_metrics(study: Study, measurements: Measurements) -> list[Metric]:
+    """AP of every category, from the evaluator of the study's first metric."""
+    prefix = study.metrics[0].key.rpartition("/")[0] + "/AP-"
+    keys = dict.fromkeys(key for result in measurements.results for key in result.metrics)
+    found = [key for key in keys if key.startswith(prefix)]
+    return [read_metric({"key": key, "name": key.removeprefix(prefix)}) for key in found]
+
+
+def _changes(study: Study) -> dict[str, list[Change]]:
+    """By variant, its config compared with the base config; run folder and seed are the same in both."""
+    seed, reference = study.seeds[0], replace(study.partner, name=study.reference)
+    base = study.run_config(replace(reference, overrides=()), seed)
+    return {
+        v.name: config_changes(
+            base, study.run_config(replace(reference, overrides=v.overrides), seed), v.overrides
+        )
+        for v in study.variants
+    }
+
+
+def plain_content(content: dict[str, Any]) -> dict[str, Any]:
+    """The same for JSON: dataclasses as dictionaries, metrics by name."""
+    rows = {key: [asdict(x) for x in content[key]] for key in ("rows", "class_rows", "runs")}
+    metrics: Sequence[Metric] = content["metrics"]
+    return (
+        content
+        | rows
+        | {
+            "verdicts": [_plain_verdict(v) for v in content["verdicts"]],
+            "metrics": [m.name for m in metrics],
+            "lower_is_better": [m.name for m in metrics if not m.higher_is_better],
+            "classes": [m.name for m in content["classes"]],
+            "changes": {n: [asdict(c) for c in found] for n, found in content["changes"].items()},
+        }
+    )
+
+
+def _plain_verdict(verdict: Verdict) -> dict[str, Any]:
+    hypothesis = asdict(verdict.hypothesis) | {"metric": verdict.hypothesis.metric.name}
+    return asdict(verdict) | {"hypothesis": hypothesis}

@@ -1,0 +1,104 @@
+"""The metrics of a study: which values of metrics.json it compares, and which direction is better."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ...config import ConfigError
+
+__all__ = ["COCO_METRICS", "Metric", "read_metric", "read_study_metrics"]
+
+_TYPES = {"key": str, "name": str, "higher_is_better": bool, "unit": str}
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One value that an evaluator writes into metrics.json.
+
+    Attributes:
+        key: its key in metrics.json, such as "bbox/AP50" or "validation/loss_cls".
+        name: its label in the report.
+        higher_is_better: False for losses and times.
+        unit: "%" for values from 0 to 100, any other unit as the report should print it, or empty.
+    """
+
+    key: str
+    name: str
+    higher_is_better: bool = True
+    unit: str = "%"
+
+    @property
+    def is_percent(self) -> bool:
+        """Whether values lie between 0 and 100."""
+        return self.unit == "%"
+
+    @property
+    def note(self) -> str:
+        """What a reader needs to know about the values; empty for percent where higher is better."""
+        unit = [] if self.is_percent or not self.unit else [self.unit]
+        return ", ".join(unit + ["lower is better"] * (not self.higher_is_better))
+
+    def value(self, metrics: Mapping[str, Any]) -> float:
+        """The value in a line of metrics.json; NaN if it is not there."""
+        value = metrics.get(self.key)
+        return math.nan if value is None else float(value)
+
+
+def read_study_metrics(entries: Sequence[Any]) -> tuple[Metric, ...]:
+    """The `metrics` of a study file, in the order of the report's columns.
+
+    Raises:
+        ConfigError: if there are none, two have the same name, or an entry is not valid.
+    """
+    if not isinstance(entries, Sequence) or isinstance(entries, str):
+        raise ConfigError(f"metrics must be a list such as ['AP', 'AP50'], got {entries!r}")
+    if not entries:
+        raise ConfigError("metrics is empty: a report needs at least one, such as 'AP'")
+    metrics = tuple(read_metric(entry) for entry in entries)
+    names = [metric.name for metric in metrics]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ConfigError(f"metrics: {twice} appear more than once; give each its own name=...")
+    return metrics
+
+
+def read_metric(entry: Any, declared: Sequence[Metric] = ()) -> Metric:
+    """One metric of a study file.
+
+    Args:
+        entry: the name or key of a `declared` metric; a name such as "AP50", which means "bbox/AP50"; a key of
+            metrics.json with a slash, such as "segm/AP"; or dict(key=..., name=..., higher_is_better=..., unit=...),
+            of which all but the key may be left out. Unless the entry says otherwise, lower is better for keys that
+            end in a name with "loss", and bbox metrics, AP and AR are in percent.
+        declared: metrics that the study file has defined before.
+
+    Raises:
+        ConfigError: if the entry is something else, or has unknown keys or values of the wrong type.
+    """
+    if isinstance(entry, str) and entry:
+        known = [metric for metric in declared if entry in (metric.name, metric.key)]
+        return known[0] if known else _from_key(entry if "/" in entry else f"bbox/{entry}")
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("key"), str):
+        raise ConfigError(
+            f"metric {entry!r} must be a name such as 'AP50', a key of metrics.json such as 'segm/AP', or dict(key=...)"
+        )
+    for key, value in entry.items():
+        if key not in _TYPES:
+            raise ConfigError(f"metric {entry!r}: key {key!r} is unknown, use {list(_TYPES)}")
+        if not isinstance(value, _TYPES[key]):
+            raise ConfigError(f"metric {entry!r}: {key} must be a {_TYPES[key].__name__}")
+    return replace(_from_key(entry["key"]), **entry)
+
+
+def _from_key(key: str) -> Metric:
+    last = key.rpartition("/")[2]
+    percent = key.startswith("bbox/") or last.startswith(("AP", "AR"))
+    name = key.removeprefix("bbox/")
+    return Metric(key, name, higher_is_better="loss" not in last, unit="%" if percent else "")
+
+
+COCO_METRICS = tuple(
+    _from_key(f"bbox/{name}") for name in ("AP", "AP50", "AP75", "APs", "APm", "APl")
+)
