@@ -1,4 +1,4 @@
-# Table 1c of "Focal Loss for Dense Object Detection": how many anchors does a place need? Minutes on a CPU.
+# Table 1c of "Focal Loss for Dense Object Detection": the number of anchors per location. Takes minutes on a CPU.
 ONE_RATIO = "model.anchor_generator.aspect_ratios=[1.0]"
 SCALES = "model.anchor_generator.scales_per_octave"
 

@@ -1,4 +1,4 @@
-# Table 3 of the appendix: FL*, which is no focal loss by formula and lets go of easy examples all the same.
+# Table 3 of the appendix: FL*, which has another formula than focal loss and also reduces the loss of easy examples.
 from .study import study
 
 study.reference = "focal"

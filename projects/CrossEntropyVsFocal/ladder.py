@@ -1,8 +1,8 @@
-# Every rung, from cross entropy as it is to focal loss, and other answers to the same imbalance.
+# Every step from plain cross entropy to focal loss, and other methods against the same imbalance.
 from .study import study
 
 study.variants.update(
-    # every anchor starts at a score of one half, and the background's loss is all there is (section 3.3)
+    # every anchor starts with a score of one half, and the loss of the background dominates (section 3.3)
     ce_without_prior=["model.cls_loss=${losses.sigmoid_ce}", "model.head.prior_prob=0.5"],
     softmax_ce=["model.cls_loss=${losses.softmax_ce}"],
     ohem=["model.cls_loss=${losses.ohem}"],

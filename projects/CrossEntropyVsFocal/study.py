@@ -1,6 +1,6 @@
-# Does focal loss find objects that cross entropy loses among easy negatives? Synthetic shapes, minutes on a CPU.
-# Three rungs of the paper's ladder (arXiv 1708.02002, section 4.1); ladder.py has the others. Every other image has no
-# object at all, and one is the most: with synthetic.objects=[1,3] there is four times as much to find.
+# Does focal loss find objects that cross entropy misses among easy negatives? Synthetic shapes, minutes on a CPU.
+# Three of the losses that the paper compares (arXiv 1708.02002, section 4.1); ladder.py has the others. Half of the images
+# have no object, the others have one; synthetic.objects=[1,3] gives four times as many objects.
 study = dict(
     base="quick/retinanet_tiny_synthetic.py",
     overrides=[
@@ -8,7 +8,7 @@ study = dict(
         "synthetic.image_size=256",
         "dataloader.train.total_batch_size=16",
         "dataloader.test.dataset.names.num_images=400",
-        "train.freeze=[backbone.bottom_up]",  # half the time, and seeds that differ less
+        "train.freeze=[backbone.bottom_up]",  # halves the time, and seeds differ less
         "train.max_iter=80",
         "train.eval_period=40",
         "train.vis_period=0",

@@ -1,5 +1,5 @@
-# The flagship's question on real images: blood cells, where white cells and platelets are few among many red cells.
-# Needs the data of ../BloodCells, whose config it shortens to 150 iterations.
+# The question of study.py on real images: blood cells, with few white cells and platelets among many red cells.
+# Needs the data of ../BloodCells, and shortens its config to 150 iterations.
 from .study import study
 
 study.base = "../BloodCells/configs/retinanet_MNV2_FPN_bccd.py"

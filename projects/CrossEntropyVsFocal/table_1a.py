@@ -1,4 +1,4 @@
-# Table 1a: cross entropy whose objects weigh alpha and whose background 1 - alpha.
+# Table 1a: cross entropy with weight alpha for objects and 1 - alpha for background.
 from .study import study
 
 BALANCED = "model.cls_loss=${losses.balanced_ce}"

@@ -1,4 +1,4 @@
-# Table 1b: focal loss for every gamma, each with the alpha that the paper found best for it.
+# Table 1b: focal loss with different gamma, each with the alpha that the paper found best for it.
 from .study import study
 
 study.reference = "gamma_2"

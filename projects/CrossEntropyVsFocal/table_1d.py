@@ -1,4 +1,4 @@
-# Table 1d: online hard example mining against focal loss, by batch size and threshold of the NMS on losses.
+# Table 1d: online hard example mining against focal loss, by batch size and by the threshold of the NMS on losses.
 from .study import study
 
 OHEM = "model.cls_loss=${losses.ohem}"  # 128 anchors, NMS at .5

@@ -1,4 +1,4 @@
-# What each part of the feature pyramid does to small objects and to time. Synthetic shapes, minutes on a CPU.
+# The effect of each part of the feature pyramid on small objects and on time. Synthetic shapes, minutes on a CPU.
 FROM = "model.backbone._target_=retina_plugin.modeling."
 
 study = dict(

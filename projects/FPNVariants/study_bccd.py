@@ -1,4 +1,4 @@
-# The same lesions on blood cells, whose three sizes need a level each.
+# The same variants on blood cells, whose three sizes fall on different levels.
 from .study import study
 
 study.base = "../BloodCells/configs/retinanet_MNV2_FPN_bccd.py"

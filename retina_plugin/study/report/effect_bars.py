@@ -15,7 +15,7 @@ _HALF = 48  # percent of the width, on each side of the centre, for the widest i
 
 @dataclass(frozen=True)
 class EffectBar:
-    """Positions in percent of the width; 50 is no difference."""
+    """Positions in percent of the width; 50 means that the variants do not differ."""
 
     left: float
     centre: float

@@ -21,7 +21,7 @@ class Comparison:
         low, high: 95 % interval of a minus b over the complete pairs, not corrected for `family`; NaN with fewer than
             two pairs.
         p_value: two-sided, corrected for `family`; NaN without a verdict.
-        flags: why there is no verdict, such as "a: seed 2 failed" or "one seed"; empty if there is one.
+        flags: what prevents a verdict, such as "a: seed 2 failed" or "one seed"; empty otherwise.
     """
 
     outcome: str

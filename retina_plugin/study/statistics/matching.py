@@ -59,7 +59,7 @@ class Matches:
 
 
 def read_detections(run_dir: str | Path) -> list[dict[str, Any]] | None:
-    """The detections that a run's last evaluation wrote, in COCO's result format; None if there is no file."""
+    """The detections that a run's last evaluation wrote, in COCO's result format; None without the file."""
     path = Path(run_dir, DETECTIONS)
     return json.loads(path.read_text()) if path.is_file() else None
 
