@@ -75,7 +75,7 @@ class Job:
         """Write `config_file`.
 
         Raises:
-            ConfigError: if YAML cannot hold the config, as with a class that is defined in a config file.
+            ConfigError: if YAML cannot hold the config.
             OSError: if the file cannot be written.
         """
         self.run_dir.parent.mkdir(parents=True, exist_ok=True)
@@ -83,10 +83,7 @@ class Job:
             save_config(self.config, self.config_file)
             load_config(self.config_file)
         except (ConfigError, yaml.YAMLError) as e:
-            raise ConfigError(
-                f"the config of {self.name} cannot be written as YAML: {e}. Move classes and functions that a config "
-                "file defines into a module that Python can import"
-            ) from e
+            raise ConfigError(f"the config of {self.name} cannot be written as YAML: {e}") from e
 
 
 @dataclass(frozen=True)
