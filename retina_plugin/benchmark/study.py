@@ -1,4 +1,4 @@
-"""What a study costs beside its trainings: imports, preparation, starts of processes, and the report."""
+"""How much time of a study is neither training nor evaluation: imports, preparation, process starts, report."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _BEGIN = "Starting training from iteration"  # in log.txt
 
 
 def benchmark_study(command: Sequence[str], folder: Path, jobs: int) -> dict[str, float]:
-    """Run a study to its end, and tell what `study_overhead` finds of it.
+    """Run a study to its end and apply `study_overhead` to it.
 
     Args:
         command: `tools/ablate.py` with its arguments.
-        folder: of the study, where no run has ended yet.
-        jobs: how many runs there are at once.
+        folder: of the study; no run in it may have ended yet.
+        jobs: how many runs execute at once.
 
     Raises:
         FileExistsError: if the folder holds finished runs, which would not be trained.
@@ -34,15 +34,15 @@ def benchmark_study(command: Sequence[str], folder: Path, jobs: int) -> dict[str
 
 
 def study_overhead(folder: Path, jobs: int, seconds: float) -> dict[str, float]:
-    """The share of a study's time in which its processes neither trained nor evaluated, of 1.
+    """The share of a study's time in which its processes neither trained nor evaluated, from 0 to 1.
 
-    The time is that of `jobs` processes side by side, less what the others stand still for when the last run ends.
-    A run trains and evaluates from the line of its log that says that it begins to the last line; both are known to a
-    second. The building of its model and data before is overhead too.
+    The time is that of `jobs` processes side by side, without the time for which processes idle while the last run
+    ends. A run trains and evaluates from the line of its log that announces training to the last line, each known to a
+    second. Building its model and data before that line is overhead.
 
     Args:
-        folder: of a study whose runs nothing has interrupted.
-        jobs: how many runs there were at once.
+        folder: of a study whose runs were not interrupted.
+        jobs: how many runs executed at once.
         seconds: from its start to its end.
     """
     results = list(folder.glob("*/seed*/result.json"))
@@ -63,7 +63,7 @@ def study_overhead(folder: Path, jobs: int, seconds: float) -> dict[str, float]:
 def _training_seconds(log: Path) -> float:
     lines = [line for line in log.read_text().splitlines() if line.startswith("[")]
     begin = next(line for line in lines if _BEGIN in line)
-    year = datetime.fromtimestamp(log.stat().st_mtime).year  # lines do not tell theirs
+    year = datetime.fromtimestamp(log.stat().st_mtime).year  # the lines have no year
     last = datetime.strptime(f"{year}/{lines[-1][1:15]}", "%Y/%m/%d %H:%M:%S")
     first = datetime.strptime(f"{year}/{begin[1:15]}", "%Y/%m/%d %H:%M:%S")
     if first > last:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
-from detectron2.config import LazyConfig, instantiate
+from detectron2.config import instantiate
 from detectron2.layers import FrozenBatchNorm2d
 from detectron2.utils import comm
 from detectron2.utils.env import seed_all_rng
@@ -18,6 +18,7 @@ from omegaconf.errors import InterpolationToMissingValueError, MissingMandatoryV
 from torch import nn
 
 from ..config import ConfigError
+from ..config.save import save_config
 from ..config.walk import leaves
 from ..files import move_aside
 from ..modeling.backbone import without_pretrained_weights
@@ -138,7 +139,7 @@ def prepare_folder(cfg: DictConfig, resume: bool) -> None:
     if comm.is_main_process():
         moved = None if resume else _earlier_run_aside(folder)
         (folder / "inference").mkdir(parents=True, exist_ok=True)
-        LazyConfig.save(cfg, str(folder / CONFIG))
+        save_config(cfg, folder / CONFIG)
         logger.info("Run folder %s", folder)
         if moved:
             logger.info("The earlier run there is now in %s", moved)

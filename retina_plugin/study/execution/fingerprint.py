@@ -17,6 +17,7 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.utils.registry import locate
 from omegaconf import DictConfig
 
+from ...config import ConfigError
 from ...data import data_fingerprint
 from ...engine.reliability.identity import config_values
 from ...engine.setup import building
@@ -114,10 +115,20 @@ def _fingerprint_of_file(path: Path, mtime: int, size: int) -> str:
 def _other_modules(config: dict[str, str]) -> Iterator[tuple[str, str]]:
     """Modules outside this package and its dependencies whose parts the config names, with hashes of their files."""
     targets = [value for key, value in config.items() if key.endswith("._target_")]
-    for module in sorted({locate(target).__module__ for target in targets}):
+    for module in sorted({_module_of(target) for target in targets}):
         path = getattr(sys.modules.get(module), "__file__", None)
         if path and module.partition(".")[0] not in _WITH_VERSIONS:
             yield module, hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def _module_of(target: str) -> str:
+    try:
+        return locate(target).__module__
+    except Exception as e:
+        raise ConfigError(
+            f"the config names {target!r}, which cannot be imported. A run can use classes and functions of importable "
+            "modules only: move what a config file defines into a module"
+        ) from e
 
 
 def _shorten(text: str, most: int = 40) -> str:

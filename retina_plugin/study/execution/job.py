@@ -7,11 +7,12 @@ import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from detectron2.config import LazyConfig
+import yaml
 from omegaconf import DictConfig
 
 from ...config import ConfigError, load_config
-from ...files import write_json, written_in_full
+from ...config.save import save_config
+from ...files import write_json
 from .fingerprint import RunFacts, changes, fingerprint_of
 
 __all__ = ["FACTS", "RESULT", "Job", "RunEnd", "known_end", "what_changed", "write_end"]
@@ -74,19 +75,15 @@ class Job:
         """Write `config_file`.
 
         Raises:
-            ConfigError: if YAML cannot hold the config, as with a class that is defined in a config file.
+            ConfigError: if YAML cannot hold the config.
             OSError: if the file cannot be written.
         """
         self.run_dir.parent.mkdir(parents=True, exist_ok=True)
-        with written_in_full(self.config_file) as partial:
-            LazyConfig.save(self.config, str(partial))
         try:
+            save_config(self.config, self.config_file)
             load_config(self.config_file)
-        except ConfigError as e:
-            raise ConfigError(
-                f"the config of {self.name} cannot be written as YAML: {e}. Move classes and functions that a config "
-                "file defines into a module that Python can import"
-            ) from e
+        except (ConfigError, yaml.YAMLError) as e:
+            raise ConfigError(f"the config of {self.name} cannot be written as YAML: {e}") from e
 
 
 @dataclass(frozen=True)

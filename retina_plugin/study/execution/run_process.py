@@ -36,20 +36,15 @@ class RunProcess:
         job.run_dir.parent.mkdir(parents=True, exist_ok=True)
         self._lock = job.sibling_path(".lock").open("a+")
         self._process: subprocess.Popen | None = None
+        self._end: RunEnd | None = None
         self._minutes, self._waits, self._noted = 0.0, False, 0.0
         self._start_time = time.monotonic()
 
     def poll(self) -> RunEnd | None:
         """How the run ended; None while it waits or trains."""
-        if self._process is None:
-            return self._try_to_start()
-        status = self._process.poll()
-        if status is None:
-            if time.monotonic() - self._noted > _NOTE_PERIOD:
-                self._note("has not ended")
-            return None
-        self._process.stdin.close()
-        return self._note(self._error(status))
+        if self._end is None:
+            self._end = self._try_to_start() if self._process is None else self._look()
+        return self._end
 
     def ask_to_leave(self) -> None:
         """The run saves a checkpoint and ends; `poll` says when it has."""
@@ -62,6 +57,15 @@ class RunProcess:
     def has_started(self) -> bool:
         """Whether there is a process that trains."""
         return self._process is not None
+
+    def _look(self) -> RunEnd | None:
+        status = self._process.poll()
+        if status is not None:
+            self._process.stdin.close()
+            return self._note(self._error(status))
+        if time.monotonic() - self._noted > _NOTE_PERIOD:
+            self._note("has not ended")
+        return None
 
     def _try_to_start(self) -> RunEnd | None:
         try:

@@ -2,21 +2,22 @@
 
 import contextlib
 import json
-import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
+from subprocess import DEVNULL
 
 import pytest
+from conftest import ROOT
 from studies import assert_same_numbers, tiny_study, wait_for
 
 from retina_plugin.study import (
     build_executor,
-    load_study,
     report_outcome,
     run_study,
 )
-from retina_plugin.study.execution import processes
 
 VARIANTS = {"focal": [], "pafpn": ["model.backbone._target_=retina_plugin.modeling.PAFPN"]}
 TOLD = ("verdicts", "rows", "class_rows", "scales", "changes", "num_images")
@@ -27,40 +28,28 @@ def small_study(folder):
     return tiny_study(folder, VARIANTS, max_iter=20)
 
 
-def forked(target, *args):
-    process = multiprocessing.get_context("fork").Process(target=target, args=args)
-    process.start()
-    return process
-
-
-def run_and_report(file):
-    # this process is fresh and has imported everything: it needs no server that imports it again
-    processes.start_process = forked
-    study = load_study(file)
-    results = run_study(study, build_executor(jobs=2))
-    report_outcome(study, results)
-
-
-def writers_into(place):
-    """All processes that write into a log below a folder, or into one file."""
-    for fd in Path("/proc").glob("[0-9]*/fd/1"):
-        try:
-            target = fd.readlink()
-        except OSError:
-            continue  # it is gone, or not ours
-        if target.is_relative_to(place):
-            yield int(fd.parts[2])
+def children_of(pid):
+    return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def kill_when(condition, study, file):
     """Start the study, and kill it and all of its processes as soon as the condition holds."""
-    process = processes.start_process(run_and_report, file)
-    wait_for(lambda: condition(study.output_dir) or not process.is_alive())
-    assert process.is_alive(), "it ended before"
-    for pid in (process.pid, *writers_into(study.output_dir)):
-        with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
-            os.kill(pid, signal.SIGKILL)
-    process.join()
+    command = [
+        sys.executable,
+        "-W",
+        "ignore",
+        "tools/ablate.py",
+        "--study",
+        str(file),
+        "--jobs",
+        "2",
+    ]
+    with subprocess.Popen(command, cwd=ROOT, stdout=DEVNULL, stderr=DEVNULL) as process:
+        wait_for(lambda: condition(study.output_dir) or process.poll() is not None)
+        assert process.poll() is None, "it ended before"
+        for pid in (process.pid, *children_of(process.pid)):
+            with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
+                os.kill(pid, signal.SIGKILL)
 
 
 @pytest.fixture(autouse=True)
@@ -69,11 +58,7 @@ def one_thread(monkeypatch):
 
 
 def is_preparing(out):
-    return any(writers_into(out / "preparation.log"))
-
-
-def is_pairing(out):
-    return is_preparing(out) and not (out / "pafpn/seed0.initial.json").is_file()
+    return out.is_dir()
 
 
 def is_beginning(out):
@@ -85,14 +70,15 @@ def is_evaluating(out):
 
 
 def is_measuring(out):
-    return is_preparing(out) and is_evaluating(out)
+    ends = [json.loads(path.read_text())["error"] for path in out.glob("*/seed0/result.json")]
+    return ends == ["", ""]
 
 
 def is_drawing(out):
     return (out / "report.json").is_file()
 
 
-MOMENTS = [is_pairing, is_beginning, is_evaluating, is_measuring, is_drawing]
+MOMENTS = [is_preparing, is_beginning, is_evaluating, is_measuring, is_drawing]
 
 
 def test_a_study_killed_at_every_stage_reports_the_same(tmp_path):

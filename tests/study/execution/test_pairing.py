@@ -4,15 +4,13 @@ import json
 
 import pytest
 import torch
-from conftest import get_config
 from studies import CE, tiny_study
 
 from retina_plugin.engine import RunCheckpointer
 from retina_plugin.engine.setup import build_model
 from retina_plugin.study import run_study
-from retina_plugin.study.execution import pairing
 from retina_plugin.study.execution.pairing import pair_weights, shared_start
-from retina_plugin.study.execution.plan import make_job
+from retina_plugin.study.execution.prepare import make_job
 
 VARIANTS = {
     "focal": [],
@@ -42,13 +40,12 @@ def begin(cfg):
 def test_all_variants_begin_alike_where_shapes_allow(tmp_path):
     study = tiny_study(tmp_path, VARIANTS)
     jobs = {v.name: make_job(study, v, 3, 1) for v in study.variants}
-    pairs = [(job, jobs["focal"]) for job in jobs.values()]
-    paired = pair_weights(pairs, tmp_path / "log.txt")
-    assert pair_weights(pairs, tmp_path / "log.txt") == paired
+    paired = pair_weights(list(jobs.values()), jobs["focal"])
+    assert pair_weights(list(jobs.values()), jobs["focal"]) == paired
     states = {}
-    for (job, _), begun in zip(pairs, paired, strict=True):
-        assert (begun is job) == (job.variant not in ("softmax_ce", "pafpn"))
-        states[job.variant] = begin(get_config(job.base, begun.overrides))
+    for job, started in zip(jobs.values(), paired, strict=True):
+        assert (started is job) == (job.variant not in ("softmax_ce", "pafpn"))
+        states[job.variant] = begin(started.config)
     reference = states["focal"]
     for name, state in states.items():
         differ = {
@@ -76,9 +73,17 @@ def test_runs_begin_there_and_are_known_by_it(tmp_path):
     )
 
 
-def test_weights_that_could_not_be_prepared_stop_the_study(tmp_path, monkeypatch):
-    study = tiny_study(tmp_path, {k: VARIANTS[k] for k in ("focal", "ce")})
-    focal, ce = (make_job(study, v, 0, 1) for v in study.variants)
-    monkeypatch.setattr(pairing, "run_side_by_side", lambda *_: None)  # killed for want of memory
-    with pytest.raises(OSError, match="ce, seed 0 .*log.txt"):
-        pair_weights([(ce, focal)], tmp_path / "log.txt")
+def test_a_variant_that_cannot_be_built_is_left_to_its_run(tmp_path, caplog):
+    broken = "model.backbone.top_block.in_channels=7"
+    study = tiny_study(tmp_path, {"focal": [], "broken": [broken]})
+    focal, job = (make_job(study, v, 0, 1) for v in study.variants)
+    assert pair_weights([job], focal) == [job]
+    assert "broken, seed 0 cannot be given the weights of focal, seed 0" in caplog.text
+
+
+def test_weights_that_cannot_be_written_stop_the_study(tmp_path):
+    study = tiny_study(tmp_path, {k: VARIANTS[k] for k in ("focal", "pafpn")})
+    focal, pafpn = (make_job(study, v, 0, 1) for v in study.variants)
+    pafpn.sibling_path(".initial.pth").mkdir(parents=True)
+    with pytest.raises(OSError, match="seed0.initial.pth"):
+        pair_weights([pafpn], focal)

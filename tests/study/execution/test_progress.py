@@ -1,13 +1,12 @@
-"""What is known of runs while they are under way, and of those that were killed."""
+"""What is known of runs while they are under way."""
 
 import json
 
 import pytest
-from studies import tiny_study, wait_for
+from studies import tiny_study
 
-from retina_plugin.study.execution import clock
-from retina_plugin.study.execution.job import Outcome, known_outcome
-from retina_plugin.study.execution.plan import make_job
+from retina_plugin.study.execution.job import RunEnd
+from retina_plugin.study.execution.prepare import make_job
 from retina_plugin.study.execution.progress import Progress
 
 
@@ -46,14 +45,7 @@ def test_iterations_are_read_while_they_are_written(job, capsys, lines, end, exp
 
 def test_a_run_that_fails_leaves_no_work_behind(job, capsys):
     progress = Progress([job], [])
-    progress.end_of(job, Outcome(job.digest, error="no memory"))
-    assert capsys.readouterr().err.strip().endswith("failed: no memory")
+    progress.end_of(job, RunEnd(job.fingerprint, error="out of memory"))
+    assert capsys.readouterr().err.strip().endswith("failed: out of memory")
     assert progress._total == progress._done == 0
     progress.close()
-
-
-def test_a_killed_run_is_known_by_its_minutes(job, monkeypatch):
-    monkeypatch.setattr(clock, "_NOTE_PERIOD", 0.01)
-    with clock.clock(job, minutes=7.0) as total:
-        noted = wait_for(lambda: known_outcome(job))
-    assert noted.error and 7.0 < noted.minutes <= total()

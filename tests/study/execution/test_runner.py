@@ -1,7 +1,6 @@
 """Runs of a study are known by what they follow from, and survive whatever kills them."""
 
 import json
-import multiprocessing
 import os
 import re
 import signal
@@ -24,10 +23,10 @@ from studies import (
 
 from retina_plugin.config import ConfigError, load_config
 from retina_plugin.study import build_executor, run_study
-from retina_plugin.study.execution import fingerprint as digest
-from retina_plugin.study.execution.child import begin_process
-from retina_plugin.study.execution.plan import make_job
-from retina_plugin.study.execution.processes import RunProcess, start_process
+from retina_plugin.study.execution import fingerprint, run_process
+from retina_plugin.study.execution.job import known_end
+from retina_plugin.study.execution.prepare import make_job
+from retina_plugin.study.execution.run_process import RunProcess
 from retina_plugin.study.execution.scales import loss_scale
 
 VARIANTS = {"focal": [], "ce": [CE]}
@@ -83,7 +82,7 @@ def test_sigterm_stops_the_study_in_good_order(uninterrupted, tmp_path, capsys):
         run_study(study)
     thread.join()
     assert end.value.code == 143 and not is_alive(trainer_pid(study, "focal"))
-    assert capsys.readouterr().err.endswith("stopped: the same command goes on from there\n")
+    assert capsys.readouterr().err.endswith("stopped: the same command continues from there\n")
     assert_same_numbers(run_study(study), uninterrupted[1])
 
 
@@ -110,21 +109,32 @@ def test_a_run_that_its_minutes_stopped_is_not_finished(tmp_path):
 def test_one_process_at_a_time_trains_into_a_folder(tmp_path):
     study = tiny_study(tmp_path, {"focal": []}, max_iter=20)
     job = make_job(study, study.variants[0], 0, 1)
+    job.write_config()
     both = [RunProcess(job), RunProcess(job)]
-    for run in both:
-        assert wait_for(run.poll).error == ""
+    wait_for(lambda: all([run.poll() for run in both]))
+    assert [run.poll().error for run in both] == ["", ""]
     log = study.run_dir("focal", 0).with_name("seed0.log").read_text()
     assert log.count("$ python") == 1 and log.count("waiting for process") == 1
 
 
-def write_start_method(path):
-    begin_process(path.with_suffix(".log"), path.parent, 1)
-    path.write_text(multiprocessing.get_start_method())
+def test_a_killed_run_is_known_by_its_minutes(tmp_path, monkeypatch):
+    monkeypatch.setattr(run_process, "_NOTE_PERIOD", 0.01)
+    study = tiny_study(tmp_path, {"focal": []}, max_iter=20)
+    job = make_job(study, study.variants[0], 0, 1)
+    job.write_config()
+    run = RunProcess(job)
+    wait_for(lambda: run.poll() or iterations(study, "focal") > 2)
+    noted = known_end(job)
+    assert noted.error == "has not ended" and noted.minutes > 0 and noted.peak_memory_mb > 100
+    run.ask_to_leave()
+    assert wait_for(run.poll).error == "interrupted"
 
 
-def test_loading_processes_start_as_they_do_without_a_study(tmp_path):
-    start_process(write_start_method, tmp_path / "found").join()
-    assert (tmp_path / "found").read_text() == multiprocessing.get_start_method()
+def test_code_that_changes_during_a_study_stops_the_runs_that_follow(tmp_path, monkeypatch):
+    study = tiny_study(tmp_path, {"focal": []}, max_iter=2)
+    job = make_job(study, study.variants[0], 0, 1)
+    monkeypatch.setattr(run_process, "package_fingerprint", lambda: "another")
+    assert "code of retina_plugin has changed" in RunProcess(job).poll().error
 
 
 def test_what_changed_is_said_before_a_run_is_repeated(tmp_path, capsys, monkeypatch):
@@ -144,14 +154,16 @@ def test_what_changed_is_said_before_a_run_is_repeated(tmp_path, capsys, monkeyp
 
 def test_data_and_code_count(monkeypatch):
     cfg = get_config("quick/retinanet_tiny_synthetic.py", TINY)
-    facts = digest.run_facts(cfg, 2)
-    assert digest.changes(facts, digest.run_facts(cfg, 2)) == []
-    monkeypatch.setattr(digest, "CODE_VERSION", digest.CODE_VERSION | {"torch": "0.4"})
-    (phrase,) = digest.changes(facts, digest.run_facts(cfg, 2))
-    assert phrase == f"code torch: {torch.__version__} -> 0.4"
+    facts = fingerprint.run_facts(cfg, 2)
+    assert fingerprint.changes(facts, fingerprint.run_facts(cfg, 2)) == []
+    monkeypatch.setattr(torch, "__version__", "0.4")
+    (phrase,) = fingerprint.changes(facts, fingerprint.run_facts(cfg, 2))
     monkeypatch.undo()
+    assert phrase == f"code torch: {torch.__version__} -> 0.4"
     cfg.synthetic.clutter = [2, 4]
-    data = [p for p in digest.changes(facts, digest.run_facts(cfg, 2)) if p.startswith("data")]
+    data = [
+        p for p in fingerprint.changes(facts, fingerprint.run_facts(cfg, 2)) if p.startswith("data")
+    ]
     assert len(data) == 2
 
 
@@ -163,17 +175,17 @@ def test_the_source_of_a_part_of_ones_own_counts(tmp_path, monkeypatch):
 
     cfg = get_config("quick/retinanet_tiny_synthetic.py", TINY)
     cfg.model.backbone._target_ = Mine
-    facts = digest.run_facts(cfg, 2)
+    facts = fingerprint.run_facts(cfg, 2)
     (tmp_path / "my_pyramid.py").write_text(text + "# changed\n")
-    (phrase,) = digest.changes(facts, digest.run_facts(cfg, 2))
+    (phrase,) = fingerprint.changes(facts, fingerprint.run_facts(cfg, 2))
     assert phrase.startswith("code my_pyramid: ")
 
 
 def test_training_imports_nothing_of_what_the_code_version_leaves_out():
     package = ROOT / "retina_plugin"
-    left_out = "|".join(digest.DO_NOT_TRAIN)
+    left_out = "|".join(fingerprint.NOT_FOR_TRAINING)
     for path in package.rglob("*.py"):
-        if path.relative_to(package).parts[0] not in digest.DO_NOT_TRAIN:
+        if path.relative_to(package).parts[0] not in fingerprint.NOT_FOR_TRAINING:
             found = re.findall(
                 rf"^\s*from (\.+|retina_plugin\.)({left_out})\b", path.read_text(), re.M
             )

@@ -63,15 +63,10 @@ class KillsAWorker:
             self._kill(trainer_pid(self._study, "ce"))
         return self._executor.poll(0.05)
 
-    def has_room(self):
-        return self._executor.has_room()
-
     def _kill(self, trainer):
         """The run is held until its worker is gone: it would be done before that."""
         os.kill(trainer, signal.SIGSTOP)
-        self.killed = parent_pid(
-            parent_pid(trainer)
-        )  # between them is what processes are forked from
+        self.killed = parent_pid(trainer)
         os.kill(self.killed, signal.SIGKILL)
         wait_for(lambda: not is_alive(self.killed))
         os.kill(trainer, signal.SIGCONT)

@@ -1,0 +1,45 @@
+"""A study folder of an earlier version is reported as it was, and run again with its runs kept."""
+
+import json
+import shutil
+
+import pytest
+from conftest import ROOT
+
+from retina_plugin.commands.ablate import ablate
+from retina_plugin.study import load_study, run_study
+from retina_plugin.study.execution.results import found_results
+
+OLD = ROOT / "tests/fixtures/old_runs"
+
+
+@pytest.fixture
+def study(tmp_path):
+    shutil.copytree(OLD / "study", tmp_path / "study")
+    return load_study(OLD / "study.py", output_dir=tmp_path / "study")
+
+
+def test_its_report_says_the_same(study, capsys):
+    before = json.loads((study.output_dir / "report.json").read_text())
+    ablate(study, num_images=0, report_only=True)
+    after = json.loads((study.output_dir / "report.json").read_text())
+    for told in ("verdicts", "num_images", "costs"):
+        assert after[told] == before[told]
+    for old, new in zip(before["rows"], after["rows"], strict=True):
+        assert {key: new[key] for key in old} == old
+
+
+def test_a_run_that_is_not_there_is_named(study, capsys):
+    (study.output_dir / "focal/seed0/result.json").unlink()
+    focal, softmax_ce = found_results(study)
+    assert "focal/seed0/result.json does not exist" in focal.error and not softmax_ce.error
+
+
+def test_run_again_its_runs_are_kept(study, capsys, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    study = load_study(OLD / "study.py", only=["focal"], output_dir=study.output_dir)
+    (result,) = run_study(study)
+    said = capsys.readouterr().out
+    assert "focal, seed 0 runs again, and the earlier run is kept" in said
+    assert not result.error
+    assert (study.output_dir / "focal/seed0.1/model_final.pth").is_file()
