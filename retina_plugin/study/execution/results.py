@@ -15,7 +15,7 @@ __all__ = ["RunResult", "found_results", "result_of"]
 
 @dataclass(frozen=True)
 class RunResult:
-    """One training: its metrics in percent under "bbox/AP" and so on, or why there are none; its peak memory in MB."""
+    """One training: its metrics under the keys of metrics.json, or why there are none; its peak memory in MB."""
 
     variant: str
     seed: int
@@ -24,10 +24,6 @@ class RunResult:
     metrics: dict[str, float]
     error: str = ""
     memory_mb: float = math.nan
-
-    def value(self, metric: str) -> float:
-        """A metric in percent; NaN where there is none."""
-        return float(self.metrics.get(f"bbox/{metric}", math.nan))
 
 
 def result_of(study: Study, job: Job, end: RunEnd) -> RunResult:

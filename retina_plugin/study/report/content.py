@@ -10,7 +10,7 @@ from ..spec.config_changes import Change, config_changes
 from ..spec.hypothesis import Hypothesis
 from ..spec.metrics import Metric, read_metric
 from ..spec.study import Study
-from ..statistics.measurements import Measurements, tabulate_runs
+from ..statistics.measurements import Measurements, Row, tabulate_runs
 from ..statistics.verdict import Verdict, judge
 from .costs import costs, loss_scales
 from .environment import describe_environment
@@ -59,7 +59,7 @@ def _category_metrics(study: Study, measurements: Measurements) -> list[Metric]:
     prefix = study.metrics[0].key.rpartition("/")[0] + "/AP-"
     keys = dict.fromkeys(key for result in measurements.results for key in result.metrics)
     found = [key for key in keys if key.startswith(prefix)]
-    return [read_metric({"key": key, "name": key.removeprefix(prefix)}) for key in found]
+    return [read_metric({"key": key, "name": key.rpartition("/")[2]}) for key in found]
 
 
 def _changes(study: Study) -> dict[str, list[Change]]:
@@ -75,20 +75,25 @@ def _changes(study: Study) -> dict[str, list[Change]]:
 
 
 def plain_content(content: dict[str, Any]) -> dict[str, Any]:
-    """The same for JSON: dataclasses as dictionaries, metrics by name."""
-    rows = {key: [asdict(x) for x in content[key]] for key in ("rows", "class_rows", "runs")}
+    """The same for report.json, under the keys of its first version, which scripts may read."""
+    plain = dict(content)
+    plain["facts"], plain["dropped"] = plain.pop("environment"), plain.pop("not_asked")
     metrics: Sequence[Metric] = content["metrics"]
-    return (
-        content
-        | rows
-        | {
-            "verdicts": [_plain_verdict(v) for v in content["verdicts"]],
-            "metrics": [m.name for m in metrics],
-            "lower_is_better": [m.name for m in metrics if not m.higher_is_better],
-            "classes": [m.name for m in content["classes"]],
-            "changes": {n: [asdict(c) for c in found] for n, found in content["changes"].items()},
-        }
-    )
+    return plain | {
+        "verdicts": [_plain_verdict(v) for v in content["verdicts"]],
+        "metrics": [m.name for m in metrics],
+        "lower_is_better": [m.name for m in metrics if not m.higher_is_better],
+        "rows": [_plain_row(row) for row in content["rows"]],
+        "classes": [m.name for m in content["classes"]],
+        "class_rows": [_plain_row(row) for row in content["class_rows"]],
+        "changes": {n: [asdict(c) for c in found] for n, found in content["changes"].items()},
+        "runs": [asdict(run) for run in content["runs"]],
+    }
+
+
+def _plain_row(row: Row) -> dict[str, Any]:
+    plain = asdict(row)
+    return {"level": plain.pop("mean"), **plain}
 
 
 def _plain_verdict(verdict: Verdict) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from studies import assert_same_numbers, tiny_study, wait_for
 
 from retina_plugin.study import (
     build_executor,
-    report_outcome,
+    report_results,
     run_study,
 )
 
@@ -84,13 +84,13 @@ MOMENTS = [is_preparing, is_beginning, is_evaluating, is_measuring, is_drawing]
 def test_a_study_killed_at_every_stage_reports_the_same(tmp_path):
     whole = small_study(tmp_path / "whole")
     expected = run_study(whole, build_executor(jobs=2))
-    report_outcome(whole, expected)
+    report_results(whole, expected)
     study = small_study(tmp_path / "killed")
     for moment in MOMENTS:
         kill_when(moment, study, tmp_path / "killed/study.py")
     assert not (study.output_dir / "report.html").is_file()
     results = run_study(study, build_executor(jobs=2))
-    report_outcome(study, results)
+    report_results(study, results)
     assert_same_numbers(results, expected)
     one, other = (json.loads((s.output_dir / "report.json").read_text()) for s in (whole, study))
     assert {key: one[key] for key in TOLD} == {key: other[key] for key in TOLD}

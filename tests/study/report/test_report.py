@@ -61,14 +61,12 @@ def test_all_three_forms_say_the_same(report):
     assert first["outcome"] == "better" and first["difference"]["low"] > 0
     assert first["difference"]["num_images"] == NUM_IMAGES and first["num_comparisons"] == 1
     assert second["outcome"] == "no verdict" and "No seed has a finished run" in second["text"]
-    mean = content["rows"][0]["mean"]["AP"]
+    mean = content["rows"][0]["level"]["AP"]
     for form in (html, text):
         assert first["headline"] in form and f"{mean['mean']:.1f} ± {mean['spread']:.1f}" in form
         assert "SigmoidFocalLoss" in form and "SoftmaxCrossEntropyLoss" in form
-        assert (
-            "table 1b" in form and "× 0.025" in form and content["environment"]["command"] in form
-        )
-        assert " ".join(content["environment"]["overrides"]) in form
+        assert "table 1b" in form and "× 0.025" in form and content["facts"]["command"] in form
+        assert " ".join(content["facts"]["overrides"]) in form
     assert text.index("is better than") < text.index("| variant |")
     assert content["scales"][1]["loss_ratio"] == 50.0 and content["scales"][1]["matched"]
 
