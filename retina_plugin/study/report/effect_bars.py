@@ -4,42 +4,32 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from ..statistics.verdict import Verdict
 
-__all__ = ["EffectBar", "effect_bars"]
+__all__ = ["effect_bars"]
 
-_HALF = 48  # percent of the width, on each side of the centre, for the widest interval
-
-
-@dataclass(frozen=True)
-class EffectBar:
-    """Positions in percent of the width; 50 means that the variants do not differ."""
-
-    left: float
-    centre: float
-    right: float
+_HALF = 48  # percent of the width, from the centre to the end of the widest interval
 
 
-def effect_bars(verdicts: Sequence[Verdict]) -> list[EffectBar | None]:
-    """One bar per verdict, None without an interval. Bars of one metric share a scale."""
+def effect_bars(verdicts: Sequence[Verdict]) -> list[dict[str, float] | None]:
+    """By verdict, left, centre and right of its bar in percent of the width; None without an interval.
+
+    50 means that the variants do not differ. Bars of one metric have the same scale.
+    """
+    known = [v for v in verdicts if not math.isnan(v.difference.low)]
     widest: dict[str, float] = {}
-    for v in verdicts:
-        if not math.isnan(v.difference.low):
-            ends = (abs(v.difference.low), abs(v.difference.high), widest.get(_metric(v), 1e-9))
-            widest[_metric(v)] = max(ends)
-    return [_bar(v, widest.get(_metric(v), math.nan)) for v in verdicts]
+    for v in known:
+        ends = (abs(v.difference.low), abs(v.difference.high), widest.get(_metric(v), 1e-9))
+        widest[_metric(v)] = max(ends)
+    return [_bar(v, _HALF / widest[_metric(v)]) if v in known else None for v in verdicts]
 
 
 def _metric(verdict: Verdict) -> str:
     return verdict.hypothesis.metric.name
 
 
-def _bar(verdict: Verdict, widest: float) -> EffectBar | None:
-    d = verdict.difference
-    if math.isnan(d.low):
-        return None
-    scale = _HALF / widest if verdict.hypothesis.metric.higher_is_better else -_HALF / widest
-    left, right = sorted((50 + scale * d.low, 50 + scale * d.high))
-    return EffectBar(left, 50 + scale * d.mean, right)
+def _bar(verdict: Verdict, scale: float) -> dict[str, float]:
+    d, sign = verdict.difference, 1 if verdict.hypothesis.metric.higher_is_better else -1
+    left, centre, right = sorted(50 + sign * scale * x for x in (d.low, d.mean, d.high))
+    return {"left": left, "centre": centre, "right": right}

@@ -1,4 +1,4 @@
-"""Figures of a study: metrics by run, training curves with bands, precision over recall."""
+"""Figures of a study: metrics of every run, training with bands over seeds, precision over recall."""
 
 from __future__ import annotations
 

@@ -28,17 +28,12 @@ class Change:
     named: bool
 
     @property
-    def short_old(self) -> str:
-        """`old`; of a class only its name."""
-        return self._short(self.old)
-
-    @property
-    def short_new(self) -> str:
-        """`new`; of a class only its name."""
-        return self._short(self.new)
-
-    def _short(self, value: str) -> str:
-        return value.rpartition(".")[2] if self.key.endswith("_target_") else value
+    def short(self) -> tuple[str, str]:
+        """Old and new value; of a class only its name."""
+        values = (self.old, self.new)
+        return (
+            tuple(v.rpartition(".")[2] for v in values) if self.key.endswith("_target_") else values
+        )
 
 
 def config_changes(

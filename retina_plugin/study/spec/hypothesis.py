@@ -34,14 +34,10 @@ def read_hypotheses(
     kept: Sequence[str],
     metrics: Sequence[Metric],
 ) -> tuple[tuple[Hypothesis, ...], tuple[Hypothesis, ...]]:
-    """The hypotheses of a study file: those that this study can answer, and those on variants that do not run.
+    """The hypotheses of a study file: those about variants that run, and the others.
 
-    Args:
-        entries: such as dict(better="focal", than="balanced_ce", metric="AP"); the metric defaults to the first of
-            the study.
-        declared: all variants of the file.
-        kept: those that run.
-        metrics: of the study.
+    An entry such as dict(better="focal", than="ce", metric="AP") is about two of the `declared` variants, of which
+    `kept` run. Its metric defaults to the first of `metrics`.
 
     Raises:
         ConfigError: if an entry has another form, or names a variant that the file does not define.

@@ -17,13 +17,9 @@ def read_paper(
     kept: Sequence[str],
     metrics: Sequence[Metric],
 ) -> dict[str, dict[str, Any]]:
-    """The `paper` of a study file: by variant, figures by metric name, and their "source".
+    """Figures by metric name and their "source", by variant, such as dict(focal=dict(AP=34.0, source="Table 1b")).
 
-    Args:
-        entries: such as dict(focal=dict(AP=34.0, source="Table 1b")).
-        declared: all variants of the file.
-        kept: those that run; the others are left out.
-        metrics: of the study.
+    The entries are about `declared` variants; those of variants that are not `kept` are left out.
 
     Raises:
         ConfigError: for an unknown variant, a figure that is not a number, or figures without a source.

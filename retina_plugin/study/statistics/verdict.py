@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from ..spec.hypothesis import Hypothesis
 from .estimate import LEVEL, Estimate, correct_holm
 from .measurements import Measurements
-from .wording import explain, headline
+from .wording import ALIKE, BETTER, NONE, WORSE, explain, headline
 
-__all__ = ["ALIKE", "BETTER", "NONE", "WORSE", "Verdict", "decide", "judge"]
-
-BETTER, WORSE, ALIKE, NONE = "better", "worse", "not distinguishable", "no verdict"
+__all__ = ["Verdict", "decide", "judge"]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,9 @@ from ..spec.hypothesis import Hypothesis
 from ..spec.metrics import Metric
 from .estimate import LEVEL, Estimate
 
-__all__ = ["explain", "headline", "number", "signed"]
+__all__ = ["ALIKE", "BETTER", "NONE", "WORSE", "explain", "headline", "number", "signed"]
+
+BETTER, WORSE, ALIKE, NONE = "better", "worse", "not distinguishable", "no verdict"
 
 
 def number(value: float, metric: Metric | None = None) -> str:
@@ -26,9 +28,9 @@ def signed(value: float, metric: Metric | None = None) -> str:
 def headline(h: Hypothesis, outcome: str, difference: Estimate) -> str:
     """The answer in one line."""
     name = h.metric.name
-    if outcome == "no verdict":
+    if outcome == NONE:
         return f"No verdict on {h.better} against {h.than} in {name}"
-    if outcome == "not distinguishable":
+    if outcome == ALIKE:
         return f"{h.better} and {h.than} are not distinguishable in {name}"
     lower = "" if h.metric.higher_is_better else " (lower is better)"
     effect = number(abs(difference.mean), h.metric) + _unit(h.metric)
@@ -42,12 +44,7 @@ def _unit(metric: Metric) -> str:
 def explain(h: Hypothesis, d: Estimate, p: float, count: int, failed: Sequence[str]) -> str:
     """The effect, what it is based on, and what does not follow from it.
 
-    Args:
-        h: the hypothesis.
-        d: its difference.
-        p: corrected p-value; NaN without a verdict.
-        count: number of comparisons that `p` is corrected for.
-        failed: failed runs of its variants.
+    `p` is corrected for `count` comparisons, and NaN without a verdict; `failed` names failed runs of both variants.
     """
     if d.num_seeds == 0:
         return "No seed has a finished run of both."

@@ -71,7 +71,7 @@ def test_all_three_forms_say_the_same(report):
     assert content["scales"][1]["loss_ratio"] == 50.0 and content["scales"][1]["matched"]
 
 
-def test_the_page_needs_nothing_else_and_escapes_what_it_quotes(report):
+def test_the_page_is_self_contained_and_escapes_errors(report):
     html = report[0]
     assert "http://" not in html and "https://" not in html and "<script" not in html
     assert "out of &lt;memory&gt;" in html
@@ -103,7 +103,7 @@ def test_one_seed_gets_no_verdict(tmp_path, trained_run):
     assert "data:image/jpeg" not in html
 
 
-def test_without_results_by_image_the_seeds_remain(planted, tmp_path):
+def test_without_results_by_image_intervals_are_based_on_seeds(planted, tmp_path):
     study, results = planted
     moved = []
     for r in results:
@@ -216,7 +216,7 @@ def test_changes_are_leaves_of_the_resolved_config():
     base, own = get_config(QUICK, TINY), get_config(QUICK, [*TINY, *overrides])
     assert config_changes(base, base, ()) == []
     changes = config_changes(base, own, overrides)
-    named = [(c.key, c.short_old, c.short_new) for c in changes if c.named]
+    named = [(c.key, *c.short) for c in changes if c.named]
     assert named[0] == ("model.cls_loss._target_", "SigmoidFocalLoss", "SoftmaxCrossEntropyLoss")
     assert [x[0] for x in named[1:]] == ["model.cls_loss.alpha", "model.cls_loss.gamma"]
     assert {c.key.rpartition(".")[0] for c in changes if not c.named} == {"model.head.cls_loss"}

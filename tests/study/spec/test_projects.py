@@ -1,4 +1,4 @@
-"""Every variant of every project: what it changes, and that it trains."""
+"""Every variant of every project: which keys it changes, and that it trains."""
 
 import functools
 
@@ -30,8 +30,8 @@ def differences(a, b, path=""):
 
 
 @every_study
-def test_a_variant_differs_from_the_base_in_what_it_names(path):
-    """What follows from that by interpolation is written as in the base, and so is not a difference here."""
+def test_a_variant_differs_from_the_base_only_in_its_overrides(path):
+    """Interpolations are compared as written, so values derived from an override are not differences."""
     study = load(path)
     base = OmegaConf.to_container(load_config(study.base), resolve=False)
     for variant in study.variants:

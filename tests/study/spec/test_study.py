@@ -56,7 +56,7 @@ def small(tmp_path, variants, **settings):
         (f"study = dict(base={QUICK!r}, variants=dict(x=[]))", {"only": ["y"]}, "no variant 'y'"),
     ],
 )
-def test_bad_studies_are_refused_before_training(text, settings, message, tmp_path):
+def test_invalid_study_files_are_refused_before_training(text, settings, message, tmp_path):
     with pytest.raises(ConfigError, match=message):
         load_study(study_file(tmp_path, text), **settings)
 

@@ -1,4 +1,4 @@
-"""The rule by which a study calls two variants different: against closed forms, and on simulated studies."""
+"""The statistical rule of a study, compared with closed forms and tried on simulated studies."""
 
 import math
 
@@ -47,7 +47,7 @@ def test_a_very_small_spread_of_three_seeds_is_not_used():
 
 
 def resampled_means(rng, of_image):
-    """A mean over images stands for AP, since the variance of a mean is known: (B,) of resampled images."""
+    """(B,) means over resampled images, in place of AP, because the variance of a mean is known."""
     size = len(of_image)
     return rng.multinomial(size, np.full(size, 1 / size), 20000) / size @ of_image
 
@@ -74,7 +74,7 @@ def test_the_variances_over_seeds_and_images_add_up(num_seeds):
     assert value.high - value.mean == pytest.approx(expected, rel=0.01)
 
 
-def test_the_interval_leaves_out_0_when_p_is_below_a_twentieth():
+def test_the_interval_excludes_0_exactly_when_p_is_below_5_percent():
     rng = np.random.default_rng(1)
     decided = []
     for _ in range(300):
@@ -85,14 +85,14 @@ def test_the_interval_leaves_out_0_when_p_is_below_a_twentieth():
     assert 50 < sum(decided) < 250
 
 
-def test_one_seed_speaks_of_its_images_only():
+def test_one_seed_has_an_interval_over_images_and_no_p_value():
     value = estimate([2.0], np.random.default_rng(0).normal(2, 1, (1, 1000)), 80)
     assert math.isnan(value.p_value) and math.isnan(value.spread)
     assert value.high - value.mean == pytest.approx(2, abs=0.15)
     assert math.isnan(estimate([2.0]).low) and math.isnan(estimate([2.0, math.nan]).mean)
 
 
-def test_runs_that_never_differ_are_not_different():
+def test_equal_runs_are_not_distinguishable():
     (verdict,) = judge(study([30.0, 31.0, 32.0], [30.0, 31.0, 32.0]), B_BETTER)
     assert verdict.outcome == "not distinguishable" and verdict.p_corrected == 1
 
@@ -134,7 +134,7 @@ def test_each_metric_of_a_table_is_corrected_for_its_variants():
         ([math.nan] * 3, [34, 34, 34], "no verdict", ("Not every run has AP",)),
     ],
 )  # fmt: skip
-def test_verdicts_say_what_follows(a, b, outcome, words):
+def test_verdicts_have_an_outcome_and_an_explanation(a, b, outcome, words):
     (verdict,) = judge(study(a, b), B_BETTER)
     assert verdict.outcome == outcome
     for part in words:
@@ -204,8 +204,8 @@ def test_the_rate_of_false_calls_holds_for_any_spread_and_many_variants():
     assert rate < 0.065
 
 
-def test_other_test_images_are_not_promised_by_seeds_alone():
-    """Variants that differ on these images by chance, and not on others: seeds agree, images do not."""
+def test_seeds_alone_do_not_generalize_to_other_test_images():
+    """Variants that differ on these images by chance and not on others: seeds agree, and images do not."""
     false_by_seeds = false_by_both = 0
     for i in range(400):
         rng = np.random.default_rng([5, i])

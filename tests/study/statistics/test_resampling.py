@@ -1,4 +1,4 @@
-"""AP on resampled images against pycocotools on the images themselves."""
+"""AP on resampled images, compared with pycocotools on data sets with repeated images."""
 
 import contextlib
 import io
@@ -85,7 +85,7 @@ def repeat_images(dataset, detections, times):
     return dataset | {"images": images, "annotations": annotations}, found
 
 
-def test_every_image_once_is_pycocotools():
+def test_with_all_weights_1_metrics_equal_those_of_pycocotools():
     for seed in range(3):
         dataset, detections = scene(np.random.default_rng(seed), 12, 6, 20)
         matches = match_detections(coco(dataset), detections)
@@ -98,7 +98,7 @@ def test_every_image_once_is_pycocotools():
         assert np.isnan(ours["AP-c4"]).all()
 
 
-def test_weights_are_the_data_set_with_its_images_repeated():
+def test_weights_equal_repeated_images():
     rng = np.random.default_rng(7)
     dataset, detections = scene(rng, 10, 5, 8)
     times = np.column_stack([image_weights(10, 4), np.arange(10) % 3])
@@ -109,7 +109,7 @@ def test_weights_are_the_data_set_with_its_images_repeated():
             assert ours[metric][b] == pytest.approx(theirs[metric], abs=1e-11), (b, metric)
 
 
-def test_only_so_many_detections_of_an_image_and_category_count():
+def test_detections_beyond_max_dets_do_not_count():
     dataset, detections = scene(np.random.default_rng(0), 6, 6, 60)
     few = resample_metrics(match_detections(coco(dataset), detections, 12), np.ones((6, 1)))
     best, taken = [], Counter()
@@ -120,7 +120,7 @@ def test_only_so_many_detections_of_an_image_and_category_count():
     assert few["AP"][0] == pytest.approx(pycocotools_metrics(dataset, best)["AP"], abs=1e-11)
 
 
-def test_a_detector_that_finds_nothing_has_no_ap_and_a_category_without_objects_none_to_have():
+def test_without_detections_ap_is_0_and_nan_for_categories_without_objects():
     dataset, _ = scene(np.random.default_rng(0), 6, 6, 0)
     metrics = resample_metrics(match_detections(coco(dataset), []), image_weights(6, 20))
     assert (metrics["AP"] == 0).all() and np.isnan(metrics["AP-c4"]).all()
