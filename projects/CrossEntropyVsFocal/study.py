@@ -1,6 +1,6 @@
 # Does focal loss find objects that cross entropy misses among easy negatives? Synthetic shapes, minutes on a CPU.
-# Three of the losses that the paper compares (arXiv 1708.02002, section 4.1); ladder.py has the others. Every other image
-# has no object, the others have one; synthetic.objects=[1,3] gives four times as many objects.
+# Three of the losses that the paper compares (arXiv 1708.02002, section 4.1); ladder.py has the others. Every other
+# image has no object, the others have one; synthetic.objects=[1,3] gives four times as many objects.
 study = dict(
     base="quick/retinanet_tiny_synthetic.py",
     overrides=[
