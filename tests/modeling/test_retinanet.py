@@ -74,14 +74,14 @@ def upstream(box_reg_loss_type="smooth_l1", gamma=2.0):
     )
 
 
-def pluggable(cls_loss=None, box_loss=None, **changes):
+def pluggable(cls_loss=None, box_loss=None, num_anchors=9, **changes):
     cls_loss = cls_loss or SigmoidFocalLoss()
     parts = {
         "backbone": backbone(),
         "head": PluggableRetinaNetHead(
             input_shape=[ShapeSpec(channels=8)] * 5,
             num_classes=3,
-            num_anchors=9,
+            num_anchors=num_anchors,
             cls_loss=cls_loss,
             conv_dims=[8, 8],
         ),

@@ -79,7 +79,7 @@ def _first_not_finite(
             return f"{name} is the first that is not finite"
     for name, loss in loss_dict.items():
         if not _finite(loss):
-            return f"all predictions are finite, but {name} is {float(loss):g}"
+            return f"all predictions are finite, but {name} is {loss.item():g}"
     sum(loss_dict.values()).backward()
     gradients = {n: t.grad for n, t in [*seen.items(), *model.named_parameters()]}
     bad = [n for n, grad in gradients.items() if grad is not None and not _finite(grad)]
