@@ -1,4 +1,4 @@
-"""PluggableRetinaNet against Detectron2's RetinaNet, and what it checks."""
+"""PluggableRetinaNet compared with Detectron2's RetinaNet, and its checks."""
 
 import pytest
 import torch
@@ -117,7 +117,7 @@ def pair(box_reg_loss_type="smooth_l1", gamma=2.0):
 def test_losses_and_gradients_are_upstreams_over_steps(box_reg_loss_type):
     theirs, ours = pair(box_reg_loss_type)
     data = batch()
-    for _ in range(3):  # the normaliser moves from step to step
+    for _ in range(3):  # the loss normalizer moves from step to step
         for model in (theirs, ours):
             model.zero_grad()
             with EventStorage():
@@ -169,7 +169,7 @@ def test_images_without_objects_train_as_background():
 
 
 def test_boxes_without_area_are_left_out():
-    """Upstream matches such a box with every anchor that it does not touch."""
+    """Upstream matches such a box to every anchor that does not touch it."""
     model, data = pluggable(), batch()[:1]
     reference = model.label_anchors(*_anchors_and_truth(model, data))[0][0]
     boxes, classes = data[0]["instances"].gt_boxes, data[0]["instances"].gt_classes
@@ -194,7 +194,7 @@ def test_labels_out_of_range_are_refused(label):
         model(data)
 
 
-def test_the_normaliser_is_saved_and_restored():
+def test_the_loss_normalizer_is_saved_and_restored():
     model = pluggable()
     with EventStorage():
         model(batch())

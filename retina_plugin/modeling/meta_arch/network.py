@@ -21,7 +21,7 @@ class DenseNetwork(nn.Module):
         self.backbone, self.head = detector.backbone, detector.head
         self.head_in_features = tuple(detector.head_in_features)
 
-    def forward(self, images: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+    def forward(self, images: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         """Logits and box deltas of every level, from high to low resolution.
 
         Args:
@@ -33,4 +33,4 @@ class DenseNetwork(nn.Module):
         """
         features = self.backbone(images)
         pred_logits, pred_anchor_deltas = self.head([features[x] for x in self.head_in_features])
-        return list(pred_logits), list(pred_anchor_deltas)
+        return tuple(pred_logits), tuple(pred_anchor_deltas)

@@ -40,21 +40,16 @@ class RetinaNetTraining(RetinaNet):
         pred_logits, pred_anchor_deltas = self._transpose_dense_predictions(predictions)
         anchors = self.anchor_generator(features)
         targets = self.assign_labels(anchors, gt_instances)
-        return self.losses(
-            anchors,
-            pred_logits,
-            list(targets.labels),
-            pred_anchor_deltas,
-            list(targets.boxes),
-            targets.weights,
-        )
+        gt_labels, gt_boxes = list(targets.labels), list(targets.boxes)
+        weights = {} if targets.weights is None else {"weights": targets.weights}
+        return self.losses(anchors, pred_logits, gt_labels, pred_anchor_deltas, gt_boxes, **weights)
 
     @torch.no_grad()
     def assign_labels(self, anchors: list[Boxes], gt_instances: list[Instances]) -> AnchorTargets:
-        """Assign a label to every anchor, without the boxes that have no area.
+        """Assign a label to every anchor. Boxes without area are left out.
 
-        Upstream trains a class outside 0..K-1 as background, and matches a box without area with every anchor that it
-        does not touch.
+        Upstream instead trains a class outside 0..K-1 as background, and matches a box without area to every anchor
+        that does not touch it.
 
         Raises:
             ValueError: for a class outside 0..K-1.
@@ -66,7 +61,7 @@ class RetinaNetTraining(RetinaNet):
     def label_anchors(
         self, anchors: list[Boxes], gt_instances: list[Instances]
     ) -> tuple[list[Tensor], list[Tensor]]:
-        """Labels (R,) and matched boxes (R, 4) of every image, see `assign_labels`; as upstream."""
+        """Return labels (R,) and matched boxes (R, 4) of every image, as upstream; training uses `assign_labels`."""
         targets = self.assign_labels(anchors, gt_instances)
         return list(targets.labels), list(targets.boxes)
 
