@@ -54,7 +54,7 @@ model = L(PluggableRetinaNet)(
     ),
     num_classes=80,
     head_in_features=["p3", "p4", "p5", "p6", "p7"],
-    # follow losses.focal and box_losses.l1 of ../losses.py where a config has them; other losses by '${losses.NAME}'
+    # alpha, gamma and beta follow losses.focal and box_losses.l1 where a config has them (../losses.py)
     cls_loss=L(SigmoidFocalLoss)(
         alpha="${oc.select:losses.focal.alpha,0.25}", gamma="${oc.select:losses.focal.gamma,2.0}"
     ),

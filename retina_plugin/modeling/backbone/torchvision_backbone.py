@@ -28,8 +28,8 @@ class TorchvisionBackbone(Backbone):
     """A torchvision network, selected by name, that returns its features of stride 4, 8, 16 and 32.
 
     Features have Detectron2's names "res2" to "res5", where "res<i>" has stride 2^i, so that it replaces a ResNet
-    without other changes. Images must be RGB, normalized with mean 123.675, 116.28, 103.53 and standard deviation 58.395,
-    57.12, 57.375.
+    without other changes. Images must be RGB, normalized with mean 123.675, 116.28, 103.53 and standard deviation
+    58.395, 57.12, 57.375.
     """
 
     def __init__(

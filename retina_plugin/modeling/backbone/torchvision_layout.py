@@ -33,9 +33,7 @@ def build_net(name: str) -> nn.Module:
 
     names = list_models(module=zoo)
     if name not in names:
-        near = (
-            ", ".join(difflib.get_close_matches(name, names, n=3, cutoff=0.4)) or "no similar name"
-        )
+        near = ", ".join(difflib.get_close_matches(name, names, n=3, cutoff=0.4))
         raise ValueError(
             f"model.backbone.bottom_up.name={name!r} is not a torchvision classification network"
             + (f"; did you mean {near}?" if near else "")
