@@ -22,7 +22,7 @@ class WeightAverage:
             ConfigError: if `decay` is not between 0 and 1.
         """
         if not 0 < decay < 1:
-            raise ConfigError(f"train.ema_decay must be between 0 and 1, got {decay}")
+            raise ConfigError(f"train.ema_decay must lie between 0 and 1, got {decay}")
         self._source = model
         self._average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay))
         self._average.requires_grad_(False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +14,8 @@ from .yacs import require_plugin_keys
 
 __all__ = ["OctaveAnchorGenerator", "feature_strides", "num_cell_anchors"]
 
-_RETINANET_STRIDES = [8, 16, 32, 64, 128]
+_KEY = "model.anchor_generator."
+Table = Sequence[Sequence[float]]
 
 
 @ANCHOR_GENERATOR_REGISTRY.register()
@@ -54,22 +54,21 @@ class OctaveAnchorGenerator(DefaultAnchorGenerator):
         Raises:
             ValueError: if a value is out of range, or for `sizes`.
         """
-        key = "model.anchor_generator."
         if sizes is not None:
             raise ValueError(
-                f"{key}sizes belongs to DefaultAnchorGenerator: delete it and set {key}octave_base_scale, "
-                f"{key}scales_per_octave and {key}num_octaves instead"
+                f"{_KEY}sizes belongs to DefaultAnchorGenerator: delete it and set {_KEY}octave_base_scale, "
+                f"{_KEY}scales_per_octave and {_KEY}num_octaves instead"
             )
         aspect_ratios = _shared_ratios(aspect_ratios)
-        if octave_base_scale <= 0:
-            raise ValueError(f"{key}octave_base_scale must be above 0, got {octave_base_scale}")
-        for name, number in ("scales_per_octave", scales_per_octave), ("num_octaves", num_octaves):
-            if number < 1:
-                raise ValueError(f"{key}{name} must be 1 or more, got {number}")
-        if not aspect_ratios or min(aspect_ratios) <= 0:
-            raise ValueError(f"{key}aspect_ratios must all be above 0, got {aspect_ratios}")
-        if not 0 <= offset < 1:
-            raise ValueError(f"{key}offset must be in [0, 1), got {offset}")
+        for name, value, is_valid, wanted in (
+            ("octave_base_scale", octave_base_scale, octave_base_scale > 0, "above 0"),
+            ("scales_per_octave", scales_per_octave, scales_per_octave >= 1, "1 or more"),
+            ("num_octaves", num_octaves, num_octaves >= 1, "1 or more"),
+            ("aspect_ratios", aspect_ratios, min(aspect_ratios, default=0) > 0, "all above 0"),
+            ("offset", offset, 0 <= offset < 1, "in [0, 1)"),
+        ):
+            if not is_valid:
+                raise ValueError(f"{_KEY}{name} must be {wanted}, got {value}")
         super().__init__(
             sizes=_octave_sizes(strides, octave_base_scale, scales_per_octave, num_octaves),
             aspect_ratios=[aspect_ratios],
@@ -94,7 +93,7 @@ class OctaveAnchorGenerator(DefaultAnchorGenerator):
             "aspect_ratios": node.ASPECT_RATIOS,
             "offset": node.OFFSET,
         }
-        _check_yacs_sizes(node.SIZES, settings)
+        _check_yacs_sizes(node.SIZES, _octave_sizes(*[*settings.values()][:4]))
         return settings
 
 
@@ -139,22 +138,18 @@ def _shared_ratios(aspect_ratios: Sequence[Any]) -> list[float]:
     return list(per_level[0])
 
 
-def _check_yacs_sizes(sizes: Sequence[Sequence[float]], settings: dict[str, Any]) -> None:
-    """Refuse sizes that would be ignored, unless nobody chose them: Detectron2's default and its RetinaNet's table."""
-    keys = ("strides", "octave_base_scale", "scales_per_octave", "num_octaves")
-    ours = _octave_sizes(*(settings[key] for key in keys))
-    untouched = [get_cfg().MODEL.ANCHOR_GENERATOR.SIZES, _octave_sizes(_RETINANET_STRIDES, 4, 3, 1)]
-    if not any(_same_table(sizes, table) for table in (ours, *untouched)):
+def _check_yacs_sizes(sizes: Table, ours: Table) -> None:
+    """Refuse sizes that would be ignored, except the defaults of Detectron2 and of its RetinaNet configs."""
+    defaults = [
+        get_cfg().MODEL.ANCHOR_GENERATOR.SIZES,
+        _octave_sizes([8, 16, 32, 64, 128], 4, 3, 1),
+    ]
+    if _rounded(sizes) not in map(_rounded, [ours, *defaults]):
         raise ValueError(
             f"MODEL.ANCHOR_GENERATOR.SIZES is {sizes}, but OctaveAnchorGenerator computes its sizes: set "
             "OCTAVE_BASE_SCALE, SCALES_PER_OCTAVE and NUM_OCTAVES instead, or use DefaultAnchorGenerator"
         )
 
 
-def _same_table(a: Sequence[Sequence[float]], b: Sequence[Sequence[float]]) -> bool:
-    same_shape = [len(row) for row in a] == [len(row) for row in b]
-    return same_shape and all(
-        math.isclose(x, y, rel_tol=1e-6)
-        for row, other in zip(a, b, strict=True)
-        for x, y in zip(row, other, strict=True)
-    )
+def _rounded(table: Table) -> list[list[float]]:
+    return [[round(size, 3) for size in level] for level in table]

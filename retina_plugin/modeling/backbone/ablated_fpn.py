@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -72,8 +73,10 @@ class AblatedFPN(Pyramid):
 
 
 def __getattr__(name: str) -> Any:
-    """The old name of `AblatedFPN`."""
+    """Names of version 0.1 that configs may hold: `LesionedFPN`, and `lesions`, its module."""
+    if name == "lesions":
+        return sys.modules[__name__]
     if name != "LesionedFPN":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        raise AttributeError(f"retina_plugin.modeling has no attribute {name!r}")
     logger.warning("LesionedFPN is now called AblatedFPN; the old name still works")
     return AblatedFPN

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from detectron2.utils import comm
 from detectron2.utils.events import get_event_storage
 from torch import Tensor, nn
 
-__all__ = ["ForegroundAverage", "Rescaling"]
+__all__ = ["ForegroundAverage", "Rescaling", "rename_loss_normalizer"]
 
 _MOMENTUM = 0.9
 
@@ -112,3 +113,9 @@ class ForegroundAverage(nn.Module):
     @staticmethod
     def _moved(average: Tensor, num_pos_anchors: Tensor) -> Tensor:
         return average.mul_(_MOMENTUM).add_(num_pos_anchors.clamp(min=1).double() * (1 - _MOMENTUM))
+
+
+def rename_loss_normalizer(state_dict: dict[str, Any], prefix: str, *_: Any) -> None:
+    """Load checkpoints of version 0.1, where the average is a buffer of the detector: a hook of `load_state_dict`."""
+    if (old := f"{prefix}loss_normalizer") in state_dict:
+        state_dict[f"{prefix}foreground.loss_normalizer"] = state_dict.pop(old)

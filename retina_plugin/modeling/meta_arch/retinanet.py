@@ -16,7 +16,7 @@ from ..assigners import LabelAssigner, choose_assigner
 from ..head import PluggableRetinaNetHead
 from ..losses import BoxLoss, ClassificationLoss, build_box_loss, build_cls_loss
 from ..yacs import require_plugin_keys
-from .loss_normalizer import ForegroundAverage
+from .loss_normalizer import ForegroundAverage, rename_loss_normalizer
 from .padding import pad_images
 from .training import RetinaNetTraining
 from .upstream_arguments import (
@@ -103,7 +103,7 @@ class PluggableRetinaNet(RetinaNetTraining):
         self.box_loss = choose_box_loss(box_loss, smooth_l1_beta, box_reg_loss_type)
         self.label_assigner = choose_assigner(anchor_matcher, label_assigner)
         self.foreground = ForegroundAverage()
-        self._register_load_state_dict_pre_hook(_rename_loss_normalizer)
+        self._register_load_state_dict_pre_hook(rename_loss_normalizer)
         check_wiring(self)
 
     @classmethod
@@ -172,9 +172,3 @@ class PluggableRetinaNet(RetinaNetTraining):
             "PluggableRetinaNet cannot be scripted: trace it with detectron2.export.TracingAdapter and "
             "torch.jit.trace, or export retina_plugin.modeling.DenseNetwork(model) with torch.export"
         )
-
-
-def _rename_loss_normalizer(state_dict: dict[str, Any], prefix: str, *_: Any) -> None:
-    """Checkpoints of version 0.1 hold the average as a buffer of the detector itself."""
-    if (old := f"{prefix}loss_normalizer") in state_dict:
-        state_dict[f"{prefix}foreground.loss_normalizer"] = state_dict.pop(old)

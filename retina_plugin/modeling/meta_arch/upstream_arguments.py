@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-from ..losses import (
-    BoxLoss,
-    CIoULoss,
-    ClassificationLoss,
-    DIoULoss,
-    GIoULoss,
-    SigmoidFocalLoss,
-    SmoothL1Loss,
-)
+from .. import losses
 
 UPSTREAM_LOSS_ARGUMENTS = (
     "focal_loss_alpha",
@@ -19,12 +11,12 @@ UPSTREAM_LOSS_ARGUMENTS = (
     "box_reg_loss_type",
     "vis_period",
 )
-_IOU_LOSSES = {"giou": GIoULoss, "diou": DIoULoss, "ciou": CIoULoss}
+_IOU_LOSSES = {"giou": losses.GIoULoss, "diou": losses.DIoULoss, "ciou": losses.CIoULoss}
 
 
 def choose_cls_loss(
-    cls_loss: ClassificationLoss | None, alpha: float | None, gamma: float | None
-) -> ClassificationLoss:
+    cls_loss: losses.ClassificationLoss | None, alpha: float | None, gamma: float | None
+) -> losses.ClassificationLoss:
     """Return `cls_loss`, or without one the focal loss of Detectron2's `focal_loss_alpha` and `focal_loss_gamma`.
 
     Raises:
@@ -33,14 +25,18 @@ def choose_cls_loss(
     if cls_loss is None:
         alpha = 0.25 if alpha is None else alpha
         # fvcore takes a negative alpha for "no weights"
-        return SigmoidFocalLoss(None if alpha < 0 else alpha, 2.0 if gamma is None else gamma)
+        return losses.SigmoidFocalLoss(
+            None if alpha < 0 else alpha, 2.0 if gamma is None else gamma
+        )
     _refuse(
         "cls_loss", cls_loss, focal_loss_alpha=(alpha, "alpha"), focal_loss_gamma=(gamma, "gamma")
     )
     return cls_loss
 
 
-def choose_box_loss(box_loss: BoxLoss | None, beta: float | None, loss_type: str | None) -> BoxLoss:
+def choose_box_loss(
+    box_loss: losses.BoxLoss | None, beta: float | None, loss_type: str | None
+) -> losses.BoxLoss:
     """Return `box_loss`, or without one that of Detectron2's `smooth_l1_beta` and `box_reg_loss_type`.
 
     Raises:
@@ -51,7 +47,7 @@ def choose_box_loss(box_loss: BoxLoss | None, beta: float | None, loss_type: str
         _refuse("box_loss", box_loss, **replaced)
         return box_loss
     if loss_type in (None, "smooth_l1"):
-        return SmoothL1Loss(0.0 if beta is None else beta)
+        return losses.SmoothL1Loss(0.0 if beta is None else beta)
     if loss_type not in _IOU_LOSSES:
         raise ValueError(
             f"model.box_reg_loss_type={loss_type!r} is not one of {['smooth_l1', *_IOU_LOSSES]}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from detectron2.modeling.meta_arch.retinanet import RetinaNetHead
@@ -19,26 +18,16 @@ BOX_DIM = 4
 _OWN_HEAD = "retina_plugin.modeling.PluggableRetinaNetHead"
 
 
-@dataclass(frozen=True)
-class HeadOutputs:
-    """What a head predicts at every location: A anchors, with C logits and `box_dim` deltas each."""
+def head_outputs(head: nn.Module) -> tuple[int, int, int] | None:
+    """Anchors per location, logits per anchor and box deltas per anchor that a head declares, or None.
 
-    num_anchors: int
-    num_logits: int
-    box_dim: int
-
-
-def head_outputs(head: nn.Module) -> HeadOutputs | None:
-    """Ask a head for its outputs; None if it declares none.
-
-    Detectron2's RetinaNetHead declares none either, but its last layers tell.
+    Detectron2's RetinaNetHead declares nothing, but its last layers tell.
     """
-    if all(hasattr(head, name) for name in HeadOutputs.__annotations__):
-        return HeadOutputs(head.num_anchors, head.num_logits, head.box_dim)
-    if not isinstance(head, RetinaNetHead):
-        return None
-    num_anchors = head.bbox_pred.out_channels // BOX_DIM
-    return HeadOutputs(num_anchors, head.cls_score.out_channels // num_anchors, BOX_DIM)
+    if isinstance(head, RetinaNetHead):
+        num_anchors = head.bbox_pred.out_channels // BOX_DIM
+        return num_anchors, head.cls_score.out_channels // num_anchors, BOX_DIM
+    declared = tuple(getattr(head, name, None) for name in ("num_anchors", "num_logits", "box_dim"))
+    return None if None in declared else declared
 
 
 def check_wiring(model: PluggableRetinaNet) -> None:
@@ -52,9 +41,9 @@ def check_wiring(model: PluggableRetinaNet) -> None:
     _check_head_inputs(model)
     outputs = head_outputs(model.head)
     if outputs is not None:
-        _check_predictions(model, outputs)
+        _check_predictions(model, *outputs[1:])
     if hasattr(model.anchor_generator, "num_cell_anchors"):
-        _check_anchors(model, outputs)
+        _check_anchors(model, None if outputs is None else outputs[0])
 
 
 def check_gt_classes(gt_instances: Sequence[Instances], num_classes: int) -> None:
@@ -125,27 +114,27 @@ def _check_head_inputs(model: PluggableRetinaNet) -> None:
             )
 
 
-def _check_predictions(model: PluggableRetinaNet, outputs: HeadOutputs) -> None:
-    num_logits = model.cls_loss.num_logits(model.num_classes)
-    if outputs.num_logits != num_logits:
+def _check_predictions(model: PluggableRetinaNet, num_logits: int, box_dim: int) -> None:
+    wanted = model.cls_loss.num_logits(model.num_classes)
+    if num_logits != wanted:
         fix = "derive model.head.num_classes and model.head.cls_loss from the model's own"
         if isinstance(model.head, RetinaNetHead):
             fix = f"set model.head._target_={_OWN_HEAD} and model.head.cls_loss to the model's own"
         raise ValueError(
-            f"model.head predicts {outputs.num_logits} logits per anchor, but model.cls_loss="
-            f"{type(model.cls_loss).__name__} needs {num_logits} for model.num_classes={model.num_classes}: {fix}"
+            f"model.head predicts {num_logits} logits per anchor, but model.cls_loss="
+            f"{type(model.cls_loss).__name__} needs {wanted} for model.num_classes={model.num_classes}: {fix}"
         )
-    if outputs.box_dim != BOX_DIM:
+    if box_dim != BOX_DIM:
         raise ValueError(
-            f"model.head.box_dim is {outputs.box_dim}, but model.box2box_transform decodes {BOX_DIM} deltas per anchor"
+            f"model.head.box_dim is {box_dim}, but model.box2box_transform decodes {BOX_DIM} deltas per anchor"
         )
 
 
-def _check_anchors(model: PluggableRetinaNet, outputs: HeadOutputs | None) -> None:
+def _check_anchors(model: PluggableRetinaNet, in_head: int | None) -> None:
     num_anchors = num_cell_anchors(model.anchor_generator)
-    if outputs is not None and outputs.num_anchors != num_anchors:
+    if in_head not in (None, num_anchors):
         raise ValueError(
-            f"model.head.num_anchors is {outputs.num_anchors}, but model.anchor_generator has {num_anchors} "
+            f"model.head.num_anchors is {in_head}, but model.anchor_generator has {num_anchors} "
             "anchors per location: derive model.head.num_anchors from model.anchor_generator"
         )
     if model.label_assigner.one_anchor_per_place and num_anchors != 1:
