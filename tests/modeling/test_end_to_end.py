@@ -9,6 +9,7 @@ from detectron2.structures import Boxes, Instances
 from detectron2.utils.events import EventStorage
 
 from retina_plugin.config import get_config
+from retina_plugin.modeling import DenseNetwork
 
 LOSSES = [*get_config("common/losses.py").losses]
 SOFTMAX = "model.cls_loss=${losses.softmax_ce}"
@@ -112,6 +113,44 @@ def test_a_traced_detector_gives_the_same_detections_on_another_image(overrides)
     torch.testing.assert_close(ours.pred_boxes.tensor, theirs.pred_boxes.tensor)
     torch.testing.assert_close(ours.scores, theirs.scores)
     assert torch.equal(ours.pred_classes, theirs.pred_classes)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_an_empty_batch_is_refused(training):
+    with pytest.raises(ValueError, match="the batch is empty"):
+        build().train(training)([])
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan")])
+@pytest.mark.parametrize("overrides", [(), (SOFTMAX,)])
+def test_predictions_that_are_not_finite_give_no_finite_boxes(overrides, value):
+    model = build("model.test_score_thresh=0.05", *overrides).eval()
+    images = model.preprocess_image([image()])
+    with torch.no_grad():
+        features = model.backbone(images.tensor)
+        features = [features[name] for name in model.head_in_features]
+        predictions = [[torch.full_like(x, value) for x in part] for part in model.head(features)]
+        (found,) = model.forward_inference(images, features, predictions)
+    assert not found.pred_boxes.tensor.isfinite().any()
+
+
+def test_mixed_precision_trains_and_detects():
+    model = build()
+    with torch.autocast("cpu", torch.bfloat16):
+        assert all(x.isfinite() for x in losses(model, [image([[4, 4, 50, 50]])]).values())
+        with torch.no_grad():
+            (found,) = model.eval()([image()])
+    assert found["instances"].pred_boxes.tensor.dtype == torch.float32
+
+
+def test_a_traced_network_takes_images_of_another_size():
+    network = DenseNetwork(build().eval())
+    with torch.no_grad():
+        traced = torch.jit.trace(network, torch.zeros(1, 3, 64, 64))
+        images = torch.randn(2, 3, 96, 128)
+        for ours, theirs in zip(traced(images), network(images), strict=True):
+            for a, b in zip(ours, theirs, strict=True):
+                torch.testing.assert_close(a, b)
 
 
 def test_scripting_names_the_way_that_works():

@@ -130,7 +130,12 @@ class PluggableRetinaNet(RetinaNetTraining):
 
         Overrides upstream so that parts of one batch are padded to one size, since padding is background that counts
         in the loss. Inputs may hold that size as "padded_size" (H, W).
+
+        Raises:
+            ValueError: for an empty batch.
         """
+        if not batched_inputs:
+            raise ValueError("the batch is empty: a detector needs at least one image")
         padded_size = batched_inputs[0].get("padded_size")
         if padded_size is None or self.backbone.padding_constraints.get("square_size", 0) > 0:
             return super().preprocess_image(batched_inputs)
