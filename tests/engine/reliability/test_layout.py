@@ -109,3 +109,31 @@ def test_parts_of_unequal_size_are_refused():
     assert list(itertools.chain(*micro_batches(batch, 3))) == batch
     with pytest.raises(ConfigError, match="accumulation=4 does not divide the 6 images"):
         micro_batches(batch, 4)
+
+
+class MeanPixel(torch.nn.Module):
+    """A model of another package, whose loss is linear in its weight."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(()))
+
+    def forward(self, batch):
+        return {"loss": self.weight * torch.stack([x["image"].mean() for x in batch]).mean()}
+
+
+@pytest.mark.parametrize("accumulation", [1, 2, 4])
+def test_a_model_without_a_foreground_average_trains(accumulation, tmp_path):
+    batch = [{"image": torch.full((3, 4, 4), float(i))} for i in range(4)]
+    model = MeanPixel()
+    trainer = Trainer(
+        model,
+        [batch],
+        torch.optim.SGD(model.parameters(), lr=1.0),
+        Update(accumulation=accumulation),
+        NonFiniteGuard("stop", tmp_path),
+    )
+    trainer.iter = 0
+    with EventStorage() as trainer.storage:
+        trainer.run_step()
+    assert model.weight.item() == -1.5
