@@ -6,5 +6,8 @@ one is noticed by its name.
 
 from __future__ import annotations
 
-PRIVATE_NAMES: dict[str, str] = {}
+PRIVATE_NAMES: dict[str, str] = {
+    "detectron2.modeling.meta_arch:DenseDetector._move_to_current_device": "preprocessing that pads to a given size",
+    "torch.nn:Module._register_load_state_dict_pre_hook": "renames a key of old checkpoints; public since torch 2.5",
+}
 """Reason by name, written as `module:attribute.path`."""

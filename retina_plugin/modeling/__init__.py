@@ -1,14 +1,26 @@
-"""Detector parts. Importing this registers them with Detectron2."""
+"""Parts of a detector. Importing this package registers them with Detectron2."""
 
 from .anchor_generator import OctaveAnchorGenerator, feature_strides, num_cell_anchors
-from .backbone import PAFPN, BiFPN, LesionedFPN, TorchvisionBackbone, torchvision_channels
+from .assigners import AnchorTargets, LabelAssigner, MatcherAssigner
+from .backbone import (
+    PAFPN,
+    AblatedFPN,
+    BiFPN,
+    TorchvisionBackbone,
+    __getattr__,  # noqa: F401  finds old names
+    torchvision_channels,
+)
 from .head import PluggableRetinaNetHead, head_input_shape
-from .meta_arch import PluggableRetinaNet
+from .meta_arch import DenseNetwork, PluggableRetinaNet
 
 __all__ = [
     "PAFPN",
+    "AblatedFPN",
+    "AnchorTargets",
     "BiFPN",
-    "LesionedFPN",
+    "DenseNetwork",
+    "LabelAssigner",
+    "MatcherAssigner",
     "OctaveAnchorGenerator",
     "PluggableRetinaNet",
     "PluggableRetinaNetHead",

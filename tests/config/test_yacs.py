@@ -4,8 +4,9 @@ import pytest
 import torch
 from detectron2.config import get_cfg
 from detectron2.engine import DefaultTrainer
+from detectron2.layers import ShapeSpec
 from detectron2.model_zoo import get_config_file
-from detectron2.modeling import build_model
+from detectron2.modeling import build_anchor_generator, build_model
 
 from retina_plugin import add_retina_plugin_config
 from retina_plugin.data import register_synthetic
@@ -96,3 +97,38 @@ def test_detectron2s_keys_reach_the_losses():
 def test_detectron2s_config_is_left_alone():
     add_retina_plugin_config(get_cfg())
     assert "TORCHVISION" not in get_cfg().MODEL
+
+
+def octave_generator(*opts):
+    cfg = yacs_cfg("MODEL.ANCHOR_GENERATOR.NAME", "OctaveAnchorGenerator", *opts)
+    return build_anchor_generator(cfg, [ShapeSpec(stride=s) for s in (8, 16, 32, 64, 128)])
+
+
+RATIOS, SIZES = "MODEL.ANCHOR_GENERATOR.ASPECT_RATIOS", "MODEL.ANCHOR_GENERATOR.SIZES"
+PER_OCTAVE, OCTAVES = (f"MODEL.ANCHOR_GENERATOR.{x}" for x in ("SCALES_PER_OCTAVE", "NUM_OCTAVES"))
+
+
+@pytest.mark.parametrize(
+    ("opts", "number"),
+    [
+        ([], 9),
+        ([PER_OCTAVE, 2, OCTAVES, 2], 12),  # the table of Base-RetinaNet.yaml is nobody's choice
+        ([RATIOS, [[1.0]] * 5], 3),
+        ([SIZES, [[32, 64, 128, 256, 512]]], 9),  # Detectron2's default
+        ([SIZES, [[32.0], [64.0], [128.0], [256.0], [512.0]], PER_OCTAVE, 1], 3),
+    ],
+)
+def test_anchor_keys_are_honoured(opts, number):
+    assert octave_generator(*opts).num_cell_anchors == [number] * 5
+
+
+@pytest.mark.parametrize(
+    ("opts", "message"),
+    [
+        ([RATIOS, [[1.0], [0.5, 1, 2]]], r"ANCHOR_GENERATOR.ASPECT_RATIOS.*same aspect ratios"),
+        ([SIZES, [[16], [32], [64], [128], [256]]], r"ANCHOR_GENERATOR.SIZES is.*NUM_OCTAVES"),
+    ],
+)
+def test_anchor_keys_that_would_be_ignored_are_refused(opts, message):
+    with pytest.raises(ValueError, match=message):
+        octave_generator(*opts)

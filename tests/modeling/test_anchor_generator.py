@@ -20,7 +20,7 @@ def test_the_defaults_are_upstreams_table():
     assert num_cell_anchors(ours) == 9
 
 
-def test_sizes_and_ratios_are_what_they_say():
+def test_anchors_have_the_given_sizes_and_ratios():
     (anchors,) = OctaveAnchorGenerator(
         strides=[16], octave_base_scale=2, scales_per_octave=2, aspect_ratios=[0.5, 2.0]
     ).cell_anchors
@@ -29,7 +29,7 @@ def test_sizes_and_ratios_are_what_they_say():
     torch.testing.assert_close(height / width, torch.tensor([0.5, 2.0, 0.5, 2.0]))
 
 
-def test_one_level_may_have_the_anchors_of_all():
+def test_one_level_with_five_octaves_has_the_anchors_of_five_levels():
     levels = OctaveAnchorGenerator(strides=STRIDES).cell_anchors
     (one,) = OctaveAnchorGenerator(strides=[8], num_octaves=5).cell_anchors
     torch.testing.assert_close(one, torch.cat([*levels]))
@@ -56,6 +56,6 @@ def test_strides_follow_level_names():
         {"offset": 1.0},
     ],
 )
-def test_numbers_out_of_range_name_the_key(setting):
+def test_values_out_of_range_name_the_key(setting):
     with pytest.raises(ValueError, match=f"model.anchor_generator.{[*setting][0]}"):
         OctaveAnchorGenerator(strides=STRIDES, **setting)

@@ -8,8 +8,8 @@ from torch import nn
 
 from retina_plugin.modeling import (
     PAFPN,
+    AblatedFPN,
     BiFPN,
-    LesionedFPN,
     TorchvisionBackbone,
     torchvision_channels,
 )
@@ -19,7 +19,7 @@ from retina_plugin.modeling.backbone.torchvision_weights import find_offline, im
 
 
 class Strided(Backbone):
-    """Features of stride 8, 16, 32 by pooling, so that a test knows them."""
+    """Features of stride 8, 16 and 32 by average pooling, which a test can compute."""
 
     def forward(self, x):
         return {f"res{i}": F.avg_pool2d(x, 2**i) for i in (3, 4, 5)}
@@ -49,7 +49,7 @@ def test_levels_have_the_shapes_they_announce(kind, in_feature):
     assert not unused
 
 
-def test_pafpn_with_a_silent_path_is_fpn():
+def test_pafpn_without_its_added_path_is_fpn():
     torch.manual_seed(0)
     ours, theirs = pyramid(PAFPN), pyramid(FPN)
     theirs.load_state_dict({k: v for k, v in ours.state_dict().items() if k in theirs.state_dict()})
@@ -68,7 +68,7 @@ def test_pafpn_with_a_silent_path_is_fpn():
 
 
 def test_pafpn_carries_fine_features_up():
-    """In FPN nothing of P3's own lateral conv reaches P5; in PAFPN it does."""
+    """In FPN, P5 does not depend on the lateral convolution of P3; in PAFPN it does."""
     images = torch.randn(1, 3, 64, 64)
     for kind, expected in ((FPN, False), (PAFPN, True)):
         net = pyramid(kind)
@@ -78,8 +78,8 @@ def test_pafpn_carries_fine_features_up():
 
 @pytest.mark.parametrize("fuse_type", ["sum", "avg"])
 @pytest.mark.parametrize("in_feature", ["res5", "p5"])
-def test_fpn_without_lesions_is_fpn_bit_for_bit(in_feature, fuse_type):
-    ours = pyramid(LesionedFPN, in_feature, fuse_type=fuse_type)
+def test_an_ablated_fpn_with_both_paths_is_fpn_bit_for_bit(in_feature, fuse_type):
+    ours = pyramid(AblatedFPN, in_feature, fuse_type=fuse_type)
     theirs = pyramid(FPN, in_feature, fuse_type=fuse_type)
     theirs.load_state_dict(ours.state_dict())
     images = torch.randn(2, 3, 64, 96)
@@ -89,7 +89,7 @@ def test_fpn_without_lesions_is_fpn_bit_for_bit(in_feature, fuse_type):
 
 
 def test_without_top_down_path_a_level_sees_its_own_feature_only():
-    net = pyramid(LesionedFPN, top_down=False)
+    net = pyramid(AblatedFPN, top_down=False)
     net(torch.randn(1, 3, 64, 64))["p3"].sum().backward()
     trained = {n.split(".")[0] for n, p in net.named_parameters() if p.grad is not None}
     assert trained == {"fpn_lateral3", "fpn_output3"}
@@ -97,7 +97,7 @@ def test_without_top_down_path_a_level_sees_its_own_feature_only():
 
 def test_without_lateral_connections_fine_levels_are_upsampled():
     torch.manual_seed(0)
-    net = pyramid(LesionedFPN, lateral=False)
+    net = pyramid(AblatedFPN, lateral=False)
     images = torch.randn(1, 3, 64, 96)
     coarsest = net.fpn_lateral5(F.avg_pool2d(images, 32))
     expected = net.fpn_output3(F.interpolate(coarsest, scale_factor=4))
@@ -113,7 +113,26 @@ def test_without_lateral_connections_fine_levels_are_upsampled():
 
 def test_fpn_keeps_one_of_its_paths():
     with pytest.raises(ValueError, match=r"backbone.top_down and model.backbone.lateral are both"):
-        pyramid(LesionedFPN, top_down=False, lateral=False)
+        pyramid(AblatedFPN, top_down=False, lateral=False)
+
+
+@pytest.mark.parametrize("kind", [PAFPN, BiFPN, AblatedFPN])
+def test_arguments_are_those_of_detectron2s_fpn(kind):
+    images = torch.randn(1, 3, 64, 64)
+    by_type = {}
+    for fuse_type in ("sum", "avg"):
+        torch.manual_seed(0)
+        net = pyramid(kind, fuse_type=fuse_type, square_pad=128)
+        assert net.padding_constraints == {"square_size": 128}
+        by_type[fuse_type] = net(images)["p3"]
+    assert not torch.allclose(by_type["sum"], by_type["avg"])
+    with pytest.raises(ValueError, match=r"model.backbone.fuse_type must be sum or avg, got 'max'"):
+        pyramid(kind, fuse_type="max")
+
+
+def test_bifpn_fuses_by_average_unless_told_otherwise():
+    assert pyramid(BiFPN).layers[0].top_down[0].normalize
+    assert not pyramid(BiFPN, fuse_type="sum").layers[0].top_down[0].normalize
 
 
 def test_fusion_weights_are_fast_normalised():

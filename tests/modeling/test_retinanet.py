@@ -1,4 +1,4 @@
-"""PluggableRetinaNet against Detectron2's RetinaNet, and what it checks."""
+"""PluggableRetinaNet compared with Detectron2's RetinaNet, and its checks."""
 
 import pytest
 import torch
@@ -74,14 +74,14 @@ def upstream(box_reg_loss_type="smooth_l1", gamma=2.0):
     )
 
 
-def pluggable(cls_loss=None, box_loss=None, **changes):
+def pluggable(cls_loss=None, box_loss=None, num_anchors=9, **changes):
     cls_loss = cls_loss or SigmoidFocalLoss()
     parts = {
         "backbone": backbone(),
         "head": PluggableRetinaNetHead(
             input_shape=[ShapeSpec(channels=8)] * 5,
             num_classes=3,
-            num_anchors=9,
+            num_anchors=num_anchors,
             cls_loss=cls_loss,
             conv_dims=[8, 8],
         ),
@@ -109,7 +109,7 @@ def pair(box_reg_loss_type="smooth_l1", gamma=2.0):
     theirs = upstream(box_reg_loss_type, gamma)
     ours = pluggable(SigmoidFocalLoss(gamma=gamma), BOX_LOSSES[box_reg_loss_type])
     missing = ours.load_state_dict(theirs.state_dict(), strict=False)
-    assert missing.missing_keys == ["loss_normalizer"] and not missing.unexpected_keys
+    assert missing.missing_keys == ["foreground.loss_normalizer"] and not missing.unexpected_keys
     return theirs, ours
 
 
@@ -117,7 +117,7 @@ def pair(box_reg_loss_type="smooth_l1", gamma=2.0):
 def test_losses_and_gradients_are_upstreams_over_steps(box_reg_loss_type):
     theirs, ours = pair(box_reg_loss_type)
     data = batch()
-    for _ in range(3):  # the normaliser moves from step to step
+    for _ in range(3):  # the loss normalizer moves from step to step
         for model in (theirs, ours):
             model.zero_grad()
             with EventStorage():
@@ -169,7 +169,7 @@ def test_images_without_objects_train_as_background():
 
 
 def test_boxes_without_area_are_left_out():
-    """Upstream matches such a box with every anchor that it does not touch."""
+    """Upstream matches such a box to every anchor that does not touch it."""
     model, data = pluggable(), batch()[:1]
     reference = model.label_anchors(*_anchors_and_truth(model, data))[0][0]
     boxes, classes = data[0]["instances"].gt_boxes, data[0]["instances"].gt_classes
@@ -194,7 +194,7 @@ def test_labels_out_of_range_are_refused(label):
         model(data)
 
 
-def test_the_normaliser_is_saved_and_restored():
+def test_the_loss_normalizer_is_saved_and_restored():
     model = pluggable()
     with EventStorage():
         model(batch())
@@ -228,12 +228,12 @@ def _head(**changes):
         ),
         (
             {"anchor_generator": OctaveAnchorGenerator(strides=STRIDES, scales_per_octave=2)},
-            r"bbox_pred has 36 output channels.* has 6 anchors",
+            r"head.num_anchors is 9, but .* has 6 anchors",
         ),
-        ({"head": _head(num_classes=5)}, r"cls_score has 45 output channels.*27"),
+        ({"head": _head(num_classes=5)}, r"head predicts 5 logits per anchor.*needs 3"),
         (
             {"head": _head(), "cls_loss": SoftmaxCrossEntropyLoss()},
-            r"cls_score has 27.*4 logits.*Softmax.*36",
+            r"head predicts 3 logits.*SoftmaxCrossEntropyLoss needs 4",
         ),
         ({"head": _head(input_shape=[ShapeSpec(channels=16)] * 5)}, r"cls_subnet takes 16.*\[8\]"),
     ],

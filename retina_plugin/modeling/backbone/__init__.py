@@ -1,7 +1,7 @@
 """Backbones and feature pyramids."""
 
 from . import build  # noqa: F401  registers the builders
-from .ablated_fpn import LesionedFPN
+from .ablated_fpn import AblatedFPN, __getattr__  # noqa: F401  finds old names
 from .bifpn import BiFPN
 from .pafpn import PAFPN
 from .torchvision_backbone import TorchvisionBackbone
@@ -10,8 +10,8 @@ from .torchvision_weights import without_pretrained_weights
 
 __all__ = [
     "PAFPN",
+    "AblatedFPN",
     "BiFPN",
-    "LesionedFPN",
     "TorchvisionBackbone",
     "torchvision_channels",
     "without_pretrained_weights",

@@ -1,4 +1,4 @@
-"""Any torchvision classification net as a Detectron2 backbone."""
+"""Any torchvision classification network as a Detectron2 backbone."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ _NORMS = {
 
 
 class TorchvisionBackbone(Backbone):
-    """A net of torchvision by name, cut where its features of stride 8, 16 and 32 are.
+    """A torchvision network, selected by name, that returns its features of stride 4, 8, 16 and 32.
 
-    The features are "res2" to "res5", "res<i>" with stride 2^i, so that it takes the place of a ResNet without other
-    changes. Its images are RGB, normalised with mean 123.675, 116.28, 103.53 and std 58.395, 57.12, 57.375.
+    Features have Detectron2's names "res2" to "res5", where "res<i>" has stride 2^i, so that it replaces a ResNet
+    without other changes. Images must be RGB, normalized with mean 123.675, 116.28, 103.53 and standard deviation
+    58.395, 57.12, 57.375.
     """
 
     def __init__(
@@ -39,18 +40,18 @@ class TorchvisionBackbone(Backbone):
         norm: str = "FrozenBN",
         freeze_at: int = 0,
     ) -> None:
-        """Build the net.
+        """Build the network.
 
         Args:
-            name: what torchvision calls it, such as "mobilenet_v2" or "resnet18".
-            weights: a name of torchvision's for the net, or "DEFAULT" for its newest; None for random ones.
-            out_features: the features to give.
-            norm: "FrozenBN", "BN" or "SyncBN", what becomes of the net's batch norms.
-            freeze_at: modules up to and including feature "res<freeze_at>" are not trained; 0 trains all.
+            name: in torchvision, such as "mobilenet_v2" or "resnet18".
+            weights: one of torchvision's weights for the network, or "DEFAULT" for the newest; None for random ones.
+            out_features: names of the features to return.
+            norm: "FrozenBN", "BN" or "SyncBN", which replaces the batch norms of the network.
+            freeze_at: modules up to and including "res<freeze_at>" are frozen; 0 freezes none.
 
         Raises:
-            ValueError: for an unknown net, weights, feature or norm.
-            OSError: if the weights cannot be had.
+            ValueError: for an unknown network, weights, feature or norm.
+            OSError: if the weights cannot be found or downloaded.
         """
         super().__init__()
         if norm not in _NORMS:
@@ -63,14 +64,17 @@ class TorchvisionBackbone(Backbone):
         if weights is not None and (state := imagenet_weights(name, weights)) is not None:
             net.load_state_dict(state)
         elif weights is None and norm == "FrozenBN":
-            logger.warning("%s: FrozenBN with random weights does not train; use norm=BN", name)
+            logger.warning(
+                "%s: FrozenBN with random weights does not train; set model.backbone.bottom_up.norm=BN",
+                name,
+            )
         _freeze(net, [f.node for f in find_features(name, frozen).values()])
         nodes = {feature.node: key for key, feature in self._features.items()}
         body = create_feature_extractor(net, nodes, suppress_diff_warning=True)
         self.body = _NORMS[norm](body)
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        """Features (N, C, H / stride, W / stride) of images (N, 3, H, W)."""
+        """Compute features (N, C, H / stride, W / stride) of images (N, 3, H, W)."""
         features = self.body(x)
         for name, feature in self._features.items():
             if feature.channels_last:
@@ -85,7 +89,7 @@ class TorchvisionBackbone(Backbone):
 
 
 def _freeze(net: nn.Module, last_nodes: Sequence[str]) -> None:
-    """Stop training everything that runs before and in a node, in the order of definition."""
+    """Freeze the modules up to and including a node, in the order of their definition."""
     for node in last_nodes:
         parent, _, child = node.rpartition(".")
         if parent:

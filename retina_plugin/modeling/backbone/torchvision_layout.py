@@ -1,4 +1,4 @@
-"""Where a torchvision classification net has its features of stride 4, 8, 16 and 32."""
+"""Find the modules of a torchvision classification network that output its features of stride 2 to 32."""
 
 from __future__ import annotations
 
@@ -11,45 +11,46 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import get_model, list_models
 
-_PROBE = 256  # pixels; every stride up to 32 divides it and leaves a different size
+_PROBE = 256  # pixels; a multiple of every stride, so that a size tells the stride
 
 
 class Feature(NamedTuple):
-    """The module whose output is a feature, and what that output is."""
+    """A module whose output is a feature, and the layout of that output."""
 
     node: str
     channels: int
     stride: int
-    channels_last: bool  # (N, H, W, C) instead of (N, C, H, W), as transformers have it
+    channels_last: bool  # (N, H, W, C) as in transformers, instead of (N, C, H, W)
 
 
 def build_net(name: str) -> nn.Module:
-    """The classification net `name` of torchvision, without weights.
+    """Build the classification network `name` of torchvision with random weights.
 
     Raises:
-        ValueError: for a name that torchvision does not know, with the nearest ones.
+        ValueError: for an unknown name, with similar ones.
     """
     import torchvision.models as zoo
 
     names = list_models(module=zoo)
     if name not in names:
-        near = ", ".join(difflib.get_close_matches(name, names, n=3, cutoff=0.4)) or "none is near"
+        near = ", ".join(difflib.get_close_matches(name, names, n=3, cutoff=0.4))
         raise ValueError(
-            f"model.backbone.bottom_up.name={name!r} is no torchvision classification net: {near}"
+            f"model.backbone.bottom_up.name={name!r} is not a torchvision classification network"
+            + (f"; did you mean {near}?" if near else "")
         )
     return get_model(name, weights=None)
 
 
 def torchvision_channels(name: str, feature: str) -> int:
-    """Channels of `feature` ("res2" to "res5") of net `name`, for a config to derive a top block from."""
+    """Number of channels of `feature` ("res2" to "res5") of network `name`, for the top block of a config."""
     return find_features(name, (feature,))[feature].channels
 
 
 def find_features(name: str, features: tuple[str, ...]) -> dict[str, Feature]:
-    """Features of net `name` by Detectron2's names; "res<i>" has stride 2^i.
+    """Find features of network `name` by their names in Detectron2; "res<i>" has stride 2^i.
 
     Raises:
-        ValueError: if the net has none of that stride.
+        ValueError: if the network has no feature of that stride.
     """
     layout = _layout(name)
     for feature in features:
@@ -73,14 +74,14 @@ def _layout(name: str) -> dict[str, Feature]:
 
 
 def _last_of(blocks: list[tuple[Feature, nn.Module]]) -> Feature:
-    """The last block of a stride, without convs that only widen the features for the classifier."""
+    """The last block of a stride, without 1x1 convolutions that only add channels for the classifier."""
     widens = [_only_pointwise(module) for _, module in blocks]
     spatial = [i for i, (_, m) in enumerate(blocks) if _convs(m) and not widens[i]]
     if not spatial:
         return blocks[-1][0]
     end = spatial[-1] + 1
     while end < len(blocks) and not _convs(blocks[end][1]):
-        end += 1  # the norm and activation that belong to it
+        end += 1  # its norm and activation
     return blocks[end - 1][0]
 
 
@@ -93,7 +94,7 @@ def _only_pointwise(module: nn.Module) -> bool:
 
 
 def _trunk_outputs(name: str) -> list[tuple[Feature, nn.Module]]:
-    """The blocks that run one after another, each with what it gives for one square image."""
+    """Run the network on one square image, and list its consecutive blocks with their features."""
     net, image = _without_data(name)
     seen: list[tuple[Feature, nn.Module]] = []
 
@@ -108,7 +109,7 @@ def _trunk_outputs(name: str) -> list[tuple[Feature, nn.Module]]:
             net(image)
     except (AssertionError, RuntimeError) as e:
         raise ValueError(
-            f"model.backbone.bottom_up.name={name!r} takes images of one size only: {e}"
+            f"model.backbone.bottom_up.name={name!r} only takes images of one size: {e}"
         ) from e
     return seen
 
@@ -117,7 +118,7 @@ def _without_data(name: str) -> tuple[nn.Module, Tensor]:
     for device in (
         "meta",
         "cpu",
-    ):  # a few nets, such as the RegNets, compute their shape with tensors
+    ):  # a few networks, such as RegNets, compute their shapes with tensors
         with torch.device(device), contextlib.suppress(NotImplementedError):
             return build_net(name).eval(), torch.empty(1, 3, _PROBE, _PROBE)
     raise AssertionError(name)

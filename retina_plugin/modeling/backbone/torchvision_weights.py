@@ -1,4 +1,4 @@
-"""ImageNet weights of torchvision nets: from a cache, from an installed wheel, or from torchvision's host."""
+"""ImageNet weights of torchvision networks from torch's cache, an installed wheel, or torchvision's server."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _wanted: ContextVar[bool] = ContextVar("wanted", default=True)
 
 @contextmanager
 def without_pretrained_weights() -> Iterator[None]:
-    """Build models without ImageNet weights, for when a checkpoint replaces them all."""
+    """Build models without ImageNet weights within the context, because a checkpoint replaces them."""
     token = _wanted.set(False)
     try:
         yield
@@ -30,20 +30,20 @@ def without_pretrained_weights() -> Iterator[None]:
 
 
 def imagenet_weights(name: str, weights: str) -> dict[str, Tensor] | None:
-    """State dict of net `name` for `weights`: a name of torchvision's, such as "IMAGENET1K_V1", or "DEFAULT".
+    """Load the state dict of network `name` for `weights`, such as "IMAGENET1K_V1" or "DEFAULT".
 
-    None within `without_pretrained_weights`.
+    Returns None within `without_pretrained_weights`.
 
     Raises:
-        ValueError: for weights that torchvision does not know.
-        OSError: if they can be had neither offline nor online, or a file does not match its hash.
+        ValueError: if torchvision has no such weights.
+        OSError: if they are neither installed nor can be downloaded, or if a file does not match its hash.
     """
     if not _wanted.get():
         return None
     enum = get_model_weights(name)
     if weights not in enum.__members__:
         raise ValueError(
-            f"model.backbone.bottom_up.weights={weights!r} is not among {name}'s {[*enum.__members__]}"
+            f"model.backbone.bottom_up.weights={weights!r} is not one of {name}'s {[*enum.__members__]}"
         )
     url = enum[weights].url
     path = find_offline(Path(url).name)
@@ -54,7 +54,7 @@ def imagenet_weights(name: str, weights: str) -> dict[str, Tensor] | None:
 
 
 def find_offline(file_name: str) -> Path | None:
-    """`file_name` in torch's cache or in any installed distribution, checked by the hash in its name.
+    """Find `file_name` in torch's cache or in an installed distribution, and check the hash in its name.
 
     Raises:
         OSError: if the file does not match its hash.
@@ -72,7 +72,7 @@ def find_offline(file_name: str) -> Path | None:
 def _in_wheels(file_name: str) -> Iterator[Path]:
     for distribution in metadata.distributions():
         if file_name not in (distribution.read_text("RECORD") or ""):
-            continue  # a path object for each of its files would take most of the time
+            continue  # avoids a slow path object for each of its files
         for file in distribution.files or ():
             if file.name == file_name and Path(file.locate()).is_file():
                 yield Path(file.locate())
@@ -85,7 +85,7 @@ def _download(name: str, url: str) -> dict[str, Tensor]:
         )
     except (urllib.error.URLError, RuntimeError, OSError) as e:
         raise OSError(
-            f"no ImageNet weights for {name}: none of the installed wheels holds {Path(url).name} and {url} gives "
+            f"no ImageNet weights for {name}: no installed package has {Path(url).name}, and downloading {url} failed: "
             f"{e!r}. Put the file into {torch.hub.get_dir()}/checkpoints, or set model.backbone.bottom_up.weights=null "
             "and model.backbone.bottom_up.norm=BN to train from scratch"
         ) from e
