@@ -1,4 +1,4 @@
-"""Box losses on foreground anchors only. Shapes as in `base.py`."""
+"""Box losses on foreground anchors. Shapes: P foreground anchors."""
 
 from __future__ import annotations
 
@@ -9,24 +9,49 @@ from detectron2.config import CfgNode, configurable
 from detectron2.layers import ciou_loss, diou_loss
 from detectron2.modeling.box_regression import Box2BoxTransform
 from fvcore.nn import giou_loss, smooth_l1_loss
-from torch import Tensor
+from torch import Tensor, nn
 
 from ...registry import BOX_LOSS_REGISTRY
-from .base import BoxLoss
 
-__all__ = ["CIoULoss", "DIoULoss", "GIoULoss", "SmoothL1Loss"]
+__all__ = ["BoxLoss", "CIoULoss", "DIoULoss", "GIoULoss", "SmoothL1Loss"]
+
+
+class BoxLoss(nn.Module):
+    """The interface of box losses. A subclass overrides `forward`."""
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
+        """Arguments of the constructor from a yacs config: none by default."""
+        return {}
+
+    def forward(
+        self,
+        pred_anchor_deltas: Tensor,
+        anchors: Tensor,
+        gt_boxes: Tensor,
+        box2box_transform: Box2BoxTransform,
+    ) -> Tensor:
+        """The loss summed over anchors, a scalar.
+
+        Args:
+            pred_anchor_deltas: (P, 4), as `box2box_transform` defines them.
+            anchors: (P, 4), absolute XYXY in pixels.
+            gt_boxes: (P, 4), the matched boxes, absolute XYXY in pixels.
+            box2box_transform: converts between deltas and boxes.
+        """
+        raise NotImplementedError
 
 
 @BOX_LOSS_REGISTRY.register()
 class SmoothL1Loss(BoxLoss):
-    """Smooth L1 between predicted and wanted deltas; `beta` 0 is L1, which is what Detectron2's configs use.
+    """Smooth L1 loss between predicted and ground-truth deltas; `beta` 0 is L1, as in Detectron2's RetinaNet configs.
 
-    Source: "Fast R-CNN", equation 3, with the corner at `beta`.
+    Source: "Fast R-CNN", equation 3, with the transition at `beta`.
     """
 
     @configurable
     def __init__(self, beta: float = 0.0) -> None:
-        """Corner between square and line, in the units of the deltas.
+        """Set `beta`, the difference of deltas at which the square changes into a line.
 
         Raises:
             ValueError: if `beta` is negative.
@@ -38,7 +63,7 @@ class SmoothL1Loss(BoxLoss):
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
-        """Detectron2's own key."""
+        """`MODEL.RETINANET.SMOOTH_L1_LOSS_BETA`, as in Detectron2."""
         return {"beta": cfg.MODEL.RETINANET.SMOOTH_L1_LOSS_BETA}
 
     def extra_repr(self) -> str:
@@ -57,7 +82,7 @@ class SmoothL1Loss(BoxLoss):
 
 
 class _IoULoss(BoxLoss):
-    """A loss between decoded boxes."""
+    """A loss between predicted boxes, decoded from their deltas, and ground-truth boxes."""
 
     loss: Callable[..., Tensor]
 

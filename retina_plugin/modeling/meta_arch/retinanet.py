@@ -16,7 +16,14 @@ from torch import Tensor, nn
 
 from ..anchor_generator import num_cell_anchors
 from ..head import PluggableRetinaNetHead
-from ..losses import BoxLoss, ClassificationLoss, SmoothL1Loss, build_box_loss, build_cls_loss
+from ..losses import (
+    BoxLoss,
+    ClassificationLoss,
+    DenseTargets,
+    SmoothL1Loss,
+    build_box_loss,
+    build_cls_loss,
+)
 from .loss_normalizer import ForegroundAverage
 from .wiring import check_gt_classes, check_wiring
 
@@ -163,9 +170,9 @@ class PluggableRetinaNet(RetinaNet):
         labels, boxes = torch.stack(gt_labels), torch.stack(gt_boxes)
         pos_mask = (labels >= 0) & (labels != self.num_classes)
         anchor_boxes = Boxes.cat(anchors).tensor
-        context = {"anchors": anchor_boxes} if self.cls_loss.wants_anchors else {}
+        targets = DenseTargets(labels.flatten(), anchors=anchor_boxes)
         logits = torch.cat(pred_logits, dim=1).flatten(0, 1)
-        loss_cls = self.cls_loss_weight * self.cls_loss(logits, labels.flatten(), **context)
+        loss_cls = self.cls_loss_weight * self.cls_loss.dense_loss(logits, targets)
         loss_box_reg = self.box_loss(
             torch.cat(pred_anchor_deltas, dim=1)[pos_mask],
             anchor_boxes.expand_as(boxes)[pos_mask],

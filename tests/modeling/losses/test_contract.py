@@ -1,4 +1,4 @@
-"""What every classification loss of the registry owes to the detector."""
+"""The contract that every classification loss of the registry keeps."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""What is particular to single members of the family."""
+"""Behaviour of single losses."""
 
 import pytest
 import torch
@@ -8,6 +8,7 @@ from omegaconf import OmegaConf
 from retina_plugin.config import add_retina_plugin_config, get_config
 from retina_plugin.modeling.losses import (
     AsymmetricFocalLoss,
+    DenseTargets,
     GHMCLoss,
     OHEMCrossEntropyLoss,
     PolyFocalLoss,
@@ -18,8 +19,8 @@ from retina_plugin.modeling.losses import (
     SoftmaxFocalLoss,
     build_cls_loss,
     effective_number_alpha,
-    ghm,
 )
+from retina_plugin.modeling.losses.kernels.harmonized import error_histogram
 from retina_plugin.registry import CLS_LOSS_REGISTRY
 
 
@@ -33,28 +34,34 @@ def test_ohem_nms_leaves_out_what_overlaps_a_worse_anchor():
     anchors = boxes_at(0, 1, 100, 101, 200)
     logits = torch.tensor([[3.0], [4.0], [2.0], [1.0], [-5.0]])
     labels = torch.full((5,), 1)  # background of one class
-    chosen = OHEMCrossEntropyLoss(4, nms_thresh=0.5).choose(logits, labels, anchors)
-    assert chosen.tolist() == [1, 2, 4]
-    chosen = OHEMCrossEntropyLoss(4, nms_thresh=None).choose(logits, labels, anchors)
-    assert chosen.tolist() == [1, 0, 2, 3]
+    selected = OHEMCrossEntropyLoss(4, nms_thresh=0.5).select(
+        logits, DenseTargets(labels, anchors=anchors)
+    )
+    assert selected.tolist() == [1, 2, 4]
+    selected = OHEMCrossEntropyLoss(4, nms_thresh=None).select(
+        logits, DenseTargets(labels, anchors=anchors)
+    )
+    assert selected.tolist() == [1, 0, 2, 3]
 
 
 def test_ohem_takes_a_batch_from_every_image():
     anchors = boxes_at(*range(0, 1000, 50))
     logits = torch.cat([torch.linspace(0, 1, 20), torch.linspace(9, 8, 20)])[:, None]
     loss = OHEMCrossEntropyLoss(4)
-    chosen = loss.choose(logits, torch.full((40,), 1), anchors)
-    assert chosen.tolist() == [19, 18, 17, 16, 20, 21, 22, 23]
-    expected = SigmoidCrossEntropyLoss()(logits[chosen], torch.full((8,), 1))
-    torch.testing.assert_close(loss(logits, torch.full((40,), 1), anchors), expected)
+    targets = DenseTargets(torch.full((40,), 1), anchors=anchors)
+    selected = loss.select(logits, targets)
+    assert selected.tolist() == [19, 18, 17, 16, 20, 21, 22, 23]
+    expected = SigmoidCrossEntropyLoss()(logits[selected], torch.full((8,), 1))
+    torch.testing.assert_close(loss.dense_loss(logits, targets), expected)
 
 
 def test_ohem_looks_as_far_as_it_must():
     # 16 times the batch of the worst anchors lie on one spot and leave one survivor
     anchors = torch.cat([boxes_at(0).repeat(64, 1), boxes_at(*range(100, 2000, 50))])
     logits = torch.linspace(5, -5, len(anchors))[:, None]
-    chosen = OHEMCrossEntropyLoss(4, 0.5).choose(logits, torch.full((len(anchors),), 1), anchors)
-    assert chosen.tolist() == [0, 64, 65, 66]
+    targets = DenseTargets(torch.full((len(anchors),), 1), anchors=anchors)
+    selected = OHEMCrossEntropyLoss(4, 0.5).select(logits, targets)
+    assert selected.tolist() == [0, 64, 65, 66]
 
 
 def test_ohem_one_to_three_finds_easy_foreground():
@@ -64,11 +71,20 @@ def test_ohem_one_to_three_finds_easy_foreground():
     logits = torch.linspace(5, 0, 200)[:, None]
     logits[-2:] = 6  # easy, and the last in the order
     loss = OHEMCrossEntropyLoss(8, one_to_three=True)
-    assert loss.choose(logits, labels, anchors).tolist() == [198, 199, 0, 1, 2, 3, 4, 5]
+    assert loss.select(logits, DenseTargets(labels, anchors=anchors)).tolist() == [
+        198,
+        199,
+        0,
+        1,
+        2,
+        3,
+        4,
+        5,
+    ]
     labels[-1] = 1
-    assert loss.choose(logits, labels, anchors).tolist() == [198, 199, 0, 1]
+    assert loss.select(logits, DenseTargets(labels, anchors=anchors)).tolist() == [198, 199, 0, 1]
     labels[-2:] = -1
-    assert loss.choose(logits, labels, anchors).tolist() == [0, 1, 2]
+    assert loss.select(logits, DenseTargets(labels, anchors=anchors)).tolist() == [0, 1, 2]
 
 
 def test_ohem_discards_easy_anchors():
@@ -81,7 +97,7 @@ def test_ohem_discards_easy_anchors():
 def test_ghm_counts_errors_of_rows_that_are_not_ignored():
     logits = torch.tensor([[-9.0, 9.0], [0.1, -9.0], [0.0, 0.0]])
     labels = torch.tensor([1, 2, -1])  # errors 0 and 0; .525 and 0
-    assert ghm.histogram(logits, labels, 4).tolist() == [3, 0, 1, 0]
+    assert error_histogram(logits, labels, 4).tolist() == [3, 0, 1, 0]
 
 
 def test_ghm_gives_every_region_the_same_share():

@@ -1,12 +1,13 @@
-"""What the closed form keeps, and where it runs: compiled, in several processes, after a fork."""
+"""Closed-form kernels: memory, threads, torch.compile and several processes."""
 
 import pytest
 import torch
 import torch.multiprocessing as mp
 from torch import nn
 
-from retina_plugin.modeling.losses import SigmoidFocalLoss, SoftmaxFocalLoss
-from retina_plugin.modeling.losses.kernels import chunks, functional
+from retina_plugin.modeling.losses import DenseTargets, SigmoidFocalLoss, SoftmaxFocalLoss
+from retina_plugin.modeling.losses.kernels import chunks
+from retina_plugin.modeling.losses.kernels.closed_form import closed_form
 from retina_plugin.registry import CLS_LOSS_REGISTRY
 
 K = 6
@@ -37,10 +38,10 @@ def test_no_gradient_is_formed_unless_wanted():
         return logits.sum(), torch.ones_like(logits)
 
     logits, labels = batch(SigmoidFocalLoss())
-    functional.closed_form(logits, labels, compute)
-    functional.closed_form(logits.detach(), labels, compute)
+    closed_form(logits, labels, compute)
+    closed_form(logits.detach(), labels, compute)
     with torch.no_grad():
-        functional.closed_form(logits, labels, compute)
+        closed_form(logits, labels, compute)
     assert wanted == [True, False, False]
 
 
@@ -49,7 +50,9 @@ def test_no_value_is_looked_at_off_the_cpu(name):
     # a meta tensor has no values: asking for one, which on a GPU would wait for it, raises
     loss = CLS_LOSS_REGISTRY.get(name)().to("meta")
     logits = torch.empty(500, loss.num_logits(K), device="meta", requires_grad=True)
-    loss(logits, torch.empty(500, dtype=torch.long, device="meta")).backward()
+    labels = torch.empty(500, dtype=torch.long, device="meta")
+    weights = torch.empty(500, device="meta")
+    (loss(logits, labels) + loss.dense_loss(logits, DenseTargets(labels, weights))).backward()
     assert logits.grad.shape == logits.shape
 
 
@@ -101,6 +104,17 @@ def test_compiles_without_a_graph_break(name):
     value = compiled(logits, labels)
     torch.testing.assert_close(value, loss(logits, labels))
     torch.testing.assert_close(torch.autograd.grad(3 * value, logits)[0], expected)
+    weights = torch.linspace(0, 2, len(labels))
+    compiled = torch.compile(_weighted_loss, fullgraph=True, backend="aot_eager")
+    value = compiled(loss, logits, labels, weights)
+    expected = _weighted_loss(loss, logits, labels, weights)
+    torch.testing.assert_close(value, expected)
+    grads = [torch.autograd.grad(x, logits)[0] for x in (value, expected)]
+    torch.testing.assert_close(*grads)
+
+
+def _weighted_loss(loss, logits, labels, weights):
+    return loss.dense_loss(logits, DenseTargets(labels, weights))
 
 
 def _train(rank, path):
