@@ -84,7 +84,7 @@ class ClassificationLoss(nn.Module):
             targets: of the same M anchors.
 
         Raises:
-            ValueError: if the targets have another number of anchors, or a quality or weights that the loss ignores.
+            ValueError: if logits and targets differ in length, or the loss cannot use the quality or weights.
         """
         self._check_targets(logits, targets)
         if type(self).forward is ClassificationLoss.forward:

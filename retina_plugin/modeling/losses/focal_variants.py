@@ -133,7 +133,7 @@ class SigmoidHingeLoss(OneVsAllLoss):
 
     @configurable
     def __init__(self, margin: float = 0.5, alpha: float | Sequence[float] | None = None) -> None:
-        """Set the p_t beyond which there is no loss, in (0, 1], and weights as in `SigmoidFocalLoss`.
+        """Set the p_t above which the loss is zero, in (0, 1], and weights as in `SigmoidFocalLoss`.
 
         Raises:
             ValueError: if a setting is out of range.

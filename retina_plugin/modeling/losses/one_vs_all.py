@@ -1,6 +1,6 @@
 """The base of losses of K independent sigmoids. Shapes as in `base.py`.
 
-As in the focal loss paper, p_t is the probability of what is there: p for the anchor's class, 1 - p for the others;
+As in the focal loss paper, p_t is the probability of the ground truth: p for the anchor's class, 1 - p for the others;
 alpha_t is alpha or 1 - alpha likewise. p_t = sigmoid(x_t), where x_t is x for the anchor's class and -x for the others.
 """
 

@@ -30,7 +30,7 @@ def test_forward_keeps_one_tensor_of_the_size_of_the_logits(name):
     assert sum(x.nbytes for x in kept) <= 4.2 * logits.numel()
 
 
-def test_no_gradient_is_formed_unless_wanted():
+def test_no_gradient_is_computed_unless_needed():
     wanted = []
 
     def compute(logits, labels, with_grad):
@@ -46,8 +46,8 @@ def test_no_gradient_is_formed_unless_wanted():
 
 
 @pytest.mark.parametrize("name", CLOSED_FORM)
-def test_no_value_is_looked_at_off_the_cpu(name):
-    # a meta tensor has no values: asking for one, which on a GPU would wait for it, raises
+def test_no_value_is_read_off_the_cpu(name):
+    # reading a value of a meta tensor raises an error; on a GPU it would wait for the device
     loss = CLS_LOSS_REGISTRY.get(name)().to("meta")
     logits = torch.empty(500, loss.num_logits(K), device="meta", requires_grad=True)
     labels = torch.empty(500, dtype=torch.long, device="meta")
@@ -77,7 +77,7 @@ def test_gradient_given_to_the_user_outlives_the_next_backward():
     torch.testing.assert_close(first, copy, rtol=0, atol=0)
 
 
-def test_threads_leave_the_processs_settings_alone(monkeypatch):
+def test_threads_do_not_change_the_settings_of_the_process(monkeypatch):
     monkeypatch.setattr(chunks, "_CPU_CHUNK_ELEMENTS", 64)
     before = torch.get_num_threads()
     torch.set_num_threads(2)
