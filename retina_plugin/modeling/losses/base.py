@@ -106,10 +106,11 @@ class ClassificationLoss(nn.Module):
     def loss_and_gradient(self, logits: Tensor, targets: DenseTargets) -> tuple[Tensor, Tensor]:
         """Loss (M, C) of each logit and gradient (M, C) of their sum, by autograd of `elementwise`.
 
-        Both are weighted as in `dense_loss`, and zero for ignored anchors. Slower than `dense_loss` and for diagnosis.
+        Both are weighted as in `dense_loss`, and zero for ignored anchors. They are in float32, or float64 for such
+        logits. Slower than `dense_loss` and for diagnosis.
 
         Args:
-            logits: (M, C), C = `num_logits(K)`; half precision is computed in float32.
+            logits: (M, C), C = `num_logits(K)`.
             targets: of the same M anchors.
 
         Raises:
@@ -120,7 +121,8 @@ class ClassificationLoss(nn.Module):
         if not self._formula_is_current():
             ClassificationLoss.elementwise(self, logits, targets)  # raises
         with torch.enable_grad():
-            logits = logits.detach().requires_grad_()
+            dtype = torch.promote_types(logits.dtype, torch.float32)
+            logits = logits.detach().to(dtype).requires_grad_()
             loss = self._weighted_elements(logits, targets)
             return loss.detach(), torch.autograd.grad(loss.sum(), logits)[0]
 

@@ -111,7 +111,7 @@ def test_formula_is_finite_for_extreme_logits(name, dtype):
     targets = DenseTargets(torch.arange(len(logits)) % (K + 1))
     elements, gradient = loss.loss_and_gradient(logits, targets)
     assert elements.isfinite().all() and gradient.isfinite().all()
-    assert elements.dtype == torch.promote_types(dtype, torch.float32)
+    assert elements.dtype == gradient.dtype == torch.promote_types(dtype, torch.float32)
 
 
 def test_formula_does_not_update_the_density_of_ghm():

@@ -7,7 +7,7 @@ from torch import nn
 
 from retina_plugin.modeling.losses import DenseTargets, SigmoidFocalLoss, SoftmaxFocalLoss
 from retina_plugin.modeling.losses.kernels import chunks
-from retina_plugin.modeling.losses.kernels.closed_form import closed_form
+from retina_plugin.modeling.losses.kernels.closed_form import summed_loss
 from retina_plugin.registry import CLS_LOSS_REGISTRY
 
 K = 6
@@ -33,15 +33,15 @@ def test_forward_keeps_one_tensor_of_the_size_of_the_logits(name):
 def test_no_gradient_is_computed_unless_needed():
     wanted = []
 
-    def compute(logits, labels, with_grad):
+    def row_loss(logits, labels, with_grad):
         wanted.append(with_grad)
-        return logits.sum(), torch.ones_like(logits)
+        return logits.sum(1), torch.ones_like(logits)
 
     logits, labels = batch(SigmoidFocalLoss())
-    closed_form(logits, labels, compute)
-    closed_form(logits.detach(), labels, compute)
+    summed_loss(logits, labels, row_loss)
+    summed_loss(logits.detach(), labels, row_loss)
     with torch.no_grad():
-        closed_form(logits, labels, compute)
+        summed_loss(logits, labels, row_loss)
     assert wanted == [True, False, False]
 
 

@@ -1,8 +1,6 @@
-"""A scalar loss whose forward computes the gradient together with the value."""
+"""A summed loss whose forward computes the gradient together with the value."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -10,10 +8,7 @@ from torch.autograd.function import once_differentiable
 
 from .row_losses import RowLoss, row_losses
 
-__all__ = ["closed_form", "summed_loss"]
-
-Compute = Callable[[Tensor, Tensor, bool], tuple[Tensor, "Tensor | None"]]
-"""(logits (M, C), labels (M,), with_grad) -> scalar loss, gradient (M, C) or None."""
+__all__ = ["summed_loss"]
 
 
 def summed_loss(
@@ -21,45 +16,44 @@ def summed_loss(
 ) -> Tensor:
     """Weighted sum of `row_loss` over the rows that are not ignored: a scalar in float32, or float64 for such logits.
 
+    Forward saves only the gradient for backward, and computes none if the logits need none.
+
     Args:
         logits: (M, C) of any floating type and strides.
         labels: (M,) integers: -1 is ignored, 0..K-1 a class, K background.
         row_loss: the formula.
         weights: (M,) factors, constant; None for 1.
     """
-
-    def compute(logits: Tensor, labels: Tensor, with_grad: bool) -> tuple[Tensor, Tensor | None]:
-        rows, grad = row_losses(logits, labels, row_loss, with_grad, weights)
-        return rows.sum(dtype=torch.float64).to(rows.dtype), grad
-
-    return closed_form(logits, labels, compute)
-
-
-def closed_form(logits: Tensor, labels: Tensor, compute: Compute) -> Tensor:
-    """The scalar that `compute` returns, differentiable with the gradient that it returns.
-
-    Forward saves only the gradient for backward. It asks for none if the logits need none.
-    """
     if torch.is_grad_enabled() and logits.requires_grad:
-        return _ClosedForm.apply(logits, labels, compute)
-    return compute(logits, labels, False)[0]
+        return _SummedLoss.apply(logits, labels, row_loss, weights)
+    return _sum(row_losses(logits, labels, row_loss, False, weights)[0])
 
 
-class _ClosedForm(torch.autograd.Function):
+def _sum(rows: Tensor) -> Tensor:
+    return rows.sum(dtype=torch.float64).to(rows.dtype)
+
+
+class _SummedLoss(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, logits: Tensor, labels: Tensor, compute: Compute) -> Tensor:  # noqa: ANN001
-        loss, grad = compute(logits.detach(), labels, True)
+    def forward(
+        ctx,  # noqa: ANN001
+        logits: Tensor,
+        labels: Tensor,
+        row_loss: RowLoss,
+        weights: Tensor | None,
+    ) -> Tensor:
+        rows, grad = row_losses(logits.detach(), labels, row_loss, True, weights)
         ctx.save_for_backward(grad)
         ctx.logits_dtype = logits.dtype
-        return loss
+        return _sum(rows)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, grad_output: Tensor) -> tuple[Tensor, None, None]:  # noqa: ANN001
+    def backward(ctx, grad_output: Tensor) -> tuple[Tensor, None, None, None]:  # noqa: ANN001
         (grad,) = ctx.saved_tensors
         # Scaling in place saves a second tensor of this size. It is safe unless backward may run again.
         grad = grad * grad_output if _graph_is_kept() else grad.detach().mul_(grad_output)
-        return grad.to(ctx.logits_dtype), None, None
+        return grad.to(ctx.logits_dtype), None, None, None
 
 
 def _graph_is_kept() -> bool:
