@@ -25,7 +25,7 @@ losses = dict(
     softmax_ce=L(SoftmaxCrossEntropyLoss)(),
     softmax_focal=L(SoftmaxFocalLoss)(alpha=0.25, gamma=2.0),
     smoothed_focal=L(SigmoidFocalLoss)(alpha=0.25, gamma=2.0, label_smoothing=0.1),
-    # alpha may be one number per class, or L(effective_number_alpha)(class_counts=[...])
+    # alpha may be a list with one number per class, or L(effective_number_alpha)(class_counts=[...])
     focal_star=L(SigmoidFocalStarLoss)(alpha=0.25, gamma=2.0, beta=1.0),  # table 3
     poly_focal=L(PolyFocalLoss)(alpha=0.25, gamma=2.0, epsilon=-1.0),
     asymmetric_focal=L(AsymmetricFocalLoss)(gamma_pos=0.0, gamma_neg=4.0, margin=0.05),

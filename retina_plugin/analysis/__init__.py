@@ -1,1 +1,1 @@
-"""What data, anchors and losses look like, and what they cost."""
+"""Plots and analyses of the losses."""

@@ -1,6 +1,6 @@
-"""Pictures of classification losses, drawn from the code that trains.
+"""Plots of classification losses, computed by the code that trains.
 
-x_t is the logit of the class where it is present, minus the logit where it is absent; p_t = sigmoid(x_t).
+x_t is the logit x where the class is present and -x where it is absent; p_t = sigmoid(x_t).
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ _COLORS = colormaps["tab10"].colors
 def loss_at(loss: ClassificationLoss, logits: Tensor, present: bool) -> tuple[Tensor, Tensor]:
     """Loss and its derivative (n,) at each of `logits` (n,), for an anchor with or without the only class.
 
-    A softmax has the logit of background at 0, which makes p_t = sigmoid(x_t) as well. Every logit is a batch of its
-    own, so what depends on the rest of a batch does not show: for GHM-C this is cross entropy at another scale.
+    The logit of background is 0 in a softmax, so that p_t = sigmoid(x_t) there, too. Each logit is a batch of one
+    anchor. Effects of a batch are therefore not visible: GHM-C looks like cross entropy at another scale.
     """
     loss = deepcopy(loss).eval()
     logits = logits.detach().double().requires_grad_()
@@ -44,11 +44,11 @@ def loss_at(loss: ClassificationLoss, logits: Tensor, present: bool) -> tuple[Te
 
 
 def figure_1() -> Figure:
-    """Cross entropy and focal loss over p_t. "Focal Loss for Dense Object Detection", figure 1."""
+    """Cross entropy and focal loss over p_t, as in figure 1 of "Focal Loss for Dense Object Detection"."""
     p_t = torch.linspace(0.005, 0.9999, 200, dtype=torch.float64)
     losses = {"CE (γ = 0)": SigmoidCrossEntropyLoss(None)}
     losses |= {f"FL, γ = {gamma:g}": SigmoidFocalLoss(None, gamma) for gamma in _GAMMAS}
-    figure, axes = _panel("$p_t$, probability of what is there", "loss")
+    figure, axes = _panel("$p_t$, probability of the ground truth", "loss")
     axes.axvspan(0.6, 1, color="0.93", lw=0)
     axes.text(0.8, 2.4, "well-classified\nexamples", ha="center")
     _draw(axes, losses, p_t, lambda loss: loss_at(loss, p_t.logit(), True)[0])
@@ -57,33 +57,37 @@ def figure_1() -> Figure:
 
 
 def figure_5() -> Figure:
-    """Cross entropy, focal loss and FL* over x_t. The paper's figure 5."""
+    """Cross entropy, focal loss and FL* over x_t, as in the paper's figure 5."""
     return _over_x_t(_appendix_losses(), "loss", derivative=False, ylim=(0, 8))
 
 
 def figure_6() -> Figure:
-    """The derivatives of the same. The paper's figure 6."""
+    """The derivatives of these losses, as in the paper's figure 6."""
     return _over_x_t(_appendix_losses(), "derivative by x", derivative=True, ylim=(-1.6, 0.1))
 
 
 def figure_7() -> Figure:
-    """FL* over x_t for many gamma and beta, after the paper's figure 7; blue are the two settings of its table 3."""
+    """FL* over x_t for many gamma and beta, as in the paper's figure 7; the settings of its table 3 are blue."""
     x_t = torch.linspace(-5, 5, 121)
     figure, axes = _panel("$x_t$", "loss")
+
+    def value(loss: ClassificationLoss) -> Tensor:
+        return loss_at(loss, x_t, True)[0]
+
     for gamma in (1.0, 2.0, 3.0, 4.0):
         for beta in (-1.0, 0.0, 1.0, 2.0):
             loss = SigmoidFocalStarLoss(None, gamma, beta)
-            axes.plot(x_t, _values(x_t)(loss), color="0.8", lw=1)
+            axes.plot(x_t, value(loss), color="0.8", lw=1)
     for (gamma, beta), style in {(2.0, 1.0): "-", (4.0, 0.0): "--"}.items():
         name = {f"FL*, γ = {gamma:g}, β = {beta:g}": SigmoidFocalStarLoss(None, gamma, beta)}
-        _draw(axes, name, x_t, _values(x_t), color="C0", ls=style)
-    _draw(axes, {"CE": SigmoidCrossEntropyLoss(None)}, x_t, _values(x_t), color="k")
+        _draw(axes, name, x_t, value, color="C0", ls=style)
+    _draw(axes, {"CE": SigmoidCrossEntropyLoss(None)}, x_t, value, color="k")
     axes.set(xlim=(-5, 5), ylim=(0, 6))
     return figure
 
 
 def logit_view(losses: Mapping[str, ClassificationLoss]) -> Figure:
-    """Loss over the logit of an anchor with the class and of one without it, one panel each."""
+    """Loss over the logit, in one panel for an anchor with the class and in one for an anchor without it."""
     logits = torch.linspace(-8, 8, 161)
     figure = Figure(figsize=(11, 4.5), layout="constrained")
     for axes, present in zip(figure.subplots(1, 2, sharey=True), (True, False), strict=True):
@@ -99,7 +103,13 @@ def logit_view(losses: Mapping[str, ClassificationLoss]) -> Figure:
 def save_figures(
     losses: Mapping[str, ClassificationLoss], folder: str | Path, file_format: str
 ) -> list[Path]:
-    """Write the paper's figures, and the logit view of `losses`, as "png" or "svg"; returns the files."""
+    """Write the paper's figures and the logit view of `losses`; returns the paths of the files.
+
+    Args:
+        losses: by the name that the legend shows.
+        folder: is created if it does not exist.
+        file_format: "png" or "svg".
+    """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     figures = {f.__name__: f() for f in (figure_1, figure_5, figure_6, figure_7)}
@@ -130,10 +140,6 @@ def _over_x_t(
     _draw(axes, losses, x_t, lambda loss: loss_at(loss, x_t, True)[int(derivative)])
     axes.set(xlim=(-8, 8), ylim=ylim)
     return figure
-
-
-def _values(x_t: Tensor) -> Callable[[ClassificationLoss], Tensor]:
-    return lambda loss: loss_at(loss, x_t, True)[0]
 
 
 def _panel(xlabel: str, ylabel: str) -> tuple[Figure, Axes]:

@@ -1,4 +1,4 @@
-"""The named losses of configs/common/losses.py, as objects."""
+"""The losses of configs/common/losses.py by name."""
 
 from __future__ import annotations
 
@@ -13,13 +13,18 @@ __all__ = ["named_losses"]
 
 
 def named_losses(names: Sequence[str] = ()) -> dict[str, ClassificationLoss]:
-    """Classification losses by their name in the config, all of them if no name is given.
+    """Build classification losses, all of them if no name is given.
+
+    Returns:
+        The losses by their names in the config.
 
     Raises:
-        ValueError: for a name that the config does not have.
+        ValueError: if the config has no such name.
     """
     nodes = get_config("common/losses.py").losses
     for name in names:
         if name not in nodes:
-            raise ValueError(f"configs/common/losses.py has no loss {name!r}, but {sorted(nodes)}")
+            raise ValueError(
+                f"configs/common/losses.py has no loss {name!r}; choose one of {sorted(nodes)}"
+            )
     return {name: instantiate(nodes[name]) for name in names or nodes}

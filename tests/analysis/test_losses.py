@@ -1,4 +1,4 @@
-"""Pictures and measurements of losses."""
+"""Plots and benchmarks of losses."""
 
 import json
 
@@ -9,7 +9,8 @@ from torch.nn import functional as F
 from retina_plugin.analysis.loss_curves import figure_1, loss_at, save_figures
 from retina_plugin.analysis.named_losses import named_losses
 from retina_plugin.benchmark import losses as module
-from retina_plugin.benchmark.losses import Problem, StockFocalLoss
+from retina_plugin.benchmark.loss_memory import measure_memory
+from retina_plugin.benchmark.loss_problem import Problem, StockFocalLoss
 from retina_plugin.modeling.losses import SigmoidFocalLoss, SoftmaxCrossEntropyLoss
 
 
@@ -19,7 +20,7 @@ def test_figure_1_draws_the_loss_itself():
     torch.testing.assert_close(loss, -((1 - p_t) ** 2) * p_t.log())
 
 
-def test_softmax_has_the_same_axis():
+def test_softmax_is_drawn_over_the_same_axis():
     x = torch.linspace(-3, 3, 7, dtype=torch.float64)
     value, slope = loss_at(SoftmaxCrossEntropyLoss(), x, present=True)
     torch.testing.assert_close(value, F.softplus(-x))
@@ -38,7 +39,7 @@ def test_unknown_loss_is_named():
         named_losses(["fokal"])
 
 
-def test_stock_side_of_the_benchmark_computes_the_same_loss():
+def test_benchmark_compares_with_the_same_loss_of_detectron2():
     problem = Problem(images=2, anchors=2000, classes=3)
     logits, labels = problem.logits(3), problem.labels()
     assert labels.shape == (4000,) and set(labels.tolist()) == {-1, 0, 1, 2, 3}
@@ -46,8 +47,8 @@ def test_stock_side_of_the_benchmark_computes_the_same_loss():
     torch.testing.assert_close(ours, stock, rtol=1e-6, atol=0)
 
 
-def test_benchmark_reports_both_sides(monkeypatch):
-    monkeypatch.setattr(module, "_memory", module.measure_memory)  # without a process per side
+def test_benchmark_reports_both_losses(monkeypatch):
+    monkeypatch.setattr(module, "measure_memory_apart", measure_memory)  # in this process
     result = module.benchmark_losses(Problem(1, 20000, 20), ["focal"], repeats=1)
     result = json.loads(json.dumps(result))
     stock, focal = result["losses"]["detectron2"], result["losses"]["focal"]

@@ -1,8 +1,8 @@
-"""The loss family. `CLS_LOSS_REGISTRY` and `BOX_LOSS_REGISTRY` hold it by name."""
+"""Classification and box losses, registered by name in `CLS_LOSS_REGISTRY` and `BOX_LOSS_REGISTRY`."""
 
 from .alpha import effective_number_alpha
-from .base import BoxLoss, ClassificationLoss
-from .box import CIoULoss, DIoULoss, GIoULoss, SmoothL1Loss
+from .base import ClassificationLoss
+from .box import BoxLoss, CIoULoss, DIoULoss, GIoULoss, SmoothL1Loss
 from .build import build_box_loss, build_cls_loss
 from .focal_variants import (
     AsymmetricFocalLoss,
@@ -14,6 +14,7 @@ from .ghm import GHMCLoss
 from .ohem import OHEMCrossEntropyLoss
 from .sigmoid import SigmoidCrossEntropyLoss, SigmoidFocalLoss
 from .softmax import SoftmaxCrossEntropyLoss, SoftmaxFocalLoss
+from .targets import DenseTargets
 
 __all__ = [
     "AsymmetricFocalLoss",
@@ -21,6 +22,7 @@ __all__ = [
     "CIoULoss",
     "ClassificationLoss",
     "DIoULoss",
+    "DenseTargets",
     "GHMCLoss",
     "GIoULoss",
     "OHEMCrossEntropyLoss",

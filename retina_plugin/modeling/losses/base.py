@@ -1,27 +1,41 @@
-"""What a loss owes to the detector.
+"""The interface of classification losses.
 
-Shapes: M anchors, of which P are foreground; K classes; C logits per anchor (K, or K + 1 with softmax).
+Shapes: M anchors; K classes; C logits per anchor (K, or K + 1 with softmax).
 """
 
-from __future__ import annotations
-
+# TorchScript reads the annotations of `forward`, so they must not be strings: no `from __future__ import annotations`.
 import math
 from typing import Any
 
 import torch
 from detectron2.config import CfgNode
-from detectron2.modeling.box_regression import Box2BoxTransform
 from torch import Tensor, nn
+
+from .targets import DenseTargets
+
+__all__ = ["ClassificationLoss", "log_odds"]
 
 
 class ClassificationLoss(nn.Module):
-    """One object for what changes together: formula, number of logits, activation and bias prior.
+    """A formula together with what depends on it: the number of logits, the activation and the bias prior.
 
-    The defaults here are those of K independent sigmoids. A subclass writes `forward`, and sets `wants_anchors` if
-    its forward takes `anchors` (R, 4) too: absolute XYXY in pixels, the same for every image, with M = N R.
+    The defaults are those of K independent sigmoids. A subclass overrides at least one of
+
+    - `elementwise`, the loss of each logit: weights, ignored anchors and `loss_and_gradient` then work as well;
+    - `forward`, the summed loss, if it needs none of these.
+
+    A subclass that computes value and gradient faster than autograd of `elementwise` overrides `weighted_sum`, too.
+    TorchScript compiles `scores` only, because the rest is for training.
     """
 
-    wants_anchors = False
+    uses_quality = False
+    """Whether `elementwise` reads `targets.quality`."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Keep TorchScript from compiling a `forward` that the subclass overrides."""
+        super().__init_subclass__(**kwargs)
+        if "forward" in vars(cls):
+            cls.forward = torch.jit.unused(cls.forward)
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
@@ -32,21 +46,92 @@ class ClassificationLoss(nn.Module):
         """Logits per anchor for `num_classes` classes."""
         return num_classes
 
+    def elementwise(self, logits: Tensor, targets: DenseTargets) -> Tensor:
+        """The formula: loss (M, C) of each logit, without `targets.weights`, in differentiable operations.
+
+        A loss of a softmax puts the loss of an anchor into the column of its label. Rows of ignored anchors may hold
+        any finite value. The loss of an anchor may depend on the other anchors of the batch; the docstring of such a
+        loss says how.
+
+        Args:
+            logits: (M, C), C = `num_logits(K)`, finite, in float32 or float64.
+            targets: of the same M anchors.
+
+        Raises:
+            NotImplementedError: if the loss does not say its formula.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} must define elementwise(logits (M, C), targets: DenseTargets), which returns the"
+            " loss (M, C) of each logit, to be used with weights or to report the loss of each anchor"
+        )
+
+    @torch.jit.unused
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """The summed loss, a scalar.
+        """The loss summed over anchors, a scalar: `dense_loss` for labels alone.
 
         Args:
             logits: (M, C), C = `num_logits(K)`.
             labels: (M,) integers: -1 is ignored, 0..K-1 a class, K background.
         """
-        raise NotImplementedError
+        return self.weighted_sum(logits, DenseTargets(labels))
+
+    @torch.jit.unused
+    def dense_loss(self, logits: Tensor, targets: DenseTargets) -> Tensor:
+        """The loss that the detector minimises: summed over the anchors that are not ignored, a scalar.
+
+        Args:
+            logits: (M, C), C = `num_logits(K)`.
+            targets: of the same M anchors.
+
+        Raises:
+            ValueError: if logits and targets differ in length, or the loss cannot use the quality or weights.
+        """
+        self._check_targets(logits, targets)
+        if type(self).forward is ClassificationLoss.forward:
+            return self.weighted_sum(logits, targets)
+        if targets.weights is not None:
+            raise ValueError(
+                f"{type(self).__name__} overrides forward(logits, labels), which cannot use targets.weights;"
+                " override elementwise(logits, targets) instead"
+            )
+        return self(logits, targets.labels)
+
+    def weighted_sum(self, logits: Tensor, targets: DenseTargets) -> Tensor:
+        """Sum of `elementwise` times `targets.weights` over the anchors that are not ignored, a scalar.
+
+        Subclasses override it with a closed form of the same value and gradient.
+        """
+        return self._weighted_elements(logits, targets).sum()
+
+    def loss_and_gradient(self, logits: Tensor, targets: DenseTargets) -> tuple[Tensor, Tensor]:
+        """Loss (M, C) of each logit and gradient (M, C) of their sum, by autograd of `elementwise`.
+
+        Both are weighted as in `dense_loss`, and zero for ignored anchors. They are in float32, or float64 for such
+        logits. Slower than `dense_loss` and for diagnosis.
+
+        Args:
+            logits: (M, C), C = `num_logits(K)`.
+            targets: of the same M anchors.
+
+        Raises:
+            ValueError: as in `dense_loss`.
+            NotImplementedError: if the loss does not say its formula.
+        """
+        self._check_targets(logits, targets)
+        if not self._formula_is_current():
+            ClassificationLoss.elementwise(self, logits, targets)  # raises
+        with torch.enable_grad():
+            dtype = torch.promote_types(logits.dtype, torch.float32)
+            logits = logits.detach().to(dtype).requires_grad_()
+            loss = self._weighted_elements(logits, targets)
+            return loss.detach(), torch.autograd.grad(loss.sum(), logits)[0]
 
     def scores(self, logits: Tensor) -> Tensor:
         """Class probabilities (..., K) of logits (..., C)."""
         return logits.sigmoid()
 
     def prior_bias(self, num_classes: int, prior_prob: float) -> Tensor:
-        """Bias (C,) of the last layer for which an untrained detector scores objects `prior_prob`.
+        """Bias (C,) of the last layer for which an untrained detector scores every class `prior_prob`.
 
         Source: "Focal Loss for Dense Object Detection", sections 3.3 and 4.1.
 
@@ -55,31 +140,29 @@ class ClassificationLoss(nn.Module):
         """
         return torch.full((self.num_logits(num_classes),), log_odds(prior_prob))
 
+    def _check_targets(self, logits: Tensor, targets: DenseTargets) -> None:
+        if len(logits) != len(targets.labels):
+            raise ValueError(
+                f"{len(logits)} rows of logits do not fit {len(targets.labels)} targets.labels"
+            )
+        if targets.quality is not None and not self.uses_quality:
+            raise ValueError(
+                f"{type(self).__name__} cannot use targets.quality; choose a model.cls_loss that does, or pass none"
+            )
 
-class BoxLoss(nn.Module):
-    """Regression loss on foreground anchors."""
+    def _weighted_elements(self, logits: Tensor, targets: DenseTargets) -> Tensor:
+        """`elementwise` (M, C) times the weights; ignored anchors have no loss and no gradient, whatever they hold."""
+        ignored = (targets.labels < 0)[:, None]
+        dtype = torch.promote_types(logits.dtype, torch.float32)
+        loss = self.elementwise(logits.to(dtype).masked_fill(ignored, 0), targets)
+        if targets.weights is not None:
+            loss = loss * targets.weights.detach().to(loss.dtype)[:, None]
+        return loss.masked_fill(ignored, 0)
 
-    @classmethod
-    def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
-        """Arguments of the constructor from a yacs config: none, unless a subclass has some."""
-        return {}
-
-    def forward(
-        self,
-        pred_anchor_deltas: Tensor,
-        anchors: Tensor,
-        gt_boxes: Tensor,
-        box2box_transform: Box2BoxTransform,
-    ) -> Tensor:
-        """The summed loss, a scalar.
-
-        Args:
-            pred_anchor_deltas: (P, 4), in the units of `box2box_transform`.
-            anchors: (P, 4), absolute XYXY in pixels.
-            gt_boxes: (P, 4), the matched boxes, absolute XYXY in pixels.
-            box2box_transform: between anchors and boxes.
-        """
-        raise NotImplementedError
+    def _formula_is_current(self) -> bool:
+        """False if a subclass has replaced `forward` and left `elementwise` to describe the loss it inherits from."""
+        classes = [vars(cls) for cls in type(self).__mro__]
+        return next("elementwise" in x for x in classes if "elementwise" in x or "forward" in x)
 
 
 def log_odds(prob: float) -> float:

@@ -1,4 +1,4 @@
-"""Box losses on foreground anchors only. Shapes as in `base.py`."""
+"""Box losses on foreground anchors. Shapes: P foreground anchors."""
 
 from __future__ import annotations
 
@@ -9,24 +9,59 @@ from detectron2.config import CfgNode, configurable
 from detectron2.layers import ciou_loss, diou_loss
 from detectron2.modeling.box_regression import Box2BoxTransform
 from fvcore.nn import giou_loss, smooth_l1_loss
-from torch import Tensor
+from torch import Tensor, nn
 
 from ...registry import BOX_LOSS_REGISTRY
-from .base import BoxLoss
 
-__all__ = ["CIoULoss", "DIoULoss", "GIoULoss", "SmoothL1Loss"]
+__all__ = ["BoxLoss", "CIoULoss", "DIoULoss", "GIoULoss", "SmoothL1Loss"]
+
+
+class BoxLoss(nn.Module):
+    """The interface of box losses. A subclass implements `elementwise`, or `forward` alone if nothing weighs anchors."""
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
+        """Arguments of the constructor from a yacs config: none by default."""
+        return {}
+
+    def elementwise(
+        self,
+        pred_anchor_deltas: Tensor,
+        anchors: Tensor,
+        gt_boxes: Tensor,
+        box2box_transform: Box2BoxTransform,
+    ) -> Tensor:
+        """The loss of every anchor (P, D), of its D coordinates where the loss is a sum over them.
+
+        Args:
+            pred_anchor_deltas: (P, 4), as `box2box_transform` defines them.
+            anchors: (P, 4), absolute XYXY in pixels.
+            gt_boxes: (P, 4), the matched boxes, absolute XYXY in pixels.
+            box2box_transform: converts between deltas and boxes.
+
+        Raises:
+            NotImplementedError: if a subclass implements `forward` alone.
+        """
+        raise NotImplementedError(
+            f"model.box_loss={type(self).__name__} gives only a sum, but model.label_assigner weighs anchors: "
+            "implement its method `elementwise`"
+        )
+
+    def forward(self, *args: Any) -> Tensor:
+        """The loss summed over anchors, a scalar. Arguments as in `elementwise`."""
+        return self.elementwise(*args).sum()
 
 
 @BOX_LOSS_REGISTRY.register()
 class SmoothL1Loss(BoxLoss):
-    """Smooth L1 between predicted and wanted deltas; `beta` 0 is L1, which is what Detectron2's configs use.
+    """Smooth L1 loss between predicted and ground-truth deltas; `beta` 0 is L1, as in Detectron2's RetinaNet configs.
 
-    Source: "Fast R-CNN", equation 3, with the corner at `beta`.
+    Source: "Fast R-CNN", equation 3, with the transition at `beta`.
     """
 
     @configurable
     def __init__(self, beta: float = 0.0) -> None:
-        """Corner between square and line, in the units of the deltas.
+        """Set `beta`, the difference of deltas at which the square changes into a line.
 
         Raises:
             ValueError: if `beta` is negative.
@@ -38,38 +73,40 @@ class SmoothL1Loss(BoxLoss):
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
-        """Detectron2's own key."""
+        """`MODEL.RETINANET.SMOOTH_L1_LOSS_BETA`, as in Detectron2."""
         return {"beta": cfg.MODEL.RETINANET.SMOOTH_L1_LOSS_BETA}
 
     def extra_repr(self) -> str:
         """The settings, for `print(model)`."""
         return f"beta={self.beta}"
 
-    def forward(
+    def elementwise(
         self,
         pred_anchor_deltas: Tensor,
         anchors: Tensor,
         gt_boxes: Tensor,
         box2box_transform: Box2BoxTransform,
     ) -> Tensor:
+        """Smooth L1 of every delta (P, 4)."""
         gt_anchor_deltas = box2box_transform.get_deltas(anchors, gt_boxes)
-        return smooth_l1_loss(pred_anchor_deltas, gt_anchor_deltas, self.beta, reduction="sum")
+        return smooth_l1_loss(pred_anchor_deltas, gt_anchor_deltas, self.beta)
 
 
 class _IoULoss(BoxLoss):
-    """A loss between decoded boxes."""
+    """A loss between predicted boxes, decoded from their deltas, and ground-truth boxes."""
 
     loss: Callable[..., Tensor]
 
-    def forward(
+    def elementwise(
         self,
         pred_anchor_deltas: Tensor,
         anchors: Tensor,
         gt_boxes: Tensor,
         box2box_transform: Box2BoxTransform,
     ) -> Tensor:
+        """The loss of every box (P, 1)."""
         pred_boxes = box2box_transform.apply_deltas(pred_anchor_deltas, anchors)
-        return self.loss(pred_boxes, gt_boxes, reduction="sum")
+        return self.loss(pred_boxes, gt_boxes)[:, None]
 
 
 @BOX_LOSS_REGISTRY.register()

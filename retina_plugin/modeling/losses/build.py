@@ -3,9 +3,10 @@
 from detectron2.config import CfgNode
 
 from ...registry import BOX_LOSS_REGISTRY, CLS_LOSS_REGISTRY
-from .base import BoxLoss, ClassificationLoss
+from .base import ClassificationLoss
+from .box import BoxLoss
 
-# Detectron2's names of BBOX_REG_LOSS_TYPE; a name of the registry does as well.
+# Detectron2's names in BBOX_REG_LOSS_TYPE; the names of the registry work as well.
 _UPSTREAM_BOX_LOSSES = {
     "smooth_l1": "SmoothL1Loss",
     "giou": "GIoULoss",

@@ -1,31 +1,29 @@
-"""Relatives of focal loss over K independent sigmoids. Shapes as in `base.py`, curves in `curves.py`."""
+"""Variants of focal loss. Shapes as in `base.py`; x_t, p_t and alpha_t as in `one_vs_all.py`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
 
+import torch
 from detectron2.config import configurable
+from torch import Tensor
+from torch.nn.functional import logsigmoid
 
 from ...registry import CLS_LOSS_REGISTRY
 from .alpha import check_setting
-from .kernels.curves import (
-    asymmetric_curve,
-    focal_curve,
-    focal_star_curve,
-    hinge_curve,
-    poly_focal_curve,
-)
-from .sigmoid import OneVsAllLoss
+from .kernels import binary_losses
+from .one_vs_all import OneVsAllLoss, is_present, signed_logits
+from .targets import DenseTargets
 
 __all__ = ["AsymmetricFocalLoss", "PolyFocalLoss", "SigmoidFocalStarLoss", "SigmoidHingeLoss"]
 
 
 @CLS_LOSS_REGISTRY.register()
 class SigmoidFocalStarLoss(OneVsAllLoss):
-    """FL*(p_t) = -alpha_t log(p*_t) / gamma with p*_t = sigmoid(gamma x_t + beta) and x_t = y x, y = 1 or -1.
+    """FL*(p_t) = -alpha_t log(p*_t) / gamma with p*_t = sigmoid(gamma x_t + beta).
 
-    Source: "Focal Loss for Dense Object Detection", appendix A; gamma 2, beta 1 and gamma 4, beta 0 in its table 3.
+    Source: "Focal Loss for Dense Object Detection", appendix A. Its table 3 has gamma 2, beta 1 and gamma 4, beta 0.
     """
 
     @configurable
@@ -35,13 +33,19 @@ class SigmoidFocalStarLoss(OneVsAllLoss):
         gamma: float = 2.0,
         beta: float = 1.0,
     ) -> None:
-        """Take the weights as in `SigmoidFocalLoss`, steepness `gamma` > 0 and shift `beta`.
+        """Set the weights as in `SigmoidFocalLoss`, the steepness `gamma` > 0 and the shift `beta`.
 
         Raises:
-            ValueError: if a number is out of range.
+            ValueError: if a setting is out of range.
         """
         check_setting("gamma", gamma, gamma > 0, "more than 0")
-        super().__init__(alpha, partial(focal_star_curve, gamma=gamma, beta=beta))
+        super().__init__(alpha, partial(binary_losses.focal_star, gamma=gamma, beta=beta))
+        self.gamma, self.beta = gamma, beta
+
+    def elementwise(self, logits: Tensor, targets: DenseTargets) -> Tensor:
+        x_t = signed_logits(logits, targets.labels)
+        log_p_t = logsigmoid(self.gamma * x_t + self.beta)
+        return self.alpha_t(logits, targets.labels) * -log_p_t / self.gamma
 
 
 @CLS_LOSS_REGISTRY.register()
@@ -49,7 +53,7 @@ class PolyFocalLoss(OneVsAllLoss):
     """alpha_t (-(1 - p_t)^gamma log(p_t) + epsilon (1 - p_t)^(gamma + 1)): focal loss with its first term reweighted.
 
     Source: "PolyLoss: A Polynomial Expansion Perspective of Classification Loss Functions", Poly-1 of focal loss.
-    `alpha` weighs both terms.
+    `alpha` weights both terms.
     """
 
     @configurable
@@ -59,21 +63,28 @@ class PolyFocalLoss(OneVsAllLoss):
         gamma: float = 2.0,
         epsilon: float = -1.0,
     ) -> None:
-        """Take alpha and gamma as in `SigmoidFocalLoss`, and the first coefficient's change `epsilon` >= -1.
+        """Set alpha and gamma as in `SigmoidFocalLoss`, and `epsilon` >= -1, the change of the first coefficient.
 
         Raises:
-            ValueError: if a number is out of range.
+            ValueError: if a setting is out of range.
         """
         check_setting("gamma", gamma, gamma >= 0, "0 or more")
         check_setting("epsilon", epsilon, epsilon >= -1, "-1 or more")
-        super().__init__(alpha, partial(poly_focal_curve, gamma=gamma, epsilon=epsilon))
+        super().__init__(alpha, partial(binary_losses.poly_focal, gamma=gamma, epsilon=epsilon))
+        self.gamma, self.epsilon = gamma, epsilon
+
+    def elementwise(self, logits: Tensor, targets: DenseTargets) -> Tensor:
+        x_t = signed_logits(logits, targets.labels)
+        focus = torch.exp(self.gamma * logsigmoid(-x_t))  # (1 - p_t)^gamma
+        poly = -logsigmoid(x_t) + self.epsilon * torch.sigmoid(-x_t)
+        return self.alpha_t(logits, targets.labels) * focus * poly
 
 
 @CLS_LOSS_REGISTRY.register()
 class AsymmetricFocalLoss(OneVsAllLoss):
     """-(1 - p)^gamma_pos log(p) where the class is present, -p_m^gamma_neg log(1 - p_m) where it is absent.
 
-    p_m = max(p - margin, 0): an absent class with a score below `margin` costs nothing.
+    p_m = max(p - margin, 0): an absent class with a score below `margin` has no loss.
     Source: "Asymmetric Loss For Multi-Label Classification", equation 7.
     """
 
@@ -85,17 +96,27 @@ class AsymmetricFocalLoss(OneVsAllLoss):
         margin: float = 0.05,
         alpha: float | Sequence[float] | None = None,
     ) -> None:
-        """Take a focus per side, both >= 0, a `margin` in [0, 1), and weights as in `SigmoidFocalLoss`.
+        """Set the focus on either side, both >= 0, a `margin` in [0, 1), and weights as in `SigmoidFocalLoss`.
 
         Raises:
-            ValueError: if a number is out of range.
+            ValueError: if a setting is out of range.
         """
         check_setting("gamma_pos", gamma_pos, gamma_pos >= 0, "0 or more")
         check_setting("gamma_neg", gamma_neg, gamma_neg >= 0, "0 or more")
         check_setting("margin", margin, 0 <= margin < 1, "in [0, 1)")
-        negative = partial(asymmetric_curve, gamma=gamma_neg, margin=margin)
-        super().__init__(alpha, negative, partial(focal_curve, gamma=gamma_pos))
-        self.gamma_pos = gamma_pos
+        negative = partial(binary_losses.asymmetric, gamma=gamma_neg, margin=margin)
+        super().__init__(alpha, negative, partial(binary_losses.focal, gamma=gamma_pos))
+        self.gamma_pos, self.gamma_neg, self.margin = gamma_pos, gamma_neg, margin
+
+    def elementwise(self, logits: Tensor, targets: DenseTargets) -> Tensor:
+        present = -torch.exp(self.gamma_pos * logsigmoid(-logits)) * logsigmoid(logits)
+        smallest = torch.finfo(logits.dtype).tiny  # p_m^gamma_neg has no finite gradient at 0
+        p_m = (torch.sigmoid(logits) - self.margin).clamp(min=smallest)
+        log_margin = logits.new_tensor(self.margin).log()
+        log_1_minus_p_m = torch.logaddexp(logsigmoid(-logits), log_margin).clamp(max=0)
+        absent = -(p_m**self.gamma_neg) * log_1_minus_p_m
+        loss = torch.where(is_present(logits, targets.labels), present, absent)
+        return self.alpha_t(logits, targets.labels) * loss
 
     def extra_repr(self) -> str:
         """The settings, for `print(model)`."""
@@ -106,16 +127,21 @@ class AsymmetricFocalLoss(OneVsAllLoss):
 class SigmoidHingeLoss(OneVsAllLoss):
     """alpha_t max(0, margin - p_t), summed over anchors and classes.
 
-    Source: "Focal Loss for Dense Object Detection", section 5.1: tried, unstable, without meaningful results. Its
-    gradient p_t (1 - p_t) vanishes for what is most wrong, which at the start is every object.
+    Source: "Focal Loss for Dense Object Detection", section 5.1, which reports unstable training without meaningful
+    results. The gradient p_t (1 - p_t) vanishes as p_t goes to 0, which is where every object starts.
     """
 
     @configurable
     def __init__(self, margin: float = 0.5, alpha: float | Sequence[float] | None = None) -> None:
-        """Take the p_t beyond which there is no loss, in (0, 1], and weights as in `SigmoidFocalLoss`.
+        """Set the p_t above which the loss is zero, in (0, 1], and weights as in `SigmoidFocalLoss`.
 
         Raises:
-            ValueError: if a number is out of range.
+            ValueError: if a setting is out of range.
         """
         check_setting("margin", margin, 0 < margin <= 1, "in (0, 1]")
-        super().__init__(alpha, partial(hinge_curve, margin=margin))
+        super().__init__(alpha, partial(binary_losses.hinge, margin=margin))
+        self.margin = margin
+
+    def elementwise(self, logits: Tensor, targets: DenseTargets) -> Tensor:
+        p_t = torch.sigmoid(signed_logits(logits, targets.labels))
+        return self.alpha_t(logits, targets.labels) * (self.margin - p_t).clamp(min=0)

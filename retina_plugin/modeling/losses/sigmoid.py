@@ -1,7 +1,4 @@
-"""Losses of K independent sigmoids. Shapes as in `base.py`, curves in `curves.py`.
-
-p_t is the probability given to what is there: p for the anchor's class, 1 - p for the others; alpha_t likewise.
-"""
+"""Focal loss and cross entropy of sigmoids. Shapes as in `base.py`; x_t, p_t and alpha_t as in `one_vs_all.py`."""
 
 from __future__ import annotations
 
@@ -12,69 +9,16 @@ from typing import Any
 import torch
 from detectron2.config import CfgNode, configurable
 from torch import Tensor
+from torch.nn.functional import logsigmoid
 
 from ...registry import CLS_LOSS_REGISTRY
-from .alpha import check_setting, normalize_alpha
+from .alpha import check_setting
 from .base import ClassificationLoss
-from .kernels.curves import Curve, focal_curve
-from .kernels.functional import one_vs_all, summed_loss
+from .kernels import binary_losses
+from .one_vs_all import OneVsAllLoss, signed_logits
+from .targets import DenseTargets
 
-__all__ = ["OneVsAllLoss", "SigmoidCrossEntropyLoss", "SigmoidFocalLoss"]
-
-
-class OneVsAllLoss(ClassificationLoss):
-    """alpha_t curve(x), summed over anchors and classes. A subclass says which curve."""
-
-    def __init__(
-        self, alpha: float | Sequence[float] | None, negative: Curve, positive: Curve | None = None
-    ) -> None:
-        """Take the curves of the absent and of the present class; None if they are the same.
-
-        Raises:
-            ValueError: if `alpha` is out of range.
-        """
-        super().__init__()
-        self.alpha = normalize_alpha(alpha)
-        self._negative, self._positive = negative, positive or negative
-        vector = torch.tensor(self.alpha, dtype=torch.float64) if self._has_vector() else None
-        self.register_buffer("_alpha_vector", vector, persistent=False)
-
-    def _has_vector(self) -> bool:
-        return isinstance(self.alpha, tuple)
-
-    def num_logits(self, num_classes: int) -> int:
-        """One per class.
-
-        Raises:
-            ValueError: if there is a weight per class, but not for this number of classes.
-        """
-        if self._has_vector() and len(self.alpha) != num_classes:
-            raise ValueError(
-                f"model.cls_loss.alpha has {len(self.alpha)} weights, but model.num_classes is {num_classes}"
-            )
-        return num_classes
-
-    def row_loss(
-        self, logits: Tensor, labels: Tensor, with_grad: bool
-    ) -> tuple[Tensor, Tensor | None]:
-        """Loss of every anchor (M,) and its gradient (M, K), see `functional.RowLoss`."""
-        alpha = self._alpha_vector.to(logits.dtype) if self._has_vector() else self.alpha
-        return one_vs_all(
-            logits,
-            labels,
-            with_grad,
-            negative=self._negative,
-            positive=self._positive,
-            alpha=alpha,
-        )
-
-    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        return summed_loss(logits, labels, self.row_loss)
-
-    def extra_repr(self) -> str:
-        """The settings, for `print(model)`."""
-        settings = self._negative.keywords | {"alpha": self.alpha}
-        return ", ".join(f"{key}={value}" for key, value in settings.items())
+__all__ = ["SigmoidCrossEntropyLoss", "SigmoidFocalLoss"]
 
 
 @CLS_LOSS_REGISTRY.register()
@@ -97,19 +41,26 @@ class SigmoidFocalLoss(OneVsAllLoss):
         Args:
             alpha: weight of the positives in [0, 1], one for all or one per class; None for no weights.
             gamma: focusing parameter, 0 or more.
-            label_smoothing: in [0, 1), the share of the target that is spread over present and absent.
+            label_smoothing: in [0, 1), the share of the target that is split between present and absent.
 
         Raises:
-            ValueError: if a number is out of range.
+            ValueError: if a setting is out of range.
         """
         check_setting("gamma", gamma, gamma >= 0, "0 or more")
         check_setting("label_smoothing", label_smoothing, 0 <= label_smoothing < 1, "in [0, 1)")
-        super().__init__(alpha, partial(focal_curve, gamma=gamma, label_smoothing=label_smoothing))
+        settings = {"gamma": gamma, "label_smoothing": label_smoothing}
+        super().__init__(alpha, partial(binary_losses.focal, **settings))
         self.gamma, self.label_smoothing = gamma, label_smoothing
+
+    def elementwise(self, logits: Tensor, targets: DenseTargets) -> Tensor:
+        x_t = signed_logits(logits, targets.labels)
+        focus = torch.exp(self.gamma * logsigmoid(-x_t))  # (1 - p_t)^gamma
+        cross_entropy = -logsigmoid(x_t) + self.label_smoothing / 2 * x_t
+        return self.alpha_t(logits, targets.labels) * focus * cross_entropy
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
-        """Detectron2's own keys for alpha, where a negative one means no weights, and gamma."""
+        """Detectron2's own keys for gamma and alpha, where a negative alpha means no weights."""
         alpha = cfg.MODEL.RETINANET.FOCAL_LOSS_ALPHA
         focal = {
             "alpha": None if alpha < 0 else alpha,
@@ -120,9 +71,9 @@ class SigmoidFocalLoss(OneVsAllLoss):
 
 @CLS_LOSS_REGISTRY.register()
 class SigmoidCrossEntropyLoss(SigmoidFocalLoss):
-    """CE(p_t) = -alpha_t log(p_t), summed over anchors and classes: focal loss without its factor.
+    """CE(p_t) = -alpha_t log(p_t), summed over anchors and classes: focal loss with gamma 0.
 
-    `alpha` 0.5 halves both sides and so is cross entropy at half the scale; None leaves it as it is.
+    `alpha` 0.5 halves the loss of positives and negatives alike; None does not weight them.
     Source: "Focal Loss for Dense Object Detection", equations 1 and 3.
     """
 
@@ -134,6 +85,6 @@ class SigmoidCrossEntropyLoss(SigmoidFocalLoss):
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
-        """`MODEL.RETINANET.CE_LOSS_ALPHA`, where negative means no weights."""
+        """`MODEL.RETINANET.CE_LOSS_ALPHA`, where a negative value means no weights."""
         alpha = cfg.MODEL.RETINANET.CE_LOSS_ALPHA
         return {"alpha": None if alpha < 0 else alpha} | ClassificationLoss.from_config(cfg)

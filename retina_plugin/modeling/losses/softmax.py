@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from detectron2.config import configurable
 from torch import Tensor
 
 from ...registry import CLS_LOSS_REGISTRY
-from .alpha import normalize_alpha
+from .alpha import check_setting, normalize_alpha
 from .base import ClassificationLoss, log_odds
-from .kernels.functional import softmax_focal, summed_loss
+from .kernels.closed_form import summed_loss
+from .kernels.softmax import softmax_focal
+from .targets import DenseTargets
 
 __all__ = ["SoftmaxCrossEntropyLoss", "SoftmaxFocalLoss"]
 
@@ -24,47 +28,58 @@ class SoftmaxFocalLoss(ClassificationLoss):
 
     @configurable
     def __init__(self, alpha: float | None = 0.25, gamma: float = 2.0) -> None:
-        """Weight of the foreground `alpha` in [0, 1], None for no weights; focusing `gamma` >= 0.
+        """Set the weight `alpha` of the foreground in [0, 1], None for no weights, and the focus `gamma` >= 0.
 
         Raises:
-            ValueError: if either is out of range.
+            ValueError: if a setting is out of range.
         """
         super().__init__()
         self.alpha, self.gamma = normalize_alpha(alpha), gamma
-        if isinstance(self.alpha, tuple):
-            raise ValueError(f"model.cls_loss.alpha must be one number or null, got {self.alpha}")
-        if gamma < 0:
-            raise ValueError(f"model.cls_loss.gamma must be 0 or more, got {gamma}")
+        is_single = not isinstance(self.alpha, tuple)
+        check_setting("alpha", self.alpha, is_single, "one number or null")
+        check_setting("gamma", gamma, gamma >= 0, "0 or more")
 
-    def extra_repr(self) -> str:
-        """The settings, for `print(model)`."""
-        return f"alpha={self.alpha}, gamma={self.gamma}"
-
-    def num_logits(self, num_classes: int) -> int:
-        """The classes and background."""
-        return num_classes + 1
+    def elementwise(self, logits: Tensor, targets: DenseTargets) -> Tensor:
+        label = targets.labels.clamp(min=0).long()[:, None]
+        log_total = logits.logsumexp(dim=1, keepdim=True)
+        log_p_t = logits.gather(1, label) - log_total
+        log_error = logits.scatter(1, label, -math.inf).logsumexp(1, keepdim=True) - log_total
+        focus = torch.exp(self.gamma * log_error)  # (1 - p_t)^gamma
+        loss = -focus * log_p_t
+        if self.alpha is not None:
+            is_background = label == logits.shape[1] - 1
+            loss = torch.where(is_background, (1 - self.alpha) * loss, self.alpha * loss)
+        return torch.zeros_like(logits).scatter(1, label, loss)
 
     def row_loss(
         self, logits: Tensor, labels: Tensor, with_grad: bool
     ) -> tuple[Tensor, Tensor | None]:
-        """Loss of every anchor (M,) and its gradient (M, K + 1), see `functional.RowLoss`."""
+        """Loss of every anchor (M,) and its gradient (M, K + 1), a `kernels.row_losses.RowLoss`."""
         return softmax_focal(logits, labels, with_grad, gamma=self.gamma, alpha=self.alpha)
 
-    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        return summed_loss(logits, labels, self.row_loss)
+    def weighted_sum(self, logits: Tensor, targets: DenseTargets) -> Tensor:
+        return summed_loss(logits, targets.labels, self.row_loss, targets.weights)
+
+    def num_logits(self, num_classes: int) -> int:
+        """One per class, and one for background."""
+        return num_classes + 1
 
     def scores(self, logits: Tensor) -> Tensor:
         """Softmax over the classes and background, without background: (..., K)."""
         return logits.softmax(dim=-1)[..., :-1]
 
     def prior_bias(self, num_classes: int, prior_prob: float) -> Tensor:
-        """The classes share `prior_prob` evenly and background has the rest.
+        """Bias (K + 1,) with which the classes together score `prior_prob`, in equal shares.
 
-        A probability of `prior_prob` for each class cannot be had: with 80 classes at .01 background would start at .2.
+        `prior_prob` for each class, as with sigmoids, would leave too little for background: .2 with 80 classes at .01.
         """
         bias = torch.zeros(num_classes + 1)
         bias[-1] = torch.tensor(num_classes).log() - log_odds(prior_prob)
         return bias
+
+    def extra_repr(self) -> str:
+        """The settings, for `print(model)`."""
+        return f"alpha={self.alpha}, gamma={self.gamma}"
 
 
 @CLS_LOSS_REGISTRY.register()

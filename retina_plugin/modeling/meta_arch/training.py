@@ -11,7 +11,7 @@ from detectron2.structures import Boxes, ImageList, Instances
 from torch import Tensor
 
 from ..assigners import AnchorTargets, LabelAssigner
-from ..losses import BoxLoss, ClassificationLoss
+from ..losses import BoxLoss, ClassificationLoss, DenseTargets
 from .loss_normalizer import ForegroundAverage
 from .wiring import check_gt_classes
 
@@ -88,7 +88,10 @@ class RetinaNetTraining(RetinaNet):
         pos_mask = (labels >= 0) & (labels != self.num_classes)
         anchor_boxes = Boxes.cat(anchors).tensor
         logits = torch.cat(pred_logits, dim=1).flatten(0, 1)
-        loss_cls = self.cls_loss_weight * self._cls_loss(logits, labels, weights, anchor_boxes)
+        targets = DenseTargets(
+            labels.flatten(), None if weights is None else weights.flatten(), anchors=anchor_boxes
+        )
+        loss_cls = self.cls_loss_weight * self.cls_loss.dense_loss(logits, targets)
         loss_box_reg = self._box_loss(
             torch.cat(pred_anchor_deltas, dim=1)[pos_mask],
             anchor_boxes.expand_as(boxes)[pos_mask],
@@ -98,14 +101,6 @@ class RetinaNetTraining(RetinaNet):
         divisor = self.foreground(pos_mask).to(loss_cls.dtype)
         return {"loss_cls": loss_cls / divisor, "loss_box_reg": loss_box_reg / divisor}
 
-    def _cls_loss(
-        self, logits: Tensor, labels: Tensor, weights: Tensor | None, anchors: Tensor
-    ) -> Tensor:
-        context = {"anchors": anchors} if self.cls_loss.wants_anchors else {}
-        if weights is not None:
-            context["weights"] = weights.flatten()
-        return self.cls_loss(logits, labels.flatten(), **context)
-
     def _box_loss(
         self, deltas: Tensor, anchors: Tensor, gt_boxes: Tensor, weights: Tensor | None
     ) -> Tensor:
@@ -113,11 +108,4 @@ class RetinaNetTraining(RetinaNet):
         arguments = (deltas, anchors, gt_boxes, self.box2box_transform)
         if weights is None:
             return self.box_loss(*arguments)
-        elementwise = getattr(self.box_loss, "elementwise", None)
-        if elementwise is None:
-            raise ValueError(
-                f"model.label_assigner={type(self.label_assigner).__name__} weighs anchors, but model.box_loss="
-                f"{type(self.box_loss).__name__} only gives a sum: use a box loss with a method `elementwise`, which "
-                "takes the arguments of `forward` and returns the loss of every foreground anchor (P,)"
-            )
-        return (weights * elementwise(*arguments)).sum()
+        return (weights[:, None] * self.box_loss.elementwise(*arguments)).sum()

@@ -1,4 +1,4 @@
-"""What every classification loss of the registry owes to the detector."""
+"""The contract that every classification loss of the registry keeps."""
 
 import pytest
 import torch
@@ -29,7 +29,7 @@ def batch(loss, rows=40, dtype=torch.float32, scale=3.0, seed=0):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_is_a_scalar_with_a_gradient_like_the_logits(name):
+def test_loss_is_a_scalar_and_its_gradient_is_like_the_logits(name):
     logits, labels = batch(loss := make(name))
     value, grad = run(loss, logits, labels)
     assert value.shape == () and value > 0
@@ -50,7 +50,7 @@ def test_ignored_rows_change_nothing_even_if_not_finite(name):
 
 @pytest.mark.parametrize("rows", [0, 7])
 @pytest.mark.parametrize("name", NAMES)
-def test_nothing_to_learn_from_is_zero(name, rows):
+def test_loss_without_valid_anchors_is_zero(name, rows):
     loss = make(name)
     value, grad = run(loss, torch.ones(rows, loss.num_logits(K)), torch.full((rows,), -1))
     assert value == 0 and grad.shape == (rows, loss.num_logits(K)) and (grad == 0).all()

@@ -1,4 +1,4 @@
-"""The losses inside the detector."""
+"""Losses inside the detector."""
 
 import pytest
 import torch
@@ -16,7 +16,7 @@ def make(name):
     return instantiate(cfg.model)
 
 
-# one of each kind: K logits, K + 1, a state, anchors
+# with K logits, with K + 1, with a state, with anchors
 @pytest.mark.parametrize("name", ["focal", "softmax_focal", "ghm", "ohem_1_3"])
 def test_detector_trains(name):
     model = make(name)

@@ -1,4 +1,4 @@
-"""What is particular to single members of the family."""
+"""Behaviour of single losses."""
 
 import pytest
 import torch
@@ -8,6 +8,7 @@ from omegaconf import OmegaConf
 from retina_plugin.config import add_retina_plugin_config, get_config
 from retina_plugin.modeling.losses import (
     AsymmetricFocalLoss,
+    DenseTargets,
     GHMCLoss,
     OHEMCrossEntropyLoss,
     PolyFocalLoss,
@@ -18,8 +19,8 @@ from retina_plugin.modeling.losses import (
     SoftmaxFocalLoss,
     build_cls_loss,
     effective_number_alpha,
-    ghm,
 )
+from retina_plugin.modeling.losses.kernels.harmonized import error_histogram
 from retina_plugin.registry import CLS_LOSS_REGISTRY
 
 
@@ -29,32 +30,38 @@ def boxes_at(*corners):
     return torch.stack([x, x * 0, x + 10, x * 0 + 10], dim=1)
 
 
-def test_ohem_nms_leaves_out_what_overlaps_a_worse_anchor():
+def test_ohem_nms_drops_anchors_that_overlap_one_with_a_larger_loss():
     anchors = boxes_at(0, 1, 100, 101, 200)
     logits = torch.tensor([[3.0], [4.0], [2.0], [1.0], [-5.0]])
     labels = torch.full((5,), 1)  # background of one class
-    chosen = OHEMCrossEntropyLoss(4, nms_thresh=0.5).choose(logits, labels, anchors)
-    assert chosen.tolist() == [1, 2, 4]
-    chosen = OHEMCrossEntropyLoss(4, nms_thresh=None).choose(logits, labels, anchors)
-    assert chosen.tolist() == [1, 0, 2, 3]
+    selected = OHEMCrossEntropyLoss(4, nms_thresh=0.5).select(
+        logits, DenseTargets(labels, anchors=anchors)
+    )
+    assert selected.tolist() == [1, 2, 4]
+    selected = OHEMCrossEntropyLoss(4, nms_thresh=None).select(
+        logits, DenseTargets(labels, anchors=anchors)
+    )
+    assert selected.tolist() == [1, 0, 2, 3]
 
 
-def test_ohem_takes_a_batch_from_every_image():
+def test_ohem_selects_anchors_of_every_image():
     anchors = boxes_at(*range(0, 1000, 50))
     logits = torch.cat([torch.linspace(0, 1, 20), torch.linspace(9, 8, 20)])[:, None]
     loss = OHEMCrossEntropyLoss(4)
-    chosen = loss.choose(logits, torch.full((40,), 1), anchors)
-    assert chosen.tolist() == [19, 18, 17, 16, 20, 21, 22, 23]
-    expected = SigmoidCrossEntropyLoss()(logits[chosen], torch.full((8,), 1))
-    torch.testing.assert_close(loss(logits, torch.full((40,), 1), anchors), expected)
+    targets = DenseTargets(torch.full((40,), 1), anchors=anchors)
+    selected = loss.select(logits, targets)
+    assert selected.tolist() == [19, 18, 17, 16, 20, 21, 22, 23]
+    expected = SigmoidCrossEntropyLoss()(logits[selected], torch.full((8,), 1))
+    torch.testing.assert_close(loss.dense_loss(logits, targets), expected)
 
 
-def test_ohem_looks_as_far_as_it_must():
-    # 16 times the batch of the worst anchors lie on one spot and leave one survivor
+def test_ohem_searches_on_until_enough_anchors_are_kept():
+    # the 64 anchors with the largest loss lie on one spot: NMS keeps one of them
     anchors = torch.cat([boxes_at(0).repeat(64, 1), boxes_at(*range(100, 2000, 50))])
     logits = torch.linspace(5, -5, len(anchors))[:, None]
-    chosen = OHEMCrossEntropyLoss(4, 0.5).choose(logits, torch.full((len(anchors),), 1), anchors)
-    assert chosen.tolist() == [0, 64, 65, 66]
+    targets = DenseTargets(torch.full((len(anchors),), 1), anchors=anchors)
+    selected = OHEMCrossEntropyLoss(4, 0.5).select(logits, targets)
+    assert selected.tolist() == [0, 64, 65, 66]
 
 
 def test_ohem_one_to_three_finds_easy_foreground():
@@ -64,14 +71,23 @@ def test_ohem_one_to_three_finds_easy_foreground():
     logits = torch.linspace(5, 0, 200)[:, None]
     logits[-2:] = 6  # easy, and the last in the order
     loss = OHEMCrossEntropyLoss(8, one_to_three=True)
-    assert loss.choose(logits, labels, anchors).tolist() == [198, 199, 0, 1, 2, 3, 4, 5]
+    assert loss.select(logits, DenseTargets(labels, anchors=anchors)).tolist() == [
+        198,
+        199,
+        0,
+        1,
+        2,
+        3,
+        4,
+        5,
+    ]
     labels[-1] = 1
-    assert loss.choose(logits, labels, anchors).tolist() == [198, 199, 0, 1]
+    assert loss.select(logits, DenseTargets(labels, anchors=anchors)).tolist() == [198, 199, 0, 1]
     labels[-2:] = -1
-    assert loss.choose(logits, labels, anchors).tolist() == [0, 1, 2]
+    assert loss.select(logits, DenseTargets(labels, anchors=anchors)).tolist() == [0, 1, 2]
 
 
-def test_ohem_discards_easy_anchors():
+def test_ohem_trains_no_easy_anchors():
     logits = torch.linspace(-5, 5, 100)[:, None].requires_grad_()
     loss = OHEMCrossEntropyLoss(8, None)(logits, torch.full((100,), 1))
     grad = torch.autograd.grad(loss, logits)[0]
@@ -81,7 +97,7 @@ def test_ohem_discards_easy_anchors():
 def test_ghm_counts_errors_of_rows_that_are_not_ignored():
     logits = torch.tensor([[-9.0, 9.0], [0.1, -9.0], [0.0, 0.0]])
     labels = torch.tensor([1, 2, -1])  # errors 0 and 0; .525 and 0
-    assert ghm.histogram(logits, labels, 4).tolist() == [3, 0, 1, 0]
+    assert error_histogram(logits, labels, 4).tolist() == [3, 0, 1, 0]
 
 
 def test_ghm_gives_every_region_the_same_share():
@@ -92,7 +108,7 @@ def test_ghm_gives_every_region_the_same_share():
     torch.testing.assert_close(loss(logits, labels), ce.sum() / 10)
 
 
-def test_ghm_momentum_has_no_bias_at_its_start_and_rests_in_evaluation():
+def test_ghm_average_is_unbiased_at_the_start_and_not_updated_in_evaluation():
     torch.manual_seed(0)
     logits, labels = torch.randn(50, 3), torch.randint(0, 4, (50,))
     loss = GHMCLoss(momentum=0.75)
@@ -112,7 +128,7 @@ def test_effective_numbers_weigh_rare_classes_more():
     assert odds == pytest.approx((1 - 0.999**1000) / (1 - 0.999**10))
 
 
-def test_a_weight_per_class_needs_every_class():
+def test_weights_per_class_must_cover_every_class():
     loss = SigmoidFocalLoss(OmegaConf.create([0.25, 0.5]))
     assert loss.alpha == (0.25, 0.5) and loss.num_logits(2) == 2
     with pytest.raises(ValueError, match="model.cls_loss.alpha has 2 .* model.num_classes is 3"):

@@ -1,4 +1,4 @@
-"""Values and gradients against the paper, arbitrary precision, fvcore, torchvision and autograd."""
+"""Values and gradients compared with the paper, arbitrary precision, fvcore, torchvision and torch."""
 
 import math
 

@@ -1,1 +1,1 @@
-"""Closed forms of the losses: value and gradient in one pass over the logits."""
+"""Fast implementations of the losses: value and gradient in closed form, in one pass over the logits."""

@@ -1,4 +1,4 @@
-"""Work on a tall tensor piece by piece, each piece small enough to stay in a core's cache."""
+"""Process the rows of a tensor in chunks that fit the cache of a CPU core."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 from torch import Tensor
 
-__all__ = ["for_each_chunk", "looking_is_free"]
+__all__ = ["can_branch_on_values", "for_each_chunk"]
 
-# Smaller, and Python's own time shows; larger, and the half dozen tensors of a chunk leave the cache.
+# Smaller chunks: the overhead of Python dominates. Larger ones: the intermediate tensors no longer fit the cache.
 _CPU_CHUNK_ELEMENTS = 3 << 15
-# A few tensors of this size fit the cache of a GPU; launching a kernel for less is waste.
+# Smaller chunks waste kernel launches; intermediate tensors of this size still fit the cache of a GPU.
 _GPU_CHUNK_ELEMENTS = 1 << 22
-_MAX_WORKERS = 8  # beyond this, Python's lock decides the speed
+_MAX_WORKERS = 8  # with more threads, Python's global lock limits the speed
 
 
-def looking_is_free(x: Tensor) -> bool:
-    """Whether a branch on the values of `x` costs nothing: no waiting for a device, no break of a compiled graph."""
+def can_branch_on_values(x: Tensor) -> bool:
+    """Whether reading values of `x` is free: it neither waits for a GPU nor breaks the graph of torch.compile."""
     return x.device.type == "cpu" and not torch.compiler.is_compiling()
 
 
 def for_each_chunk(work: Callable[[slice], None], x: Tensor) -> None:
-    """Call `work` with the slices that cover the rows of `x` (M, C), in any order, on CPU in parallel.
+    """Call `work` with slices that together cover the rows of `x` (M, C), in any order, on a CPU in parallel.
 
-    Inside torch.compile there is one slice: the compiler fuses the operations itself.
+    Inside torch.compile there is one slice, because the compiler fuses the operations itself.
     """
     if torch.compiler.is_compiling():
         return work(slice(None))
@@ -43,22 +43,22 @@ def for_each_chunk(work: Callable[[slice], None], x: Tensor) -> None:
 
 
 def _run(work: Callable[[slice], None], slices: Iterable[slice]) -> None:
-    with torch.no_grad():  # is a property of the thread
+    with torch.no_grad():  # thread-local, so each worker sets it
         for rows in slices:
             work(rows)
 
 
 @functools.cache
 def _workers(num_workers: int, pid: int) -> ThreadPoolExecutor:
-    """Threads whose operations use one core each; `pid` because threads do not survive a fork.
+    """Threads whose operations use one core each; one pool per process, because threads do not survive a fork.
 
-    PyTorch's own threads meet after every operation. On small operations this costs more than the work, and a
-    thousand times more when another process wants the same cores, as data loaders do.
+    PyTorch's own threads synchronise after every operation. For small operations this costs more than the work, and
+    a thousand times more when other processes, such as data loaders, compete for the cores.
     """
     started, num_threads = threading.Barrier(num_workers + 1), torch.get_num_threads()
 
     def start() -> None:
-        torch.get_num_threads()  # the first call in a thread sets it to the process's number
+        torch.get_num_threads()  # the first call in a thread resets it to the number of the process
         torch.set_num_threads(1)
         started.wait()
 
@@ -66,5 +66,5 @@ def _workers(num_workers: int, pid: int) -> ThreadPoolExecutor:
     for _ in range(num_workers):
         pool.submit(int)
     started.wait()
-    torch.set_num_threads(num_threads)  # for threads that are born later
+    torch.set_num_threads(num_threads)  # threads that start later inherit this number
     return pool

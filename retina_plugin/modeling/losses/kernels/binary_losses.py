@@ -1,10 +1,10 @@
-"""Losses of one logit, as curves over how wrong it is.
+"""Losses of one logit, for a class that is present or absent, and their derivatives.
 
-A curve takes u = -x_t, the logit turned so that larger is worse: u = x where the class is absent, -x where it is
-present. It returns the loss and its slope d loss / d u, or None for the slope if that is not wanted. With the error
+x_t is the logit x where the class is present and -x where it is absent. A binary loss takes u = -x_t and returns the
+loss and its slope d loss / d u, or None for the slope if it is not wanted. It does not change u. With the error
 s = 1 - p_t = sigmoid(u), cross entropy is -log(p_t) = softplus(u), and its slope is s.
 
-All are finite for every finite u, and keep relative precision on both sides of zero.
+All results are finite for every finite u, and keep relative precision on both sides of zero.
 """
 
 from __future__ import annotations
@@ -16,17 +16,18 @@ import torch
 from torch import Tensor
 
 __all__ = [
-    "Curve",
-    "asymmetric_curve",
+    "BinaryLoss",
+    "asymmetric",
     "cross_entropy_parts",
-    "focal_curve",
-    "focal_star_curve",
-    "hinge_curve",
-    "poly_focal_curve",
+    "focal",
+    "focal_star",
+    "hinge",
+    "poly_focal",
     "power",
 ]
 
-Curve = Callable[[Tensor, bool], tuple[Tensor, "Tensor | None"]]
+BinaryLoss = Callable[[Tensor, bool], tuple[Tensor, "Tensor | None"]]
+"""(u of any shape, with_slope) -> new tensors like u: loss, slope or None."""
 
 
 def cross_entropy_parts(u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -40,7 +41,7 @@ def cross_entropy_parts(u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 def _log1p(x: Tensor) -> tuple[Tensor, Tensor]:
     """log(1 + x) and 1 / (1 + x). On CPU torch.log1p takes seven times as long as log.
 
-    What rounding takes from 1 + x comes back as a term, x - ((1 + x) - 1), which is exact.
+    Adding 1 to x rounds it. The rounding error x - ((1 + x) - 1) is exact and corrects the logarithm.
     """
     total = x + 1
     inverse, log = total.reciprocal(), total.log()
@@ -48,7 +49,7 @@ def _log1p(x: Tensor) -> tuple[Tensor, Tensor]:
     return log.addcmul_(lost, inverse), inverse
 
 
-def focal_curve(
+def focal(
     u: Tensor, with_slope: bool, gamma: float, label_smoothing: float = 0.0
 ) -> tuple[Tensor, Tensor | None]:
     """s^gamma (softplus(u) - label_smoothing / 2 u).
@@ -69,7 +70,7 @@ def focal_curve(
     return ce.mul_(factor), slope
 
 
-def focal_star_curve(
+def focal_star(
     u: Tensor, with_slope: bool, gamma: float, beta: float
 ) -> tuple[Tensor, Tensor | None]:
     """-log(p*_t) / gamma with p*_t = sigmoid(gamma x_t + beta).
@@ -80,7 +81,7 @@ def focal_star_curve(
     return ce.div_(gamma), s
 
 
-def poly_focal_curve(
+def poly_focal(
     u: Tensor, with_slope: bool, gamma: float, epsilon: float
 ) -> tuple[Tensor, Tensor | None]:
     """s^gamma (softplus(u) + epsilon s). Source: "PolyLoss", the Poly-1 form of focal loss."""
@@ -94,7 +95,7 @@ def poly_focal_curve(
     return value.mul_(factor), slope
 
 
-def asymmetric_curve(
+def asymmetric(
     u: Tensor, with_slope: bool, gamma: float, margin: float
 ) -> tuple[Tensor, Tensor | None]:
     """-s_m^gamma log(1 - s_m) with s_m = max(s - margin, 0).
@@ -102,7 +103,7 @@ def asymmetric_curve(
     Source: "Asymmetric Loss For Multi-Label Classification", equations 5 to 7.
     """
     if margin == 0:
-        return focal_curve(u, with_slope, gamma)
+        return focal(u, with_slope, gamma)
     s = torch.sigmoid(u)
     s_m = (s - margin).clamp_(min=0)
     log_p_t, inverse = _log1p(-s_m)  # 1 - s_m is never below the margin
@@ -110,17 +111,17 @@ def asymmetric_curve(
     value = factor * ce
     if not with_slope:
         return value, None
-    # ds/du = s (1 - s); ce / s_m stands for s_m^(gamma - 1) ce so that gamma < 1 has no 0 / 0
+    # ds/du = s (1 - s); ce / s_m avoids s_m^(gamma - 1), which is infinite at 0 for gamma < 1
     ratio = ce.div_(s_m.clamp_(min=torch.finfo(u.dtype).tiny))
     slope = inverse.add_(ratio, alpha=gamma).mul_(factor)
     return value, slope.mul_(s > margin).mul_(s).mul_(torch.sigmoid(-u))
 
 
-def hinge_curve(u: Tensor, with_slope: bool, margin: float) -> tuple[Tensor, Tensor | None]:
+def hinge(u: Tensor, with_slope: bool, margin: float) -> tuple[Tensor, Tensor | None]:
     """max(0, margin - p_t).
 
-    Source: "Focal Loss for Dense Object Detection", section 5.1: tried, unstable, without meaningful results. Its
-    slope vanishes where p_t does: what is learned worst is not learned at all.
+    Source: "Focal Loss for Dense Object Detection", section 5.1. The slope p_t (1 - p_t) vanishes as p_t goes to 0, so
+    the worst errors train least.
     """
     p_t = torch.sigmoid(-u)
     value = (margin - p_t).clamp_(min=0)
@@ -128,7 +129,7 @@ def hinge_curve(u: Tensor, with_slope: bool, margin: float) -> tuple[Tensor, Ten
 
 
 def power(s: Tensor, gamma: float) -> Tensor:
-    """s^gamma; whole exponents by multiplication, which is ten times as fast as torch.pow beyond the cube."""
+    """s^gamma. Beyond the cube, whole exponents by multiplication are ten times as fast as torch.pow."""
     if gamma <= 3 or gamma != int(gamma):
         return s.pow(gamma)
     root = power(s, gamma // 2)

@@ -1,12 +1,13 @@
-"""What the closed form keeps, and where it runs: compiled, in several processes, after a fork."""
+"""Closed-form kernels: memory, threads, torch.compile and several processes."""
 
 import pytest
 import torch
 import torch.multiprocessing as mp
 from torch import nn
 
-from retina_plugin.modeling.losses import SigmoidFocalLoss, SoftmaxFocalLoss
-from retina_plugin.modeling.losses.kernels import chunks, functional
+from retina_plugin.modeling.losses import DenseTargets, SigmoidFocalLoss, SoftmaxFocalLoss
+from retina_plugin.modeling.losses.kernels import chunks
+from retina_plugin.modeling.losses.kernels.closed_form import summed_loss
 from retina_plugin.registry import CLS_LOSS_REGISTRY
 
 K = 6
@@ -29,27 +30,29 @@ def test_forward_keeps_one_tensor_of_the_size_of_the_logits(name):
     assert sum(x.nbytes for x in kept) <= 4.2 * logits.numel()
 
 
-def test_no_gradient_is_formed_unless_wanted():
+def test_no_gradient_is_computed_unless_needed():
     wanted = []
 
-    def compute(logits, labels, with_grad):
+    def row_loss(logits, labels, with_grad):
         wanted.append(with_grad)
-        return logits.sum(), torch.ones_like(logits)
+        return logits.sum(1), torch.ones_like(logits)
 
     logits, labels = batch(SigmoidFocalLoss())
-    functional.closed_form(logits, labels, compute)
-    functional.closed_form(logits.detach(), labels, compute)
+    summed_loss(logits, labels, row_loss)
+    summed_loss(logits.detach(), labels, row_loss)
     with torch.no_grad():
-        functional.closed_form(logits, labels, compute)
+        summed_loss(logits, labels, row_loss)
     assert wanted == [True, False, False]
 
 
 @pytest.mark.parametrize("name", CLOSED_FORM)
-def test_no_value_is_looked_at_off_the_cpu(name):
-    # a meta tensor has no values: asking for one, which on a GPU would wait for it, raises
+def test_no_value_is_read_off_the_cpu(name):
+    # reading a value of a meta tensor raises an error; on a GPU it would wait for the device
     loss = CLS_LOSS_REGISTRY.get(name)().to("meta")
     logits = torch.empty(500, loss.num_logits(K), device="meta", requires_grad=True)
-    loss(logits, torch.empty(500, dtype=torch.long, device="meta")).backward()
+    labels = torch.empty(500, dtype=torch.long, device="meta")
+    weights = torch.empty(500, device="meta")
+    (loss(logits, labels) + loss.dense_loss(logits, DenseTargets(labels, weights))).backward()
     assert logits.grad.shape == logits.shape
 
 
@@ -74,7 +77,7 @@ def test_gradient_given_to_the_user_outlives_the_next_backward():
     torch.testing.assert_close(first, copy, rtol=0, atol=0)
 
 
-def test_threads_leave_the_processs_settings_alone(monkeypatch):
+def test_threads_do_not_change_the_settings_of_the_process(monkeypatch):
     monkeypatch.setattr(chunks, "_CPU_CHUNK_ELEMENTS", 64)
     before = torch.get_num_threads()
     torch.set_num_threads(2)
@@ -101,6 +104,17 @@ def test_compiles_without_a_graph_break(name):
     value = compiled(logits, labels)
     torch.testing.assert_close(value, loss(logits, labels))
     torch.testing.assert_close(torch.autograd.grad(3 * value, logits)[0], expected)
+    weights = torch.linspace(0, 2, len(labels))
+    compiled = torch.compile(_weighted_loss, fullgraph=True, backend="aot_eager")
+    value = compiled(loss, logits, labels, weights)
+    expected = _weighted_loss(loss, logits, labels, weights)
+    torch.testing.assert_close(value, expected)
+    grads = [torch.autograd.grad(x, logits)[0] for x in (value, expected)]
+    torch.testing.assert_close(*grads)
+
+
+def _weighted_loss(loss, logits, labels, weights):
+    return loss.dense_loss(logits, DenseTargets(labels, weights))
 
 
 def _train(rank, path):

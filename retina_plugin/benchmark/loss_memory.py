@@ -1,0 +1,72 @@
+"""Peak memory of one loss in one training step. Run as a module, it measures in a fresh process and prints JSON."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from .loss_problem import Problem, get_loss, make_step
+
+__all__ = ["measure_memory", "measure_memory_apart"]
+
+
+def measure_memory_apart(name: str, problem: Problem) -> dict[str, float]:
+    """`measure_memory` in a fresh process, whose peak nothing else has raised."""
+    arguments = json.dumps({"name": name, **asdict(problem)})
+    command = [sys.executable, "-W", "ignore", "-m", __name__, arguments]
+    return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+
+
+def measure_memory(name: str, problem: Problem) -> dict[str, float]:
+    """Growth of this process's peak resident size over a step, and what forward saves. Linux only.
+
+    Args:
+        name: as in `get_loss`.
+        problem: the size of the step.
+    """
+    loss = get_loss(name)
+    small = Problem(1, 2000, problem.classes)
+    for _ in range(3):  # libraries that are loaded or compiled at first use do not count
+        make_step(loss, small, small.targets())()
+    targets = problem.targets()
+    step = make_step(loss, problem, targets)
+    # Reset the peak of this process; ru_maxrss would include that of the parent.
+    Path("/proc/self/clear_refs").write_text("5")
+    before = _peak_kb()
+    step()
+    peak_kb = _peak_kb() - before
+    num_logits = len(targets.labels) * loss.num_logits(problem.classes)
+    saved = _saved_bytes(step) / num_logits
+    return {"peak_mb": peak_kb / 1024, "saved_bytes_per_logit": saved}
+
+
+def _peak_kb() -> int:
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0])
+
+
+def _saved_bytes(step: Callable[[], Tensor]) -> int:
+    """Memory that forward saves for backward, each tensor once, without the logits."""
+    saved: dict[int, int] = {}
+
+    def pack(x: Tensor) -> Tensor:
+        if not x.requires_grad or not x.is_leaf:
+            saved[x.untyped_storage().data_ptr()] = x.untyped_storage().nbytes()
+        return x
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
+        step()
+    return sum(saved.values())
+
+
+if __name__ == "__main__":
+    arguments = json.loads(sys.argv[1])
+    measured = measure_memory(arguments.pop("name"), Problem(**arguments))
+    print(json.dumps(measured))

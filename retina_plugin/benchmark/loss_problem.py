@@ -1,0 +1,76 @@
+"""What the benchmark of losses runs: logits and targets of a training step, and Detectron2's loss for comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from fvcore.nn import sigmoid_focal_loss_jit
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..analysis.named_losses import named_losses
+from ..modeling.losses import ClassificationLoss, DenseTargets
+
+__all__ = ["DETECTRON2", "Problem", "StockFocalLoss", "get_loss", "make_step"]
+
+DETECTRON2 = "detectron2"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """The size of a training step; the default is that of COCO at 800 pixels."""
+
+    images: int = 2
+    anchors: int = 190_000
+    classes: int = 80
+
+    def logits(self, num_logits: int) -> Tensor:
+        """Logits (M, C) of a detector at the start of training, with the prior 0.01."""
+        logits = torch.empty(self.images * self.anchors, num_logits).normal_(-4.6)
+        return logits.requires_grad_()
+
+    def labels(self) -> Tensor:
+        """Labels (M,): per image 20 places with foreground and 200 that are ignored, 9 anchors each."""
+        labels = torch.full((self.images, self.anchors // 9, 9), self.classes)
+        for image in labels:
+            place = torch.randperm(len(image))
+            image[place[:20]] = torch.randint(self.classes, (min(20, len(image)), 1))
+            image[place[20:220]] = -1
+        rest = torch.full((self.images, self.anchors % 9), self.classes)
+        return torch.cat([labels.flatten(1), rest], dim=1).flatten()
+
+    def boxes(self) -> Tensor:
+        """Anchors (R, 4) of 32 to 813 pixels at random places of an image."""
+        size = 32 * 25.4 ** torch.rand(self.anchors, 1)
+        center = torch.rand(self.anchors, 2) * torch.tensor([1333.0, 800.0])
+        return torch.cat([center - size / 2, center + size / 2], dim=1)
+
+    def targets(self) -> DenseTargets:
+        """Labels and anchors."""
+        return DenseTargets(self.labels(), anchors=self.boxes())
+
+
+class StockFocalLoss(ClassificationLoss):
+    """Masking, one-hot targets and fvcore's focal loss, as in `RetinaNet.losses` of Detectron2."""
+
+    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        valid_mask = labels >= 0
+        targets = F.one_hot(labels[valid_mask], logits.shape[1] + 1)[:, :-1].to(logits.dtype)
+        return sigmoid_focal_loss_jit(
+            logits[valid_mask], targets, alpha=0.25, gamma=2.0, reduction="sum"
+        )
+
+
+def get_loss(name: str) -> ClassificationLoss:
+    """The loss `name` of configs/common/losses.py, or that of Detectron2 for "detectron2"."""
+    return StockFocalLoss() if name == DETECTRON2 else named_losses([name])[name]
+
+
+def make_step(
+    loss: ClassificationLoss, problem: Problem, targets: DenseTargets
+) -> Callable[[], Tensor]:
+    """A function that runs forward and backward, and returns the gradient (M, C)."""
+    logits = problem.logits(loss.num_logits(problem.classes))
+    return lambda: torch.autograd.grad(loss.dense_loss(logits, targets), logits)[0]
