@@ -14,7 +14,7 @@ from retina_plugin.modeling import (
     MatcherAssigner,
     OctaveAnchorGenerator,
 )
-from retina_plugin.modeling.losses import SmoothL1Loss
+from retina_plugin.modeling.losses import BoxLoss, GIoULoss, SmoothL1Loss
 
 
 class CenterAssigner(LabelAssigner):
@@ -37,12 +37,6 @@ class CenterAssigner(LabelAssigner):
                 labels[i, inside], boxes[i, inside] = gt_class, box
         weights = None if self.weight is None else torch.full(labels.shape, self.weight)
         return AnchorTargets(labels, boxes, weights)
-
-
-class WeighedL1(SmoothL1Loss):
-    def elementwise(self, pred_anchor_deltas, anchors, gt_boxes, box2box_transform):
-        target = box2box_transform.get_deltas(anchors, gt_boxes)
-        return (pred_anchor_deltas - target).abs().sum(1)
 
 
 def whole_image(num_images=2):
@@ -91,22 +85,26 @@ def test_another_assigner_takes_the_place_of_the_matcher():
     assert not any("label_assigner" in name for name in model.state_dict())
 
 
-def test_weights_multiply_the_box_loss():
-    boxes = []
+@pytest.mark.parametrize("box_loss", [SmoothL1Loss(), GIoULoss()])
+def test_weights_multiply_both_losses(box_loss):
+    found = []
     for weight in (None, 1.0, 0.25):
         torch.manual_seed(0)
-        model = pluggable(
-            box_loss=WeighedL1(), anchor_matcher=None, label_assigner=CenterAssigner(weight)
-        )
-        model._cls_loss = lambda logits, *_: logits.sum()
-        boxes.append(losses(model, whole_image())["loss_box_reg"].item())
-    assert boxes[0] == pytest.approx(boxes[1]) == pytest.approx(4 * boxes[2])
+        assigner = CenterAssigner(weight)
+        model = pluggable(box_loss=box_loss, anchor_matcher=None, label_assigner=assigner)
+        found.append({k: v.item() for k, v in losses(model, whole_image()).items()})
+    for name in ("loss_cls", "loss_box_reg"):
+        plain, weighted, quarter = (loss[name] for loss in found)
+        assert plain == pytest.approx(weighted) == pytest.approx(4 * quarter)
 
 
-def test_weights_need_a_box_loss_that_can_weigh():
-    model = pluggable(anchor_matcher=None, label_assigner=CenterAssigner(0.5))
-    model._cls_loss = lambda logits, *_: logits.sum()
-    with pytest.raises(ValueError, match=r"CenterAssigner weighs.*SmoothL1Loss only gives a sum"):
+def test_weights_need_a_box_loss_that_gives_its_value_for_every_anchor():
+    class SumOnly(BoxLoss):
+        def forward(self, pred_anchor_deltas, anchors, gt_boxes, box2box_transform):
+            return pred_anchor_deltas.sum()
+
+    model = pluggable(box_loss=SumOnly(), anchor_matcher=None, label_assigner=CenterAssigner(0.5))
+    with pytest.raises(NotImplementedError, match="SumOnly gives only a sum.*`elementwise`"):
         losses(model, whole_image())
 
 

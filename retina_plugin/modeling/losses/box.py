@@ -17,7 +17,7 @@ __all__ = ["BoxLoss", "CIoULoss", "DIoULoss", "GIoULoss", "SmoothL1Loss"]
 
 
 class BoxLoss(nn.Module):
-    """The interface of box losses. A subclass implements `elementwise`, or `forward` alone if nothing weighs anchors."""
+    """The interface of box losses. A subclass implements `elementwise`."""
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
