@@ -16,6 +16,9 @@ from .kinds import check_kind
 
 __all__ = ["apply_override", "quoted"]
 
+_RENAMED = {"dials": "settings"}
+"""Names of keys today, by their names in earlier versions."""
+
 
 def apply_override(cfg: DictConfig, override: str) -> None:
     """Change `cfg` in place by one `key=value`; `+key=value` adds a key.
@@ -76,14 +79,16 @@ def _check_key(cfg: DictConfig, key: str, value: Any, add: bool) -> None:
 def _require(node: Any, key: str, path: str) -> None:
     if OmegaConf.is_list(node) and key.isdigit() and int(key) < len(node):
         return
+    full_key = f"{path}.{key}".lstrip(".")
     allowed = set(node) if OmegaConf.is_dict(node) else set()
+    if key not in allowed and _RENAMED.get(key) in allowed:
+        raise ConfigError(f"override key {full_key} is now called {path}.{_RENAMED[key]}")
     if is_call(node):
         arguments = argument_names(node)
         if arguments is None:
             return
         allowed |= arguments
     if key not in allowed:
-        full_key = f"{path}.{key}".lstrip(".")
         raise ConfigError(
             f"override key {full_key} is unknown{nearest(key, allowed - {'_target_'})}"
         )

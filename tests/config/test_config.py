@@ -103,6 +103,10 @@ def test_anchors_classes_and_backbone_are_one_override_each():
         ("model.cls_loss=${losses.fokal}", r"no losses.fokal; did you mean focal\?"),
         ("+model.foo=3", r"model.foo is unknown"),
         ("model.head.conv_dims=[1,2", r"cannot be parsed"),
+        (
+            "dataloader.train.dataset.names.dials.noise=1",
+            r"names.dials is now called dataloader.train.dataset.names.settings",
+        ),
     ],
 )
 def test_bad_overrides_name_the_key(override, message):
