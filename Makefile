@@ -10,9 +10,9 @@ $(STAMP): pyproject.toml setup.py constraints.txt requirements/detectron2.txt re
 	PYTHON=$(PYTHON) VENV=$(VENV) sh tools/install.sh
 	touch $@
 
-# the smallest cut of the flagship study
+# the smallest part of the flagship study
 demo: install
-	@echo "Training two detectors that differ in one line, side by side: some minutes on two cores."
+	@echo "Training two detectors that differ in one line, at the same time: takes some minutes on two cores."
 	$(BIN)/python -W ignore tools/ablate.py --study projects/CrossEntropyVsFocal/study.py \
 		--seeds 0 --only focal ce --jobs 2 --output output/demo
 
@@ -20,7 +20,7 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-# files in their order: by number of tests the longest would come last, and alone
+# in the order of the files: ordered by number of tests, the slowest file would run last, and alone
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 

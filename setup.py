@@ -1,4 +1,4 @@
-"""Adds the configs to the package: everything else is in pyproject.toml."""
+"""Adds the configs to the package. Everything else is in pyproject.toml."""
 
 from setuptools import find_packages, setup
 

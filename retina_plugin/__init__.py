@@ -1,4 +1,4 @@
-"""RetinaNet laboratory for Detectron2. Importing it registers every component."""
+"""RetinaNet laboratory for Detectron2. Importing the package registers every component."""
 
 from importlib.util import find_spec
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes $VENV with everything that retina_plugin needs, from PyPI. A detectron2 that is already in $VENV is kept.
+# Creates $VENV with everything that retina_plugin needs, from PyPI. A detectron2 that is already in $VENV is kept.
 set -eu
 "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 10))' || {
     echo "error: retina_plugin needs Python 3.10 or later; set PYTHON=... to one" >&2
@@ -8,10 +8,8 @@ set -eu
 [ -x "$VENV/bin/python" ] || "$PYTHON" -m venv "$VENV"
 py="$VENV/bin/python"
 pip="$py -m pip --disable-pip-version-check"
-# Some of the pinned versions are not made for Python 3.10, which takes the newest that are.
-pins=$("$py" -c 'import sys; print("-c constraints.txt" if sys.version_info >= (3, 11) else "")')
-$pip install -q $pins "setuptools<81" torch torchvision
-$pip install -q $pins -e ".[dev]"
+$pip install -q -c constraints.txt "setuptools<81" torch torchvision
+$pip install -q -c constraints.txt -e ".[dev]"
 if ! "$py" -c 'import importlib.util, sys; sys.exit(not importlib.util.find_spec("detectron2"))'; then
     site=$("$py" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
     $pip install -q --no-deps --require-hashes --target "$site" --python-version 3.10 --implementation cp \

@@ -1,4 +1,4 @@
-# Your own data from the command line: data.train_json= data.train_images= data.val_json= data.val_images=
+# Your own data, set on the command line: data.train_json= data.train_images= data.val_json= data.val_images=
 import detectron2.data.transforms as T
 from detectron2.config import LazyCall as L
 
@@ -13,10 +13,15 @@ from ..common.train import train
 
 data = dict(
     train_json="???",  # COCO json of the training images
-    train_images="???",  # folder that its file names are in
+    train_images="???",  # folder of the images that it names
     val_json="???",
     val_images="???",
-    short_edge=[320, 352, 384, 416],  # pixels; one is drawn for every training image
+    short_edge=[
+        320,
+        352,
+        384,
+        416,
+    ],  # pixels; one of them is chosen at random for every training image
     max_size=640,
 )
 

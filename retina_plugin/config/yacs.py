@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import inspect
+
 from detectron2.config import CfgNode
+
+from ..registry import CLS_LOSS_REGISTRY
 
 __all__ = ["add_retina_plugin_config"]
 
 
 def add_retina_plugin_config(cfg: CfgNode) -> None:
-    """Add the keys of this package to a yacs config, below Detectron2's own sections."""
+    """Add the keys of this package to a yacs config, in Detectron2's own sections."""
     node = cfg.MODEL.RETINANET
     node.CLS_LOSS = "SigmoidFocalLoss"  # a name of CLS_LOSS_REGISTRY; focal loss has FOCAL_LOSS_*
     node.CE_LOSS_ALPHA = -1.0  # weight of positives of SigmoidCrossEntropyLoss; negative for none
-    # any other argument of the loss, such as {"epsilon": -1.0} for PolyFocalLoss or {"alpha": [.2, .3]} per class
-    node.CLS_LOSS_ARGS = CfgNode(new_allowed=True)
+    # Other arguments of the loss, such as CLS_LOSS_ARGS.epsilon -1.0 for PolyFocalLoss on a command line, or
+    # CLS_LOSS_ARGS: {alpha: [.2, .3]} in a file. None stands for the loss's own default.
+    node.CLS_LOSS_ARGS = CfgNode(dict.fromkeys(_loss_arguments()), new_allowed=True)
     cfg.MODEL.ANCHOR_GENERATOR.OCTAVE_BASE_SCALE = 4.0
     cfg.MODEL.ANCHOR_GENERATOR.SCALES_PER_OCTAVE = 3
     cfg.MODEL.ANCHOR_GENERATOR.NUM_OCTAVES = 1
@@ -24,3 +29,12 @@ def add_retina_plugin_config(cfg: CfgNode) -> None:
     cfg.MODEL.TORCHVISION.WEIGHTS = "IMAGENET1K_V1"  # "" for random ones
     cfg.MODEL.TORCHVISION.NORM = "FrozenBN"
     cfg.MODEL.TORCHVISION.FREEZE_AT = 0
+
+
+def _loss_arguments() -> list[str]:
+    """Arguments of all registered losses: on a command line yacs accepts only keys that are already there."""
+    signatures = (inspect.signature(loss) for _, loss in CLS_LOSS_REGISTRY)
+    parameters = [p for signature in signatures for p in signature.parameters.values()]
+    return sorted(
+        {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+    )

@@ -1,4 +1,4 @@
-"""Small data sets that are read where `DETECTRON2_DATASETS` points, as Detectron2's own are."""
+"""Small data sets in the folder `DETECTRON2_DATASETS`, where Detectron2 looks for its own."""
 
 import os
 from pathlib import Path
@@ -14,15 +14,15 @@ _SETS = {
 
 
 def register_builtin() -> None:
-    """Register the names; nothing is read before they are used."""
+    """Register the names; files are read when a name is used."""
     root = Path(os.environ.get("DETECTRON2_DATASETS", "datasets")).expanduser()
     for name, origin in _SETS.items():
         for split in ("train", "val"):
             if f"{name}_{split}" in DatasetCatalog.list():
-                continue  # the project's own of that name
+                continue  # the user has registered another data set with this name
             register_coco(
                 json_file=root / name / f"instances_{split}.json",
                 image_root=root / name / "images",
                 name=f"{name}_{split}",
-                hint=f"{name} ({origin}) belongs in {root / name}; DETECTRON2_DATASETS sets the folder above it",
+                hint=f"put {name} ({origin}) into {root / name}; DETECTRON2_DATASETS sets the parent folder",
             )

@@ -1,4 +1,4 @@
-"""COCO json files: registered lazily with Detectron2, and checked when they are read."""
+"""COCO json files: registered with Detectron2, read when they are used, and checked then."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def register_coco(
 ) -> str:
     """Register a COCO json and the folder of its images; return the name for Detectron2's catalogs.
 
-    Nothing is read before the data set is used; then a bad file raises DataError.
+    Files are read when the data set is used; a bad file then raises DataError.
 
     Args:
-        json_file: of COCO's detection format.
-        image_root: the folder that the json's file names are in.
-        name: of the data set; by default the path of the json.
-        hint: what to say besides when the json is missing.
+        json_file: a file in COCO's detection format.
+        image_root: the folder of the images that the json names.
+        name: name of the data set; by default the path of the json.
+        hint: advice for the message if the json is missing.
     """
     name = name or str(json_file)
     if name in DatasetCatalog.list():
@@ -47,12 +47,12 @@ def register_coco(
 def _load(json_file: str, image_root: str, name: str, hint: str) -> list[dict[str, Any]]:
     check_coco_json(json_file, hint)
     if not Path(image_root).is_dir():
-        raise DataError(f"{image_root}, the folder of the images of {json_file}, does not exist")
+        raise DataError(f"{image_root}, the image folder of {json_file}, does not exist")
     return load_coco_json(json_file, image_root, name)
 
 
 def count_classes(dataset_name: str) -> int:
-    """Number of categories of a registered data set, from its files.
+    """Number of categories of a registered data set, read from its files.
 
     Raises:
         DataError: if they cannot be read.
@@ -61,14 +61,14 @@ def count_classes(dataset_name: str) -> int:
 
 
 def dataset_metadata(dataset_name: str) -> Metadata:
-    """Detectron2's metadata of a registered data set, with its class names, which are read if need be.
+    """Detectron2's metadata of a registered data set with its class names, which are read from its files if necessary.
 
     Raises:
-        DataError: if the name is not registered, or its files cannot be read.
+        DataError: if the name is not registered or its files cannot be read.
     """
     if dataset_name not in DatasetCatalog.list():
         near = difflib.get_close_matches(dataset_name, DatasetCatalog.list(), n=3)
-        raise DataError(f"no data set is registered as {dataset_name!r}; near it are {near}")
+        raise DataError(f"no data set is registered as {dataset_name!r}; similar names: {near}")
     metadata = MetadataCatalog.get(dataset_name)
     if "thing_classes" not in metadata.as_dict():
         DatasetCatalog.get(dataset_name)

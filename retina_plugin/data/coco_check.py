@@ -1,4 +1,4 @@
-"""Is a file a COCO detection json that can be trained on?"""
+"""Checks whether a file is a COCO detection json that can be trained on."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ class DataError(ValueError):
 
 
 def check_coco_json(path: str | Path, hint: str = "") -> None:
-    """Read `path` and see that it is a COCO detection json.
+    """Read `path` and check that it is a COCO detection json.
 
     Raises:
-        DataError: saying what is wrong with it, and `hint` if it is missing.
+        DataError: saying what is wrong, with `hint` if the file is missing.
     """
     content = _read(Path(path), hint)
     for key in ("images", "annotations", "categories"):
         if not isinstance(content, dict) or not isinstance(content.get(key), list):
-            raise DataError(f"{path} is not in COCO's format: it has no list {key!r}")
+            raise DataError(f"{path} is not in COCO's format: {key!r} is not a list")
     if not content["images"]:
         raise DataError(f"{path} lists no images")
     if not content["categories"]:
@@ -32,7 +32,7 @@ def check_coco_json(path: str | Path, hint: str = "") -> None:
         for annotation in content["annotations"]:
             _check_box(path, annotation)
     except KeyError as e:
-        raise DataError(f"{path} has an entry without {e}, which COCO's format asks for") from e
+        raise DataError(f"{path} has an entry without {e}, which COCO's format requires") from e
     except TypeError as e:
         raise DataError(f"{path} is not in COCO's format: {e}") from e
 
@@ -75,11 +75,12 @@ def _unique(path: str | Path, what: str, ids: Iterable[int]) -> set[int]:
 def _check_box(path: str | Path, annotation: dict[str, Any]) -> None:
     if annotation.get("ignore"):
         raise DataError(
-            f"{path}: annotation {annotation['id']} is marked 'ignore', which Detectron2 does not know; use 'iscrowd'"
+            f"{path}: annotation {annotation['id']} is marked 'ignore', which Detectron2 ignores; use 'iscrowd'"
         )
     box = annotation["bbox"]
     numbers = isinstance(box, list) and all(isinstance(x, int | float) for x in box)
     if not numbers or len(box) != 4 or not all(math.isfinite(x) for x in box):
         raise DataError(
-            f"{path}: annotation {annotation.get('id')} has bbox {box}, not four finite numbers x, y, width, height"
+            f"{path}: annotation {annotation.get('id')} has bbox {box} instead of "
+            "four finite numbers x, y, width, height"
         )

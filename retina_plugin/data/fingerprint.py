@@ -1,4 +1,4 @@
-"""What a data set trains on, as one short text."""
+"""The fingerprint of a data set: a hash of what is trained on."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ __all__ = ["data_fingerprint"]
 def data_fingerprint(dataset: Iterable[dict[str, Any]]) -> str:
     """Hash of names, sizes, boxes and labels of all images in their order; 16 hexadecimal digits.
 
-    Folders do not count, so that data may move; nor do the pixels, which would take a reading of every image.
+    Folders are left out, so that data can be moved. Pixels are left out because every image would have to be read.
     """
-    digest = hashlib.sha256()
+    found_hash = hashlib.sha256()
     for image in dataset:
         objects = [
             (list(found["bbox"]), found["category_id"], found.get("iscrowd", 0))
             for found in image.get("annotations", ())
         ]
         size = image.get("height"), image.get("width")
-        digest.update(repr((Path(image["file_name"]).name, size, objects)).encode())
-    return digest.hexdigest()[:16]
+        found_hash.update(repr((Path(image["file_name"]).name, size, objects)).encode())
+    return found_hash.hexdigest()[:16]

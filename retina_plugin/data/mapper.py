@@ -12,13 +12,13 @@ __all__ = ["CheckedDatasetMapper"]
 
 
 class CheckedDatasetMapper(DatasetMapper):
-    """Opens upstream's silence about which image could not be read."""
+    """Overrides DatasetMapper so that the error for an unreadable image names its file."""
 
     def __call__(self, dataset_dict: dict[str, Any]) -> dict[str, Any]:
-        """Image and instances of one data set entry.
+        """The model's input for one dataset dict.
 
         Raises:
-            DataError: if its image is missing, truncated, or not an image.
+            DataError: if its image file is missing, truncated, or not an image.
         """
         try:
             return super().__call__(dataset_dict)

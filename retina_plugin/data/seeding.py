@@ -1,4 +1,4 @@
-"""Random numbers as a function of what they are for."""
+"""Random number generators seeded by what their numbers are used for."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["seed_generators", "seeded"]
 
 
 def seed_generators(*key: int) -> None:
-    """Set Python's, numpy's and torch's CPU generator by `key`; other keys give independent numbers."""
+    """Seed Python's, numpy's and torch's CPU generators with `key`; different keys give independent numbers."""
     words = np.random.SeedSequence(key).generate_state(6)
     np.random.seed(words[:4])
     random.seed(int(words[4]))
@@ -22,7 +22,7 @@ def seed_generators(*key: int) -> None:
 
 @contextmanager
 def seeded(*key: int) -> Iterator[None]:
-    """Generators set by `key` inside, and left as they were found."""
+    """Seed the generators with `key` inside the context, and restore their states after it."""
     python, numpy, pytorch = random.getstate(), np.random.get_state(), torch.get_rng_state()
     seed_generators(*key)
     try:

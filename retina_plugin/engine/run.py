@@ -10,7 +10,7 @@ from detectron2.config import instantiate
 from detectron2.engine import hooks
 from detectron2.engine.defaults import create_ddp_model
 from detectron2.utils.env import seed_all_rng
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from .checkpoint import RunCheckpointer
@@ -94,7 +94,8 @@ class Run:
         train = self.cfg.train
         with building(self.cfg, "optimizer"):
             self.cfg.optimizer.params.model = self.model
-            optimizer = instantiate(self.cfg.optimizer)
+            # with plain lists, because PyTorch before 2.6 saves them in checkpoints as they are
+            optimizer = instantiate(OmegaConf.to_container(self.cfg.optimizer, resolve=True))
             del self.cfg.optimizer.params.model  # the config is saved later
         with building(self.cfg, "dataloader"):
             seed_all_rng(train.seed)  # of samplers without a seed of their own

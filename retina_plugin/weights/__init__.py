@@ -1,4 +1,4 @@
-"""Weights from files that are data and no programs: reading, writing, Detectron2's checkpointer on top."""
+"""Weights from files, without running code in them: reading, writing, and a checkpointer for Detectron2."""
 
 from .checkpointer import SafeCheckpointer
 from .errors import CheckpointError, UnsafeCheckpointError

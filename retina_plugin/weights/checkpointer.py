@@ -1,4 +1,4 @@
-"""Detectron2's checkpointer without the code that a file may bring."""
+"""Detectron2's checkpointer, without running code in files."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from .reading import read_weights
 
 
 class SafeCheckpointer(DetectionCheckpointer):
-    """Opens the two places where Detectron2 unpickles: read_weights reads every file."""
+    """Overrides the two methods that unpickle files, so that read_weights reads every file."""
 
     def _load_file(self, filename: str) -> dict[str, Any]:
         if filename.endswith((".pkl", ".pyth")):
             return read_weights(filename)
-        return super()._load_file(filename)  # which obeys an address's ?matching_heuristics=True
+        return super()._load_file(filename)  # handles ?matching_heuristics=True in an address
 
     def _torch_load(self, f: str) -> dict[str, Any]:
         return read_weights(f)

@@ -1,4 +1,4 @@
-"""What can be wrong with a checkpoint."""
+"""Errors of checkpoints."""
 
 
 class CheckpointError(ValueError):
@@ -6,4 +6,4 @@ class CheckpointError(ValueError):
 
 
 class UnsafeCheckpointError(CheckpointError):
-    """A checkpoint that asks for something of Python that weights do not need; the message names it."""
+    """A checkpoint that asks for a Python object that weights do not need; the message names it."""

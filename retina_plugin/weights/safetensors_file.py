@@ -1,4 +1,4 @@
-"""Weights as safetensors, a format that can hold nothing else; with a checksum, which the format lacks."""
+"""Weights as safetensors, a format that holds only tensors, with a checksum, which the format lacks."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ _CHECKSUM = "sha256_of_tensors"
 def write_safetensors(
     state_dict: Mapping[str, torch.Tensor], path: str | Path, metadata: Mapping[str, str]
 ) -> None:
-    """Write tensors by name, complete or not at all; tensors that share memory are written out each.
+    """Write tensors by name, in full or not at all; tensors that share memory are written separately.
 
     Args:
         state_dict: tensors of any device and layout.
-        path: by custom ending in `.safetensors`.
-        metadata: texts to go with them; read_weights gives back "__author__" and "matching_heuristics".
+        path: usually ends in `.safetensors`.
+        metadata: strings to store with them; read_weights returns "__author__" and "matching_heuristics".
 
     Raises:
-        ValueError: naming what is no tensor, or none that the format knows.
+        ValueError: naming a value that is not a dense tensor.
         OSError: if the file cannot be written.
     """
     tensors = {name: _own_memory(name, value) for name, value in state_dict.items()}
@@ -45,7 +45,7 @@ def read_safetensors(path: Path) -> dict[str, Any]:
     """As read_weights.
 
     Raises:
-        CheckpointError: if the checksum is not that of the tensors.
+        CheckpointError: if the checksum does not match the tensors.
         Exception: of any type if the file is not of this format.
     """
     with safe_open(path, framework="pt") as f:
@@ -53,7 +53,7 @@ def read_safetensors(path: Path) -> dict[str, Any]:
         tensors = {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118
     checksum = metadata.pop(_CHECKSUM, None)
     if checksum is not None and checksum != _checksum(tensors, metadata):
-        raise CheckpointError(f"checkpoint {path} is damaged: its checksum is another")
+        raise CheckpointError(f"checkpoint {path} is damaged: its checksum does not match")
     hints = {key: metadata[key] for key in ("__author__", "matching_heuristics") if key in metadata}
     if "matching_heuristics" in hints:
         hints["matching_heuristics"] = True  # Detectron2's type
@@ -62,13 +62,13 @@ def read_safetensors(path: Path) -> dict[str, Any]:
 
 def _own_memory(name: str, value: Any) -> torch.Tensor:
     if not isinstance(value, torch.Tensor) or value.layout is not torch.strided:
-        raise ValueError(f"{name} is no dense tensor: {type(value).__name__}")
+        raise ValueError(f"{name} is not a dense tensor: {type(value).__name__}")
     return value.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
 
 
 def _checksum(tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> str:
-    digest = hashlib.sha256(json.dumps(dict(metadata), sort_keys=True).encode())
+    checksum = hashlib.sha256(json.dumps(dict(metadata), sort_keys=True).encode())
     for name, tensor in sorted(tensors.items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
-        digest.update(memoryview(tensor.reshape(-1).view(torch.uint8).numpy()))
-    return digest.hexdigest()
+        checksum.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
+        checksum.update(memoryview(tensor.reshape(-1).view(torch.uint8).numpy()))
+    return checksum.hexdigest()

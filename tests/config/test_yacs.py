@@ -132,3 +132,19 @@ def test_anchor_keys_are_honoured(opts, number):
 def test_anchor_keys_that_would_be_ignored_are_refused(opts, message):
     with pytest.raises(ValueError, match=message):
         octave_generator(*opts)
+
+
+def test_arguments_of_the_loss_may_come_from_the_command_line_or_a_file(tmp_path):
+    poly = ["MODEL.RETINANET.CLS_LOSS", "PolyFocalLoss"]
+    args = "MODEL.RETINANET.CLS_LOSS_ARGS"
+    default = repr(build_model(yacs_cfg(*SMALL, *poly)).cls_loss)
+    for opts in ([f"{args}.epsilon", "-0.5"], [f"{args}.epsilon", -0.5], [args, {"epsilon": -0.5}]):
+        loss = build_model(yacs_cfg(*SMALL, *poly, *opts)).cls_loss
+        assert repr(loss) == default.replace("=-1.0", "=-0.5") != default
+    cfg = yacs_cfg(*SMALL, *poly)
+    (tmp_path / "own.yaml").write_text(
+        "MODEL: {RETINANET: {CLS_LOSS_ARGS: {epsilon: -0.5, alpha: [0.2, 0.3, 0.4]}}}"
+    )
+    cfg.merge_from_file(str(tmp_path / "own.yaml"))
+    loss = build_model(cfg).cls_loss
+    assert loss.alpha == (0.2, 0.3, 0.4) and "=-0.5" in repr(loss)

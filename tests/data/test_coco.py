@@ -56,8 +56,8 @@ def test_a_good_file_loads(tmp_path):
     [
         ("", "is empty"),
         ("{", "is not json"),
-        ("[1]", "no list 'images'"),
-        ({"images": []}, "no list 'annotations'"),
+        ("[1]", "'images' is not a list"),
+        ({"images": []}, "'annotations' is not a list"),
         (coco(images=[]), "lists no images"),
         (coco(categories=[]), "declares no categories"),
         (coco(images=[{"id": 1, "file_name": "a.png"}]), "entry without 'width'"),
@@ -67,8 +67,8 @@ def test_a_good_file_loads(tmp_path):
         (coco(annotations=[1]), "not in COCO's format"),
         (coco(annotations=coco()["annotations"] * 2), "annotation id 1 twice"),
         (annotation(ignore=1), "annotation 1 is marked 'ignore'"),
-        (annotation(bbox=[1, 2, 3]), r"bbox \[1, 2, 3\], not four"),
-        (annotation(bbox=[1, 2, 3, None]), "not four finite"),
+        (annotation(bbox=[1, 2, 3]), r"bbox \[1, 2, 3\] instead of four"),
+        (annotation(bbox=[1, 2, 3, None]), "instead of four finite"),
         (coco(categories=[{"id": 7, "name": "a"}, {"id": 7, "name": "b"}]), "category id 7 twice"),
     ],
 )
@@ -83,9 +83,11 @@ def test_absent_files_and_folders_are_named(tmp_path):
         DatasetCatalog.get(name)
     path = write(tmp_path, coco())
     name = register_coco(path, tmp_path / "pictures")
-    with pytest.raises(DataError, match=r"pictures, the folder of the images"):
+    with pytest.raises(DataError, match=r"pictures, the image folder"):
         DatasetCatalog.get(name)
-    with pytest.raises(DataError, match=r"registered as 'bccd_trian'; near it are \['bccd_train'"):
+    with pytest.raises(
+        DataError, match=r"registered as 'bccd_trian'; similar names: \['bccd_train'"
+    ):
         dataset_metadata("bccd_trian")
 
 
@@ -134,7 +136,7 @@ def test_builtin_sets_say_where_they_belong(tmp_path, monkeypatch):
 
     monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path))
     again()
-    with pytest.raises(DataError, match=r"bccd \(blood cells.*DETECTRON2_DATASETS"):
+    with pytest.raises(DataError, match=r"put bccd \(blood cells.*DETECTRON2_DATASETS"):
         DatasetCatalog.get("bccd_train")
     monkeypatch.undo()
     again()

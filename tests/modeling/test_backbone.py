@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -231,3 +233,13 @@ def test_weights_that_are_nowhere_say_what_to_do(monkeypatch):
         TorchvisionBackbone("resnet18")
     with without_pretrained_weights():
         TorchvisionBackbone("resnet18")
+
+
+def test_a_copy_of_a_torchvision_backbone_computes_the_same():
+    backbone = TorchvisionBackbone("mobilenet_v3_small", None, ["res3"], norm="BN")
+    twin = copy.deepcopy(backbone)
+    for model in (backbone, twin):
+        model.eval().train().eval()  # switches between the graphs of torchvision
+    images = torch.randn(1, 3, 64, 64)
+    assert torch.equal(backbone(images)["res3"], twin(images)["res3"])
+    assert not any(p is q for p, q in zip(backbone.parameters(), twin.parameters(), strict=True))

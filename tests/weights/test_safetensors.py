@@ -67,8 +67,8 @@ def test_broken_headers_of_safetensors_are_named(tmp_path, content):
 
 
 @pytest.mark.parametrize("value", [np.ones(2), 3, torch.ones(2).to_sparse(), None])
-def test_what_is_no_dense_tensor_is_named(tmp_path, value):
-    with pytest.raises(ValueError, match="momentum is no dense tensor"):
+def test_a_value_that_is_not_a_dense_tensor_is_named(tmp_path, value):
+    with pytest.raises(ValueError, match="momentum is not a dense tensor"):
         write_safetensors({"momentum": value}, tmp_path / "x.safetensors", {})
 
 

@@ -1,4 +1,4 @@
-# MobileNetV2-FPN on bccd: 420 iterations of 8 images at 240 x 320, minutes on two CPU cores.
+# MobileNetV2-FPN on bccd: 420 iterations of 8 images at 240 x 320 pixels; takes minutes on two CPU cores.
 import detectron2.data.transforms as T
 from detectron2.config import LazyCall as L
 
@@ -17,14 +17,14 @@ dataloader.test.dataset.names = "bccd_val"
 dataloader.train.mapper.augmentations = [
     L(T.ResizeShortestEdge)(short_edge_length=240, max_size=320),
     L(T.RandomFlip)(horizontal=True),
-    L(T.RandomFlip)(horizontal=False, vertical=True),  # blood has no upside
+    L(T.RandomFlip)(horizontal=False, vertical=True),  # cells look the same upside down
 ]
 dataloader.test.mapper.augmentations = [
     L(T.ResizeShortestEdge)(short_edge_length=240, max_size=320)
 ]
 
 model.num_classes = 3
-# at 240 x 320 pixels platelets, red cells and white cells measure 20, 51 and 95 (medians): a level for each
+# median sizes at 240 x 320: platelets 20 pixels, red cells 51, white cells 95, so each class has its own level
 model.anchor_generator.octave_base_scale = 2.5
 
 optimizer.lr = 1e-3

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 from detectron2.layers import FrozenBatchNorm2d, ShapeSpec
 from detectron2.modeling import Backbone
@@ -80,6 +82,14 @@ class TorchvisionBackbone(Backbone):
             if feature.channels_last:
                 features[name] = features[name].permute(0, 3, 1, 2)
         return features
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> TorchvisionBackbone:
+        new = self.__class__.__new__(self.__class__)
+        memo[id(self)] = new
+        new.__dict__ = copy.deepcopy(self.__dict__, memo)
+        for graph in ("train_graph", "eval_graph"):  # torchvision before 0.21 does not copy them
+            setattr(new.body, graph, copy.deepcopy(getattr(self.body, graph)))
+        return new
 
     def output_shape(self) -> dict[str, ShapeSpec]:
         """Channels and stride of every feature."""

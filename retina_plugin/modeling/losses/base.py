@@ -39,8 +39,9 @@ class ClassificationLoss(nn.Module):
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
-        """Arguments of the constructor from `MODEL.RETINANET.CLS_LOSS_ARGS`."""
-        return dict(cfg.MODEL.RETINANET.CLS_LOSS_ARGS)
+        """Arguments of the constructor from `MODEL.RETINANET.CLS_LOSS_ARGS`, where None means the default."""
+        arguments = cfg.MODEL.RETINANET.CLS_LOSS_ARGS
+        return {name: value for name, value in arguments.items() if value is not None}
 
     def num_logits(self, num_classes: int) -> int:
         """Logits per anchor for `num_classes` classes."""
