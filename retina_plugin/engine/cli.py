@@ -15,6 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 from torch.multiprocessing import ProcessRaisedException
 
 from .launching import launch_training
+from .reliability.signals import terminate_when_stdin_closes
 from .train import main
 
 _EPILOG = """
@@ -41,9 +42,16 @@ def train_net(argv: Sequence[str] | None = None) -> None:
     """Train or evaluate a config; ends the process."""
     parser = default_argument_parser(epilog=_EPILOG)
     parser.set_defaults(config_file=None)
+    parser.add_argument(
+        "--leave-with-parent",
+        action="store_true",
+        help="save a checkpoint and stop when standard input closes: for programs that start trainings",
+    )
     args = parser.parse_args(argv)
     if args.config_file is None:
         parser.error("--config-file is missing")
+    if args.leave_with_parent:
+        terminate_when_stdin_closes()
     exit_with(lambda: launch_training(main, args))
 
 

@@ -4,6 +4,7 @@ import argparse
 import json
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from conftest import QUICK, ROOT, TINY
 from PIL import Image
 
 from retina_plugin.engine.cli import parse_with_overrides, train_net
+from retina_plugin.run_folder import find_weights, read_metrics
 
 
 def run(capsys, *argv):
@@ -97,6 +99,32 @@ def test_a_truncated_image_is_named_through_workers(capsys, tmp_path, workers):
     opts += ["train.vis_period=0", f"train.output_dir={tmp_path}/run"]
     code, line = run(capsys, "--config-file", "custom/retinanet_MNV2_FPN.py", *opts)
     assert code == 1 and "cannot read image" in line and "broken.png" in line
+
+
+def start_training(run_dir, *opts):
+    """A training in a process of its own that leaves with this one."""
+    command = [sys.executable, "-m", "retina_plugin.engine", "--config-file", QUICK]
+    command += ["--leave-with-parent", *TINY, f"train.output_dir={run_dir}", *opts]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+
+
+def test_a_training_saves_a_checkpoint_and_stops_when_its_standard_input_closes(tmp_path):
+    with start_training(tmp_path / "run", "train.max_iter=1000000") as process:
+        while not read_metrics(tmp_path / "run"):
+            assert process.poll() is None
+            time.sleep(0.1)
+        process.stdin.close()
+        assert process.wait(60) == 143
+    last = read_metrics(tmp_path / "run")[-1]["iteration"]
+    assert find_weights(tmp_path / "run").name == f"model_{last:07d}.pth"
+
+
+def test_an_open_standard_input_stops_nothing(tmp_path):
+    with start_training(tmp_path / "run") as process:
+        process.stdin.write(b"what a parent says is ignored")
+        process.stdin.flush()
+        assert process.wait(120) == 0
+    assert find_weights(tmp_path / "run").name == "model_final.pth"
 
 
 def test_the_door_in_tools_opens(tmp_path):

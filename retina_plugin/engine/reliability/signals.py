@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import signal
 import threading
 import time
@@ -17,7 +19,7 @@ from ..checkpoint import RunCheckpointer
 from ..hooks.detectron2_hooks import BestCheckpointer
 from ..layout import any_process
 
-__all__ = ["Leave", "StopRun", "StopSignals", "stop_signals"]
+__all__ = ["Leave", "StopRun", "StopSignals", "stop_signals", "terminate_when_stdin_closes"]
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +61,22 @@ def stop_signals() -> Iterator[StopSignals]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def terminate_when_stdin_closes() -> None:
+    """Send SIGTERM to this process when standard input closes, which also happens when its parent dies.
+
+    A daemon thread reads standard input until then, so nothing else may read it.
+    """
+    threading.Thread(target=_terminate_at_end_of_stdin, daemon=True).start()
+
+
+def _terminate_at_end_of_stdin() -> None:
+    with contextlib.suppress(OSError):  # closed from the beginning
+        # not sys.stdin, whose lock a daemon thread must not hold when the interpreter ends
+        while os.read(0, 4096):
+            pass
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 class Leave(HookBase):
