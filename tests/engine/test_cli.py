@@ -31,7 +31,7 @@ def test_bad_input_is_one_line_and_exit_code_1(capsys, tmp_path):
 def test_a_config_without_its_parts_is_no_traceback(capsys, tmp_path):
     (tmp_path / "empty.py").write_text("")
     code, line = run(capsys, "--config-file", str(tmp_path / "empty.py"))
-    assert code == 1 and line.endswith("empty.py is no training config: it has no model")
+    assert code == 1 and line.endswith("empty.py is not a training config: it lacks model")
     (tmp_path / "broken.yaml").write_text("a: [1\nb: 2")
     code, line = run(capsys, "--config-file", str(tmp_path / "broken.yaml"))
     assert code == 1 and "broken.yaml raises" in line
