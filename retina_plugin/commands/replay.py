@@ -6,10 +6,10 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from ..config import load_config
 from ..engine.reliability.diagnosis import diagnose, magnitudes
 from ..engine.reliability.guard import load_dump
 from ..engine.setup import build_model, resolve_device
+from ..run_folder import read_config
 
 __all__ = ["replay"]
 
@@ -25,7 +25,7 @@ def replay(dump: str | Path, run_dir: str | Path | None = None) -> str:
         ConfigError: if `dump` is no such file, or its run has no config.
     """
     kept = load_dump(dump)
-    cfg = load_config(str(Path(run_dir or Path(dump).resolve().parent.parent, "config.yaml")))
+    cfg = read_config(run_dir or Path(dump).resolve().parent.parent)
     model = build_model(cfg, pretrained=False).to(resolve_device(cfg.train.device))
     model.load_state_dict(kept.model)
     model.train()

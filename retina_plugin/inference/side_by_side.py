@@ -10,7 +10,7 @@ import numpy as np
 from detectron2.config import instantiate
 from detectron2.data import Metadata
 
-from ..config import load_config
+from ..run_folder import read_config
 from .images import read_rgb
 from .predictor import LazyPredictor
 from .visualize import draw_detections, draw_ground_truth
@@ -20,8 +20,7 @@ __all__ = ["draw_columns", "test_images"]
 
 def test_images(run: str | Path, num_images: int | None = None) -> list[dict[str, Any]]:
     """The first entries of a run's test data, or all of them."""
-    cfg = load_config(Path(run) / "config.yaml")
-    return instantiate(cfg.dataloader.test.dataset)[:num_images]
+    return instantiate(read_config(run).dataloader.test.dataset)[:num_images]
 
 
 def draw_columns(
