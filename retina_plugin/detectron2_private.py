@@ -1,10 +1,40 @@
-"""Every private name of other packages that this one relies on, with the reason.
+"""Every private name of other packages that this package uses or overrides, with the reason.
 
-Private names may change without notice. A test looks for each of them, so that a new version of Detectron2 that lacks
-one is noticed by its name.
+Private names may change without notice. A test looks for each of them in the installed versions, so that a release
+that lacks one is noticed by its name.
 """
 
 from __future__ import annotations
 
-PRIVATE_NAMES: dict[str, str] = {}
-"""Reason by name, written as `module:attribute.path`."""
+PRIVATE_NAMES: dict[str, str] = {
+    # checkpoints
+    "fvcore.common.checkpoint:_IncompatibleKeys": "type of what _load_model returns",
+    "fvcore.common.checkpoint:Checkpointer._log_incompatible_keys": "overridden to keep the keys that do not fit",
+    "detectron2.checkpoint:DetectionCheckpointer._load_file": "overridden to run no code of a file",
+    "detectron2.checkpoint:DetectionCheckpointer._torch_load": "overridden to run no code of a file",
+    "detectron2.checkpoint:DetectionCheckpointer._load_model": "overridden to load averaged weights",
+    "detectron2.checkpoint:DetectionCheckpointer._parsed_url_during_load": "stays set after an error",
+    "pickle:_Unpickler": "base class of the pickle reader; the public class allocates before it has read",
+    # data
+    "detectron2.data.samplers:TrainingSampler._rank": "set to 0 to read the order of all processes",
+    "detectron2.data.samplers:TrainingSampler._world_size": "set to 1 to read the order of all processes",
+    # modeling
+    "detectron2.modeling:FPN._fuse_type": "FPN variants fuse by sum or average, as FPN does",
+    "detectron2.modeling:FPN._out_features": "names of the levels in the order in which FPN returns them",
+    "detectron2.modeling:RetinaNet._transpose_dense_predictions": "overridden for losses with K + 1 logits per anchor",
+    "torch.nn:Module._modules": "names of FPN's output convolutions, which BiFPN removes",
+    "torch:_C._autograd._get_current_graph_task_keep_graph": "whether backward can run again; if not, memory is reused",
+    # training
+    "detectron2.engine:SimpleTrainer._data_loader_iter": "the next batch",
+    "detectron2.engine:SimpleTrainer._data_loader_iter_obj": "dropped after training to stop the loader's processes",
+    "detectron2.engine:SimpleTrainer._write_metrics": "writes losses of all processes, as Detectron2's trainers do",
+    "detectron2.engine.hooks:BestCheckpointer._best_checking": "overridden to count evaluations without improvement",
+    "detectron2.engine.hooks:BestCheckpointer._val_metric": "name of the metric",
+    "detectron2.engine.hooks:PeriodicWriter._writers": "closed without a last line on the terminal",
+    "detectron2.utils.events:JSONWriter._last_write": "moved when a run is resumed, so that no metric is written twice",
+    "detectron2.utils.events:TensorboardXWriter._last_write": "as JSONWriter._last_write",
+    # evaluation
+    "detectron2.evaluation:COCOEvaluator._coco_api": "ground truth of the data set",
+    "detectron2.evaluation:COCOEvaluator._derive_coco_results": "overridden to give AP 0 when there are no detections",
+}
+"""Reason by name. A name is written as `module:attribute.path`, with a module that the name can be imported from."""

@@ -1,4 +1,4 @@
-# Trains in two to three minutes on two CPU cores, with data that it makes itself.
+# Trains in two to three minutes on two CPU cores, on data that it generates.
 import detectron2.data.transforms as T
 from detectron2.config import LazyCall as L
 
@@ -11,16 +11,16 @@ from ..common.optim import AdamW as optimizer
 from ..common.schedule import lr_multiplier_cosine as lr_multiplier
 from ..common.train import train
 
-# the dials of the data: how many objects drown in how much clutter, and how large they are in pixels
+# settings of the data: numbers of objects and of unannotated clutter per image, sizes in pixels, noise in grey levels
 synthetic = dict(
     seed=0, image_size=192, objects=[1, 3], object_size=[10, 48], clutter=[16, 32], noise=28
 )
 
 dataloader.train.dataset.names = L(register_synthetic)(
-    split="train", num_images=160, dials="${synthetic}"
+    split="train", num_images=160, settings="${oc.select:synthetic,null}"
 )
 dataloader.test.dataset.names = L(register_synthetic)(
-    split="val", num_images=80, dials="${synthetic}"
+    split="val", num_images=80, settings="${oc.select:synthetic,null}"
 )
 dataloader.train.mapper.augmentations = [
     L(T.RandomFlip)(horizontal=True),

@@ -1,6 +1,6 @@
 """Configs: load, override, check."""
 
-from .check import ConfigError
+from .errors import ConfigError
 from .load import get_config, load_config
 from .overrides import quoted
 from .yacs import add_retina_plugin_config

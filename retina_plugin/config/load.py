@@ -13,7 +13,9 @@ from detectron2.config import LazyConfig
 from detectron2.utils.registry import locate
 from omegaconf import DictConfig, OmegaConf
 
-from .check import ConfigError, check_config
+from .calls import is_call, takes_argument
+from .check import check_config
+from .errors import ConfigError
 from .moved import current_name
 from .overrides import apply_override
 
@@ -24,10 +26,10 @@ _ROOTS = (_PACKAGE / "configs", _PACKAGE.parent / "configs")  # installed; in a 
 
 
 def get_config(name: str, overrides: Sequence[str] = ()) -> DictConfig:
-    """The config `name` that comes with retina_plugin, such as "COCO-Detection/retinanet_R_50_FPN_1x.py".
+    """A config that comes with retina_plugin, such as "COCO-Detection/retinanet_R_50_FPN_1x.py".
 
     Raises:
-        ConfigError: if there is none of that name, or an override does not fit it.
+        ConfigError: if there is no config of this name, or an override does not fit it.
     """
     if (path := _packaged(name)) is None:
         raise ConfigError(f"retina_plugin has no config {name!r}; there are {', '.join(_names())}")
@@ -38,11 +40,11 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> DictConfig:
     """A LazyConfig file (.py, or the .yaml of a run folder) with `key=value` overrides, checked.
 
     Args:
-        path: of a file, or the name of one that comes with retina_plugin.
-        overrides: as Detectron2's; `+key=value` adds a key that is not there.
+        path: of a file, or the name of a config that comes with retina_plugin.
+        overrides: as in Detectron2; `+key=value` adds a key.
 
     Raises:
-        ConfigError: if the file cannot be read or raises, if it has a key that nothing takes, or if an override
+        ConfigError: if the file cannot be read or raises an error, if it has an unknown key, or if an override
             names no key of the config or has a value of another type.
     """
     cfg = _read(Path(path))
@@ -50,11 +52,23 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> DictConfig:
     check_config(cfg, defaults)
     if "train" in cfg:
         cfg.train = OmegaConf.merge(defaults, cfg.train)
+        _link_seed(cfg)
     for override in overrides:
         apply_override(cfg, override)
     if overrides:
         check_config(cfg, defaults)
     return cfg
+
+
+def _link_seed(cfg: DictConfig) -> None:
+    """Let the training data use `train.seed`, unless the file gives their loader another seed.
+
+    The files themselves leave the seed out: Detectron2's `benchmark.py --task data_advanced` passes all arguments of
+    the loader on to a class that takes none.
+    """
+    loader = OmegaConf.select(cfg, "dataloader.train")
+    if is_call(loader) and takes_argument(loader, "seed") and "seed" not in loader:
+        loader.seed = "${oc.select:train.seed,null}"
 
 
 def _packaged(name: str | Path) -> Path | None:
@@ -74,7 +88,7 @@ def train_defaults() -> DictConfig:
 
 def _read(path: Path) -> DictConfig:
     if path.suffix not in (".py", ".yaml", ".yml"):
-        raise ConfigError(f"{path} is no config: its name must end in .py or .yaml")
+        raise ConfigError(f"{path} is not a config: its name must end in .py or .yaml")
     if not path.is_file():
         if (packaged := _packaged(path)) is None:
             raise ConfigError(f"config {path} does not exist")
@@ -88,14 +102,14 @@ def _read(path: Path) -> DictConfig:
         raise ConfigError(f"config {path} raises {type(e).__name__}: {e}") from e
     finally:
         builtins.__import__ = (
-            original_import  # detectron2 leaves its own behind a config that raises
+            original_import  # detectron2 does not restore it if a config raises an error
         )
 
 
 class _YamlLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
-    """Plain values, and what LazyConfig.save may write besides: tuples, and classes and functions by their names.
+    """Reads plain values, tuples, and classes and functions by their names, as LazyConfig.save writes them.
 
-    Nothing is called. A name is looked up, as that in a `_target_` is, which imports its module.
+    Nothing is called. A name is looked up like a `_target_`, which imports its module.
     """
 
 
@@ -112,7 +126,7 @@ def _read_yaml(path: Path) -> DictConfig:
         content = yaml.load(path.read_text(), _YamlLoader)
     except yaml.constructor.ConstructorError as e:
         line = e.problem_mark.line + 1 if e.problem_mark else "?"
-        raise ConfigError(f"config {path}, line {line} is no plain value: {e.problem}") from e
+        raise ConfigError(f"config {path}, line {line} is not a plain value: {e.problem}") from e
     if not isinstance(content, dict):
         raise ConfigError(f"config {path} holds no mapping of keys")
     return OmegaConf.create(_with_current_names(content), flags={"allow_objects": True})

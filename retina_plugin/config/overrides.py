@@ -10,13 +10,15 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
-from .check import ConfigError, check_leads_somewhere, check_override
+from .calls import argument_names, is_call
+from .errors import ConfigError, nearest
+from .kinds import check_kind
 
 __all__ = ["apply_override", "quoted"]
 
 
 def apply_override(cfg: DictConfig, override: str) -> None:
-    """Change `cfg` in place as one `key=value` says; `+key=value` adds a key.
+    """Change `cfg` in place by one `key=value`; `+key=value` adds a key.
 
     Raises:
         ConfigError: if the override cannot be parsed, names no key of the config, or has a value of another type.
@@ -24,23 +26,29 @@ def apply_override(cfg: DictConfig, override: str) -> None:
     key, equals, text = override.partition("=")
     if not re.fullmatch(r"\+?[\w.\-]+", key) or not equals:
         raise ConfigError(
-            f"{override!r} is no override: write key=value, such as train.max_iter=100"
+            f"{override!r} is not a valid override: write key=value, such as train.max_iter=100"
         )
     add, key, value = key.startswith("+"), key.lstrip("+"), _parse(text)
-    check_override(cfg, key, value, add)
+    _check_key(cfg, key, value, add)
     parent, _, last = key.rpartition(".")
     node = OmegaConf.select(cfg, parent) if parent else cfg
-    merge = isinstance(value, dict)  # anything else takes the place of what was there
+    merge = isinstance(value, dict)  # anything else replaces the old value
     if isinstance(node, DictConfig):
-        # the node that an interpolation leads to, and not the interpolation
+        # if the parent is an interpolation, this changes the node that it refers to
         OmegaConf.update(node, last, value, merge=merge, force_add=add)
     else:
         OmegaConf.update(cfg, key, value, merge=merge, force_add=add)
-    check_leads_somewhere(cfg, key, value)
+    _check_interpolation(cfg, key, value)
+
+
+def quoted(path: str | Path) -> str:
+    """A path as the value of an override, whatever characters it has."""
+    text = re.sub(r"\\+(?='|\Z)", lambda slashes: slashes[0] * 2, str(path))
+    return "'{}'".format(text.replace("'", r"\'"))
 
 
 def _parse(text: str) -> Any:
-    """A value in Hydra's grammar, which is Detectron2's; a path that it does not know is a text."""
+    """A value in Hydra's grammar, as in Detectron2; a path that this grammar does not allow is a string."""
     try:
         return OverridesParser.create().parse_override(f"key={text}").value()
     except HydraException as e:
@@ -49,7 +57,44 @@ def _parse(text: str) -> Any:
         return text
 
 
-def quoted(path: str | Path) -> str:
-    """A path as the value of an override, whatever its characters."""
-    text = re.sub(r"\\+(?='|\Z)", lambda slashes: slashes[0] * 2, str(path))
-    return "'{}'".format(text.replace("'", r"\'"))
+def _check_key(cfg: DictConfig, key: str, value: Any, add: bool) -> None:
+    """Check that `key` is in the config or is an argument of a LazyCall, and that `value` is of the same kind."""
+    *parents, last = key.split(".")
+    node, path = cfg, ""
+    for parent in parents:
+        _require(node, parent, path)
+        path = f"{path}.{parent}".lstrip(".")
+        node = OmegaConf.select(cfg, path)
+        if not OmegaConf.is_config(node):
+            raise ConfigError(f"override {key}: {path} is {node!r} and has no keys below it")
+    if not OmegaConf.is_dict(node) or last in node:
+        check_kind(node, last, key, value)
+    elif not add:
+        _require(node, last, path)
+
+
+def _require(node: Any, key: str, path: str) -> None:
+    if OmegaConf.is_list(node) and key.isdigit() and int(key) < len(node):
+        return
+    allowed = set(node) if OmegaConf.is_dict(node) else set()
+    if is_call(node):
+        arguments = argument_names(node)
+        if arguments is None:
+            return
+        allowed |= arguments
+    if key not in allowed:
+        full_key = f"{path}.{key}".lstrip(".")
+        raise ConfigError(
+            f"override key {full_key} is unknown{nearest(key, allowed - {'_target_'})}"
+        )
+
+
+def _check_interpolation(cfg: DictConfig, key: str, value: Any) -> None:
+    """Check that an interpolation such as "${losses.focal}" refers to a key of the config."""
+    match = re.fullmatch(r"\$\{([\w.\-]+)\}", value) if isinstance(value, str) else None
+    if match is None or OmegaConf.select(cfg, match[1], default=None) is not None:
+        return
+    parent, _, last = match[1].rpartition(".")
+    node = OmegaConf.select(cfg, parent, default=None) if parent else cfg
+    near = nearest(last, set(node)) if OmegaConf.is_dict(node) else ""
+    raise ConfigError(f"override {key}={value}: the config has no {match[1]}{near}")

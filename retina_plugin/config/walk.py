@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-__all__ = ["as_text", "leaves"]
+__all__ = ["as_text", "leaves", "mappings"]
 
 
 def leaves(node: Any, into_lists: bool = False, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -25,6 +25,19 @@ def leaves(node: Any, into_lists: bool = False, path: str = "") -> Iterator[tupl
         return
     for key, value in items:
         yield from leaves(value, into_lists, f"{path}.{key}".lstrip("."))
+
+
+def mappings(node: Any, path: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """All mappings in nested mappings and lists by dotted key, each before those inside it."""
+    if isinstance(node, Mapping):
+        yield path, node
+        items = node.items()
+    elif isinstance(node, list | tuple):
+        items = enumerate(node)
+    else:
+        return
+    for key, value in items:
+        yield from mappings(value, f"{path}.{key}".lstrip("."))
 
 
 def as_text(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Which image goes into which batch: numbers only, so that going forward costs no image."""
+"""Which image goes into which batch: indices only, so that skipping batches reads no image."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from typing import Any, NamedTuple
 
 from .coco_check import DataError
 
-__all__ = ["BatchPlan", "Draw", "aspect_groups"]
+__all__ = ["BatchPlan", "SampleIndex", "aspect_groups"]
 
 
-class Draw(NamedTuple):
-    """The `position`-th image of a training (from 0, over all processes), and its index in the data set."""
+class SampleIndex(NamedTuple):
+    """The position of an image in the training (from 0, over all processes), and its index in the data set."""
 
     position: int
     index: int
 
 
 class BatchPlan:
-    """Batches of a whole training, for all processes together: a function of sampler and data set alone.
+    """Batches of a whole training, for all processes together: a function of sampler and data set only.
 
-    As in Detectron2, a batch holds images of one group (wide or tall), which spares padding. Detectron2 groups in every
-    process and worker for itself, so that its batches depend on their numbers; here they do not.
+    As in Detectron2, a batch holds images of one group (wide or tall), which saves padding. Detectron2 groups images
+    separately in every process and worker, so that its batches depend on their number; here they do not.
     """
 
     def __init__(
@@ -32,33 +32,33 @@ class BatchPlan:
         """Plan batches.
 
         Args:
-            sampler: an infinite stream of indices with a seed of its own, such as Detectron2's training samplers.
+            sampler: an infinite stream of indices with its own seed, such as Detectron2's training samplers.
             batch_size: images in a batch, over all processes.
-            groups: of every image of the data set; only images of one group share a batch.
+            groups: the group of every image of the data set; only images of one group share a batch.
         """
         self._sampler, self._batch_size, self._groups = sampler, batch_size, groups
 
-    def __iter__(self) -> Iterator[list[Draw]]:
-        """Batch after batch, without end.
+    def __iter__(self) -> Iterator[list[SampleIndex]]:
+        """An infinite stream of batches.
 
         Raises:
             DataError: if the sampler ends.
         """
-        buckets: dict[int, list[Draw]] = defaultdict(list)
+        buckets: dict[int, list[SampleIndex]] = defaultdict(list)
         position = -1
         for position, index in enumerate(_of_all_processes(self._sampler)):
             group = self._groups[index] if self._groups else 0
-            buckets[group].append(Draw(position, index))
+            buckets[group].append(SampleIndex(position, index))
             if len(buckets[group]) == self._batch_size:
                 yield buckets.pop(group)
         raise DataError(
-            f"dataloader.train.sampler ended after {position + 1} images: training needs one without end, "
+            f"dataloader.train.sampler ended after {position + 1} images: training needs an infinite one, "
             "such as detectron2.data.samplers.TrainingSampler"
         )
 
 
 def aspect_groups(dataset: Sequence[dict[str, Any]]) -> list[int]:
-    """0 for images that are wider than high, 1 for others, as Detectron2 groups them.
+    """0 for images wider than high and 1 for others, as Detectron2 groups them.
 
     Raises:
         DataError: if an image has no width or height.
@@ -67,13 +67,13 @@ def aspect_groups(dataset: Sequence[dict[str, Any]]) -> list[int]:
         return [0 if image["width"] > image["height"] else 1 for image in dataset]
     except KeyError as e:
         raise DataError(
-            f"images of the training data have no {e}, which dataloader.train.aspect_ratio_grouping reads: "
-            "give it, or set dataloader.train.aspect_ratio_grouping=False"
+            f"images of the training data have no {e}, which dataloader.train.aspect_ratio_grouping needs: "
+            "add it, or set dataloader.train.aspect_ratio_grouping=False"
         ) from e
 
 
 def _of_all_processes(sampler: Iterable[int]) -> Iterator[int]:
-    """Detectron2's samplers give a process its share of one stream: ask for the whole."""
+    """The whole stream of a Detectron2 sampler, which otherwise yields only the share of this process."""
     whole = copy.copy(sampler)
     if hasattr(whole, "_world_size"):
         whole._rank, whole._world_size = 0, 1

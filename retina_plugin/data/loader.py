@@ -1,4 +1,4 @@
-"""Training batches as a function of (data set, seed, iteration) and of nothing else."""
+"""Training batches as a function of (data set, seed, iteration) and nothing else."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from detectron2.data.samplers import TrainingSampler
 from detectron2.utils import comm
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
-from .batches import BatchPlan, Draw, aspect_groups
+from .batches import BatchPlan, SampleIndex, aspect_groups
 from .coco_check import DataError
 from .fingerprint import data_fingerprint
 from .seeding import seeded
@@ -23,7 +23,7 @@ from .seeding import seeded
 __all__ = ["TrainLoader", "build_train_loader", "named_worker_death"]
 
 Mapper = Callable[[dict[str, Any]], dict[str, Any] | None]
-_MOST_TRIES = 10
+_MAX_TRIES = 10
 
 
 def build_train_loader(
@@ -31,33 +31,35 @@ def build_train_loader(
     *,
     mapper: Mapper,
     total_batch_size: int,
-    seed: int,
+    seed: int | None = None,
     sampler: Iterable[int] | None = None,
     aspect_ratio_grouping: bool = True,
     num_workers: int = 0,
     **kwargs: Any,
 ) -> TrainLoader:
-    """Detectron2's `build_detection_train_loader` whose batches do not depend on workers, processes or interruption.
+    """Detectron2's `build_detection_train_loader` with batches independent of workers, processes and interruptions.
 
     Args:
-        dataset: data set dicts of Detectron2.
-        mapper: from a data set dict to the model's input; None means that the image cannot be used.
-        total_batch_size: images of one update of the weights, over all processes.
-        seed: of the order, of grouping and of every augmentation that draws from random, numpy or torch.
-        sampler: an infinite stream of indices with a seed of its own; by default Detectron2's TrainingSampler.
+        dataset: dataset dicts of Detectron2.
+        mapper: from a dataset dict to the model's input; None means that the image cannot be used.
+        total_batch_size: images per update of the weights, over all processes.
+        seed: of the order, of grouping and of every augmentation that draws from random, numpy or torch. By default
+            a random one, the same in all processes, as in Detectron2's samplers.
+        sampler: an infinite stream of indices with its own seed; by default Detectron2's TrainingSampler.
         aspect_ratio_grouping: whether a batch holds only wide or only tall images.
         num_workers: processes that load images, for each training process; 0 loads in the training process.
         kwargs: of torch's DataLoader.
 
     Raises:
-        DataError: for a data set that is a stream, or a batch that processes cannot share.
+        DataError: for an iterable-style dataset, or a batch size that the number of processes does not divide.
     """
     if isinstance(dataset, IterableDataset):
         raise DataError(
-            "dataloader.train.dataset is a stream, whose batches cannot be a function of the iteration: use "
+            "dataloader.train.dataset is iterable-style, so its batches cannot be a function of the iteration: use "
             "detectron2.data.build_detection_train_loader for it"
         )
     _check_share(total_batch_size, comm.get_world_size())
+    seed = comm.shared_random_seed() if seed is None else seed
     fingerprint = data_fingerprint(dataset) if isinstance(dataset, list) else ""
     groups = aspect_groups(dataset) if aspect_ratio_grouping else None
     if sampler is None:
@@ -65,26 +67,26 @@ def build_train_loader(
     if isinstance(dataset, list):
         dataset = DatasetFromList(dataset, copy=False)
     plan = BatchPlan(sampler, total_batch_size, groups)
-    draws = _Draws(dataset, mapper, seed)
-    return TrainLoader(draws, plan, fingerprint, num_workers=num_workers, **kwargs)
+    samples = _Samples(dataset, mapper, seed)
+    return TrainLoader(samples, plan, fingerprint, num_workers=num_workers, **kwargs)
 
 
 class TrainLoader:
-    """Iterates this process' share of every batch, a list of the mapper's outputs, from `start_iter` on."""
+    """Iterates over this process' share of every batch, a list of the mapper's outputs, from `start_iter` on."""
 
     def __init__(
-        self, draws: Dataset, plan: BatchPlan, fingerprint: str = "", **kwargs: Any
+        self, samples: Dataset, plan: BatchPlan, fingerprint: str = "", **kwargs: Any
     ) -> None:
-        """`fingerprint` tells data sets apart; `kwargs` are those of torch's DataLoader."""
-        self.draws, self.plan, self.fingerprint = draws, plan, fingerprint
+        """`fingerprint` identifies the data set; `kwargs` are those of torch's DataLoader."""
+        self.samples, self.plan, self.fingerprint = samples, plan, fingerprint
         self.start_iter, self._kwargs = 0, kwargs
 
     def __iter__(self) -> Iterator[list[dict[str, Any]]]:
-        """Batches from iteration `start_iter` on, which costs no image before it."""
+        """Batches from iteration `start_iter` on; no image of an earlier batch is read."""
         loader = DataLoader(
-            self.draws,
+            self.samples,
             batch_sampler=_Shares(self.plan, self.start_iter),
-            generator=torch.Generator(),  # otherwise torch draws a number from the training's own
+            generator=torch.Generator(),  # otherwise torch draws a number from the training's generator
             **{"collate_fn": list, "worker_init_fn": _leave_process_group} | self._kwargs,
         )
         return iter(loader)
@@ -92,7 +94,7 @@ class TrainLoader:
 
 @contextmanager
 def named_worker_death() -> Iterator[None]:
-    """Say what it means that a loading process died. Torch raises that anywhere in the training process.
+    """Explain the death of a loading process, which torch raises anywhere in the training process.
 
     Raises:
         DataError: instead of torch's RuntimeError.
@@ -103,26 +105,26 @@ def named_worker_death() -> Iterator[None]:
         if "DataLoader worker" not in str(e):
             raise
         raise DataError(
-            f"a process that loads images died ({str(e).splitlines()[0]}). Mostly the machine has no memory left, or "
-            "/dev/shm is full: lower dataloader.train.num_workers and go on with --resume"
+            f"a process that loads images died ({str(e).splitlines()[0]}). Usually the machine is out of memory, or "
+            "/dev/shm is full: lower dataloader.train.num_workers and continue with --resume"
         ) from e
 
 
-class _Draws(Dataset):
-    """Map-style data set whose items are draws; each is augmented by numbers of its own."""
+class _Samples(Dataset):
+    """Map-style data set with a `SampleIndex` as key, which also seeds the augmentation."""
 
     def __init__(self, dataset: Dataset, mapper: Mapper, seed: int) -> None:
         self._dataset, self._mapper, self._seed = dataset, mapper, seed
 
-    def __getitem__(self, draw: Draw) -> dict[str, Any]:
-        index = draw.index
-        with seeded(self._seed, draw.position):
-            for _ in range(_MOST_TRIES):
+    def __getitem__(self, sample: SampleIndex) -> dict[str, Any]:
+        index = sample.index
+        with seeded(self._seed, sample.position):
+            for _ in range(_MAX_TRIES):
                 if (mapped := self._mapper(self._dataset[index])) is not None:
                     return mapped
                 index = int(np.random.randint(len(self._dataset)))
         raise DataError(
-            f"dataloader.train.mapper gave None for {_MOST_TRIES} images in a row: see what it refuses"
+            f"dataloader.train.mapper returned None for {_MAX_TRIES} images in a row: check which images it skips"
         )
 
 
@@ -133,20 +135,20 @@ class _Shares:
         self._plan, self._start_iter = plan, start_iter
         self._rank, self._world_size = comm.get_rank(), comm.get_world_size()
 
-    def __iter__(self) -> Iterator[list[Draw]]:
+    def __iter__(self) -> Iterator[list[SampleIndex]]:
         for batch in itertools.islice(self._plan, self._start_iter, None):
             size = len(batch) // self._world_size
             yield batch[self._rank * size : (self._rank + 1) * size]
 
 
 def _leave_process_group(worker_id: int) -> None:
-    """Ctrl-C goes to a whole process group, but whether to stop is the training process' decision."""
+    """Shield a worker from Ctrl-C, which reaches a whole process group: only the training process decides to stop."""
     os.setpgrp()
 
 
 def _check_share(total_batch_size: int, world_size: int) -> None:
     if total_batch_size < 1 or total_batch_size % world_size:
         raise DataError(
-            f"dataloader.train.total_batch_size={total_batch_size} cannot be shared by {world_size} processes: "
+            f"dataloader.train.total_batch_size={total_batch_size} cannot be split over {world_size} processes: "
             f"set it to a multiple of {world_size}"
         )

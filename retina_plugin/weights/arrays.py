@@ -1,7 +1,7 @@
 """What a pickle in a checkpoint may build besides Python's plain values: numpy's arrays and scalars.
 
-numpy's own functions for that trust the pickle: `dtype.__setstate__` takes its word for which bytes are addresses of
-objects, and so lets it overwrite memory. Those here stand in for them under their names, and check what they are told.
+numpy's own functions trust the pickle: `dtype.__setstate__` lets it declare any bytes to be addresses of objects, and
+so lets it overwrite memory. The functions here replace them under the same names and check their arguments.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ import numpy as np
 
 
 class DType:
-    """Stands in for numpy.dtype: booleans, numbers and texts only."""
+    """Stands in for numpy.dtype: booleans, numbers and strings only."""
 
     def __init__(self, code: str, align: bool = False, copy: bool = False) -> None:
         if not isinstance(code, str) or not re.fullmatch(r"[biufcSU]\d+", code):
-            raise ValueError(f"arrays of dtype {code!r} are no weights")
+            raise ValueError(f"weights cannot have dtype {code!r}")
         self.dtype = np.dtype(code)
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         _, order, subdtype, names, fields, *_ = state
         if (subdtype, names, fields) != (None, None, None):
-            raise ValueError("structured arrays are no weights")
+            raise ValueError("weights cannot be structured arrays")
         self.dtype = self.dtype.newbyteorder(order)
 
 
@@ -47,7 +47,7 @@ class Array(np.ndarray):
 
 
 def as_bytes(data: str | bytes | bytearray) -> bytes:
-    """Python 2 has one type for text and bytes."""
+    """Bytes from a pickle of Python 2, which has one type for strings and bytes, or of Python 3."""
     return data.encode("latin1") if isinstance(data, str) else bytes(memoryview(data))
 
 
@@ -66,7 +66,7 @@ def _scalar(dtype: DType, data: str | bytes) -> np.generic:
 
 
 def _encode(text: str, encoding: str = "latin1") -> bytes:
-    """Bytes are written so where the format has none of its own."""
+    """Bytes, as pickle protocols without a type for them write them."""
     if encoding != "latin1":
         raise ValueError(f"bytes are encoded as {encoding}")
     return text.encode("latin1")
@@ -76,7 +76,7 @@ def _no_bytes() -> bytes:
     return b""
 
 
-# by the module and name that a pickle gives; numpy 2 renamed numpy.core
+# by the module and name in a pickle; numpy 2 renamed numpy.core
 ADMITTED: dict[str, Callable[..., Any]] = {
     "numpy.dtype": DType,
     "numpy.ndarray": Array,
@@ -91,16 +91,17 @@ ADMITTED: dict[str, Callable[..., Any]] = {
 
 
 def without_stand_ins(value: Any, done: dict[int, Any] | None = None) -> Any:
-    """`value` with numpy's own arrays, in this machine's byte order; lists and dicts are changed in place."""
+    """`value` with arrays of numpy's own class and this machine's byte order; lists and dicts are changed in place."""
     done = {} if done is None else done
     if id(value) in done:
         return done[id(value)][1]
-    done[id(value)] = value, value  # holds on to the value, so that its id stays its own
+    done[id(value)] = value, value  # keeps the value alive, so that no other one gets its id
     result = value
     if isinstance(value, Array):
         result = np.asarray(value, dtype=value.dtype.newbyteorder("="))
     elif isinstance(value, dict):
-        value.update({key: without_stand_ins(item, done) for key, item in value.items()})
+        for key, item in value.items():
+            value[key] = without_stand_ins(item, done)  # update() of a Counter would add
     elif isinstance(value, list):
         value[:] = [without_stand_ins(item, done) for item in value]
     elif type(value) is tuple:

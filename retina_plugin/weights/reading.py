@@ -1,10 +1,9 @@
-"""Weights from files, none of which is run."""
+"""Weights from files; no code in them is run."""
 
 from __future__ import annotations
 
 import pickle
 import re
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -14,27 +13,32 @@ import torch
 from .arrays import ADMITTED, without_stand_ins
 from .errors import CheckpointError, UnsafeCheckpointError
 from .safetensors_file import read_safetensors
+from .torch_zip import read_torch_zip
 from .unpickler import read_pickle, unsafe_message
 
 _ZIP = b"PK\x03\x04"
-_LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # how torch.save began its files before 1.6
+_LEGACY = (
+    b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # first bytes of torch.save's files before 1.6
+)
+_LEGACY_IS_SAFE = torch.torch_version.TorchVersion(torch.__version__) >= (2, 10)
 
 
 def read_weights(path: str | Path) -> dict[str, Any]:
-    """The content of a checkpoint in Detectron2's form. Nothing of the file is run.
+    """The content of a checkpoint in Detectron2's form. No code in the file is run, whoever wrote it.
 
     Args:
-        path: of a `.safetensors` file, or of one that torch.save or pickle wrote, whatever its name is: a `.pth` of a
-            run, a `.pkl` of a model zoo of Detectron2, Detectron or pycls.
+        path: of a `.safetensors` file, or of one that torch.save or pickle wrote, whatever its name is: the `.pth` of a
+            run, a `.pkl` of the model zoos of Detectron2, Detectron and pycls.
 
     Returns:
-        "model" with tensors or arrays by name, and what else the file holds. "matching_heuristics" is True
+        "model" with tensors or arrays by name, and whatever else the file holds. "matching_heuristics" is True
         where Detectron2 has to match names that are not its own.
 
     Raises:
         UnsafeCheckpointError: if it asks for anything of Python but arrays, tensors and plain containers.
-        CheckpointError: if it is not there, damaged, or holds no weights. Damage to tensors is noticed by checksums
-            in today's `.pth` and in write_safetensors' files; other files have none.
+        CheckpointError: if it does not exist, is damaged, holds no weights, or is a torch.save file of before PyTorch
+            1.6 and this PyTorch is older than 2.10. Damage to tensors is noticed by checksums in today's `.pth` and in
+            write_safetensors' files; other formats have none.
     """
     path = Path(path)
     if not path.is_file():
@@ -44,7 +48,7 @@ def read_weights(path: str | Path) -> dict[str, Any]:
         _check_model(path, content)
     except CheckpointError:
         raise
-    except Exception as e:  # each format has many types of error for a damaged file
+    except Exception as e:  # a damaged file raises many types of error
         reason = (str(e) or type(e).__name__).splitlines()[0]
         raise CheckpointError(f"checkpoint {path} cannot be read: {reason}") from e
     return content
@@ -53,41 +57,34 @@ def read_weights(path: str | Path) -> dict[str, Any]:
 def _read(path: Path) -> Any:
     if path.suffix == ".safetensors":
         return read_safetensors(path)
-    if _starts_with(path, _ZIP, _LEGACY):
-        return _read_torch(path)
+    with path.open("rb") as f:
+        beginning = f.read(len(_LEGACY))
+    if beginning.startswith(_ZIP):
+        return _torch_form(path, read_torch_zip(path))
+    if beginning == _LEGACY:
+        return _torch_form(path, _read_legacy(path))
     return _zoo_form(read_pickle(path))
 
 
-def _starts_with(path: Path, *beginnings: bytes) -> bool:
-    with path.open("rb") as f:
-        return f.read(max(map(len, beginnings))).startswith(beginnings)
-
-
-def _read_torch(path: Path) -> Any:
+def _read_legacy(path: Path) -> Any:
+    """A file of torch.save before PyTorch 1.6, which only torch.load can read."""
+    if not _LEGACY_IS_SAFE:
+        raise CheckpointError(
+            f"checkpoint {path} has the format of before PyTorch 1.6, which is safe to read only with PyTorch 2.10 or "
+            f"later (CVE-2025-32434, CVE-2026-24747), and this is {torch.__version__}: upgrade PyTorch, or convert "
+            "the file to .safetensors where a newer one is installed (tools/convert_weights.py)"
+        )
     stand_ins = [(stand_in, name) for name, stand_in in ADMITTED.items()]
-    if _starts_with(path, _ZIP):
-        _check_records(path)
     try:
         with torch.serialization.safe_globals(stand_ins):
             content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as e:
         raise _torch_error(path, str(e)) from e
-    content = without_stand_ins(content)
-    if not isinstance(content, dict) or "model" in content:
-        return content
-    return _pycls_form(content) if path.suffix == ".pyth" else {"model": content}
-
-
-def _check_records(path: Path) -> None:
-    """torch.load looks at no checksum, and for a record marked as a folder gives memory as it finds it."""
-    with zipfile.ZipFile(path) as archive:
-        folders = [record.filename for record in archive.infolist() if record.external_attr & 16]
-        if damaged := [*folders, archive.testzip()][0]:
-            raise zipfile.BadZipFile(f"record {damaged} is damaged")
+    return without_stand_ins(content)
 
 
 def _torch_error(path: Path, message: str) -> CheckpointError:
-    """What torch's explanation, which proposes to load the file all the same, comes down to."""
+    """One line of torch's explanation, which advises to load the file anyway."""
     if name := re.search(r"GLOBAL (\S+)", message):
         full = name[1] if "." in name[1] else f"builtins.{name[1]}"
         return UnsafeCheckpointError(unsafe_message(path, full))
@@ -95,8 +92,14 @@ def _torch_error(path: Path, message: str) -> CheckpointError:
     return CheckpointError(f"checkpoint {path} cannot be read: {reason.strip().splitlines()[0]}")
 
 
+def _torch_form(path: Path, content: Any) -> Any:
+    if not isinstance(content, dict) or "model" in content:
+        return content
+    return _pycls_form(content) if path.suffix == ".pyth" else {"model": content}
+
+
 def _zoo_form(content: Any) -> Any:
-    """Detectron2's zoo says how its names are to be read; Detectron's does not."""
+    """Content in Detectron2's form. Files of Detectron's zoo do not say that their names need matching."""
     if not isinstance(content, dict) or {"model", "__author__"} <= set(content):
         return content
     blobs = content.get("blobs", content)

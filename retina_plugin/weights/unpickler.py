@@ -1,45 +1,49 @@
-"""Pickles that hold arrays and plain containers alone."""
+"""Unpicklers that call nothing but what a table of names admits."""
 
 from __future__ import annotations
 
 import io
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 from .arrays import ADMITTED, without_stand_ins
 from .errors import UnsafeCheckpointError
 
+__all__ = ["AdmittedUnpickler", "read_pickle", "unsafe_message"]
+
 
 def read_pickle(path: Path) -> Any:
-    """The content of a pickle of Python 2 or 3 that needs arrays, numbers, texts and plain containers alone.
+    """The content of a pickle of Python 2 or 3 that holds only arrays, numbers, strings and plain containers.
 
     Raises:
         UnsafeCheckpointError: naming anything else that it asks for.
-        Exception: of any type if it breaks off or contradicts itself.
+        Exception: of any type if the file is incomplete or contradicts itself.
     """
-    return without_stand_ins(_ArrayUnpickler(path).load())
+    return without_stand_ins(AdmittedUnpickler(path, path.read_bytes(), ADMITTED).load())
 
 
-class _ArrayUnpickler(pickle._Unpickler):
-    """The unpickler written in Python: that in C takes memory by the gigabyte when a file says so."""
+class AdmittedUnpickler(pickle._Unpickler):
+    """The unpickler written in Python: the one written in C allocates gigabytes when a file says so."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(io.BytesIO(path.read_bytes()), encoding="latin1")  # as Detectron2
-        self._path = path
+    def __init__(self, path: Path, data: bytes, admitted: Mapping[str, Any]) -> None:
+        """Read the pickle `data` of the file `path`; `admitted` has what it may ask for, by "module.name"."""
+        super().__init__(io.BytesIO(data), encoding="latin1")  # as Detectron2
+        self._path, self._admitted = path, admitted
 
-    def find_class(self, module_name: str, global_name: str) -> _Callable:
+    def find_class(self, module_name: str, global_name: str) -> Any:
         name = f"{module_name}.{global_name}"
-        if name not in ADMITTED:
+        if name not in self._admitted:
             raise UnsafeCheckpointError(unsafe_message(self._path, name))
-        return _Callable(ADMITTED[name])
+        value = self._admitted[name]
+        return _Callable(value) if callable(value) else value
 
     def get_extension(self, code: int) -> None:
         raise UnsafeCheckpointError(unsafe_message(self._path, f"copyreg extension {code}"))
 
     def load_bytearray8(self) -> None:
-        """Upstream's takes the memory before it looks whether the file has the bytes."""
+        """Read only as many bytes as the file has; upstream allocates as many as the file claims."""
         size = int.from_bytes(self.read(8), "little")
         self.append(bytearray(self.read(size)))
 
@@ -50,7 +54,7 @@ class _ArrayUnpickler(pickle._Unpickler):
 
 
 class _Callable:
-    """Something that a pickle may call. Its BUILD cannot change that, as it could change a function."""
+    """A function that a pickle may call but not change, as its BUILD instruction could change a plain function."""
 
     __slots__ = ("_function",)
 
@@ -61,9 +65,9 @@ class _Callable:
         return self._function(*args)
 
     def __setstate__(self, state: Any) -> None:
-        raise ValueError("it changes what it may only call")
+        raise ValueError("it changes a function, which it may only call")
 
 
 def unsafe_message(path: Path, name: str) -> str:
     """One line for a checkpoint that asks for `name`."""
-    return f"checkpoint {path} asks for {name}, which is no part of weights: not loaded"
+    return f"checkpoint {path} asks for {name}, which weights do not need: not loaded"

@@ -128,7 +128,7 @@ def test_an_unusable_image_is_replaced_by_the_same_other_one():
 
     assert batches(mapper=picky, num_workers=2) == batches(mapper=picky)
     assert all(x["id"] % 2 == 0 for batch in batches(mapper=picky) for x in batch)
-    with pytest.raises(DataError, match="gave None for 10 images"):
+    with pytest.raises(DataError, match="returned None for 10 images"):
         batches(mapper=lambda image: None)
 
 
@@ -140,8 +140,8 @@ class Stream(IterableDataset):
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
-        ({"dataset": Stream()}, "is a stream"),
-        ({"total_batch_size": 0}, "total_batch_size=0 cannot be shared"),
+        ({"dataset": Stream()}, "is iterable-style"),
+        ({"total_batch_size": 0}, "total_batch_size=0 cannot be split"),
         ({"sampler": range(5), "aspect_ratio_grouping": False}, "ended after 5 images"),
         ({"dataset": [{"file_name": "a.png", "height": 3}]}, "no 'width'"),
     ],

@@ -6,12 +6,12 @@ import pytest
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from PIL import Image
 
-from retina_plugin.data import DataError, SyntheticDials, register_synthetic
+from retina_plugin.data import DataError, SyntheticSettings, register_synthetic
 from retina_plugin.data.synthetic.shapes import outline, paint_scene, shape_mask
 
 
-def scene(seed=0, **dials):
-    return paint_scene(np.random.RandomState([seed]), SyntheticDials(**dials))
+def scene(seed=0, **settings):
+    return paint_scene(np.random.RandomState([seed]), SyntheticSettings(**settings))
 
 
 def test_pixels_are_the_same_on_every_machine():
@@ -28,11 +28,11 @@ def test_masks_are_the_shapes():
     assert ring.sum() == 81 - 25 and not ring[4, 4]
 
 
-def test_boxes_are_tight_and_dials_are_obeyed():
+def test_boxes_are_tight_and_settings_are_obeyed():
     for seed in range(20):
-        dials = {"noise": 0, "clutter": (0, 0), "objects": (2, 3), "object_size": (12, 30)}
-        pixels, objects = scene(seed, **dials)
-        empty, none = scene(seed, **dials | {"objects": (0, 0)})
+        settings = {"noise": 0, "clutter": (0, 0), "objects": (2, 3), "object_size": (12, 30)}
+        pixels, objects = scene(seed, **settings)
+        empty, none = scene(seed, **settings | {"objects": (0, 0)})
         assert 2 <= len(objects) <= 3 and none == []
         painted = (pixels != empty).any(2)
         for found in objects:
@@ -56,14 +56,27 @@ def test_registered_once_made_once(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("dials", "message"),
+    ("settings", "message"),
     [
-        ({"objekts": [1, 2]}, "no dial"),
+        ({"objekts": [1, 2]}, "no setting"),
         ({"objects": [4, 1]}, r"synthetic.objects=\[4, 1\]"),
         ({"object_size": [10, 500]}, "does not fit"),
         ({"noise": 100}, "noise"),
     ],
 )
-def test_bad_dials_are_named(dials, message, tmp_path):
+def test_bad_settings_are_named(settings, message, tmp_path):
     with pytest.raises(DataError, match=message):
-        register_synthetic("train", 1, dials, str(tmp_path))
+        register_synthetic("train", 1, settings, str(tmp_path))
+
+
+def test_former_names_go_on_working(tmp_path):
+    from retina_plugin.data import SyntheticDials
+
+    assert SyntheticDials is SyntheticSettings
+    small = {"image_size": 64}
+    new = register_synthetic("train", 1, small, str(tmp_path))
+    assert register_synthetic("train", 1, dials=small, root=str(tmp_path)) == new
+    with pytest.raises(DataError, match="dials is the former name of settings"):
+        register_synthetic("train", 1, small, str(tmp_path), dials=small)
+    with pytest.raises(ImportError, match="SyntheticKnobs"):
+        from retina_plugin.data import SyntheticKnobs  # noqa: F401

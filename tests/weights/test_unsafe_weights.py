@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import torch
 from numpy import f2py
+from test_weights import LEGACY
 from torch import nn
 
 from retina_plugin.weights import (
@@ -75,7 +76,7 @@ def refused(path, name):
 
 
 @pytest.mark.parametrize("name", calls(""))
-@pytest.mark.parametrize("form", ["pkl 0", "pkl 2", "pkl 4", "zip", "legacy"])
+@pytest.mark.parametrize("form", ["pkl 0", "pkl 2", "pkl 4", "zip", LEGACY])
 def test_a_malicious_file_is_refused_by_name(tmp_path, name, form):
     content, path = {"model": {"w": calls(tmp_path)[name]}}, tmp_path / "x.pth"
     if form.startswith("pkl"):
@@ -168,9 +169,41 @@ def test_a_torch_file_with_another_pickle_in_it_is_refused(tmp_path):
     repacked(tmp_path / "x.pth", data_pkl=pickle.dumps(calls(tmp_path)["system"], 2))
     refused(tmp_path / "x.pth", "posix.system")
     repacked(tmp_path / "x.pth", data_pkl=pickle.dumps(calls(tmp_path)["system"], 4))
-    with pytest.raises(CheckpointError, match=f"{tmp_path}/x.pth cannot be read: Unsupported oper"):
+    refused(tmp_path / "x.pth", "posix.system")
+
+
+STORAGE = b"\x80\x02(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x02tQ"
+TENSOR = b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n(" + STORAGE[2:] + b"K%c(K%ct(K%ct\x89NtR"
+
+
+@pytest.mark.parametrize(
+    ("tensor", "message"),
+    [
+        (TENSOR % (0, 3, 1), "out of bounds"),
+        (TENSOR % (1, 2, 1), "out of bounds"),
+        (TENSOR % (0, 2, 9), "out of bounds"),
+        (TENSOR.replace(b"K\x02tQ", b"K\x09tQ") % (0, 2, 1), "buffer length"),
+        (TENSOR % (0, 2, 1) + b"(K\x00K\x00K\x00tb", "changes a tensor"),
+        (b"\x80\x02ctorch\nFloatStorage\nN}X\x05\x00\x00\x00dtypeK\x01s\x86b", "type of a storage"),
+        (STORAGE.replace(b"storagec", b"storageX\x01\x00\x00\x00xc", 1), "unpack"),
+        (STORAGE.replace(b"ctorch\nFloatStorage\n", b"ctorch\nSize\n"), "not to the storage"),
+    ],
+)
+def test_a_tensor_stays_within_its_storage(tmp_path, tensor, message):
+    torch.save({"w": torch.ones(2)}, tmp_path / "x.pth")
+    repacked(tmp_path / "x.pth", data_pkl=tensor + b".")
+    with pytest.raises(CheckpointError, match=rf"x\.pth cannot be read: .*{message}"):
         read_weights(tmp_path / "x.pth")
-    assert not (tmp_path / "was_run").exists()
+    assert torch.ones(2).dtype == torch.float32
+
+
+def test_a_compressed_record_is_refused(tmp_path):
+    """It may claim to hold more than the memory does."""
+    torch.save({"w": torch.ones(2)}, tmp_path / "x.pth")
+    with zipfile.ZipFile(tmp_path / "x.pth", "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x/data/1", bytes(1000))
+    with pytest.raises(CheckpointError, match="record x/data/1 is damaged"):
+        read_weights(tmp_path / "x.pth")
 
 
 def test_a_torchscript_file_is_refused(tmp_path):

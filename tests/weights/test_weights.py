@@ -1,20 +1,24 @@
 """Checkpoints that read, and to what."""
 
 import pickle
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 
 import numpy as np
 import pytest
 import torch
+from conftest import ROOT
 from detectron2.checkpoint import DetectionCheckpointer
 from detectron2.engine import SimpleTrainer, hooks
 from fvcore.common.param_scheduler import MultiStepParamScheduler
 from torch import nn
 
-from retina_plugin.weights import (
-    SafeCheckpointer,
-    read_weights,
+from retina_plugin.weights import CheckpointError, SafeCheckpointer, read_weights, reading
+
+needs_safe_torch = pytest.mark.skipif(
+    not reading._LEGACY_IS_SAFE,
+    reason="PyTorch before 2.10 is not asked to read files of before 1.6",
 )
+LEGACY = pytest.param("legacy", marks=needs_safe_torch)
 
 
 class Net(nn.Module):
@@ -84,8 +88,8 @@ def test_a_trainer_resumes_from_it_through_the_checkpointer(detectron2_pth):
     assert trainer.optimizer.param_groups[0]["momentum"] == 0.9
 
 
-@pytest.mark.parametrize("new", [True, False], ids=["zip", "legacy"])
-def test_numpy_in_a_pth_comes_back_as_numpy(tmp_path, new):
+@pytest.mark.parametrize("form", ["zip", LEGACY])
+def test_numpy_in_a_pth_comes_back_as_numpy(tmp_path, form):
     rng = np.random.default_rng(0)
     extra = {
         "metric": np.float64(3.5),
@@ -95,12 +99,47 @@ def test_numpy_in_a_pth_comes_back_as_numpy(tmp_path, new):
         "shape": torch.Size([2, 3]),
     }
     saved = {"model": OrderedDict(w=torch.ones(2)), **extra}
-    torch.save(saved, tmp_path / "x.pth", _use_new_zipfile_serialization=new)
+    torch.save(saved, tmp_path / "x.pth", _use_new_zipfile_serialization=form == "zip")
     allowed = torch.serialization.get_safe_globals()
     content = read_weights(tmp_path / "x.pth")
     assert same(content, saved)
     assert not np.shares_memory(content["rows"][0], extra["rows"][0])
     assert set(torch.serialization.get_safe_globals()) == set(allowed)
+
+
+def test_an_old_format_is_refused_where_pytorch_reads_it_unsafely(tmp_path, monkeypatch):
+    torch.save({"w": torch.ones(2)}, tmp_path / "x.pth", _use_new_zipfile_serialization=False)
+    monkeypatch.setattr(reading, "_LEGACY_IS_SAFE", False)
+    with pytest.raises(
+        CheckpointError, match=r"x\.pth .*PyTorch 2\.10 .* upgrade PyTorch, or convert"
+    ):
+        read_weights(tmp_path / "x.pth")
+    torch.save({"w": torch.ones(2)}, tmp_path / "x.pth")
+    assert read_weights(tmp_path / "x.pth")["model"]["w"].tolist() == [1, 1]
+
+
+def test_tensors_of_every_kind_come_back_from_a_pth(tmp_path):
+    base = torch.arange(24.0).reshape(4, 6)
+    numbers = ["float64", "float16", "bfloat16", "bool", "uint8", "int8", "int16", "int32", "int64"]
+    model = {
+        dtype: base.to(getattr(torch, dtype)) for dtype in [*numbers, "complex64", "complex128"]
+    }
+    model |= {"view": base[1:3, ::2], "transposed": base.T, "one": torch.tensor(3.0)}
+    model |= {"none": torch.zeros(0, 4), "parameter": nn.Parameter(base), "buffer": base}
+    model |= {"conv": torch.randn(2, 3, 4, 5).to(memory_format=torch.channels_last)}
+    rest = {
+        "device": torch.device("cuda", 1),
+        "dtype": torch.float16,
+        "milestones": Counter([3, 3]),
+    }
+    torch.save({"model": model, **rest}, tmp_path / "x.pth")
+    content = read_weights(tmp_path / "x.pth")
+    assert same(content, torch.load(tmp_path / "x.pth", weights_only=False))
+    read = content["model"]
+    assert read["conv"].stride() == model["conv"].stride()
+    assert read["parameter"].requires_grad and not read["buffer"].requires_grad
+    read["buffer"][1, 0] = -1  # memory is shared as it was
+    assert read["view"][0, 0] == -1 and read["transposed"][0, 1] == -1
 
 
 def test_a_bare_state_dict_becomes_the_model(tmp_path):
@@ -179,3 +218,12 @@ def test_the_name_of_a_file_does_not_matter(tmp_path):
     assert read_weights(tmp_path / "x.pth")["__author__"] == "Caffe2"
     torch.save({"model": {"w": torch.ones(2)}}, tmp_path / "x.pkl")
     assert same(read_weights(tmp_path / "x.pkl"), {"model": {"w": torch.ones(2)}})
+
+
+@pytest.mark.parametrize(
+    "path", sorted(ROOT.glob("tests/fixtures/old_runs/**/*.pth")), ids=lambda p: p.name
+)
+def test_checkpoints_of_earlier_runs_read_whole(path):
+    content = read_weights(path)
+    assert same(content, torch.load(path, weights_only=False))
+    assert content["model"]

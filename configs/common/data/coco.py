@@ -1,4 +1,5 @@
-# Detectron2's data set names go into dataset.names; COCO 2017 is the default.
+# COCO 2017; any other data set by its name in dataset.names. `${oc.select:key,default}` reads a key of the whole config
+# and has a default, so that this dataloader also works in a config with another model and train section.
 import detectron2.data.transforms as T
 from detectron2.config import LazyCall as L
 from detectron2.data import build_detection_test_loader, get_detection_dataset_dicts
@@ -9,9 +10,10 @@ from retina_plugin.evaluation import COCOEvaluator
 
 dataloader = OmegaConf.create()
 
-# batches depend on data set and seed alone: not on workers, processes, or where a run was interrupted
+# Batches depend only on data set and seed: not on workers, processes, or where a run was interrupted. The seed is
+# train.seed unless dataloader.train.seed is set.
 dataloader.train = L(build_train_loader)(
-    # filter_empty leaves images without objects out, as Detectron2 does; False trains them as background
+    # filter_empty=True skips images without objects, as Detectron2 does; False trains on them as background
     dataset=L(get_detection_dataset_dicts)(names="coco_2017_train", filter_empty=True),
     mapper=L(CheckedDatasetMapper)(
         is_train=True,
@@ -23,11 +25,10 @@ dataloader.train = L(build_train_loader)(
             ),
             L(T.RandomFlip)(horizontal=True),
         ],
-        image_format="${model.input_format}",
+        image_format="${oc.select:model.input_format,BGR}",
     ),
-    total_batch_size=16,  # of one update, over all processes and train.accumulation steps
-    seed="${train.seed}",
-    num_workers=4,  # of each process
+    total_batch_size=16,  # per update, over all processes and train.accumulation steps
+    num_workers=4,  # per process
 )
 
 dataloader.test = L(build_detection_test_loader)(
@@ -35,7 +36,7 @@ dataloader.test = L(build_detection_test_loader)(
     mapper=L(CheckedDatasetMapper)(
         is_train=False,
         augmentations=[L(T.ResizeShortestEdge)(short_edge_length=800, max_size=1333)],
-        image_format="${model.input_format}",
+        image_format="${oc.select:model.input_format,BGR}",
     ),
     num_workers=4,
 )
@@ -43,5 +44,5 @@ dataloader.test = L(build_detection_test_loader)(
 dataloader.evaluator = L(COCOEvaluator)(
     dataset_name="${..test.dataset.names}",
     tasks=["bbox"],
-    output_dir="${train.output_dir}/inference",
+    output_dir="${oc.select:train.output_dir,./output}/inference",
 )

@@ -1,4 +1,4 @@
-# For data that is small or dense and a CPU: images without objects count as background, few workers, small batches.
+# For small or dense data on a CPU: trains on images without objects as background, with few workers and small batches.
 from .coco import dataloader
 
 dataloader.train.dataset.filter_empty = False

@@ -1,4 +1,4 @@
-# PASCAL VOC 2007 + 2012, through Detectron2's own data sets and evaluator.
+# PASCAL VOC 2007 + 2012 with Detectron2's data sets and evaluator.
 from detectron2.config import LazyCall as L
 from detectron2.evaluation import PascalVOCDetectionEvaluator
 

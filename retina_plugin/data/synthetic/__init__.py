@@ -1,5 +1,5 @@
 """A synthetic data set: filled shapes among outlined ones."""
 
-from .dataset import SyntheticDials, register_synthetic
+from .dataset import SyntheticSettings, register_synthetic
 
-__all__ = ["SyntheticDials", "register_synthetic"]
+__all__ = ["SyntheticSettings", "register_synthetic"]

@@ -1,7 +1,7 @@
-"""A data set made on the spot: filled shapes among outlined ones, the same pixels on every machine.
+"""A generated data set: filled shapes among outlined ones, the same pixels on every machine.
 
-The outlined shapes resemble the objects and are not annotated, so that there is a flood of negatives and some of them
-are hard. Only integers and numpy's frozen RandomState are used.
+The filled shapes are the objects. The outlined ones are clutter: they resemble the objects and are not annotated, so
+that negatives are many and some of them hard. Only integers and numpy's frozen RandomState are used.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from ..coco import register_coco
 from ..coco_check import DataError
 from .shapes import SHAPES, paint_scene
 
-__all__ = ["SyntheticDials", "register_synthetic"]
+__all__ = ["SyntheticSettings", "register_synthetic"]
 
-_VERSION = 1  # of the pixels; another one makes other folders
+_VERSION = 1  # of the pixels; a new version generates new folders
 
 
 @dataclass(frozen=True)
-class SyntheticDials:
-    """What the data look like. Ranges include both ends; sizes are in pixels.
+class SyntheticSettings:
+    """What the images look like. Ranges include both ends; sizes are in pixels.
 
     Raises:
         DataError: for a range that is empty or does not fit into the image.
@@ -49,39 +49,49 @@ class SyntheticDials:
             object.__setattr__(self, name, (low, high))
             if not lowest <= low <= high:
                 raise DataError(
-                    f"synthetic.{name}={[low, high]}: it must rise from {lowest} or more"
+                    f"synthetic.{name}={[low, high]}: must be [low, high] with {lowest} <= low <= high"
                 )
         if self.object_size[1] > self.image_size:
             raise DataError(
                 f"synthetic.object_size={list(self.object_size)} does not fit synthetic.image_size={self.image_size}"
             )
         if not 0 <= self.noise <= 60:
-            raise DataError(f"synthetic.noise={self.noise}: it must be from 0 to 60")
+            raise DataError(f"synthetic.noise={self.noise}: must be from 0 to 60")
 
 
 def register_synthetic(
-    split: str, num_images: int, dials: Mapping[str, Any] | None = None, root: str | None = None
+    split: str,
+    num_images: int,
+    settings: Mapping[str, Any] | None = None,
+    root: str | None = None,
+    dials: Mapping[str, Any] | None = None,
 ) -> str:
-    """Make a split of the data set unless it is there, register it, and return its name.
+    """Generate a split of the data set unless it exists, register it, and return its name.
 
     Args:
         split: any name; splits of different names share no image.
-        num_images: how many.
-        dials: fields of `SyntheticDials` that differ from their defaults.
+        num_images: number of images.
+        settings: fields of `SyntheticSettings` that differ from their defaults.
         root: folder for the files, by default ~/.cache/retina_plugin or $RETINA_PLUGIN_CACHE.
+        dials: the former name of `settings`, which configs of earlier runs use.
 
     Raises:
-        DataError: for an unknown dial or one out of range.
+        DataError: for an unknown setting or one out of range.
     """
-    unknown = set(dials or {}) - {field.name for field in fields(SyntheticDials)}
-    if unknown:
-        raise DataError(f"synthetic has no dial {sorted(unknown)}")
-    settings = SyntheticDials(**dict(dials or {}))
-    facts = json.dumps([_VERSION, split, num_images, asdict(settings)])
-    name = f"synthetic_{split}_{num_images}_{hashlib.sha256(facts.encode()).hexdigest()[:10]}"
+    if dials is not None and settings is not None:
+        raise DataError(
+            "register_synthetic: dials is the former name of settings; give only settings"
+        )
+    given = dict(settings or dials or {})
+    known = {field.name for field in fields(SyntheticSettings)}
+    if unknown := sorted(given.keys() - known):
+        raise DataError(f"synthetic has no setting {unknown}; there are {', '.join(sorted(known))}")
+    chosen = SyntheticSettings(**given)
+    key = json.dumps([_VERSION, split, num_images, asdict(chosen)])
+    name = f"synthetic_{split}_{num_images}_{hashlib.sha256(key.encode()).hexdigest()[:10]}"
     folder = _cache(root) / name
     if not folder.is_dir():
-        _make(folder, split, num_images, settings)
+        _make(folder, split, num_images, chosen)
     return register_coco(folder / "instances.json", folder / "images", name=name)
 
 
@@ -90,17 +100,17 @@ def _cache(root: str | None) -> Path:
     return Path(root or default).expanduser()
 
 
-def _make(folder: Path, split: str, num_images: int, dials: SyntheticDials) -> None:
+def _make(folder: Path, split: str, num_images: int, settings: SyntheticSettings) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(dir=folder.parent))
     (scratch / "images").mkdir()
     images, annotations = [], []
     split_seed = int(hashlib.sha256(split.encode()).hexdigest()[:8], 16)
     for i in range(1, num_images + 1):
-        rng = np.random.RandomState([dials.seed, split_seed, i])
-        pixels, objects = paint_scene(rng, dials)
-        image = {"id": i, "file_name": f"{i:06d}.png", "width": dials.image_size}
-        images.append(image | {"height": dials.image_size})
+        rng = np.random.RandomState([settings.seed, split_seed, i])
+        pixels, objects = paint_scene(rng, settings)
+        image = {"id": i, "file_name": f"{i:06d}.png", "width": settings.image_size}
+        images.append(image | {"height": settings.image_size})
         Image.fromarray(pixels).save(scratch / "images" / image["file_name"])
         for found in objects:
             annotations.append(found | {"id": len(annotations) + 1, "image_id": i, "iscrowd": 0})

@@ -1,4 +1,4 @@
-"""Scenes of the synthetic data set, painted with integers only."""
+"""Scenes of the synthetic data set, painted with integer arithmetic only."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from .dataset import SyntheticDials
+    from .dataset import SyntheticSettings
 
 SHAPES = ("circle", "square", "triangle")
 _PALETTE = np.array(
@@ -16,22 +16,23 @@ _PALETTE = np.array(
 
 
 def paint_scene(
-    rng: np.random.RandomState, dials: SyntheticDials
+    rng: np.random.RandomState, settings: SyntheticSettings
 ) -> tuple[np.ndarray, list[dict[str, Any]]]:
     """An RGB image (H, W, 3) uint8, and its objects as COCO annotations with category 1 to 3."""
-    pixels = _background(rng, dials.image_size)
-    for _ in range(_draw(rng, dials.clutter)):
-        _paint(rng, pixels, dials, [], filled=False)
+    pixels = _background(rng, settings.image_size)
+    for _ in range(_draw(rng, settings.clutter)):
+        _paint(rng, pixels, settings, [], filled=False)
     boxes: list[np.ndarray] = []
     objects = [
-        _paint(rng, pixels, dials, boxes, filled=True) for _ in range(_draw(rng, dials.objects))
+        _paint(rng, pixels, settings, boxes, filled=True)
+        for _ in range(_draw(rng, settings.objects))
     ]
-    noise = rng.randint(-dials.noise, dials.noise + 1, pixels.shape)
+    noise = rng.randint(-settings.noise, settings.noise + 1, pixels.shape)
     return np.clip(pixels + noise, 0, 255).astype(np.uint8), [found for found in objects if found]
 
 
 def shape_mask(name: str, size: int) -> np.ndarray:
-    """Which of size x size pixels a filled shape covers."""
+    """Boolean mask (size, size) of the pixels that a filled shape covers."""
     y, x = np.mgrid[:size, :size]
     dx, dy = 2 * x - size + 1, 2 * y - size + 1
     if name == "circle":
@@ -40,7 +41,7 @@ def shape_mask(name: str, size: int) -> np.ndarray:
 
 
 def outline(mask: np.ndarray, width: int) -> np.ndarray:
-    """The pixels of a mask that are at most `width` from its edge, horizontally or vertically."""
+    """The pixels of a mask that lie at most `width` from its edge, horizontally or vertically."""
     inner = np.pad(mask, 1)
     for _ in range(width):
         core = inner[1:-1, 1:-1] & inner[:-2, 1:-1] & inner[2:, 1:-1]
@@ -51,17 +52,17 @@ def outline(mask: np.ndarray, width: int) -> np.ndarray:
 def _paint(
     rng: np.random.RandomState,
     pixels: np.ndarray,
-    dials: SyntheticDials,
+    settings: SyntheticSettings,
     boxes: list[np.ndarray],
     filled: bool,
 ) -> dict[str, Any] | None:
-    """Paint one shape that hides none of `boxes`, and add its own; None if there is no room for it."""
+    """Paint one shape that overlaps none of `boxes` and add its box to them; None if there is no room for it."""
     kind, colour = rng.randint(len(SHAPES)), _PALETTE[rng.randint(len(_PALETTE))]
-    size = _draw(rng, dials.object_size)
+    size = _draw(rng, settings.object_size)
     mask = shape_mask(SHAPES[kind], size)
     mask = mask if filled else outline(mask, 1 + size // 24)
     for _ in range(20):
-        x, y = (int(v) for v in rng.randint(0, dials.image_size - size + 1, 2))
+        x, y = (int(v) for v in rng.randint(0, settings.image_size - size + 1, 2))
         rows, columns = np.nonzero(mask.any(1))[0], np.nonzero(mask.any(0))[0]
         box = np.array([x + columns[0], y + rows[0], x + columns[-1] + 1, y + rows[-1] + 1])
         if not any(_touch(box, other) for other in boxes):
@@ -77,7 +78,7 @@ def _touch(a: np.ndarray, b: np.ndarray) -> bool:
 
 
 def _background(rng: np.random.RandomState, size: int) -> np.ndarray:
-    """Soft patches of grey, so that no pixel tells background by its colour alone."""
+    """Patches of grey, so that no single colour identifies the background."""
     patches = rng.randint(60, 150, (size // 24 + 1, size // 24 + 1, 1))
     return patches.repeat(24, 0).repeat(24, 1)[:size, :size].repeat(3, 2)
 

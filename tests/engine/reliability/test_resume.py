@@ -61,7 +61,10 @@ def test_metrics_have_neither_gaps_nor_repeats(whole, tmp_path):
     [
         ("optimizer.lr=0.5", r"optimizer.lr was 0.001, now 0.5"),
         ("train.seed=3", "train.seed was 0, now 3"),
-        ("synthetic.objects=[2,2]", "dials.objects.0 was 1, now 2.*the training data have other"),
+        (
+            "synthetic.objects=[2,2]",
+            "settings.objects.0 was 1, now 2.*the training data have other",
+        ),
         ("model.cls_loss=${losses.softmax_ce}", "model.cls_loss._target_ was"),
         ("dataloader.train.total_batch_size=4", "total_batch_size was 2, now 4"),
     ],

@@ -1,0 +1,18 @@
+"""What is wrong with a config, and which key was meant."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = ["ConfigError", "nearest"]
+
+
+class ConfigError(ValueError):
+    """A config or an override that cannot be used; the message names the key or the file."""
+
+
+def nearest(key: str, allowed: Iterable[str]) -> str:
+    """The end of a message about an unknown key: the most similar allowed one, or all of them."""
+    near = difflib.get_close_matches(key, list(allowed), n=1, cutoff=0.5)
+    return f"; did you mean {near[0]}?" if near else f"; there are {', '.join(sorted(allowed))}"
