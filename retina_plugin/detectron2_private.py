@@ -24,7 +24,10 @@ PRIVATE_NAMES: dict[str, str] = {
     "detectron2.modeling:RetinaNet._transpose_dense_predictions": "overridden for losses with K + 1 logits per anchor",
     "torch.nn:Module._modules": "names of FPN's output convolutions, which BiFPN removes",
     "torch:_C._autograd._get_current_graph_task_keep_graph": "whether backward can run again; if not, memory is reused",
+    "detectron2.modeling.meta_arch:DenseDetector._move_to_current_device": "preprocessing that pads to a given size",
+    "torch.nn:Module._register_load_state_dict_pre_hook": "renames a key of old checkpoints; public since torch 2.5",
     # training
+    "detectron2.engine:TrainerBase._hooks": "saves the state of every hook, also of several of one class",
     "detectron2.engine:SimpleTrainer._data_loader_iter": "the next batch",
     "detectron2.engine:SimpleTrainer._data_loader_iter_obj": "dropped after training to stop the loader's processes",
     "detectron2.engine:SimpleTrainer._write_metrics": "writes losses of all processes, as Detectron2's trainers do",

@@ -12,5 +12,5 @@ from .retinanet_R_50_FPN_1x import (
 
 model.backbone._target_ = BiFPN
 model.backbone.num_repeats = 3
-model.backbone.norm = "GN"  # its separable convs need a norm; this one does not depend on the batch
+model.backbone.norm = "GN"  # separable convolutions need a norm; GN does not depend on the batch
 train.output_dir = "./output/retinanet_R_50_BiFPN_1x"

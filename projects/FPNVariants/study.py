@@ -8,8 +8,8 @@ study = dict(
     variants=dict(
         fpn=[],
         # rows (d), (e) and (f) of "Feature Pyramid Networks", tables 1 and 2
-        no_top_down=[f"{FROM}LesionedFPN", "model.backbone.top_down=False"],
-        no_lateral=[f"{FROM}LesionedFPN", "model.backbone.lateral=False"],
+        no_top_down=[f"{FROM}AblatedFPN", "model.backbone.top_down=False"],
+        no_lateral=[f"{FROM}AblatedFPN", "model.backbone.lateral=False"],
         one_level=["model.head_in_features=[p3]", "model.anchor_generator.num_octaves=5"],
         p6_from_p5=[
             "model.backbone.top_block.in_feature=p5",

@@ -16,6 +16,7 @@ def add_retina_plugin_config(cfg: CfgNode) -> None:
     node.CLS_LOSS_ARGS = CfgNode(new_allowed=True)
     cfg.MODEL.ANCHOR_GENERATOR.OCTAVE_BASE_SCALE = 4.0
     cfg.MODEL.ANCHOR_GENERATOR.SCALES_PER_OCTAVE = 3
+    cfg.MODEL.ANCHOR_GENERATOR.NUM_OCTAVES = 1
     cfg.MODEL.FPN.TOP_BLOCK_IN_FEATURE = "res5"  # "p5" takes P6 from P5
     cfg.MODEL.FPN.NUM_REPEATS = 3  # of BiFPN
     cfg.MODEL.TORCHVISION = CfgNode()

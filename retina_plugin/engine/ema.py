@@ -13,34 +13,34 @@ __all__ = ["WeightAverage"]
 
 
 class WeightAverage:
-    """Exponential moving average of a model's weights, by torch's AveragedModel. Buffers are those of the model."""
+    """Exponential moving average of a model's weights, as torch's AveragedModel; buffers are copied from the model."""
 
     def __init__(self, model: nn.Module, decay: float) -> None:
-        """Average with weight 1 - `decay` for each step's weights.
+        """Start an average in which the weights of each step enter with the factor 1 - `decay`.
 
         Raises:
-            ConfigError: for a decay outside 0..1.
+            ConfigError: if `decay` is not between 0 and 1.
         """
         if not 0 < decay < 1:
-            raise ConfigError(f"train.ema_decay must lie between 0 and 1, got {decay}")
+            raise ConfigError(f"train.ema_decay must be between 0 and 1, got {decay}")
         self._source = model
         self._average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay))
         self._average.requires_grad_(False)
 
     @property
     def model(self) -> nn.Module:
-        """The model with averaged weights, to evaluate and to save."""
+        """The model with averaged weights, for evaluation and checkpoints."""
         return self._average.module
 
     def update(self) -> None:
-        """Move the average after a step; the first step sets it."""
+        """Update the average after a step; the first step sets it."""
         self._average.update_parameters(self._source)
 
     def state_dict(self) -> dict[str, Any]:
-        """The averaged "model" and the number of "steps"."""
+        """State with the averaged "model" and the number of "steps"."""
         return {"model": self.model.state_dict(), "steps": int(self._average.n_averaged)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what a checkpoint kept."""
+        """Restore a state from a checkpoint."""
         self.model.load_state_dict(state["model"])
         self._average.n_averaged.fill_(state["steps"])

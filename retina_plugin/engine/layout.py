@@ -1,4 +1,4 @@
-"""How one batch is split over processes and accumulation steps."""
+"""Splitting of one batch over processes and micro-batches."""
 
 from __future__ import annotations
 
@@ -9,26 +9,29 @@ from detectron2.utils import comm
 
 from ..config import ConfigError
 
-__all__ = ["any_process", "micro_batches", "same_padding"]
+__all__ = ["any_process", "micro_batches", "share_padded_size"]
 
 
 def micro_batches(batch: list[dict[str, Any]], number: int) -> list[list[dict[str, Any]]]:
-    """Split a process' share into parts of one size.
+    """Split a process' share of a batch into `number` parts of equal size.
 
     Raises:
-        ConfigError: if that cannot be.
+        ConfigError: if its number of images is not a multiple of `number`.
     """
     if len(batch) % number:
         raise ConfigError(
             f"train.accumulation={number} does not divide the {len(batch)} images of a process: set "
-            "dataloader.train.total_batch_size to a multiple of processes and accumulation"
+            "dataloader.train.total_batch_size to a multiple of the number of processes times train.accumulation"
         )
     size = len(batch) // number
     return [batch[i : i + size] for i in range(0, len(batch), size)]
 
 
-def same_padding(batch: list[dict[str, Any]]) -> None:
-    """Give every input "padded_size", the (H, W) of the largest image of all processes."""
+def share_padded_size(batch: list[dict[str, Any]]) -> None:
+    """Set "padded_size" of every input to the (H, W) that contains the images of all processes.
+
+    `PluggableRetinaNet.preprocess_image` pads to it, so that all parts of a batch have the same background.
+    """
     sizes = torch.tensor([list(inputs["image"].shape[-2:]) for inputs in batch]).amax(0)
     if comm.get_world_size() > 1:
         sizes = _reduce(sizes)
@@ -37,7 +40,7 @@ def same_padding(batch: list[dict[str, Any]]) -> None:
 
 
 def any_process(flag: bool) -> bool:
-    """Whether `flag` is true anywhere; the same answer for all processes."""
+    """Whether `flag` is true in any process; all processes get the same answer."""
     if comm.get_world_size() == 1:
         return flag
     return bool(_reduce(torch.tensor([int(flag)])).item())

@@ -1,4 +1,4 @@
-"""Detectron2's trainer, whose updates do not depend on how a batch is split and are checked before they count."""
+"""Detectron2's trainer with updates that are checked, and that do not depend on how a batch is split."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from ..data.seeding import seed_generators
+from ..modeling.meta_arch import ForegroundAverage
 from .hooks.state import hook_states, load_hook_states
-from .layout import any_process, micro_batches, same_padding
+from .layout import any_process, micro_batches, share_padded_size
 from .reliability.guard import NonFiniteGuard
 
 __all__ = ["Trainer", "Update"]
@@ -26,22 +27,22 @@ Batch = list[dict[str, Any]]
 
 @dataclass(frozen=True)
 class Update:
-    """How the weights are updated.
-
-    `dtype` of mixed precision or None; `accumulation` micro-batches for an update; largest gradient norm or None.
-    """
+    """Settings of an update of the weights."""
 
     seed: int = 0
     dtype: torch.dtype | None = None
+    """Of mixed precision; None for full precision."""
     accumulation: int = 1
+    """Micro-batches per update."""
     clip_grad_norm: float | None = None
+    """Largest norm of all gradients together; None for no clipping."""
 
 
 class Trainer(SimpleTrainer):
-    """Opens upstream's fixed step: accumulation, clipping, mixed precision on any device, and a guard.
+    """Overrides upstream's training step to add accumulation, clipping, mixed precision on any device, and a guard.
 
-    Numbers that a model draws (dropout, stochastic depth) are a function of seed, iteration and process, so that no
-    generator has a state that a checkpoint would have to keep.
+    The random numbers of a model (dropout, stochastic depth) depend only on seed, iteration and process, so no state of
+    a generator has to be saved in checkpoints.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class Trainer(SimpleTrainer):
         update: Update,
         guard: NonFiniteGuard,
     ) -> None:
-        """`model` takes a batch and gives a dict of losses; it may be wrapped in DistributedDataParallel."""
+        """`model` maps a batch to a dict of losses; it may be wrapped in DistributedDataParallel."""
         super().__init__(model, data_loader, optimizer)
         self.update, self.guard = update, guard
         self.inner = model.module if isinstance(model, DistributedDataParallel) else model
@@ -61,16 +62,16 @@ class Trainer(SimpleTrainer):
         self.grad_scaler = torch.amp.GradScaler(self.device_type, enabled=scales)
 
     def run_step(self) -> None:
-        """One update of the weights.
+        """Update the weights once.
 
         Raises:
-            NonFiniteError: for a loss or gradient that is no number, unless the guard skips such updates.
+            NonFiniteError: if a loss or gradient is not finite, unless the guard skips such updates.
         """
         start = time.perf_counter()
         batch = next(self._data_loader_iter)
         data_time = time.perf_counter() - start
         seed_generators(self.update.seed, self.iter, comm.get_rank())
-        torch.manual_seed(torch.initial_seed())  # the generators of accelerators too
+        torch.manual_seed(torch.initial_seed())  # seeds the generators of accelerators too
         self.optimizer.zero_grad()
         loss_dict = self._backward(batch)
         self.after_backward()
@@ -84,20 +85,19 @@ class Trainer(SimpleTrainer):
         self.grad_scaler.update()
 
     def _backward(self, batch: Batch) -> dict[str, Tensor]:
-        """Gradients of the whole batch, and its losses."""
+        """Compute the gradients of the whole batch, and return its losses."""
         parts = micro_batches(batch, self.update.accumulation)
         if len(parts) * comm.get_world_size() > 1:
-            same_padding(batch)
-        foreground = getattr(self.inner, "foreground", None)
-        if foreground is None or len(parts) == 1:
+            share_padded_size(batch)
+        average = ForegroundAverage.of(self.inner)
+        if average is None or len(parts) == 1:
             return self._backward_parts(parts)
-        foreground.micro_batches = len(parts)
-        loss_dict = self._backward_parts(parts)
-        factor = foreground.finish(self.inner.loss_normalizer)
+        with average.accumulating(len(parts)) as rescaling:
+            loss_dict = self._backward_parts(parts)
         for parameter in self.inner.parameters():
             if parameter.grad is not None:
-                parameter.grad.mul_(factor)
-        return {name: loss * factor for name, loss in loss_dict.items()}
+                parameter.grad.mul_(rescaling.factor)
+        return {name: loss * rescaling.factor for name, loss in loss_dict.items()}
 
     def _backward_parts(self, parts: list[Batch]) -> dict[str, Tensor]:
         total: dict[str, Tensor] = {}
@@ -120,7 +120,7 @@ class Trainer(SimpleTrainer):
         return torch.autocast(self.device_type, self.update.dtype)
 
     def _clip(self) -> Tensor:
-        """Norm of all gradients together before clipping, with mixed precision's scale divided out."""
+        """Clip the gradients, and return the norm of all of them before that, without the scale of mixed precision."""
         self.grad_scaler.unscale_(self.optimizer)
         limit = self.update.clip_grad_norm
         return nn.utils.clip_grad_norm_(
@@ -129,16 +129,16 @@ class Trainer(SimpleTrainer):
 
     def _is_finite(self, loss_dict: dict[str, Tensor], grad_norm: Tensor) -> bool:
         checked = torch.stack([*loss_dict.values()]).double().sum()
-        # the scaler skips infinite gradients itself, and lowers its scale
+        # the scaler itself skips infinite gradients and lowers its scale
         if not self.grad_scaler.is_enabled():
             checked = checked + grad_norm
         return not any_process(not checked.isfinite().item())
 
     def after_train(self) -> None:
-        """Opens upstream's count: a run that is resumed after its last step ends where it would have ended."""
+        """Overrides upstream so that a run that is resumed after its last step keeps its number of iterations."""
         self.iter = min(self.iter, self.max_iter)
         super().after_train()
-        # ends its workers now; found as garbage, they take seconds each
+        # ends the loader's workers now; garbage collection would take seconds for each
         self._data_loader_iter_obj = None
 
     def state_dict(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The loss on the test data."""
+"""The training losses, computed on the test data."""
 
 from __future__ import annotations
 
@@ -16,20 +16,22 @@ from omegaconf import DictConfig
 from torch import nn
 
 from ..config import ConfigError
+from ..modeling.meta_arch import ForegroundAverage
 
 __all__ = ["build_annotated_loader", "validation_loss"]
 
 
 def build_annotated_loader(cfg: DictConfig) -> Iterable[list[dict[str, Any]]]:
-    """The test data of a config, augmented as for a test, but with their annotations.
+    """Build the test loader of a config such that its batches have annotations; augmentation stays that of the test.
 
     Raises:
-        ConfigError: if the mapper of the test data cannot give annotations.
+        ConfigError: if the mapper of the test data has no argument `is_train`.
     """
     test = copy.deepcopy(cfg.dataloader.test)
     if "is_train" not in test.mapper:
         raise ConfigError(
-            "train.val_loss sets is_train of dataloader.test.mapper, which has no such argument"
+            "train.val_loss sets dataloader.test.mapper.is_train, but this mapper has no such argument: use "
+            "Detectron2's DatasetMapper, or set train.val_loss=false"
         )
     test.mapper.is_train = True
     return instantiate(test)
@@ -37,29 +39,30 @@ def build_annotated_loader(cfg: DictConfig) -> Iterable[list[dict[str, Any]]]:
 
 @torch.no_grad()
 def validation_loss(model: nn.Module, loader: Iterable[list[dict[str, Any]]]) -> dict[str, float]:
-    """Every loss of a RetinaNet, summed over a data set and divided by its foreground anchors.
+    """Compute every loss of a detector, summed over a data set and divided by its number of foreground anchors.
 
     Args:
-        model: a PluggableRetinaNet; it computes as in a test, and is left as it was found.
-        loader: batches with annotations; of several processes, each gives its part.
+        model: a PluggableRetinaNet. Dropout and BatchNorm act as in a test; the model is left unchanged.
+        loader: batches with annotations; with several processes, the share of this process.
 
     Raises:
-        ConfigError: for another model.
+        ConfigError: for any other model.
     """
-    if not hasattr(model, "foreground"):
+    average = ForegroundAverage.of(model)
+    if average is None:
         raise ConfigError(f"train.val_loss needs a PluggableRetinaNet, got {type(model).__name__}")
     sums: Counter[str] = Counter()
-    with model.foreground.summing(), _losses_of_a_test(model), EventStorage():
+    with average.summing(), _losses_of_a_test(model), EventStorage():
         for batch in loader:
             sums.update({name: loss.item() for name, loss in model(batch).items()})
-        parts = comm.all_gather((sums, model.foreground.counted()))
+        parts = comm.all_gather((sums, average.counted()))
     total = sum((part for part, _ in parts), Counter())
     return {name: loss / max(sum(count for _, count in parts), 1) for name, loss in total.items()}
 
 
 @contextmanager
 def _losses_of_a_test(model: nn.Module) -> Iterator[None]:
-    """Only the detector itself is in training mode, which makes it give losses; dropout and BatchNorm are not."""
+    """Put only the detector itself into training mode, so that it returns losses; its parts stay in evaluation mode."""
     modes = {module: module.training for module in model.modules()}
     model.eval()
     model.training = True

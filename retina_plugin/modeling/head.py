@@ -1,26 +1,39 @@
-"""The head: two towers shared between levels. Its state-dict names are those of Detectron2's RetinaNetHead."""
+"""The head of RetinaNet: a classification and a box tower, shared between levels."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
+from detectron2.config import CfgNode, configurable
 from detectron2.layers import CycleBatchNormList, ShapeSpec, get_norm
+from detectron2.modeling import build_anchor_generator
 from torch import Tensor, nn
 
-from .losses import ClassificationLoss
+from .anchor_generator import num_cell_anchors
+from .losses import ClassificationLoss, build_cls_loss
+from .yacs import require_plugin_keys
 
 __all__ = ["PluggableRetinaNetHead", "head_input_shape"]
 
 
 class PluggableRetinaNetHead(nn.Module):
-    """Classification and box towers that may differ in depth, width and norm.
+    """Detectron2's RetinaNetHead, with towers that may differ in depth, width and norm.
 
-    The number of logits and the bias prior come from the classification loss. BN and SyncBN keep separate
-    statistics for every level, as in Detectron2.
+    The classification loss determines the number of logits and their initial bias. State-dict names are upstream's. BN
+    and SyncBN keep separate statistics for every level, as upstream.
     Source: "Focal Loss for Dense Object Detection", section 4.
+
+    Attributes:
+        num_anchors: A, anchors per location.
+        num_logits: C, logits per anchor.
+        box_dim: box deltas per anchor.
     """
 
+    box_dim = 4
+
+    @configurable
     def __init__(
         self,
         *,
@@ -37,15 +50,15 @@ class PluggableRetinaNetHead(nn.Module):
         """Build both towers.
 
         Args:
-            input_shape: of every level; the channels must agree.
+            input_shape: of every level; all must have the same number of channels.
             num_classes: K.
-            num_anchors: A, anchors per location.
-            cls_loss: says how many logits an anchor has, and their bias.
-            conv_dims: channels of the classification tower's convs, one entry each; empty for no tower.
-            bbox_conv_dims: the same of the box tower; None to do as the classification tower does.
-            norm: Detectron2's name of a norm for the classification tower, "" for none.
-            bbox_norm: the same of the box tower; None to do as the classification tower does.
-            prior_prob: score of an untrained detector for objects.
+            num_anchors: A.
+            cls_loss: gives the number of logits per anchor and their initial bias.
+            conv_dims: output channels of the convolutions of the classification tower; empty for no tower.
+            bbox_conv_dims: the same for the box tower; None to use `conv_dims`.
+            norm: of the classification tower, by its name in Detectron2; "" for none.
+            bbox_norm: of the box tower; None to use `norm`.
+            prior_prob: the score that an untrained detector gives to objects.
         """
         super().__init__()
         channels = input_shape[0].channels
@@ -55,10 +68,25 @@ class PluggableRetinaNetHead(nn.Module):
         self.cls_subnet = _tower(channels, conv_dims, norm, num_levels)
         self.bbox_subnet = _tower(channels, bbox_conv_dims, bbox_norm, num_levels)
         cls_channels, bbox_channels = [channels, *conv_dims][-1], [channels, *bbox_conv_dims][-1]
-        num_logits = num_anchors * cls_loss.num_logits(num_classes)
-        self.cls_score = nn.Conv2d(cls_channels, num_logits, 3, padding=1)
-        self.bbox_pred = nn.Conv2d(bbox_channels, num_anchors * 4, 3, padding=1)
+        self.num_anchors, self.num_logits = num_anchors, cls_loss.num_logits(num_classes)
+        self.cls_score = nn.Conv2d(cls_channels, num_anchors * self.num_logits, 3, padding=1)
+        self.bbox_pred = nn.Conv2d(bbox_channels, num_anchors * self.box_dim, 3, padding=1)
         self._initialize(cls_loss.prior_bias(num_classes, prior_prob).repeat(num_anchors))
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode, input_shape: list[ShapeSpec]) -> dict[str, Any]:
+        """Read the keys of `MODEL.RETINANET`, as Detectron2's head does."""
+        require_plugin_keys(cfg)
+        node = cfg.MODEL.RETINANET
+        return {
+            "input_shape": input_shape,
+            "num_classes": node.NUM_CLASSES,
+            "num_anchors": num_cell_anchors(build_anchor_generator(cfg, input_shape)),
+            "cls_loss": build_cls_loss(cfg),
+            "conv_dims": [input_shape[0].channels] * node.NUM_CONVS,
+            "norm": node.NORM,
+            "prior_prob": node.PRIOR_PROB,
+        }
 
     def _initialize(self, prior_bias: Tensor) -> None:
         for layer in self.modules():
@@ -69,7 +97,7 @@ class PluggableRetinaNetHead(nn.Module):
             self.cls_score.bias.copy_(prior_bias)
 
     def forward(self, features: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        """Logits and deltas of every level.
+        """Predict logits and box deltas of every level.
 
         Args:
             features: one (N, channels, Hi, Wi) per level, from high to low resolution.
@@ -101,5 +129,5 @@ def _norm(norm: str, channels: int, num_levels: int) -> nn.Module:
 
 
 def head_input_shape(out_channels: int, in_features: Sequence[str]) -> list[ShapeSpec]:
-    """Shapes that a pyramid gives to the head: `out_channels` on every level of `in_features`."""
+    """Input shapes of a head on a pyramid with `out_channels` on each of the levels `in_features`."""
     return [ShapeSpec(channels=out_channels) for _ in in_features]

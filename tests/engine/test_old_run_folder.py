@@ -51,7 +51,10 @@ def test_an_interrupted_old_run_ends_as_it_had_ended(old, config_file):
         torch.load(run / "model_final.pth", weights_only=True) for run in (OLD / "run", old / "run")
     )
     for state in (then, now):
-        state.pop("run")  # names of classes may have changed
+        state.pop("run")  # names of classes have changed
+        model = state["model"]
+        moved = "foreground.loss_normalizer"
+        model[moved] = model.pop("loss_normalizer", model.get(moved))
         hooks = state["trainer"]["hooks"]
         hooks["MetricsState"] = hooks.pop("MetricsMemory", hooks.get("MetricsState"))
     for run, state in (("then", then), ("now", now)):
@@ -110,7 +113,8 @@ def test_moved_names_lead_to_the_objects_of_today(old, monkeypatch):
     names = {"somewhere.Else": "retina_plugin.modeling.PluggableRetinaNet"}
     monkeypatch.setattr(moved, "MOVED_NAMES", names)
     text = (old / "run" / "config.yaml").read_text()
-    (old / "moved.yaml").write_text(text.replace(*reversed(next(iter(names.items())))))
+    today = "_target_: retina_plugin.modeling.PluggableRetinaNet\n"
+    (old / "moved.yaml").write_text(text.replace(today, "_target_: somewhere.Else\n"))
     cfg = load_config("moved.yaml")
     assert cfg.model._target_ == "retina_plugin.modeling.PluggableRetinaNet"
     state = RunIdentity(cfg, "data").state_dict()

@@ -1,4 +1,4 @@
-# RetinaNet with ResNet-50-FPN. Numbers that follow from others are derived; needs `losses` and `box_losses` beside it.
+# RetinaNet with ResNet-50-FPN. Dependent values are derived automatically.
 from detectron2.config import LazyCall as L
 from detectron2.modeling import FPN, ResNet
 from detectron2.modeling.backbone import BasicStem
@@ -14,6 +14,7 @@ from retina_plugin.modeling import (
     head_input_shape,
     num_cell_anchors,
 )
+from retina_plugin.modeling.losses import SigmoidFocalLoss, SmoothL1Loss
 
 model = L(PluggableRetinaNet)(
     backbone=L(FPN)(
@@ -53,11 +54,14 @@ model = L(PluggableRetinaNet)(
     ),
     num_classes=80,
     head_in_features=["p3", "p4", "p5", "p6", "p7"],
-    cls_loss="${losses.focal}",
-    box_loss="${box_losses.l1}",
+    # follow losses.focal and box_losses.l1 of ../losses.py where a config has them; other losses by '${losses.NAME}'
+    cls_loss=L(SigmoidFocalLoss)(
+        alpha="${oc.select:losses.focal.alpha,0.25}", gamma="${oc.select:losses.focal.gamma,2.0}"
+    ),
+    box_loss=L(SmoothL1Loss)(beta="${oc.select:box_losses.l1.beta,0.0}"),
     test_score_thresh=0.05,
     test_nms_thresh=0.5,
-    # of the MSRA weights of Detectron2's model zoo: BGR, with the standard deviation inside conv1
+    # of the MSRA weights of Detectron2's model zoo: BGR, with the standard deviation folded into conv1
     pixel_mean=[103.53, 116.28, 123.675],
     pixel_std=[1.0, 1.0, 1.0],
     input_format="BGR",

@@ -1,4 +1,4 @@
-# RetinaNet over a torchvision net, light enough for a CPU: MobileNetV2, or what model.backbone.bottom_up.name says.
+# RetinaNet on a torchvision network that is small enough for a CPU; model.backbone.bottom_up.name selects another one.
 from detectron2.config import LazyCall as L
 
 from retina_plugin.modeling import TorchvisionBackbone, torchvision_channels
@@ -18,7 +18,7 @@ model.backbone.top_block.in_channels = L(torchvision_channels)(
 )
 model.head.conv_dims = [96, 96]
 
-# torchvision's nets: RGB, in the units of ImageNet's standard deviation
+# torchvision's weights expect RGB, normalized by ImageNet's mean and standard deviation
 model.pixel_mean = [123.675, 116.28, 103.53]
 model.pixel_std = [58.395, 57.12, 57.375]
 model.input_format = "RGB"

@@ -1,4 +1,4 @@
-"""Where in a detector numbers stop being numbers."""
+"""Find the first value of a training step that is not finite."""
 
 from __future__ import annotations
 
@@ -11,23 +11,25 @@ import torch
 from detectron2.utils.events import EventStorage
 from torch import Tensor, nn
 
+from ...modeling.meta_arch import ForegroundAverage
+
 __all__ = ["diagnose", "magnitudes"]
 
 
 def diagnose(
     model: nn.Module, batch: list[dict[str, Any]], dtype: torch.dtype | None = None
 ) -> str:
-    """Name the first thing of a training step that is not finite: weight, input, level, loss term or gradient.
+    """Name the first image, weight, feature, prediction, loss or gradient of a training step that is not finite.
 
-    The step is done again, in mixed precision of `dtype` if given; buffers and generators are left as they were.
-    Gradients are not.
+    The step is repeated, in mixed precision of `dtype` if given. Buffers and random generators are restored afterwards;
+    gradients are not.
     """
     for inputs in batch:
         if not _finite(inputs["image"]):
             return f"image {inputs.get('file_name', '?')} is not finite"
     for name, parameter in model.named_parameters():
         if not _finite(parameter):
-            return f"{name} of the model is not finite"
+            return f"parameter {name} is not finite"
     with _step(model, batch, dtype) as (seen, loss_dict):
         return _first_not_finite(model, seen, loss_dict)
 
@@ -35,7 +37,11 @@ def diagnose(
 def magnitudes(
     model: nn.Module, batch: list[dict[str, Any]], dtype: torch.dtype | None = None
 ) -> list[tuple[str, float, int]]:
-    """Name, largest absolute value and number of values that are not finite, of every level and loss term."""
+    """Repeat a step, and list its features, predictions and losses.
+
+    Returns:
+        Name, largest absolute value, and number of values that are not finite, of each.
+    """
     with _step(model, batch, dtype) as (seen, loss_dict):
         return [
             (name, tensor.detach().abs().max().item(), int((~tensor.isfinite()).sum()))
@@ -47,12 +53,13 @@ def magnitudes(
 def _step(
     model: nn.Module, batch: list[dict[str, Any]], dtype: torch.dtype | None
 ) -> Iterator[tuple[dict[str, Tensor], dict[str, Tensor]]]:
-    """What a forward pass sees at every level, and its losses, as sums; no other process takes part."""
+    """Run a forward pass without other processes; yields features and predictions by name, and the summed losses."""
     buffers = copy.deepcopy(dict(model.named_buffers()))
     precision = torch.autocast(
         next(model.parameters()).device.type, dtype, enabled=dtype is not None
     )
-    alone = model.foreground.summing() if hasattr(model, "foreground") else nullcontext()
+    average = ForegroundAverage.of(model)
+    alone = nullcontext() if average is None else average.summing()
     try:
         with _watch(model) as seen, torch.random.fork_rng(devices=[]), EventStorage():
             model.zero_grad()
@@ -72,20 +79,20 @@ def _first_not_finite(
             return f"{name} is the first that is not finite"
     for name, loss in loss_dict.items():
         if not _finite(loss):
-            return f"all predictions are finite, but {name} is {float(loss):g}"
+            return f"all predictions are finite, but {name} is {loss.item():g}"
     sum(loss_dict.values()).backward()
     gradients = {n: t.grad for n, t in [*seen.items(), *model.named_parameters()]}
     bad = [n for n, grad in gradients.items() if grad is not None and not _finite(grad)]
     return (
-        f"losses are finite, but not the gradient of {bad[0]}"
+        f"all losses are finite, but the gradient of {bad[0]} is not"
         if bad
-        else "done again, it is finite"
+        else "repeated, the step is finite"
     )
 
 
 @contextmanager
 def _watch(model: nn.Module) -> Iterator[dict[str, Tensor]]:
-    """Features and predictions of every level, in the order they are made."""
+    """Collect features and predictions of every level in the order of their computation."""
     seen: dict[str, Tensor] = {}
     levels = list(getattr(model, "head_in_features", ()))
 

@@ -1,4 +1,4 @@
-"""What happens to an update that would leave weights that are no numbers."""
+"""Stop or skip updates whose loss or gradient is not finite."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ _MOST_IN_A_ROW = 10
 
 
 class NonFiniteError(FloatingPointError):
-    """A loss or gradient that is no number; the message says when, where, and in which images."""
+    """A loss or gradient is not finite; the message names iteration, place and images."""
 
 
 class NonFiniteGuard:
-    """Stops a training whose update is no number, with what is needed to see it again, or skips the update."""
+    """Handles updates that are not finite: saves the batch for a replay, then stops the run or skips the update."""
 
     def __init__(self, policy: str, folder: str | Path) -> None:
-        """`policy` is "stop" or "skip"; the batch is written into `folder`.
+        """`policy` is "stop" or "skip"; batches are saved in `folder`.
 
         Raises:
-            ConfigError: for another policy.
+            ConfigError: for any other policy.
         """
         if policy not in ("stop", "skip"):
             raise ConfigError(f"train.nonfinite must be stop or skip, got {policy!r}")
@@ -47,32 +47,33 @@ class NonFiniteGuard:
     def refuse(
         self, trainer: Trainer, batch: list[dict[str, Any]], loss_dict: dict[str, Tensor]
     ) -> None:
-        """Say what is wrong with an update, keep its batch, and stop or go on without it.
+        """Diagnose an update, save its batch, and stop or skip it.
 
         Raises:
-            NonFiniteError: unless updates are skipped, and for ten of them in a row.
+            NonFiniteError: if the policy is to stop, if skipping cannot help, and for the tenth skip in a row.
         """
         dump = self._folder / f"iteration_{trainer.iter:07d}_rank{comm.get_rank()}.pth"
         names = ", ".join(str(inputs.get("file_name", "?")) for inputs in batch)
         where = diagnose(trainer.inner, batch, trainer.update.dtype)
         values = ", ".join(f"{name} {float(loss):g}" for name, loss in loss_dict.items())
-        spoiled = not all(b.isfinite().all() for b in trainer.inner.buffers())
-        where += ", and running statistics are spoiled, which no skipping mends" if spoiled else ""
-        what = f"iteration {trainer.iter} has no finite update ({values}): {where}; images {names}"
+        unrecoverable = not all(b.isfinite().all() for b in trainer.inner.buffers())
+        if unrecoverable:
+            where += "; BatchNorm statistics are not finite; skipping cannot recover the run"
+        what = f"the update of iteration {trainer.iter} is not finite ({values}): {where}; images: {names}"
         _dump(dump, trainer, batch)
         self._in_a_row = self._in_a_row + 1 if trainer.iter == self._last_iter + 1 else 1
         self._last_iter = trainer.iter
-        if not self._skips or spoiled or self._in_a_row == _MOST_IN_A_ROW:
+        if not self._skips or unrecoverable or self._in_a_row == _MOST_IN_A_ROW:
             raise NonFiniteError(
-                f"{what}. The batch is in {dump}: tools/replay.py {dump} shows it again. A lower optimizer.lr or "
-                "train.clip_grad_norm may help; train.nonfinite=skip goes on without such batches"
+                f"{what}. The batch is saved: run tools/replay.py {dump} to repeat the step. A lower optimizer.lr or "
+                "train.clip_grad_norm may help; train.nonfinite=skip skips such updates"
             )
-        logger.warning("Skipped: %s. The batch is in %s", what, dump)
+        logger.warning("Skipped: %s. The batch is saved in %s", what, dump)
 
 
 @dataclass(frozen=True)
 class Dump:
-    """What a guard kept: the model's state before the update, the batch, and the type of mixed precision or None."""
+    """What a guard saves: the model's state before the update, the batch, and the dtype of mixed precision or None."""
 
     iteration: int
     model: dict[str, Tensor]
@@ -81,17 +82,17 @@ class Dump:
 
 
 def load_dump(path: str | Path) -> Dump:
-    """Read what a guard kept.
+    """Read a batch that a guard saved.
 
     Raises:
-        ConfigError: if `path` is no such file.
+        ConfigError: if `path` is not such a file.
     """
     try:
         content = torch.load(path, weights_only=True)
         batch = [_inputs(image) for image in content["batch"]]
         return Dump(content["iteration"], content["model"], batch, content["dtype"])
     except (OSError, RuntimeError, KeyError, TypeError, pickle.UnpicklingError) as e:
-        raise ConfigError(f"{path} is no batch that a training has kept: {e}") from e
+        raise ConfigError(f"{path} is not a batch saved by a training: {e}") from e
 
 
 def _dump(path: Path, trainer: Trainer, batch: list[dict[str, Any]]) -> None:
@@ -107,7 +108,7 @@ def _dump(path: Path, trainer: Trainer, batch: list[dict[str, Any]]) -> None:
 
 
 def _plain(inputs: dict[str, Any]) -> dict[str, Any]:
-    """An input without classes, so that a checkpoint's rules hold for it too."""
+    """Reduce an input to plain values and tensors, which torch.load reads with weights_only."""
     kept = {k: v for k, v in inputs.items() if isinstance(v, str | int | float | tuple | Tensor)}
     found = inputs.get("instances")
     if found is None:

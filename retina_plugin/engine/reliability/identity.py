@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ...config import ConfigError
 from ...config.load import train_defaults
-from ...config.moved import current_name
+from ...config.moved import current_key, current_name
 from ...config.walk import as_text, leaves
 
 __all__ = ["RunIdentity", "config_values"]
@@ -66,7 +66,8 @@ class RunIdentity:
 
     def changes(self, state: dict[str, Any]) -> list[str]:
         """What differs, a phrase each. A setting that the checkpoint does not know had today's default."""
-        before, now = _with_train_defaults(state["config"]), self._values
+        before = {current_key(key): value for key, value in state["config"].items()}
+        before, now = _with_train_defaults(before), self._values
         phrases = [
             f"{key} was {before.get(key, 'absent')}, now {now.get(key, 'absent')}"
             for key in {**before, **now}
@@ -80,7 +81,8 @@ class RunIdentity:
 def config_values(cfg: DictConfig) -> dict[str, str]:
     """Every resolved value of a training config as text, by its dotted key."""
     sections = {name: OmegaConf.to_container(cfg[name], resolve=True) for name in _SECTIONS}
-    return {key: as_text(value) for key, value in leaves(sections, into_lists=True)}
+    values = leaves(sections, into_lists=True)
+    return {current_key(key): as_text(value) for key, value in values}
 
 
 def _with_train_defaults(before: dict[str, str]) -> dict[str, str]:

@@ -1,8 +1,10 @@
-"""FPN with parts of it cut, to see what each does. Source: "Feature Pyramid Networks", tables 1 and 2, rows d and e."""
+"""FPN without its top-down path or its lateral connections, to measure the effect of each."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
+from typing import Any
 
 import torch.nn.functional as F
 from detectron2.modeling import Backbone
@@ -10,15 +12,19 @@ from torch import Tensor, nn
 
 from .pyramid import Pyramid
 
-__all__ = ["LesionedFPN"]
+__all__ = ["AblatedFPN"]
+
+logger = logging.getLogger(__name__)
 
 
-class LesionedFPN(Pyramid):
-    """Detectron2's FPN, from which the top-down path or the lateral connections can be cut; with both it is that FPN.
+class AblatedFPN(Pyramid):
+    """Detectron2's FPN with its top-down path or its lateral connections removed; with both it equals FPN.
 
-    Without the top-down path every level is made of the bottom-up feature of its own resolution (row d). Without
-    lateral connections only the coarsest feature enters, and finer levels are upsampled from it (row e). All convs
-    keep their place and name, so that FPN's weights load and variants begin alike; those that are cut do not train.
+    Without the top-down path every level comes from the bottom-up feature of its own resolution (row d). Without
+    lateral connections only the coarsest feature is used, and finer levels are upsampled from it (row e). All
+    convolutions stay in place under their names, so that FPN's weights load and variants share their initial weights.
+    Those that are not used are frozen.
+    Source: "Feature Pyramid Networks for Object Detection", tables 1 and 2, rows d and e.
     """
 
     def __init__(
@@ -29,26 +35,29 @@ class LesionedFPN(Pyramid):
         norm: str = "",
         top_block: nn.Module | None = None,
         fuse_type: str = "sum",
+        square_pad: int = 0,
         top_down: bool = True,
         lateral: bool = True,
     ) -> None:
-        """As Detectron2's FPN.
+        """Build a pyramid with the arguments of Detectron2's FPN; `top_down` and `lateral` say which paths it keeps.
 
         Raises:
-            ValueError: if both `top_down` and `lateral` are cut.
+            ValueError: if neither path is kept.
         """
         if not (top_down or lateral):
             raise ValueError(
-                "model.backbone.top_down and model.backbone.lateral are both False, which leaves nothing for the fine "
-                "levels: set one of them to True"
+                "model.backbone.top_down and model.backbone.lateral are both False, so the fine levels would have no "
+                "input: set one of them to True"
             )
-        super().__init__(bottom_up, list(in_features), out_channels, norm, top_block, fuse_type)
+        super().__init__(
+            bottom_up, in_features, out_channels, norm, top_block, fuse_type, square_pad
+        )
         self._has_top_down, self._has_lateral = top_down, lateral
         for conv in [] if lateral else self.lateral_convs[1:]:
             conv.requires_grad_(False)
 
     def laterals(self, bottom_up: dict[str, Tensor]) -> list[Tensor]:
-        """As in `Pyramid`; without lateral connections the coarsest feature in the sizes of all."""
+        """As in `Pyramid`, or the coarsest feature resized to every level if there are no lateral connections."""
         if self._has_lateral:
             return super().laterals(bottom_up)
         coarsest = self.lateral_convs[0](bottom_up[self.in_features[-1]])
@@ -56,7 +65,15 @@ class LesionedFPN(Pyramid):
         return [F.interpolate(coarsest, size=size, mode="nearest") for size in sizes]
 
     def fuse(self, laterals: list[Tensor]) -> list[Tensor]:
-        """Output convs over what is left of the fusion."""
+        """Apply the output convolutions, after the top-down path if it is kept."""
         is_whole = self._has_top_down and self._has_lateral
         merged = self.top_down(laterals) if is_whole else laterals
         return [conv(x) for conv, x in zip(reversed(self.output_convs), merged, strict=True)]
+
+
+def __getattr__(name: str) -> Any:
+    """The old name of `AblatedFPN`."""
+    if name != "LesionedFPN":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    logger.warning("LesionedFPN is now called AblatedFPN; the old name still works")
+    return AblatedFPN

@@ -1,4 +1,4 @@
-"""BiFPN: repeated two-way fusion with learnt weights."""
+"""BiFPN: repeated top-down and bottom-up fusion with learned weights."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["BiFPN"]
 
 
 class BiFPN(Pyramid):
-    """Pyramid of `num_repeats` BiFPN layers over all levels, those of `top_block` too.
+    """Pyramid of `num_repeats` BiFPN layers over all levels, including those of `top_block`.
 
     Source: "EfficientDet: Scalable and Efficient Object Detection", section 3.
     """
@@ -28,26 +28,33 @@ class BiFPN(Pyramid):
         out_channels: int,
         norm: str = "",
         top_block: nn.Module | None = None,
+        fuse_type: str = "avg",
+        square_pad: int = 0,
         num_repeats: int = 3,
     ) -> None:
-        """As Detectron2's FPN, without its output convs: BiFPN has its own.
+        """Build a pyramid with the arguments of Detectron2's FPN, but without its output convolutions.
+
+        `fuse_type` is "avg" for weights that are normalized ("fast normalized fusion", section 3.3) or "sum" for
+        weights that are not ("unbounded fusion").
 
         Raises:
-            ValueError: if `num_repeats` is below 1.
+            ValueError: if `num_repeats` is below 1, or for another `fuse_type`.
         """
         if num_repeats < 1:
             raise ValueError(f"model.backbone.num_repeats must be 1 or more, got {num_repeats}")
-        super().__init__(bottom_up, list(in_features), out_channels, norm, top_block)
-        for name in [name for name in self._modules if name.startswith("fpn_output")]:
+        super().__init__(
+            bottom_up, in_features, out_channels, norm, top_block, fuse_type, square_pad
+        )
+        for name in [x for x, _ in self.named_children() if x.startswith("fpn_output")]:
             delattr(self, name)
         self.output_convs = []
-        num_levels = len(self._out_features)
+        num_levels, normalize = len(self._out_features), fuse_type == "avg"
         self.layers = nn.Sequential(
-            *(BiFPNLayer(num_levels, out_channels, norm) for _ in range(num_repeats))
+            *(BiFPNLayer(num_levels, out_channels, norm, normalize) for _ in range(num_repeats))
         )
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        """Levels "p<stage>" of images (N, 3, H, W)."""
+        """Compute the levels "p<stage>" of images (N, 3, H, W)."""
         bottom_up = self.bottom_up(x)
         levels = self.laterals(bottom_up)
         levels += self.extra_levels(bottom_up, levels)
@@ -55,18 +62,22 @@ class BiFPN(Pyramid):
 
 
 class BiFPNLayer(nn.Module):
-    """One top-down and one bottom-up pass; every fusion is followed by a separable conv."""
+    """One top-down and one bottom-up pass; every fusion is followed by a separable convolution."""
 
-    def __init__(self, num_levels: int, channels: int, norm: str = "") -> None:
+    def __init__(
+        self, num_levels: int, channels: int, norm: str = "", normalize: bool = True
+    ) -> None:
         super().__init__()
         steps = num_levels - 1
-        self.top_down = nn.ModuleList(WeightedFusion(2, channels, norm) for _ in range(steps))
-        # The coarsest level has no top-down node of its own, so it fuses two features and not three.
+        self.top_down = nn.ModuleList(
+            WeightedFusion(2, channels, norm, normalize) for _ in range(steps)
+        )
+        # The coarsest level has no top-down node, so it fuses two features instead of three.
         inputs = [3] * (steps - 1) + [2] * (steps > 0)
-        self.bottom_up = nn.ModuleList(WeightedFusion(n, channels, norm) for n in inputs)
+        self.bottom_up = nn.ModuleList(WeightedFusion(n, channels, norm, normalize) for n in inputs)
 
     def forward(self, levels: list[Tensor]) -> list[Tensor]:
-        """Features (N, channels, Hi, Wi) of every level, high to low resolution, to the same shapes."""
+        """Fuse features (N, channels, Hi, Wi), from high to low resolution, into features of the same shapes."""
         middle = [levels[-1]]
         for fusion, level in zip(self.top_down, reversed(levels[:-1]), strict=True):
             middle.insert(0, fusion([level, F.interpolate(middle[0], size=level.shape[-2:])]))
@@ -79,19 +90,27 @@ class BiFPNLayer(nn.Module):
 
 
 class WeightedFusion(nn.Module):
-    """Fast normalised fusion, sum(w_i x_i) / (eps + sum(w_i)) with w_i >= 0, then swish and a separable conv.
+    """Weighted sum of features, then swish and a separable convolution.
 
-    Source: "EfficientDet", section 3.3.
+    The weights w_i >= 0 are learned; normalized, they are w_i / (eps + sum(w)). Source: "EfficientDet", section 3.3.
     """
 
-    def __init__(self, num_inputs: int, channels: int, norm: str = "", eps: float = 1e-4) -> None:
+    def __init__(
+        self,
+        num_inputs: int,
+        channels: int,
+        norm: str = "",
+        normalize: bool = True,
+        eps: float = 1e-4,
+    ) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.ones(num_inputs))
         self.conv = DepthwiseSeparableConv2d(channels, channels, norm2=norm)
-        self.eps = eps
+        self.normalize, self.eps = normalize, eps
 
     def forward(self, features: list[Tensor]) -> Tensor:
-        """One (N, channels, H, W) from several of that shape."""
+        """Fuse features of shape (N, channels, H, W) into one of that shape."""
         weight = self.weight.relu()
-        weight = weight / (weight.sum() + self.eps)
+        if self.normalize:
+            weight = weight / (weight.sum() + self.eps)
         return self.conv(F.silu(sum(w * x for w, x in zip(weight, features, strict=True))))

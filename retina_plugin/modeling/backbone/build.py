@@ -1,4 +1,4 @@
-"""Backbones for yacs configs: every pyramid over a ResNet or a torchvision net, by `MODEL.BACKBONE.NAME`."""
+"""Backbones for yacs configs, named by `MODEL.BACKBONE.NAME`: every pyramid on a ResNet or a torchvision net."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from detectron2.modeling import BACKBONE_REGISTRY, FPN, Backbone
 from detectron2.modeling.backbone import build_resnet_backbone
 from detectron2.modeling.backbone.fpn import LastLevelP6P7
 
+from ..yacs import require_plugin_keys
 from .bifpn import BiFPN
 from .pafpn import PAFPN
 from .torchvision_backbone import TorchvisionBackbone
@@ -45,6 +46,7 @@ def _pyramid_arguments(cfg: CfgNode, bottom_up: Backbone) -> dict[str, Any]:
 
 def _register(name: str, bottom_up: Callable[..., Backbone], pyramid: type[FPN]) -> None:
     def build(cfg: CfgNode, input_shape: ShapeSpec) -> Backbone:
+        require_plugin_keys(cfg)
         arguments = _pyramid_arguments(cfg, bottom_up(cfg, input_shape))
         if pyramid is BiFPN:
             arguments["num_repeats"] = cfg.MODEL.FPN.NUM_REPEATS
@@ -61,7 +63,7 @@ for _net, _bottom_up in {
     "torchvision": _build_torchvision,
 }.items():
     for _pyramid in (FPN, PAFPN, BiFPN):
-        if (_net, _pyramid) != ("resnet", FPN):  # Detectron2 has that one
+        if (_net, _pyramid) != ("resnet", FPN):  # exists in Detectron2
             _register(
                 f"build_retinanet_{_net}_{_pyramid.__name__.lower()}_backbone", _bottom_up, _pyramid
             )

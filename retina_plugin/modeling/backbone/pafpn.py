@@ -1,4 +1,4 @@
-"""Path aggregation: a second, bottom-up path after FPN's top-down path."""
+"""PAFPN: a bottom-up path after FPN's top-down path."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["PAFPN"]
 
 
 class PAFPN(Pyramid):
-    """FPN with PANet's bottom-up path, which brings fine localisation to coarse levels in a few convs.
+    """FPN with PANet's bottom-up path, which carries fine localization to coarse levels in a few convolutions.
 
     Source: "Path Aggregation Network for Instance Segmentation", section 3.1: N_2 = P_2 and
     N_{i+1} = relu(conv(relu(conv_stride2(N_i)) + P_{i+1})).
@@ -30,15 +30,18 @@ class PAFPN(Pyramid):
         norm: str = "",
         top_block: nn.Module | None = None,
         fuse_type: str = "sum",
+        square_pad: int = 0,
     ) -> None:
-        """As Detectron2's FPN; the convs of the added path follow `norm` too."""
-        super().__init__(bottom_up, list(in_features), out_channels, norm, top_block, fuse_type)
+        """Build a pyramid with the arguments of Detectron2's FPN; `norm` applies to the added convolutions too."""
+        super().__init__(
+            bottom_up, in_features, out_channels, norm, top_block, fuse_type, square_pad
+        )
         steps = len(self.in_features) - 1
         self.downsample = nn.ModuleList(_conv(out_channels, norm, 2) for _ in range(steps))
         self.aggregate = nn.ModuleList(_conv(out_channels, norm, 1) for _ in range(steps))
 
     def fuse(self, laterals: list[Tensor]) -> list[Tensor]:
-        """The bottom-up path over the levels of FPN."""
+        """Compute FPN's levels, then the bottom-up path over them."""
         merged = self.top_down(laterals)
         convs = reversed(self.output_convs)
         levels = [conv(feature) for conv, feature in zip(convs, merged, strict=True)]

@@ -1,61 +1,96 @@
-"""What summed losses are divided by, however a batch is split over processes and accumulation steps."""
+"""The loss normalizer of a whole batch, however the batch is split over processes and micro-batches."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 from detectron2.utils import comm
 from detectron2.utils.events import get_event_storage
-from torch import Tensor
+from torch import Tensor, nn
 
-__all__ = ["ForegroundAverage"]
+__all__ = ["ForegroundAverage", "Rescaling"]
 
 _MOMENTUM = 0.9
 
 
-class ForegroundAverage:
-    """Moving average of foreground anchors in a whole batch, kept in a buffer of the model.
+@dataclass
+class Rescaling:
+    """Factor by which the gradients and losses of a batch must still be multiplied."""
 
-    Detectron2 averages the anchors of each process for itself, so that an update depends on how a batch is split. Here
-    the anchors of all processes and micro-batches count together; with one of each it is Detectron2's value.
+    factor: float = 1.0
+
+
+class ForegroundAverage(nn.Module):
+    """Moving average of the number of foreground anchors in a batch, by which summed losses are divided.
+
+    Detectron2 keeps one average per process, so an update depends on how a batch is split. This one counts the anchors
+    of all processes and micro-batches together. With one process and one micro-batch it equals Detectron2's.
     """
 
-    def __init__(self) -> None:
-        self.micro_batches = 1  # forward passes of each process for one update of the weights
+    def __init__(self, initial_value: float = 100.0) -> None:
+        """`initial_value` is the average before the first batch, in anchors."""
+        super().__init__()
+        # float64 holds exactly the values of Detectron2's Python float, which no checkpoint saves
+        self.register_buffer("loss_normalizer", torch.tensor(initial_value, dtype=torch.float64))
+        self._micro_batches = 1
         self._counts: list[Tensor] = []
         self._summing = False
 
-    def divisor(self, buffer: Tensor, pos_mask: Tensor) -> Tensor:
-        """What to divide this forward pass' summed losses by.
+    @staticmethod
+    def of(model: nn.Module) -> ForegroundAverage | None:
+        """The average of a detector, or None for a model without one."""
+        average = getattr(model, "foreground", None)
+        return average if isinstance(average, ForegroundAverage) else None
 
-        Gradients are then to be averaged over processes and micro-batches, as DistributedDataParallel and trainers do.
+    def forward(self, pos_mask: Tensor) -> Tensor:
+        """The scalar by which to divide the summed losses of this forward pass.
+
+        With gradients enabled, this exchanges counts between all processes, so all must call it equally often, and
+        moves the average once a batch is complete. Gradients must then be averaged over processes and micro-batches,
+        as DistributedDataParallel and `Trainer` do. Without gradients nothing is exchanged and the average stays: the
+        result is what it would become if every process had as many foreground anchors as this one.
 
         Args:
-            buffer: the average, a scalar; it moves when the batch is complete.
             pos_mask: (N, R), which anchors are foreground.
         """
         count = torch.stack([pos_mask.sum(), pos_mask.new_tensor(len(pos_mask), dtype=torch.long)])
+        world_size = comm.get_world_size()
         if self._summing:
             self._counts.append(count)
-            return torch.ones_like(buffer)
-        self._counts.append(_over_processes(count))
-        if self.micro_batches == 1:
-            self._move(buffer)
-        return buffer / (comm.get_world_size() * self.micro_batches)
+            return torch.ones_like(self.loss_normalizer)
+        if not torch.is_grad_enabled():
+            return self._moved(self.loss_normalizer.clone(), count[0] * world_size) / world_size
+        if world_size > 1:
+            torch.distributed.all_reduce(count)
+        self._counts.append(count)
+        if self._micro_batches == 1:
+            self._complete_batch()
+        return self.loss_normalizer / (world_size * self._micro_batches)
 
-    def finish(self, buffer: Tensor) -> float:
-        """End a batch of several micro-batches: the factor that its gradients are still to be multiplied by."""
-        if self.micro_batches == 1:
-            return 1.0
-        before = buffer.item()
-        self._move(buffer)
-        return before / buffer.item()
+    @contextmanager
+    def accumulating(self, micro_batches: int) -> Iterator[Rescaling]:
+        """Count the next `micro_batches` forward passes as one batch; the factor is set when the context ends.
+
+        The average of the complete batch is known only after its last forward pass, hence the factor.
+        """
+        rescaling = Rescaling()
+        self._micro_batches = micro_batches
+        try:
+            yield rescaling
+            if micro_batches > 1:
+                before = self.loss_normalizer.item()
+                self._complete_batch()
+                rescaling.factor = before / self.loss_normalizer.item()
+        finally:
+            self._micro_batches = 1
+            self._counts.clear()
 
     @contextmanager
     def summing(self) -> Iterator[None]:
-        """Losses are plain sums inside, and the average stays as it is."""
+        """Within the context losses are plain sums, nothing is exchanged, and the average stays as it is."""
         self._summing = True
         try:
             yield
@@ -67,14 +102,13 @@ class ForegroundAverage:
         """Foreground anchors of this process since `summing` began."""
         return int(sum(count[0] for count in self._counts))
 
-    def _move(self, buffer: Tensor) -> None:
-        num_pos_anchors, num_images = torch.stack(self._counts).sum(0).tolist()
+    def _complete_batch(self) -> None:
+        total = torch.stack(self._counts).sum(0)
+        num_pos_anchors, num_images = total.tolist()
         self._counts.clear()
         get_event_storage().put_scalar("num_pos_anchors", num_pos_anchors / num_images)
-        buffer.mul_(_MOMENTUM).add_(max(num_pos_anchors, 1) * (1 - _MOMENTUM))
+        self._moved(self.loss_normalizer, total[0])
 
-
-def _over_processes(values: Tensor) -> Tensor:
-    if comm.get_world_size() > 1:
-        torch.distributed.all_reduce(values)
-    return values
+    @staticmethod
+    def _moved(average: Tensor, num_pos_anchors: Tensor) -> Tensor:
+        return average.mul_(_MOMENTUM).add_(num_pos_anchors.clamp(min=1).double() * (1 - _MOMENTUM))

@@ -1,34 +1,41 @@
-"""Detectron2's RetinaNet with its closed parts opened. N images, R anchors of all levels, K classes, C logits."""
+"""RetinaNet with interchangeable losses and label assignment: its parts and its inference."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from detectron2.config import CfgNode, configurable
 from detectron2.modeling import META_ARCH_REGISTRY, Backbone
 from detectron2.modeling.box_regression import Box2BoxTransform
 from detectron2.modeling.matcher import Matcher
-from detectron2.modeling.meta_arch import RetinaNet
-from detectron2.structures import Boxes, ImageList, Instances
+from detectron2.structures import ImageList, Instances
 from torch import Tensor, nn
 
-from ..anchor_generator import num_cell_anchors
+from ..assigners import LabelAssigner, choose_assigner
 from ..head import PluggableRetinaNetHead
-from ..losses import BoxLoss, ClassificationLoss, SmoothL1Loss, build_box_loss, build_cls_loss
+from ..losses import BoxLoss, ClassificationLoss, build_box_loss, build_cls_loss
+from ..yacs import require_plugin_keys
 from .loss_normalizer import ForegroundAverage
-from .wiring import check_gt_classes, check_wiring
+from .padding import pad_images
+from .training import RetinaNetTraining
+from .upstream_arguments import (
+    UPSTREAM_LOSS_ARGUMENTS,
+    check_vis_period,
+    choose_box_loss,
+    choose_cls_loss,
+)
+from .wiring import BOX_DIM, check_wiring
 
 __all__ = ["PluggableRetinaNet"]
 
 
 @META_ARCH_REGISTRY.register()
-class PluggableRetinaNet(RetinaNet):
-    """RetinaNet whose classification and box losses are parts of the config.
+class PluggableRetinaNet(RetinaNetTraining):
+    """Detectron2's RetinaNet with classification loss, box loss and label assigner as parts of the config.
 
     It loads the weights of Detectron2's RetinaNet. With sigmoid focal loss and smooth L1 its detections are then the
-    same bit for bit, and its losses and gradients to rounding.
+    same bit for bit, and its losses and gradients up to rounding.
     Source: "Focal Loss for Dense Object Detection".
     """
 
@@ -40,27 +47,39 @@ class PluggableRetinaNet(RetinaNet):
         head: nn.Module,
         anchor_generator: nn.Module,
         num_classes: int,
-        cls_loss: ClassificationLoss,
+        cls_loss: ClassificationLoss | None = None,
         box_loss: BoxLoss | None = None,
         cls_loss_weight: float = 1.0,
         head_in_features: Sequence[str],
         box2box_transform: Box2BoxTransform,
-        anchor_matcher: Matcher,
+        anchor_matcher: Matcher | None = None,
+        label_assigner: LabelAssigner | None = None,
         pixel_mean: Sequence[float],
         pixel_std: Sequence[float],
+        focal_loss_alpha: float | None = None,
+        focal_loss_gamma: float | None = None,
+        smooth_l1_beta: float | None = None,
+        box_reg_loss_type: str | None = None,
+        vis_period: int = 0,
         input_format: str = "BGR",
         test_score_thresh: float = 0.05,
         test_topk_candidates: int = 1000,
         test_nms_thresh: float = 0.5,
         max_detections_per_image: int = 100,
     ) -> None:
-        """Wire the parts; `box_loss` defaults to L1, and the classification loss is taken times `cls_loss_weight`.
+        """Assemble the parts. Arguments that are not named here are those of Detectron2's RetinaNet.
 
-        Everything else is as in Detectron2's RetinaNet.
+        Args:
+            cls_loss: None for the focal loss of Detectron2's `focal_loss_alpha` and `focal_loss_gamma`.
+            box_loss: None for the loss of Detectron2's `smooth_l1_beta` and `box_reg_loss_type`, which is L1.
+            cls_loss_weight: factor of the classification loss.
+            anchor_matcher: Detectron2's matcher by IoU; None if `label_assigner` is given.
+            label_assigner: any other way to label anchors.
 
         Raises:
             ValueError: if parts do not fit together, with both values and the key to edit.
         """
+        check_vis_period(vis_period)
         super().__init__(
             backbone=backbone,
             head=head,
@@ -77,109 +96,61 @@ class PluggableRetinaNet(RetinaNet):
             pixel_std=list(pixel_std),
             input_format=input_format,
         )
-        self.cls_loss, self.cls_loss_weight = cls_loss, cls_loss_weight
-        self.box_loss = SmoothL1Loss() if box_loss is None else box_loss
-        # Upstream keeps this as a Python float that no checkpoint saves. float64 holds the same values.
-        self.register_buffer("loss_normalizer", torch.tensor(100.0, dtype=torch.float64))
+        for name in UPSTREAM_LOSS_ARGUMENTS:
+            delattr(self, name)  # upstream's defaults, which are not what this detector uses
+        self.cls_loss = choose_cls_loss(cls_loss, focal_loss_alpha, focal_loss_gamma)
+        self.cls_loss_weight = cls_loss_weight
+        self.box_loss = choose_box_loss(box_loss, smooth_l1_beta, box_reg_loss_type)
+        self.label_assigner = choose_assigner(anchor_matcher, label_assigner)
         self.foreground = ForegroundAverage()
+        self._register_load_state_dict_pre_hook(_rename_loss_normalizer)
         check_wiring(self)
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
-        """Parts from a yacs config with the keys of `add_retina_plugin_config`."""
+        """Build the parts from a yacs config with the keys of `add_retina_plugin_config`."""
+        require_plugin_keys(cfg)
         upstream = super().from_config(cfg)
-        parts = {k: v for k, v in upstream.items() if k not in _CLOSED_UPSTREAM}
-        node, cls_loss = cfg.MODEL.RETINANET, build_cls_loss(cfg)
+        parts = {k: v for k, v in upstream.items() if k not in UPSTREAM_LOSS_ARGUMENTS}
         shapes = upstream["backbone"].output_shape()
-        input_shape = [shapes[name] for name in node.IN_FEATURES]
-        head = PluggableRetinaNetHead(
-            input_shape=input_shape,
-            num_classes=node.NUM_CLASSES,
-            num_anchors=num_cell_anchors(upstream["anchor_generator"]),
-            cls_loss=cls_loss,
-            conv_dims=[input_shape[0].channels] * node.NUM_CONVS,
-            norm=node.NORM,
-            prior_prob=node.PRIOR_PROB,
-        )
-        return parts | {"head": head, "cls_loss": cls_loss, "box_loss": build_box_loss(cfg)}
+        input_shape = [shapes[name] for name in cfg.MODEL.RETINANET.IN_FEATURES]
+        return parts | {
+            "head": PluggableRetinaNetHead(cfg, input_shape),
+            "cls_loss": build_cls_loss(cfg),
+            "box_loss": build_box_loss(cfg),
+        }
+
+    @property
+    def loss_normalizer(self) -> Tensor:
+        """The average number of foreground anchors, a scalar; kept in the state dict by `foreground`."""
+        return self.foreground.loss_normalizer
 
     def preprocess_image(self, batched_inputs: list[dict[str, Any]]) -> ImageList:
-        """Normalized images, padded alike. Opens upstream's padding to the largest image of this forward pass.
+        """Normalize, pad and batch the images.
 
-        Padding is background that counts in the loss: the parts of one batch have to be padded to one size, which
-        inputs may give as "padded_size" (H, W).
+        Overrides upstream so that parts of one batch are padded to one size, since padding is background that counts
+        in the loss. Inputs may hold that size as "padded_size" (H, W).
         """
-        images = super().preprocess_image(batched_inputs)
         padded_size = batched_inputs[0].get("padded_size")
-        return images if padded_size is None else self._pad(images, padded_size)
-
-    def _pad(self, images: ImageList, padded_size: tuple[int, int]) -> ImageList:
-        divisor = max(self.backbone.size_divisibility, 1)
-        height, width = (-(-size // divisor) * divisor for size in padded_size)
-        now = images.tensor.shape
-        margin = (0, max(width - now[-1], 0), 0, max(height - now[-2], 0))
-        return ImageList(nn.functional.pad(images.tensor, margin), images.image_sizes)
+        if padded_size is None or self.backbone.padding_constraints.get("square_size", 0) > 0:
+            return super().preprocess_image(batched_inputs)
+        images = [self._move_to_current_device(x["image"]) for x in batched_inputs]
+        images = [(x - self.pixel_mean) / self.pixel_std for x in images]
+        return pad_images(images, padded_size, self.backbone)
 
     def _transpose_dense_predictions(
-        self, predictions: list[list[Tensor]], dims_per_anchor: list[int]
+        self, predictions: list[list[Tensor]], dims_per_anchor: list[int] | None = None
     ) -> list[list[Tensor]]:
-        """Opens upstream's fixed K logits per anchor."""
-        num_logits = self.cls_loss.num_logits(self.num_classes)
-        return super()._transpose_dense_predictions(predictions, [num_logits, 4])
-
-    @torch.no_grad()
-    def label_anchors(
-        self, anchors: list[Boxes], gt_instances: list[Instances]
-    ) -> tuple[list[Tensor], list[Tensor]]:
-        """Labels (R,) and matched boxes (R, 4) of every image; -1 is ignored, K is background.
-
-        Opens upstream's silence: a class outside 0..K-1 would train as background, and a box without area would be
-        matched with every anchor that it does not touch, so boxes without area are left out.
-
-        Raises:
-            ValueError: for a class outside 0..K-1.
-        """
-        check_gt_classes(gt_instances, self.num_classes)
-        gt_instances = [x[x.gt_boxes.nonempty()] for x in gt_instances]
-        return super().label_anchors(anchors, gt_instances)
-
-    def losses(
-        self,
-        anchors: list[Boxes],
-        pred_logits: list[Tensor],
-        gt_labels: list[Tensor],
-        pred_anchor_deltas: list[Tensor],
-        gt_boxes: list[Tensor],
-    ) -> dict[str, Tensor]:
-        """`loss_cls` and `loss_box_reg`, scalars. Opens upstream's fixed losses.
-
-        Args:
-            anchors: of every level.
-            pred_logits: (N, Ri, C) per level.
-            gt_labels: (R,) per image.
-            pred_anchor_deltas: (N, Ri, 4) per level.
-            gt_boxes: (R, 4) per image.
-        """
-        labels, boxes = torch.stack(gt_labels), torch.stack(gt_boxes)
-        pos_mask = (labels >= 0) & (labels != self.num_classes)
-        anchor_boxes = Boxes.cat(anchors).tensor
-        context = {"anchors": anchor_boxes} if self.cls_loss.wants_anchors else {}
-        logits = torch.cat(pred_logits, dim=1).flatten(0, 1)
-        loss_cls = self.cls_loss_weight * self.cls_loss(logits, labels.flatten(), **context)
-        loss_box_reg = self.box_loss(
-            torch.cat(pred_anchor_deltas, dim=1)[pos_mask],
-            anchor_boxes.expand_as(boxes)[pos_mask],
-            boxes[pos_mask],
-            self.box2box_transform,
+        """Overrides upstream so that an anchor has the C logits of the classification loss, whatever is asked for."""
+        return super()._transpose_dense_predictions(
+            predictions, [self.cls_loss.num_logits(self.num_classes), BOX_DIM]
         )
-        divisor = self.foreground.divisor(self.loss_normalizer, pos_mask).to(loss_cls.dtype)
-        return {"loss_cls": loss_cls / divisor, "loss_box_reg": loss_box_reg / divisor}
 
     def forward_inference(
         self, images: ImageList, features: list[Tensor], predictions: list[list[Tensor]]
     ) -> list[Instances]:
-        """Detections of every image. Opens upstream's fixed sigmoid."""
-        pred_logits, pred_anchor_deltas = self._transpose_dense_predictions(predictions, [])
+        """Detect objects in every image. Overrides upstream so that the loss turns logits into scores."""
+        pred_logits, pred_anchor_deltas = self._transpose_dense_predictions(predictions)
         anchors = self.anchor_generator(features)
         return [
             self.inference_single_image(
@@ -191,12 +162,19 @@ class PluggableRetinaNet(RetinaNet):
             for i, image_size in enumerate(images.image_sizes)
         ]
 
+    def __prepare_scriptable__(self) -> nn.Module:
+        """Called by torch.jit.script.
 
-_CLOSED_UPSTREAM = {
-    "head",
-    "focal_loss_alpha",
-    "focal_loss_gamma",
-    "smooth_l1_beta",
-    "box_reg_loss_type",
-    "vis_period",
-}
+        Raises:
+            NotImplementedError: always, naming the way to TorchScript that works.
+        """
+        raise NotImplementedError(
+            "PluggableRetinaNet cannot be scripted: trace it with detectron2.export.TracingAdapter and "
+            "torch.jit.trace, or export retina_plugin.modeling.DenseNetwork(model) with torch.export"
+        )
+
+
+def _rename_loss_normalizer(state_dict: dict[str, Any], prefix: str, *_: Any) -> None:
+    """Checkpoints of version 0.1 hold the average as a buffer of the detector itself."""
+    if (old := f"{prefix}loss_normalizer") in state_dict:
+        state_dict[f"{prefix}foreground.loss_normalizer"] = state_dict.pop(old)

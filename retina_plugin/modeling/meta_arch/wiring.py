@@ -1,10 +1,12 @@
-"""Do the parts of a detector fit together? Every complaint names both values and the key to edit."""
+"""Checks that the parts of a detector fit together. Every error names both values and the config key to edit."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from detectron2.modeling.meta_arch.retinanet import RetinaNetHead
 from detectron2.structures import Instances
 from torch import nn
 
@@ -13,20 +15,50 @@ from ..anchor_generator import num_cell_anchors
 if TYPE_CHECKING:
     from .retinanet import PluggableRetinaNet
 
+BOX_DIM = 4
+_OWN_HEAD = "retina_plugin.modeling.PluggableRetinaNetHead"
+
+
+@dataclass(frozen=True)
+class HeadOutputs:
+    """What a head predicts at every location: A anchors, with C logits and `box_dim` deltas each."""
+
+    num_anchors: int
+    num_logits: int
+    box_dim: int
+
+
+def head_outputs(head: nn.Module) -> HeadOutputs | None:
+    """Ask a head for its outputs; None if it declares none.
+
+    Detectron2's RetinaNetHead declares none either, but its last layers tell.
+    """
+    if all(hasattr(head, name) for name in HeadOutputs.__annotations__):
+        return HeadOutputs(head.num_anchors, head.num_logits, head.box_dim)
+    if not isinstance(head, RetinaNetHead):
+        return None
+    num_anchors = head.bbox_pred.out_channels // BOX_DIM
+    return HeadOutputs(num_anchors, head.cls_score.out_channels // num_anchors, BOX_DIM)
+
 
 def check_wiring(model: PluggableRetinaNet) -> None:
-    """Compare backbone, anchors, head and loss of a detector.
+    """Compare backbone, anchors, label assigner, head and losses of a detector.
 
     Raises:
         ValueError: naming the first two values that do not fit.
     """
     _check_levels(model)
     _check_top_block(model.backbone)
-    _check_head(model)
+    _check_head_inputs(model)
+    outputs = head_outputs(model.head)
+    if outputs is not None:
+        _check_predictions(model, outputs)
+    if hasattr(model.anchor_generator, "num_cell_anchors"):
+        _check_anchors(model, outputs)
 
 
 def check_gt_classes(gt_instances: Sequence[Instances], num_classes: int) -> None:
-    """See that all labels are classes.
+    """Check that all labels are classes.
 
     Raises:
         ValueError: for a label outside 0..num_classes-1.
@@ -37,7 +69,7 @@ def check_gt_classes(gt_instances: Sequence[Instances], num_classes: int) -> Non
         low, high = (int(x) for x in instances.gt_classes.aminmax())
         if low < 0 or high >= num_classes:
             raise ValueError(
-                f"gt_classes of a training image reach from {low} to {high}, but model.num_classes={num_classes} "
+                f"gt_classes of a training image range from {low} to {high}, but model.num_classes={num_classes} "
                 f"allows 0 to {num_classes - 1}: set model.num_classes to the number of categories of the data"
             )
 
@@ -47,10 +79,11 @@ def _check_levels(model: PluggableRetinaNet) -> None:
     for name in model.head_in_features:
         if name not in shapes:
             raise ValueError(
-                f"model.head_in_features names {name!r}, but model.backbone gives {sorted(shapes)}"
+                f"model.head_in_features names {name!r}, but model.backbone outputs {sorted(shapes)}"
             )
     strides = [shapes[name].stride for name in model.head_in_features]
-    anchor_strides = list(model.anchor_generator.strides)
+    # a generator of another package need not tell its strides
+    anchor_strides = list(getattr(model.anchor_generator, "strides", strides))
     if strides != anchor_strides:
         raise ValueError(
             f"model.anchor_generator.strides are {anchor_strides}, but model.head_in_features "
@@ -59,10 +92,8 @@ def _check_levels(model: PluggableRetinaNet) -> None:
 
 
 def _check_top_block(backbone: nn.Module) -> None:
-    top_block, bottom_up = (
-        getattr(backbone, "top_block", None),
-        getattr(backbone, "bottom_up", None),
-    )
+    top_block = getattr(backbone, "top_block", None)
+    bottom_up = getattr(backbone, "bottom_up", None)
     conv = getattr(top_block, "p6", None)
     if bottom_up is None or not isinstance(conv, nn.Conv2d):
         return
@@ -70,7 +101,7 @@ def _check_top_block(backbone: nn.Module) -> None:
     name = top_block.in_feature
     if name not in shapes:
         raise ValueError(
-            f"model.backbone.top_block.in_feature is {name!r}, but there is only {sorted(shapes)}"
+            f"model.backbone.top_block.in_feature is {name!r}, but the backbone only has {sorted(shapes)}"
         )
     if conv.in_channels != shapes[name].channels:
         raise ValueError(
@@ -79,12 +110,7 @@ def _check_top_block(backbone: nn.Module) -> None:
         )
 
 
-def _check_head(model: PluggableRetinaNet) -> None:
-    num_anchors = num_cell_anchors(model.anchor_generator)
-    num_logits = model.cls_loss.num_logits(model.num_classes)
-    _compare_outputs(model.head, "bbox_pred", num_anchors, 4, "4 deltas")
-    loss = f"{num_logits} logits that {type(model.cls_loss).__name__} wants for {model.num_classes} classes"
-    _compare_outputs(model.head, "cls_score", num_anchors, num_logits, loss)
+def _check_head_inputs(model: PluggableRetinaNet) -> None:
     shapes = model.backbone.output_shape()
     channels = sorted({shapes[name].channels for name in model.head_in_features})
     for tower, last in (("cls_subnet", "cls_score"), ("bbox_subnet", "bbox_pred")):
@@ -94,18 +120,37 @@ def _check_head(model: PluggableRetinaNet) -> None:
         ]
         if convs and channels != [convs[0].in_channels]:
             raise ValueError(
-                f"model.head.{tower} takes {convs[0].in_channels} channels, but model.backbone gives {channels} on "
+                f"model.head.{tower} takes {convs[0].in_channels} channels, but model.backbone outputs {channels} on "
                 f"model.head_in_features: set model.head.input_shape to model.backbone.out_channels"
             )
 
 
-def _compare_outputs(
-    head: nn.Module, name: str, num_anchors: int, per_anchor: int, what: str
-) -> None:
-    conv = getattr(head, name, None)
-    if isinstance(conv, nn.Conv2d) and conv.out_channels != num_anchors * per_anchor:
+def _check_predictions(model: PluggableRetinaNet, outputs: HeadOutputs) -> None:
+    num_logits = model.cls_loss.num_logits(model.num_classes)
+    if outputs.num_logits != num_logits:
+        fix = "derive model.head.num_classes and model.head.cls_loss from the model's own"
+        if isinstance(model.head, RetinaNetHead):
+            fix = f"set model.head._target_={_OWN_HEAD} and model.head.cls_loss to the model's own"
         raise ValueError(
-            f"model.head.{name} has {conv.out_channels} output channels, but model.anchor_generator has {num_anchors} "
-            f"anchors per location, which times the {what} makes {num_anchors * per_anchor}: derive "
-            "model.head.num_anchors, model.head.num_classes and model.head.cls_loss from the model's own"
+            f"model.head predicts {outputs.num_logits} logits per anchor, but model.cls_loss="
+            f"{type(model.cls_loss).__name__} needs {num_logits} for model.num_classes={model.num_classes}: {fix}"
+        )
+    if outputs.box_dim != BOX_DIM:
+        raise ValueError(
+            f"model.head.box_dim is {outputs.box_dim}, but model.box2box_transform decodes {BOX_DIM} deltas per anchor"
+        )
+
+
+def _check_anchors(model: PluggableRetinaNet, outputs: HeadOutputs | None) -> None:
+    num_anchors = num_cell_anchors(model.anchor_generator)
+    if outputs is not None and outputs.num_anchors != num_anchors:
+        raise ValueError(
+            f"model.head.num_anchors is {outputs.num_anchors}, but model.anchor_generator has {num_anchors} "
+            "anchors per location: derive model.head.num_anchors from model.anchor_generator"
+        )
+    if model.label_assigner.one_anchor_per_place and num_anchors != 1:
+        raise ValueError(
+            f"model.label_assigner={type(model.label_assigner).__name__} needs one anchor per location, but "
+            f"model.anchor_generator has {num_anchors}: set scales_per_octave=1, num_octaves=1 and aspect_ratios=[1.0] "
+            "of model.anchor_generator"
         )

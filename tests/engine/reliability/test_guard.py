@@ -1,4 +1,4 @@
-"""Updates that are no numbers: named, kept, replayed, or skipped."""
+"""Updates that are not finite are named, saved, replayed, or skipped."""
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ SAVE_ALL = ["train.checkpointer.period=1", "train.checkpointer.max_to_keep=null"
 
 
 def spoil(monkeypatch, iteration, what):
-    """Make one thing NaN in the forward pass of one iteration, and whenever its batch is seen again."""
+    """Make one value NaN in the forward pass of one iteration, and whenever its batch is seen again."""
     passes, spoiled = [], []
     forward = PluggableRetinaNet.forward
 
@@ -65,7 +65,7 @@ def test_a_nan_is_named_and_can_be_replayed(what, message, iteration, tmp_path, 
     with pytest.raises(NonFiniteError) as error:
         main(train_args(tmp_path / "run", *SAVE_ALL))
     text = str(error.value)
-    assert f"iteration {iteration} has no finite update" in text and message in text
+    assert f"the update of iteration {iteration} is not finite" in text and message in text
     assert all(name in text for name in spoiled) and "tools/replay.py" in text
     dump = tmp_path / "run" / "nonfinite" / f"iteration_{iteration:07d}_rank0.pth"
     assert [x["file_name"] for x in load_dump(dump).batch] == spoiled
@@ -89,7 +89,7 @@ def test_after_the_cause_is_gone_the_run_goes_on(tmp_path, monkeypatch):
     assert all(torch.equal(one[k], other[k]) for k in one)
 
 
-def test_a_batch_is_skipped_when_told_so(tmp_path, monkeypatch):
+def test_skip_leaves_the_weights_and_goes_on(tmp_path, monkeypatch):
     spoil(monkeypatch, 1, ("head", 0))
     main(train_args(tmp_path / "run", *SAVE_ALL, "train.nonfinite=skip"))
     before, after = (
@@ -98,26 +98,29 @@ def test_a_batch_is_skipped_when_told_so(tmp_path, monkeypatch):
     )
     assert all(torch.equal(before[k], after[k]) for k in before if not k.endswith(_FORWARD))
     assert (tmp_path / "run" / "model_final.pth").is_file()
-    assert "Skipped: iteration 1" in (tmp_path / "run" / "log.txt").read_text()
+    assert "Skipped: the update of iteration 1" in (tmp_path / "run" / "log.txt").read_text()
 
 
-def test_spoiled_statistics_of_batchnorm_cannot_be_skipped(tmp_path, monkeypatch):
+def test_nan_in_batchnorm_statistics_stops_the_run_despite_skip(tmp_path, monkeypatch):
     spoil(monkeypatch, 1, ("backbone.bottom_up.body.features.0", None))
-    with pytest.raises(NonFiniteError, match="feature p3 .* running statistics are spoiled"):
+    with pytest.raises(
+        NonFiniteError,
+        match="feature p3 .*BatchNorm statistics are not finite; skipping",
+    ):
         main(train_args(tmp_path / "run", *SAVE_ALL, "train.nonfinite=skip"))
 
 
-def test_skipping_ends_when_nothing_else_happens(tmp_path):
+def test_ten_skips_in_a_row_stop_the_run(tmp_path):
     opts = ["model.pixel_std=[0.0,0.0,0.0]", "train.max_iter=20", "train.nonfinite=skip"]
     opts.append("model.backbone.bottom_up.norm=FrozenBN")
-    with pytest.raises(NonFiniteError, match="iteration 9 has no finite update"):
+    with pytest.raises(NonFiniteError, match="update of iteration 9 is not finite"):
         main(train_args(tmp_path / "run", *opts))
 
 
-def test_what_is_no_kept_batch_is_named(tmp_path, trained_run):
-    with pytest.raises(ConfigError, match="model_final.pth is no batch"):
+def test_a_file_that_is_not_a_saved_batch_is_named(tmp_path, trained_run):
+    with pytest.raises(ConfigError, match="model_final.pth is not a batch"):
         load_dump(trained_run / "model_final.pth")
-    with pytest.raises(ConfigError, match="no.pth is no batch"):
+    with pytest.raises(ConfigError, match="no.pth is not a batch"):
         load_dump(tmp_path / "no.pth")
     with pytest.raises(ConfigError, match="train.nonfinite must be stop or skip"):
         main(train_args(tmp_path / "run", "train.nonfinite=ignore"))

@@ -1,4 +1,4 @@
-"""One update is the same however its batch is split over processes and accumulation steps."""
+"""An update does not depend on how its batch is split over processes and micro-batches."""
 
 import itertools
 
@@ -31,7 +31,7 @@ TOLERANCE = 1e-5
 
 
 def train(path, accumulation=1, *opts):
-    """Three steps from one start; what they leave, from the main process."""
+    """Train three steps from the same start; the main process saves weights and losses."""
     torch.set_num_threads(1)
     cfg = get_config(QUICK, [*TINY, *MORE, *opts])
     model = build_model(cfg, pretrained=False)
@@ -63,13 +63,13 @@ def left(path):
 
 
 def difference(one, other):
-    """Largest difference of weights, in parts of the largest value of their tensor."""
+    """Largest difference of weights, relative to the largest value of their tensor."""
     pairs = [(a.double(), other["model"][k].double()) for k, a in one["model"].items()]
     return max(((a - b).abs().max() / a.abs().max().clamp(min=1e-6)).item() for a, b in pairs)
 
 
 def train_all(folder, processes):
-    """Every split of one number of processes: starting processes takes longer than three steps."""
+    """Run every split for one number of processes at once: starting processes takes longer than three steps."""
     for accumulation in (1, 2, 4, 8)[: 4 if processes == 1 else 3]:
         train(folder / f"{processes}x{accumulation}", accumulation)
     for loss in ("softmax_ce", "sigmoid_ce"):
@@ -99,7 +99,7 @@ def test_a_split_batch_gives_the_same_update(whole, split, splits):
 
 
 def test_without_the_common_padding_updates_would_differ(splits, tmp_path, monkeypatch):
-    monkeypatch.setattr("retina_plugin.engine.trainer.same_padding", lambda batch: None)
+    monkeypatch.setattr("retina_plugin.engine.trainer.share_padded_size", lambda batch: None)
     train(tmp_path, 4)
     assert difference(left(splits / "1x1"), left(tmp_path)) > 10 * TOLERANCE
 

@@ -1,0 +1,6 @@
+"""Label assigners: they decide which anchors train for which object."""
+
+from .base import AnchorTargets, LabelAssigner
+from .matcher import MatcherAssigner, choose_assigner
+
+__all__ = ["AnchorTargets", "LabelAssigner", "MatcherAssigner", "choose_assigner"]

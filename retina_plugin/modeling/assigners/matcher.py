@@ -1,0 +1,64 @@
+"""RetinaNet's own assignment: thresholds on the IoU between anchors and ground truth."""
+
+from __future__ import annotations
+
+import torch
+from detectron2.modeling.matcher import Matcher
+from detectron2.structures import Boxes, Instances, pairwise_iou
+from torch import Tensor
+
+from .base import AnchorTargets, LabelAssigner
+
+
+class MatcherAssigner(LabelAssigner):
+    """Labels anchors with a Detectron2 `Matcher`; the result equals that of `RetinaNet.label_anchors` bit for bit.
+
+    Source: "Focal Loss for Dense Object Detection", section 4, "Anchors".
+    """
+
+    def __init__(self, anchor_matcher: Matcher) -> None:
+        """`anchor_matcher` maps an IoU matrix (objects, anchors) to matches and to labels -1, 0 or 1."""
+        super().__init__()
+        self.anchor_matcher = anchor_matcher
+
+    def forward(
+        self, anchors: list[Boxes], gt_instances: list[Instances], num_classes: int
+    ) -> AnchorTargets:
+        all_anchors = Boxes.cat(anchors)
+        targets = [self._label_image(all_anchors, x, num_classes) for x in gt_instances]
+        labels, boxes = zip(*targets, strict=True)
+        return AnchorTargets(torch.stack(labels), torch.stack(boxes))
+
+    def _label_image(
+        self, anchors: Boxes, instances: Instances, num_classes: int
+    ) -> tuple[Tensor, Tensor]:
+        if len(instances) == 0:
+            labels = anchors.tensor.new_full((len(anchors),), num_classes, dtype=torch.int64)
+            return labels, torch.zeros_like(anchors.tensor)
+        matches, match_labels = self.anchor_matcher(pairwise_iou(instances.gt_boxes, anchors))
+        labels = instances.gt_classes[matches]
+        labels[match_labels == 0] = num_classes
+        labels[match_labels == -1] = -1
+        return labels, instances.gt_boxes.tensor[matches]
+
+
+def choose_assigner(
+    anchor_matcher: Matcher | None, label_assigner: LabelAssigner | None
+) -> LabelAssigner:
+    """Return `label_assigner`, or the assigner of Detectron2's `anchor_matcher`.
+
+    Raises:
+        ValueError: if both are None, or if both are given and differ.
+    """
+    if label_assigner is None and anchor_matcher is None:
+        raise ValueError(
+            "model.anchor_matcher and model.label_assigner are both None: set one of them"
+        )
+    if label_assigner is None:
+        return MatcherAssigner(anchor_matcher)
+    if anchor_matcher not in (None, getattr(label_assigner, "anchor_matcher", None)):
+        raise ValueError(
+            f"model.anchor_matcher={type(anchor_matcher).__name__} and model.label_assigner="
+            f"{type(label_assigner).__name__} are both set: set model.anchor_matcher=null"
+        )
+    return label_assigner

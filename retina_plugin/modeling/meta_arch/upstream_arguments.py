@@ -1,0 +1,81 @@
+"""The loss arguments of Detectron2's RetinaNet, which fix its losses, as arguments of PluggableRetinaNet."""
+
+from __future__ import annotations
+
+from ..losses import (
+    BoxLoss,
+    CIoULoss,
+    ClassificationLoss,
+    DIoULoss,
+    GIoULoss,
+    SigmoidFocalLoss,
+    SmoothL1Loss,
+)
+
+UPSTREAM_LOSS_ARGUMENTS = (
+    "focal_loss_alpha",
+    "focal_loss_gamma",
+    "smooth_l1_beta",
+    "box_reg_loss_type",
+    "vis_period",
+)
+_IOU_LOSSES = {"giou": GIoULoss, "diou": DIoULoss, "ciou": CIoULoss}
+
+
+def choose_cls_loss(
+    cls_loss: ClassificationLoss | None, alpha: float | None, gamma: float | None
+) -> ClassificationLoss:
+    """Return `cls_loss`, or without one the focal loss of Detectron2's `focal_loss_alpha` and `focal_loss_gamma`.
+
+    Raises:
+        ValueError: if both ways of choosing a loss are used.
+    """
+    if cls_loss is None:
+        alpha = 0.25 if alpha is None else alpha
+        # fvcore takes a negative alpha for "no weights"
+        return SigmoidFocalLoss(None if alpha < 0 else alpha, 2.0 if gamma is None else gamma)
+    _refuse(
+        "cls_loss", cls_loss, focal_loss_alpha=(alpha, "alpha"), focal_loss_gamma=(gamma, "gamma")
+    )
+    return cls_loss
+
+
+def choose_box_loss(box_loss: BoxLoss | None, beta: float | None, loss_type: str | None) -> BoxLoss:
+    """Return `box_loss`, or without one that of Detectron2's `smooth_l1_beta` and `box_reg_loss_type`.
+
+    Raises:
+        ValueError: if both ways of choosing a loss are used, or for an unknown type.
+    """
+    if box_loss is not None:
+        replaced = {"smooth_l1_beta": (beta, "beta"), "box_reg_loss_type": (loss_type, "_target_")}
+        _refuse("box_loss", box_loss, **replaced)
+        return box_loss
+    if loss_type in (None, "smooth_l1"):
+        return SmoothL1Loss(0.0 if beta is None else beta)
+    if loss_type not in _IOU_LOSSES:
+        raise ValueError(
+            f"model.box_reg_loss_type={loss_type!r} is not one of {['smooth_l1', *_IOU_LOSSES]}"
+        )
+    return _IOU_LOSSES[loss_type]()
+
+
+def check_vis_period(vis_period: int) -> None:
+    """Refuse Detectron2's `vis_period`, which its RetinaNet stores but never reads.
+
+    Raises:
+        ValueError: unless it is 0.
+    """
+    if vis_period != 0:
+        raise ValueError(
+            f"model.vis_period={vis_period} has no effect, as in Detectron2's RetinaNet: delete it and set "
+            "train.vis_period instead"
+        )
+
+
+def _refuse(key: str, loss: object, **replaced: tuple[object, str]) -> None:
+    for name, (value, setting) in replaced.items():
+        if value is not None:
+            raise ValueError(
+                f"model.{name}={value} and model.{key}={type(loss).__name__} are both set, but the first one only "
+                f"configures Detectron2's fixed loss: delete model.{name} and use model.{key}.{setting} instead"
+            )

@@ -1,0 +1,146 @@
+"""Label assigners: the matcher equals Detectron2's, and others need one new class only."""
+
+import pytest
+import torch
+from detectron2.modeling.matcher import Matcher
+from detectron2.modeling.meta_arch import RetinaNet
+from detectron2.structures import Boxes, Instances
+from detectron2.utils.events import EventStorage
+from test_retinanet import STRIDES, batch, pluggable
+
+from retina_plugin.modeling import (
+    AnchorTargets,
+    LabelAssigner,
+    MatcherAssigner,
+    OctaveAnchorGenerator,
+)
+from retina_plugin.modeling.losses import SmoothL1Loss
+
+
+class CenterAssigner(LabelAssigner):
+    """An object trains the anchors of the coarsest level whose centers lie inside of it."""
+
+    def __init__(self, weight=None):
+        super().__init__()
+        self.weight = weight
+
+    def forward(self, anchors, gt_instances, num_classes):
+        self.levels = [len(level) for level in anchors]
+        centers = Boxes.cat(anchors).get_centers()
+        is_coarsest = torch.arange(len(centers)) >= len(centers) - len(anchors[-1])
+        labels = torch.full((len(gt_instances), len(centers)), num_classes)
+        boxes = torch.zeros(*labels.shape, 4)
+        for i, instances in enumerate(gt_instances):
+            objects = zip(instances.gt_boxes.tensor, instances.gt_classes, strict=True)
+            for box, gt_class in objects:
+                inside = ((centers >= box[:2]) & (centers <= box[2:])).all(1) & is_coarsest
+                labels[i, inside], boxes[i, inside] = gt_class, box
+        weights = None if self.weight is None else torch.full(labels.shape, self.weight)
+        return AnchorTargets(labels, boxes, weights)
+
+
+class WeighedL1(SmoothL1Loss):
+    def elementwise(self, pred_anchor_deltas, anchors, gt_boxes, box2box_transform):
+        target = box2box_transform.get_deltas(anchors, gt_boxes)
+        return (pred_anchor_deltas - target).abs().sum(1)
+
+
+def whole_image(num_images=2):
+    """Ground truth that contains the anchor centers of the coarsest level."""
+    data = batch()[:num_images]
+    for inputs in data:
+        inputs["instances"] = instances = Instances((128, 128))
+        instances.gt_boxes = Boxes(torch.tensor([[0.0, 0, 128, 128]]))
+        instances.gt_classes = torch.tensor([1])
+    return data
+
+
+def losses(model, data):
+    with EventStorage():
+        return model(data)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_matcher_labels_anchors_as_upstream_bit_for_bit(seed):
+    torch.manual_seed(seed)
+    model = pluggable()
+    anchors = model.anchor_generator([torch.zeros(1, 8, 128 // s, 128 // s) for s in STRIDES])
+    gt_instances = []
+    for number in (0, 1, 7):
+        corners = torch.rand(number, 2) * 100
+        instances = Instances((128, 128))
+        instances.gt_boxes = Boxes(
+            torch.cat([corners, corners + 4 + torch.rand(number, 2) * 90], 1)
+        )
+        instances.gt_classes = torch.randint(0, 3, (number,))
+        gt_instances.append(instances)
+    expected = RetinaNet.label_anchors(model, anchors, gt_instances)
+    ours = model.label_anchors(anchors, gt_instances)
+    for theirs, own in zip(expected, ours, strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(theirs, own, strict=True))
+    assert any((labels < 3).any() for labels in ours[0])
+
+
+def test_another_assigner_takes_the_place_of_the_matcher():
+    assigner = CenterAssigner()
+    model = pluggable(anchor_matcher=None, label_assigner=assigner)
+    losses(model, whole_image())
+    assert assigner.levels == [9 * (128 // stride) ** 2 for stride in STRIDES]
+    # one location per image at stride 128; its 9 anchors are foreground
+    assert float(model.loss_normalizer) == pytest.approx(100 * 0.9 + 2 * 9 * 0.1)
+    assert not any("label_assigner" in name for name in model.state_dict())
+
+
+def test_weights_multiply_the_box_loss():
+    boxes = []
+    for weight in (None, 1.0, 0.25):
+        torch.manual_seed(0)
+        model = pluggable(
+            box_loss=WeighedL1(), anchor_matcher=None, label_assigner=CenterAssigner(weight)
+        )
+        model._cls_loss = lambda logits, *_: logits.sum()
+        boxes.append(losses(model, whole_image())["loss_box_reg"].item())
+    assert boxes[0] == pytest.approx(boxes[1]) == pytest.approx(4 * boxes[2])
+
+
+def test_weights_need_a_box_loss_that_can_weigh():
+    model = pluggable(anchor_matcher=None, label_assigner=CenterAssigner(0.5))
+    model._cls_loss = lambda logits, *_: logits.sum()
+    with pytest.raises(ValueError, match=r"CenterAssigner weighs.*SmoothL1Loss only gives a sum"):
+        losses(model, whole_image())
+
+
+def test_one_way_to_label_anchors_is_needed():
+    with pytest.raises(ValueError, match=r"anchor_matcher and model.label_assigner are both None"):
+        pluggable(anchor_matcher=None)
+    with pytest.raises(
+        ValueError, match=r"CenterAssigner are both set: set model.anchor_matcher=null"
+    ):
+        pluggable(label_assigner=CenterAssigner())
+    matcher = Matcher([0.5], [0, 1])
+    same = pluggable(anchor_matcher=matcher, label_assigner=MatcherAssigner(matcher))
+    assert same.label_assigner.anchor_matcher is matcher
+    with pytest.raises(ValueError, match=r"Matcher and .*MatcherAssigner are both set"):
+        pluggable(label_assigner=MatcherAssigner(matcher))
+
+
+def test_an_assigner_for_one_anchor_per_location_is_checked(monkeypatch):
+    monkeypatch.setattr(CenterAssigner, "one_anchor_per_place", True)
+    parts = {"anchor_matcher": None, "label_assigner": CenterAssigner()}
+    with pytest.raises(ValueError, match=r"CenterAssigner needs one anchor.*has 9"):
+        pluggable(**parts)
+    one = OctaveAnchorGenerator(strides=STRIDES, scales_per_octave=1, aspect_ratios=[1.0])
+    assert pluggable(**parts, anchor_generator=one, num_anchors=1).head.num_anchors == 1
+
+
+@pytest.mark.parametrize(
+    ("boxes", "weights", "message"),
+    [
+        ((2, 5), None, r"boxes of shape \(2, 5\).*\(2, 5, 4\)"),
+        ((2, 5, 4), (5,), r"weights of shape"),
+    ],
+)
+def test_targets_have_one_entry_per_anchor(boxes, weights, message):
+    weights = None if weights is None else torch.ones(weights)
+    with pytest.raises(ValueError, match=message):
+        AnchorTargets(torch.zeros(2, 5), torch.zeros(boxes), weights)
