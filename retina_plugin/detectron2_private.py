@@ -26,6 +26,7 @@ PRIVATE_NAMES: dict[str, str] = {
     "torch.nn:Module._register_load_state_dict_pre_hook": "renames a key of old checkpoints; public since torch 2.5",
     "torch:_C._autograd._get_current_graph_task_keep_graph": "whether backward can run again; if not, memory is reused",
     # training
+    "detectron2.engine:TrainerBase._hooks": "saves the state of every hook, also of several of one class",
     "detectron2.engine:SimpleTrainer._data_loader_iter": "the next batch",
     "detectron2.engine:SimpleTrainer._data_loader_iter_obj": "dropped after training to stop the loader's processes",
     "detectron2.engine:SimpleTrainer._write_metrics": "writes losses of all processes, as Detectron2's trainers do",

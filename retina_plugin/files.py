@@ -14,10 +14,10 @@ __all__ = ["first_line", "move_aside", "write_json", "written_in_full"]
 
 @contextmanager
 def written_in_full(path: Path) -> Iterator[Path]:
-    """A name beside `path` to write to; `path` is replaced by it when the context ends well, its bytes on disk.
+    """Yield a path to write to; if the context ends without an error, the file is flushed and replaces `path`.
 
     Raises:
-        OSError: naming `path`, if it cannot be written; what was there before is still there.
+        OSError: naming `path`, if it cannot be written; an earlier file is kept.
     """
     partial = path.with_name(path.name + ".partial")
     try:
@@ -25,9 +25,11 @@ def written_in_full(path: Path) -> Iterator[Path]:
         _sync(partial)
         partial.replace(path)
         if os.name == "posix":
-            _sync(path.parent)  # a new name is safe only when its folder is on the disk too
+            _sync(path.parent)  # a new name is safe only when its folder is flushed too
     except (OSError, RuntimeError) as e:  # torch reports a full disk as a RuntimeError
-        raise OSError(f"cannot write {path}, which is as it was before: {first_line(e)}") from e
+        raise OSError(
+            f"cannot write {path}; an earlier file there is unchanged: {first_line(e)}"
+        ) from e
     finally:
         partial.unlink(missing_ok=True)
 
@@ -46,7 +48,7 @@ def first_line(error: BaseException) -> str:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write a json file in full or not at all, and its folder if need be.
+    """Write a json file in full or not at all; creates its folder if necessary.
 
     Raises:
         OSError: if it cannot be written.
@@ -57,7 +59,7 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def move_aside(folder: Path) -> Path:
-    """Rename a folder to the first free of `folder`.1, `folder`.2 and so on; the new path."""
+    """Rename a folder to the first unused name of `folder`.1, `folder`.2 and so on; returns the new path."""
     number = 1
     while (target := folder.with_name(f"{folder.name}.{number}")).exists():
         number += 1

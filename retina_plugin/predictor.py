@@ -1,4 +1,4 @@
-"""`LazyPredictor` by its shorter name; the code is in `inference/`."""
+"""Short import path of `LazyPredictor`, which is defined in `inference/`."""
 
 from .inference.predictor import LazyPredictor
 

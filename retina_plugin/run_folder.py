@@ -1,17 +1,19 @@
-"""What lies where in a run folder, and one reader for each."""
+"""The files of a run folder, and one function to read each."""
 
 from __future__ import annotations
 
-import functools
 import json
+import logging
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from .config import load_config
+from .config.device import default_device, why_unavailable
 from .weights import CheckpointError
 
 __all__ = [
@@ -30,15 +32,36 @@ __all__ = [
     "read_metrics",
 ]
 
+logger = logging.getLogger(__name__)
+
 CONFIG = "config.yaml"
 METRICS = "metrics.json"  # one json object per line
 FINAL_CHECKPOINT = "model_final.pth"
-LAST_CHECKPOINT = "last_checkpoint"  # holds the name of the checkpoint to resume from
+LAST_CHECKPOINT = "last_checkpoint"  # names the checkpoint to resume from
 DETECTIONS = "inference/coco_instances_results.json"  # of the last evaluation
 
 
+def read_config(run_dir: str | Path, overrides: Sequence[str] = ()) -> DictConfig:
+    """The config of a run, with `key=value` overrides.
+
+    If the run was trained on a device that this machine lacks, and the overrides name none, `train.device` becomes
+    the default device of this machine.
+
+    Raises:
+        ConfigError: if the folder holds no config.yaml, or an override does not fit it.
+    """
+    cfg = load_config(Path(run_dir, CONFIG), overrides)
+    chosen = any(override.startswith("train.device=") for override in overrides)
+    if cfg.train.device != "auto" and not chosen and why_unavailable(cfg.train.device):
+        logger.warning(
+            "%s of %s is not available: using %s", cfg.train.device, run_dir, default_device()
+        )
+        cfg.train.device = default_device()
+    return cfg
+
+
 def iteration_checkpoint(iteration: int) -> str:
-    """The file name of the checkpoint after iteration `iteration`, counted from 0, without its suffix."""
+    """File name, without its suffix, of the checkpoint saved after `iteration`, which counts from 0."""
     return f"model_{iteration:07d}"
 
 
@@ -48,7 +71,7 @@ def iteration_checkpoints(run_dir: str | Path) -> list[Path]:
 
 
 def checkpoints(run_dir: str | Path) -> list[Path]:
-    """The checkpoints of a run folder: the one to resume from first, then those before it."""
+    """The checkpoints of a run folder, newest first, beginning with the one that `last_checkpoint` names."""
     folder = Path(run_dir)
     final = folder / FINAL_CHECKPOINT
     found = [final] * final.is_file() + iteration_checkpoints(folder)[::-1]
@@ -60,7 +83,7 @@ def checkpoints(run_dir: str | Path) -> list[Path]:
 
 
 def find_weights(run_dir: str | Path) -> Path:
-    """The newest checkpoint of a run folder: the final one of a finished run.
+    """The checkpoint to use a run with: the final one, or the newest of an unfinished run.
 
     Raises:
         CheckpointError: if there is none.
@@ -70,25 +93,8 @@ def find_weights(run_dir: str | Path) -> Path:
     raise CheckpointError(f"run folder {run_dir} holds no checkpoint: train it first")
 
 
-def read_config(run_dir: str | Path) -> DictConfig:
-    """The resolved config of a run, read once and shared by all callers; it cannot be changed.
-
-    Raises:
-        ConfigError: if the folder holds no valid config.yaml.
-    """
-    path = Path(run_dir, CONFIG).resolve()
-    return _read_config(path, path.stat().st_mtime_ns if path.is_file() else 0)
-
-
-@functools.lru_cache(maxsize=64)
-def _read_config(path: Path, modified: int) -> DictConfig:
-    cfg = load_config(path)
-    OmegaConf.set_readonly(cfg, True)
-    return cfg
-
-
 def read_metrics(run_dir: str | Path) -> list[dict[str, Any]]:
-    """The lines of metrics.json, without a last one that is still being written; empty without the file."""
+    """The lines of metrics.json, without an incomplete last one; an empty list if there is no such file."""
     path = Path(run_dir, METRICS)
     if not path.is_file():
         return []

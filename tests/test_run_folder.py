@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from omegaconf.errors import ReadonlyConfigError
 
 from retina_plugin.config import ConfigError
 from retina_plugin.run_folder import last_evaluation, read_config
@@ -28,11 +27,6 @@ def test_without_an_evaluation_it_is_empty(tmp_path):
     assert last_evaluation(tmp_path) == {}
 
 
-def test_a_config_is_read_once_until_its_file_changes(trained_run, tmp_path):
-    assert read_config(trained_run) is read_config(trained_run)
-    with pytest.raises(ReadonlyConfigError):
-        read_config(trained_run).train.seed = 7
-    with pytest.raises(ConfigError, match="does not exist"):
+def test_a_folder_without_a_config_is_named(tmp_path):
+    with pytest.raises(ConfigError, match="config.yaml does not exist"):
         read_config(tmp_path)
-    (tmp_path / "config.yaml").write_text((trained_run / "config.yaml").read_text())
-    assert read_config(tmp_path).train.seed == read_config(trained_run).train.seed

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""What parts of the package cost: losses and steps beside Detectron2's own, a study beside its trainings."""
+"""Measure the time of losses and training steps against Detectron2's, and the overhead of a study."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from retina_plugin.engine.cli import exit_with
 
 
 def main() -> None:
-    """Parse the arguments, run, print a table, write JSON."""
+    """Run the benchmark of the command line, print its result and write it as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     losses = commands.add_parser("losses", help="forward and backward of classification losses")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""The same images under several runs, side by side, with ground truth where the images are test data."""
+"""Draw the detections of several runs side by side, with ground truth for images of the test data."""
 
 import argparse
 
@@ -8,13 +8,13 @@ from retina_plugin.engine.cli import exit_with
 
 
 def main() -> None:
-    """Compare as the command line says."""
+    """Compare the runs of the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", nargs="+", required=True, metavar="DIR", help="run folders")
     parser.add_argument("--input", nargs="*", default=(), help="images; by default test data")
     parser.add_argument("--output", required=True, metavar="DIR")
-    parser.add_argument("--num-images", type=int, default=8, help="of the test data")
-    parser.add_argument("--score-thresh", type=float, default=0.5, help="draw what scores more")
+    parser.add_argument("--num-images", type=int, default=8, help="number of test images")
+    parser.add_argument("--score-thresh", type=float, default=0.5, help="minimum score to draw")
     args = parser.parse_args()
     written = compare(args.runs, args.output, args.input, args.num_images, args.score_thresh)
     print(f"{len(written)} pictures are in {args.output}")

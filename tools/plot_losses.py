@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""The paper's pictures of its losses, and any losses of configs/common/losses.py over the logit."""
+"""Plot the losses of configs/common/losses.py over the logit, and figures of the focal loss paper."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from retina_plugin.engine.cli import exit_with
 
 
 def main() -> None:
-    """Parse the arguments, draw, say where the pictures are."""
+    """Plot the losses of the command line and print the paths of the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help="losses for the logit view; all by default")
     parser.add_argument("--output-dir", default="output/losses")

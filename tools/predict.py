@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Detect in images with a trained run: drawings and a json in COCO's results format."""
+"""Detect objects in images with a trained run; writes drawings and a json in COCO's results format."""
 
 import argparse
 import json
@@ -19,8 +19,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--weights", metavar="FILE", help="a checkpoint other than the run's final")
     parser.add_argument("--input", nargs="+", required=True, help="files, folders, glob patterns")
     parser.add_argument("--output", required=True, metavar="DIR")
-    parser.add_argument("--score-thresh", type=float, default=0.5, help="draw what scores more")
-    parser.add_argument("--coco-json", metavar="FILE", help="takes image ids from there")
+    parser.add_argument("--score-thresh", type=float, default=0.5, help="minimum score to draw")
+    parser.add_argument(
+        "--coco-json", metavar="FILE", help="annotation file that gives the image ids"
+    )
     args = parse_with_overrides(parser)
     if args.config_file and not args.weights:
         parser.error("--config-file needs --weights")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Do a training step again whose loss or gradient was no number, and say where numbers end."""
+"""Repeat a training step whose loss or gradient was not finite, and name the first value that is not."""
 
 import argparse
 
@@ -8,7 +8,7 @@ from retina_plugin.engine.cli import exit_with
 
 
 def main() -> None:
-    """Print what the step that the command line names does."""
+    """Repeat the step of the command line and print what it computes."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("dump", help="RUN/nonfinite/iteration_..._rank0.pth")
     parser.add_argument("--run", metavar="DIR", help="its run folder, if the file was moved")

@@ -1,16 +1,16 @@
 #!/usr/bin/env python
-"""Kill a training at random moments, resume it, and compare the result bit by bit with a run that nobody killed."""
+"""Kill a training at random moments, resume it, and compare the result bit by bit with a run that was not killed."""
 
 import argparse
 import sys
 import tempfile
 
+from retina_plugin.commands.soak import soak
 from retina_plugin.engine.cli import exit_with, parse_with_overrides
-from retina_plugin.engine.reliability.soak import soak
 
 
 def main() -> None:
-    """Print a line for every kill; end with 1 if a run came out different."""
+    """Print a line for every kill; exit with status 1 if a run differs."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--config-file", required=True, metavar="FILE")
     parser.add_argument("--kills", type=int, default=20)
@@ -20,7 +20,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for i, kill in enumerate(soak(args.config_file, folder, args.kills, args.opts, args.seed)):
             same += not kill.difference
-            outcome = kill.difference or "the same bit by bit"
+            outcome = kill.difference or "bit-identical"
             print(
                 f"{i + 1:2d} killed after {kill.seconds:5.1f} s, resumed from {kill.resumed_from}: {outcome}",
                 flush=True,

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Draw the training data of a config, as annotated or as the model gets it."""
+"""Draw the training data of a config as annotated, or as the model gets them."""
 
 import argparse
 
@@ -9,7 +9,7 @@ from retina_plugin.engine.cli import exit_with, parse_with_overrides
 
 
 def main() -> None:
-    """Draw as the command line says."""
+    """Draw the data of the config of the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--config-file", required=True, metavar="FILE")
     parser.add_argument("--source", choices=["annotation", "dataloader"], default="annotation")

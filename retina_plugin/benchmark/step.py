@@ -1,4 +1,4 @@
-"""What exact training costs: this package's loader and trainer beside Detectron2's, step by step in turn."""
+"""Time training steps of this package's loader and trainer and of Detectron2's in turn."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ __all__ = ["benchmark_step"]
 def benchmark_step(
     config_file: str, steps: int, overrides: Sequence[str] = ()
 ) -> dict[str, float | int]:
-    """Median seconds of a whole training step, and the median of the ratios of neighbouring steps.
+    """Median seconds of a whole training step on both sides, and the median ratio of consecutive steps.
 
-    Both sides train the same model on the same images; clipping is off, as Detectron2's trainer has none.
+    Both sides train the same model on the same images, without clipping, which Detectron2's trainer lacks.
 
     Args:
-        config_file: what to train.
-        steps: of each side, after two to warm up.
-        overrides: `key=value` of both sides.
+        config_file: the config to train.
+        steps: of each side, after two for warming up.
+        overrides: `key=value` for both sides.
     """
     cfg = load_config(config_file, overrides)
     ours, theirs = _ours(cfg), _theirs(cfg)

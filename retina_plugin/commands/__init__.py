@@ -1,1 +1,1 @@
-"""What the scripts of tools/ do; a notebook can call the same functions."""
+"""The body of every script in tools/; a notebook can call the same functions."""

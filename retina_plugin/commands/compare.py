@@ -1,4 +1,4 @@
-"""The same images under several runs, side by side."""
+"""Detections of several runs side by side."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def compare(
         output: folder.
         inputs: files, folders or patterns; by default the first images of the first run's test data, with their
             ground truth as one more column.
-        num_images: how many of the test data.
-        score_thresh: only detections above are drawn.
+        num_images: number of test images.
+        score_thresh: minimum score to draw.
         names: titles of the runs.
 
     Raises:
-        DataError, ConfigError, CheckpointError: for an image, a run or a checkpoint that cannot be used.
+        DataError, ConfigError, CheckpointError: for an invalid image, run or checkpoint.
     """
     predictors = [LazyPredictor.from_run(run) for run in runs]
     if inputs:
@@ -53,7 +53,7 @@ def compare(
 
 
 def run_names(runs: Sequence[str | Path]) -> list[str]:
-    """Shortest ends of the paths that tell the runs apart."""
+    """The shortest ends of the paths that distinguish the runs."""
     parts = [Path(run).resolve().parts for run in runs]
     for length in range(1, max(map(len, parts)) + 1):
         names = ["/".join(p[-length:]) for p in parts]

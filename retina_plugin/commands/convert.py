@@ -1,4 +1,4 @@
-"""Weights from one file format to another."""
+"""Convert weights between file formats."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ __all__ = ["convert_weights"]
 _HINTS = (
     "__author__",
     "matching_heuristics",
-)  # how Detectron2 has to read names that are not its own
+)  # tell Detectron2 how to convert names of other frameworks
 
 
 def convert_weights(source: str | Path, target: str | Path, overwrite: bool = False) -> int:
-    """Write the weights of a checkpoint, and nothing else of it, to another file; the number of tensors.
+    """Write only the weights of a checkpoint to another file; returns the number of tensors.
 
     Args:
-        source: whatever read_weights reads.
+        source: any file that read_weights reads.
         target: a `.safetensors` or `.pth` file.
-        overwrite: replace it if it is there.
+        overwrite: replace the target if it exists.
 
     Raises:
-        CheckpointError: if the source cannot be read, or asks to run code.
-        ValueError: if the target is of neither format, or there and not to be replaced.
+        CheckpointError: if the source cannot be read, or would run code.
+        ValueError: if the target has another suffix, or exists and is not to be replaced.
         OSError: if it cannot be written.
     """
     target = Path(target)
@@ -52,4 +52,4 @@ def _tensor(name: str, value: torch.Tensor | np.ndarray) -> torch.Tensor:
     try:
         return torch.as_tensor(value)
     except TypeError as e:
-        raise ValueError(f"{name} has dtype {value.dtype}, which no tensor has") from e
+        raise ValueError(f"{name} has dtype {value.dtype}, which torch does not support") from e

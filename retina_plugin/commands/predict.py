@@ -1,4 +1,4 @@
-"""Detect in images: drawings, and a json in COCO's results format."""
+"""Detect objects in images; write drawings and a json in COCO's results format."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def predict(
         predictor: the detector.
         inputs: files, folders or glob patterns.
         output: folder.
-        score_thresh: only detections above are drawn; the json has all that the model gives.
-        image_ids: id by file name, which may begin with folders; without it images are counted from 1.
+        score_thresh: minimum score to draw; the json has all detections.
+        image_ids: id by file name, which may include folders; by default images are numbered from 1.
 
     Returns:
-        What the json holds: image_id, file_name, category_id, bbox in XYWH pixels and score per detection.
+        The content of the json: image_id, file_name, category_id, bbox in XYWH pixels and score per detection.
 
     Raises:
-        DataError: for an input that names no image, or one without an id; or, after all others, for unreadable images.
+        DataError: for an input without images, or an image without an id; at the end, for unreadable images.
     """
     paths, unreadable, results = find_images(inputs), [], []
     ids = [_image_id(path, number, image_ids) for number, path in enumerate(paths, 1)]
@@ -66,7 +66,7 @@ def _detect(predictor: LazyPredictor, path: Path, drawing: Path, score_thresh: f
 
 
 def to_coco(instances: Instances, category_ids: Sequence[int] | None) -> list[dict[str, Any]]:
-    """Detections as COCO results: category_id, bbox in XYWH pixels, score; class indices where ids are unknown."""
+    """Detections as COCO results: category_id, bbox in XYWH pixels, score; class indices if ids are unknown."""
     boxes = BoxMode.convert(instances.pred_boxes.tensor, BoxMode.XYXY_ABS, BoxMode.XYWH_ABS)
     return [
         {"category_id": category_ids[c] if category_ids else c, "bbox": box, "score": score}

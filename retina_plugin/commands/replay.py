@@ -1,4 +1,4 @@
-"""A training step that failed, done again."""
+"""Repeat a training step that failed."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from ..config import load_config
 from ..engine.reliability.diagnosis import diagnose, magnitudes
 from ..engine.reliability.guard import load_dump
 from ..engine.setup import build_model, resolve_device
+from ..run_folder import read_config
 
 __all__ = ["replay"]
 
 
 def replay(dump: str | Path, run_dir: str | Path | None = None) -> str:
-    """Say what a kept step consists of, and where it stops being finite.
+    """Describe a saved training step, and name the first value that is not finite.
 
     Args:
-        dump: what a training has kept in RUN/nonfinite.
+        dump: a file that a training saved in RUN/nonfinite.
         run_dir: the run, whose config.yaml describes the model; by default the folder above the dump's.
 
     Raises:
-        ConfigError: if `dump` is no such file, or its run has no config.
+        ConfigError: if `dump` is not such a file, or its run has no config.
     """
     kept = load_dump(dump)
-    cfg = load_config(str(Path(run_dir or Path(dump).resolve().parent.parent, "config.yaml")))
+    cfg = read_config(run_dir or Path(dump).resolve().parent.parent)
     model = build_model(cfg, pretrained=False).to(resolve_device(cfg.train.device))
     model.load_state_dict(kept.model)
     model.train()

@@ -1,4 +1,4 @@
-"""Look at the data of a config before training on them."""
+"""Draw the training data of a config."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def visualize_data(
         cfg: a config.
         output: folder.
         source: "annotation" draws the files as they are, "dataloader" what the model gets after augmentation.
-        num_images: at most how many.
+        num_images: maximum number of images.
 
     Raises:
-        DataError, ConfigError: for data or a config that cannot be used.
+        DataError, ConfigError: for invalid data or an invalid config.
     """
     record_data(cfg)
     metadata, written = run_metadata(cfg), []

@@ -6,6 +6,7 @@ import builtins
 import functools
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 from detectron2.config import LazyConfig
@@ -15,9 +16,10 @@ from omegaconf import DictConfig, OmegaConf
 from .calls import is_call, takes_argument
 from .check import check_config
 from .errors import ConfigError
+from .moved import current_name
 from .overrides import apply_override
 
-__all__ = ["get_config", "load_config"]
+__all__ = ["get_config", "load_config", "train_defaults"]
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _ROOTS = (_PACKAGE / "configs", _PACKAGE.parent / "configs")  # installed; in a clone
@@ -46,7 +48,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> DictConfig:
             names no key of the config or has a value of another type.
     """
     cfg = _read(Path(path))
-    defaults = _train_defaults()
+    defaults = train_defaults()
     check_config(cfg, defaults)
     if "train" in cfg:
         cfg.train = OmegaConf.merge(defaults, cfg.train)
@@ -79,7 +81,7 @@ def _names() -> list[str]:
 
 
 @functools.cache
-def _train_defaults() -> DictConfig:
+def train_defaults() -> DictConfig:
     """Every key that training reads: configs/common/train.py is their documentation."""
     return LazyConfig.load(str(_packaged("common/train.py")), "train")
 
@@ -115,7 +117,7 @@ _YamlLoader.add_constructor(
     "tag:yaml.org,2002:python/tuple", lambda loader, node: tuple(loader.construct_sequence(node))
 )
 _YamlLoader.add_multi_constructor(
-    "tag:yaml.org,2002:python/name:", lambda loader, name, node: locate(name)
+    "tag:yaml.org,2002:python/name:", lambda loader, name, node: locate(current_name(name))
 )
 
 
@@ -127,4 +129,18 @@ def _read_yaml(path: Path) -> DictConfig:
         raise ConfigError(f"config {path}, line {line} is not a plain value: {e.problem}") from e
     if not isinstance(content, dict):
         raise ConfigError(f"config {path} holds no mapping of keys")
-    return OmegaConf.create(content, flags={"allow_objects": True})
+    return OmegaConf.create(_with_current_names(content), flags={"allow_objects": True})
+
+
+def _with_current_names(node: Any) -> Any:
+    """Nested values with the `_target_` of objects that have moved since the file was written replaced."""
+    if isinstance(node, list):
+        return [_with_current_names(value) for value in node]
+    if not isinstance(node, dict):
+        return node
+    return {
+        key: current_name(value)
+        if key == "_target_" and isinstance(value, str)
+        else _with_current_names(value)
+        for key, value in node.items()
+    }

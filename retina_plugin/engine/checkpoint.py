@@ -1,4 +1,4 @@
-"""Checkpoints that are complete or not there, and that say why they do not fit."""
+"""Checkpoints that are written in full or not at all, with errors that say why one does not fit."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ _OPTIONAL = ("loss_normalizer", "num_batches_tracked")  # other RetinaNets do no
 
 
 class RunCheckpointer(SafeCheckpointer):
-    """Detectron2's checkpointer, writing atomically and judging what it loads."""
+    """Detectron2's checkpointer with atomic writes and checks of what it loads."""
 
     def __init__(
         self, model: nn.Module, save_dir: str = "", *, tag: bool = True, **checkpointables: Any
     ) -> None:
-        """`tag`: whether a saved file becomes the one to resume from."""
+        """`tag`: whether a saved file is recorded as the one to resume from."""
         super().__init__(model, save_dir, **checkpointables)
         self._tag, self._averaged = tag, False
         self._incompatible = _IncompatibleKeys([], [], [])
 
     def save(self, name: str, **kwargs: Any) -> None:
-        """Write `name`.pth in full before anything by that name is replaced.
+        """Write `name`.pth completely before it replaces an earlier file of that name.
 
         Raises:
-            OSError: if it cannot be written; earlier checkpoints stay.
+            OSError: if it cannot be written; earlier checkpoints are kept.
         """
         if not self.save_dir or not self.save_to_disk:
             return
@@ -49,15 +49,15 @@ class RunCheckpointer(SafeCheckpointer):
             self.tag_last_checkpoint(path.name)
 
     def tag_last_checkpoint(self, last_filename_basename: str) -> None:
-        """Opens upstream's write in place, which an interruption leaves empty."""
+        """Overrides upstream's write, which leaves an empty file when interrupted."""
         with written_in_full(Path(self.save_dir, LAST_CHECKPOINT)) as partial:
             partial.write_text(last_filename_basename)
 
     def load(self, path: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """As upstream.
+        """Load a checkpoint as upstream does.
 
         Raises:
-            CheckpointError: if the file is absent or damaged.
+            CheckpointError: if the file does not exist or is damaged.
         """
         try:
             return super().load(path, *args, **kwargs)
@@ -69,7 +69,7 @@ class RunCheckpointer(SafeCheckpointer):
             self._parsed_url_during_load = None  # upstream leaves it set after an error
 
     def load_all(self, path: str) -> None:
-        """Load weights only, all of them: the averaged ones of a run that keeps an average.
+        """Load the weights, and nothing else, of the same model; averaged weights if the run kept them.
 
         Raises:
             CheckpointError: naming tensors that are missing, unknown, or of another shape.
@@ -78,10 +78,10 @@ class RunCheckpointer(SafeCheckpointer):
         self.load(path, checkpointables=[])
         complaints = _complaints(self._incompatible)
         if complaints:
-            raise CheckpointError(f"checkpoint {path} is of another model: {complaints}")
+            raise CheckpointError(f"checkpoint {path} belongs to another model: {complaints}")
 
     def load_some(self, path: str) -> str:
-        """Load the weights that fit, to start a training from; what there is to say about those that do not.
+        """Load the weights that fit, to start a training from; returns a message about the others.
 
         Raises:
             CheckpointError: if none fits.
@@ -97,7 +97,7 @@ class RunCheckpointer(SafeCheckpointer):
         return f"Weights from {path}; not from there but from the model's own initial ones: {complaints}"
 
     def resume(self) -> int:
-        """Load everything of the last checkpoint, or of the one before if that is damaged; the iteration to go on with.
+        """Load all state from the last checkpoint that is not damaged; returns the iteration to continue with.
 
         Raises:
             CheckpointError: if there is nothing to resume, or it does not fit.
@@ -110,11 +110,13 @@ class RunCheckpointer(SafeCheckpointer):
         self._resumed = _first_readable(candidates)
         state = self.load(str(self._resumed))
         if complaints := _complaints(self._incompatible):
-            raise CheckpointError(f"checkpoint {self._resumed} is of another model: {complaints}")
+            raise CheckpointError(
+                f"checkpoint {self._resumed} belongs to another model: {complaints}"
+            )
         return int(state.get("iteration", -1)) + 1
 
     def keep_as_final(self) -> None:
-        """Name the checkpoint that was resumed model_final.pth: the run was interrupted between its two last writes."""
+        """Copy the resumed checkpoint to model_final.pth, for a run interrupted between its last two writes."""
         final = Path(self.save_dir, FINAL_CHECKPOINT)
         if self.save_to_disk and not final.is_file():
             with written_in_full(final) as partial:
@@ -131,15 +133,15 @@ class RunCheckpointer(SafeCheckpointer):
 
 
 def _first_readable(paths: Sequence[Path]) -> Path:
-    """The first of some checkpoints that can be read, saying which cannot."""
+    """The first checkpoint that can be read; logs a warning for each that cannot."""
     for path in paths:
         try:
             read_weights(path)
             return path
         except UnsafeCheckpointError:
-            raise  # that is no accident
+            raise  # not an accident, so an older checkpoint is not tried
         except CheckpointError as e:
-            logger.warning("%s. Trying the one before", e)
+            logger.warning("%s. Trying the previous one", e)
     raise CheckpointError(f"none of the {len(paths)} checkpoints in {paths[0].parent} can be read")
 
 

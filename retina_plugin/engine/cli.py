@@ -1,20 +1,18 @@
-"""The command line of training, with Detectron2's flags, and how commands end."""
+"""The command line of training, with Detectron2's flags; exit status and error line of all commands."""
 
 from __future__ import annotations
 
 import argparse
 import gc
-import os
 import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from detectron2.engine import default_argument_parser
-from omegaconf.errors import OmegaConfBaseException
-from torch.multiprocessing import ProcessRaisedException
 
 from .launching import launch_training
+from .logs import EXPECTED_ERRORS, show_tracebacks
 from .reliability.signals import terminate_when_stdin_closes
 from .train import main
 
@@ -22,20 +20,11 @@ _EPILOG = """
 examples:
   train      %(prog)s --config-file configs/quick/retinanet_tiny_synthetic.py
   override   %(prog)s --config-file ... model.cls_loss='${losses.softmax_ce}' train.max_iter=300
-  go on      %(prog)s --config-file ... --resume
+  continue   %(prog)s --config-file ... --resume
   evaluate   %(prog)s --config-file ... --eval-only train.init_checkpoint=RUN/model_final.pth
 """
 
 _OVERRIDE = re.compile(r"\+?[A-Za-z_][\w.\-]*=")
-
-# What input that cannot be used ends in; anything else is a defect and shows its traceback.
-_EXPECTED = (
-    ValueError,
-    OSError,
-    FloatingPointError,
-    OmegaConfBaseException,
-    ProcessRaisedException,
-)
 
 
 def train_net(argv: Sequence[str] | None = None) -> None:
@@ -58,39 +47,39 @@ def train_net(argv: Sequence[str] | None = None) -> None:
 def parse_with_overrides(
     parser: argparse.ArgumentParser, argv: Sequence[str] | None = None
 ) -> argparse.Namespace:
-    """Parse a command line that ends in, or contains, key=value overrides; they come as `opts`.
+    """Parse a command line that contains key=value overrides; they become `opts`.
 
-    argparse alone counts them to the values of a flag that takes several, such as `--seeds 0 1 train.max_iter=60`.
+    argparse alone would take an override for a value of a flag with several, as in `--seeds 0 1 train.max_iter=60`.
     """
     parser.add_argument("opts", nargs="*", metavar="key=value", help="overrides of the config")
     words = sys.argv[1:] if argv is None else list(argv)
     overrides = [word for word in words if _OVERRIDE.match(word)]
     args = parser.parse_intermixed_args([word for word in words if word not in overrides])
-    args.opts += overrides  # before them only what is no override, which load_config refuses
+    args.opts += overrides  # anything else in opts is rejected by load_config
     return args
 
 
 def exit_with(command: Callable[[], Any]) -> NoReturn:
-    """Run a command and end the process: 0, or 1 with one line for input that cannot be used.
+    """Run a command and end the process: with status 0, or for invalid input 1 and one line on standard error.
 
-    Set RETINA_PLUGIN_TRACEBACK=1 to see where an error comes from.
+    Set RETINA_PLUGIN_TRACEBACK=1 to see the traceback instead.
     """
     try:
         command()
     except KeyboardInterrupt:
         sys.exit(130)
-    except _EXPECTED as e:
-        if os.environ.get("RETINA_PLUGIN_TRACEBACK"):
+    except EXPECTED_ERRORS as e:
+        if show_tracebacks():
             raise
         print(f"error: {_one_line(e)}", file=sys.stderr)
         sys.exit(1)
     finally:
-        gc.freeze()  # nothing looks through all that torch has loaded once more: a second at the end
+        gc.freeze()  # a last garbage collection would take a second
     sys.exit(0)
 
 
 def _one_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).strip().splitlines()]
     if any("Traceback" in line for line in lines):
-        return lines[-1]  # other processes wrap an error into its traceback
+        return lines[-1]  # an error from another process contains its traceback
     return " ".join(lines)

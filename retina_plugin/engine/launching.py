@@ -1,4 +1,4 @@
-"""One process or many: Detectron2's flags, or torchrun."""
+"""Start the processes of a training: by Detectron2's flags, or within torchrun."""
 
 from __future__ import annotations
 
@@ -23,32 +23,32 @@ Main = Callable[[argparse.Namespace], Any]
 
 
 def launch_training(main: Main, args: argparse.Namespace) -> None:
-    """Run `main(args)` in every process that the flags, or the environment of torchrun, ask for.
+    """Run `main(args)` in every process that the flags or torchrun start.
 
-    Without a GPU the processes share the CPU, over gloo.
+    Without a GPU the processes run on the CPU and communicate over gloo.
 
     Raises:
-        ConfigError: if there are fewer GPUs than processes, or both torchrun and --num-gpus ask for processes.
+        ConfigError: if there are fewer GPUs than processes, or if --num-gpus is given within torchrun.
         ChildProcessError: if a process died.
     """
     world_size = args.num_gpus * args.num_machines
     if "TORCHELASTIC_RUN_ID" in os.environ:
         if world_size > 1:
-            raise ConfigError(
-                "torchrun starts the processes: leave --num-gpus and --num-machines out"
-            )
+            raise ConfigError("torchrun starts the processes: remove --num-gpus and --num-machines")
         return _join_torchrun(main, args)
     if world_size > 1:
         _check_devices(args.num_gpus)
-        load_config(args.config_file, args.opts)  # one error instead of one per process
+        load_config(
+            args.config_file, args.opts
+        )  # so that an error appears once, not in every process
     try:
         launch(
             main, args.num_gpus, args.num_machines, args.machine_rank, args.dist_url, args=(args,)
         )
     except ProcessExitedException as e:
-        if e.exit_code in (130, 143):  # all of them have left as they were asked to
+        if e.exit_code in (130, 143):  # all of them stopped on a signal
             raise SystemExit(e.exit_code) from None
-        raise ChildProcessError(f"{e}. Checkpoints are untouched: go on with --resume") from e
+        raise ChildProcessError(f"{e}. Checkpoints are intact: continue with --resume") from e
 
 
 def _check_devices(num_gpus: int) -> None:
@@ -56,7 +56,7 @@ def _check_devices(num_gpus: int) -> None:
     there = torch.cuda.device_count() if on_gpu else os.cpu_count() or 1
     if num_gpus > there:
         what = "GPUs" if on_gpu else "processes"
-        where = "" if on_gpu else " cores of the CPU, there being no GPU"
+        where = "" if on_gpu else " CPU cores, and there is no GPU"
         raise ConfigError(f"--num-gpus {num_gpus} asks for more {what} than the {there}{where}")
 
 
@@ -76,7 +76,7 @@ def _join_torchrun(main: Main, args: argparse.Namespace) -> None:
 
 
 def _init_process_group(backend: str) -> None:
-    """As torch does for itself, but processes that are started anew must not find the addresses of dead ones."""
+    """Join the process group; restarted processes use a new namespace, without the addresses of dead ones."""
     store, rank, world_size = next(rendezvous("env://"))
     attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
     store = distributed.PrefixStore(f"attempt_{attempt}", store)
@@ -84,7 +84,7 @@ def _init_process_group(backend: str) -> None:
 
 
 def _restarted(args: argparse.Namespace) -> bool:
-    """torchrun starts all processes anew when one has died: they go on from the last checkpoint."""
+    """Whether torchrun restarted the processes after one died, and there is a checkpoint to continue from."""
     if not int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) or args.eval_only:
         return False
     return bool(checkpoints(load_config(args.config_file, args.opts).train.output_dir))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,23 +11,46 @@ from pathlib import Path
 
 from detectron2.utils import comm
 from detectron2.utils.logger import setup_logger
+from omegaconf.errors import OmegaConfBaseException
+from torch.multiprocessing import ProcessRaisedException
+
+__all__ = ["EXPECTED_ERRORS", "log_to_file", "log_to_terminal", "show_tracebacks"]
 
 _LOGGERS = ("retina_plugin", "detectron2", "fvcore")
 
+EXPECTED_ERRORS = (
+    ValueError,
+    OSError,
+    FloatingPointError,
+    OmegaConfBaseException,
+    ProcessRaisedException,
+)
+"""Errors that invalid input causes. Any other is a defect of the program and shows its traceback."""
+
 
 def log_to_terminal() -> None:
-    """Detectron2's log format for this package too, on the main process only, without warnings nobody can act on."""
+    """Log in Detectron2's format, on the main process only, without warnings that users can do nothing about.
+
+    An expected error is not shown here with its traceback: the command that fails prints its message.
+    """
     for message in ("torch.meshgrid", "The given NumPy array is not writable"):
         warnings.filterwarnings("ignore", message=message)
     for name in _LOGGERS:
-        setup_logger(distributed_rank=comm.get_rank(), name=name)
+        logger = setup_logger(distributed_rank=comm.get_rank(), name=name)
+        for handler in logger.handlers:
+            handler.addFilter(_is_no_expected_error)
+
+
+def show_tracebacks() -> bool:
+    """Whether the environment asks for the traceback of expected errors: RETINA_PLUGIN_TRACEBACK=1."""
+    return bool(os.environ.get("RETINA_PLUGIN_TRACEBACK"))
 
 
 @contextmanager
 def log_to_file(path: Path) -> Iterator[None]:
     """Append the log to `path` while in the context, on the main process only.
 
-    Two runs in one process so have a log each.
+    Each of several runs in one process has its own log.
     """
     if not comm.is_main_process():
         yield
@@ -44,3 +68,8 @@ def log_to_file(path: Path) -> Iterator[None]:
         for logger in loggers:
             logger.removeHandler(handler)
         handler.close()
+
+
+def _is_no_expected_error(record: logging.LogRecord) -> bool:
+    error = record.exc_info and record.exc_info[1]
+    return show_tracebacks() or not isinstance(error, EXPECTED_ERRORS)

@@ -1,4 +1,4 @@
-"""What a run's data say: class names, category ids, number of classes; recorded, so that it serves without them."""
+"""Class names, category ids and number of classes of a run's data, recorded in its config."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from .setup import building
 
 
 def record_data(cfg: DictConfig) -> None:
-    """Write what the data say into the config: class names, category ids and the number of classes.
+    """Record class names, category ids and the number of classes in the config.
 
-    A run folder then serves without its data.
+    A run folder can then be used without its data.
 
     Raises:
         ConfigError: if model.num_classes is not the number of categories.
@@ -44,7 +44,7 @@ def record_data(cfg: DictConfig) -> None:
 
 
 def run_metadata(cfg: DictConfig) -> Metadata:
-    """Class names and category ids that a run recorded; without any, the names of its data set if that is there."""
+    """Class names and category ids that a run recorded; otherwise the class names of a registered data set."""
     metadata = Metadata(name="run")
     recorded = cfg.get("metadata")
     if recorded is not None:

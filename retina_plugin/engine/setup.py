@@ -1,47 +1,39 @@
-"""What a run needs before its first step: a device, a model and a folder."""
+"""What a run needs before its first step: device, precision, model."""
 
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import torch
 from detectron2.config import instantiate
 from detectron2.layers import FrozenBatchNorm2d
-from detectron2.utils import comm
 from detectron2.utils.env import seed_all_rng
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationToMissingValueError, MissingMandatoryValue
 from torch import nn
 
 from ..config import ConfigError
-from ..config.save import save_config
+from ..config.device import default_device, why_unavailable
 from ..config.walk import leaves
-from ..files import move_aside
 from ..modeling.backbone import without_pretrained_weights
-from ..run_folder import CONFIG, LAST_CHECKPOINT, METRICS
 
-logger = logging.getLogger(__name__)
-_RUN_FOLDERS = ("inference", "nonfinite", "wandb")
-_RUN_FILES = (CONFIG, METRICS, LAST_CHECKPOINT)
+_PRECISIONS = ("highest", "high", "medium")
 
 
 def resolve_device(name: str) -> str:
-    """The device to run on; "auto" is CUDA where there is one, otherwise the CPU.
+    """The device to run on; "auto" is CUDA if there is a GPU, otherwise the CPU.
 
     Raises:
-        ConfigError: if it is not there.
+        ConfigError: if it is not available.
     """
     if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.empty(1, device=name)
-    except (RuntimeError, AssertionError) as e:
-        reason = str(e).splitlines()[0]
-        raise ConfigError(f"train.device={name!r} is not there: {reason}") from e
+        return default_device()
+    if reason := why_unavailable(name):
+        raise ConfigError(
+            f"train.device={name!r} is not available: {reason}. This machine has {default_device()!r}"
+        )
     return name
 
 
@@ -49,38 +41,68 @@ def resolve_dtype(amp: DictConfig, device: str) -> torch.dtype | None:
     """The type of mixed precision, or None for float32.
 
     Raises:
-        ConfigError: for a type that is none, or that the device has not.
+        ConfigError: for an unknown dtype, or one that the device does not support.
     """
     if not amp.enabled:
         return None
     on_cuda = device.startswith("cuda")
     name = ("float16" if on_cuda else "bfloat16") if amp.dtype == "auto" else amp.dtype
-    if name not in ("float16", "bfloat16") or (name == "float16" and not on_cuda):
+    supported = ("bfloat16", "float16") if on_cuda else ("bfloat16",)
+    if name not in supported:
         raise ConfigError(
-            f"train.amp.dtype={amp.dtype} is not there on {device}: bfloat16 and, on CUDA, float16 are"
+            f"train.amp.dtype={amp.dtype} is not supported on {device}: use {' or '.join(supported)}"
         )
     return getattr(torch, name)
 
 
-def make_deterministic(wanted: bool) -> None:
-    """Refuse operations that may differ from run to run, if `wanted`; torch then names the one that does."""
-    torch.use_deterministic_algorithms(wanted)
-    if wanted:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for that
-        torch.backends.cudnn.benchmark = False
+def configure_torch(train: DictConfig) -> None:
+    """Apply `train.deterministic`, `train.cudnn_benchmark` and `train.float32_precision` to this process.
+
+    The last two mean what they mean in Detectron2's `default_setup`. With `deterministic`, torch raises an error that
+    names an operation whose result may differ from run to run.
+
+    Raises:
+        ConfigError: for an unknown precision, or if cuDNN is to be both deterministic and benchmarked.
+    """
+    if train.deterministic and train.cudnn_benchmark:
+        raise ConfigError(
+            "train.deterministic=True needs train.cudnn_benchmark=False: "
+            "cuDNN may choose other algorithms in every run"
+        )
+    torch.use_deterministic_algorithms(train.deterministic)
+    torch.backends.cudnn.benchmark = train.cudnn_benchmark
+    if train.deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS requires it
+    set_float32_precision(train.float32_precision)
+
+
+def set_float32_precision(precision: str) -> None:
+    """Set torch's precision of float32 products and convolutions on CUDA; an empty string leaves it as it is.
+
+    Raises:
+        ConfigError: for an unknown precision.
+    """
+    if precision not in ("", *_PRECISIONS):
+        raise ConfigError(
+            f"train.float32_precision={precision!r} is unknown: use one of {', '.join(_PRECISIONS)}, or ''"
+        )
+    if precision and torch.cuda.is_available():
+        torch.set_float32_matmul_precision(precision)
+        torch.backends.cudnn.allow_tf32 = precision != "highest"
 
 
 def freeze(model: nn.Module, names: Sequence[str]) -> None:
-    """Make modules of a model stay as they are, their BatchNorm included.
+    """Exclude modules of a model from training, including the statistics of their BatchNorm layers.
 
     Raises:
-        ConfigError: for a name that is no module of the model.
+        ConfigError: for a name that is not a module of the model.
     """
     modules = dict(model.named_modules())
     for name in names:
         if name not in modules or not name:
             raise ConfigError(
-                f"train.freeze names {name!r}, which the model has not: it has {[*dict(model.named_children())]}"
+                f"train.freeze names {name!r}, but the model has no such module; its parts are "
+                f"{', '.join(dict(model.named_children()))}"
             )
         modules[name].requires_grad_(False)
         parent, _, child = name.rpartition(".")
@@ -92,10 +114,10 @@ def build_model(cfg: DictConfig, pretrained: bool = True) -> nn.Module:
 
     Args:
         cfg: a config with `model` and `train`.
-        pretrained: False leaves ImageNet weights out, for when a checkpoint replaces them.
+        pretrained: False skips loading ImageNet weights, for when a checkpoint replaces them.
 
     Raises:
-        ConfigError: if a key that has to be given is missing, or has a value that its part refuses.
+        ConfigError: if a required key is missing, or a part refuses a value.
     """
     seed_all_rng(cfg.train.seed)
     weights = contextlib.nullcontext() if pretrained else without_pretrained_weights()
@@ -105,10 +127,10 @@ def build_model(cfg: DictConfig, pretrained: bool = True) -> nn.Module:
 
 @contextlib.contextmanager
 def building(cfg: DictConfig, what: str) -> Iterator[None]:
-    """Parts are built from the config here: what they refuse is an error of the config.
+    """Turn errors of building `what` from the config into errors of the config.
 
     Raises:
-        ConfigError: with the reason.
+        ConfigError: with the reason; a ValueError or OSError passes unchanged.
     """
     try:
         yield
@@ -121,37 +143,8 @@ def building(cfg: DictConfig, what: str) -> Iterator[None]:
 
 
 def missing_key_message(cfg: DictConfig) -> str:
-    """Which keys the config leaves to the user."""
-    # omegaconf's own list of missing keys stops at interpolations that lead to one
+    """An error message that lists the keys for which the user must give values."""
+    # omegaconf's own list of missing keys stops at an interpolation of one
     values = leaves(OmegaConf.to_container(cfg, resolve=False))
     keys = sorted(key for key, value in values if value == "???")
     return "this config needs values for " + " ".join(f"{key}=..." for key in keys)
-
-
-def prepare_folder(cfg: DictConfig, resume: bool) -> None:
-    """Make the run folder and save the config there. An earlier run in it is moved aside unless it is resumed.
-
-    Raises:
-        OSError: if the folder cannot be written to.
-        ConfigError: if it holds an earlier run, and folders that do not belong to that.
-    """
-    folder = Path(cfg.train.output_dir).resolve()
-    if comm.is_main_process():
-        moved = None if resume else _earlier_run_aside(folder)
-        (folder / "inference").mkdir(parents=True, exist_ok=True)
-        save_config(cfg, folder / CONFIG)
-        logger.info("Run folder %s", folder)
-        if moved:
-            logger.info("The earlier run there is now in %s", moved)
-    comm.synchronize()
-
-
-def _earlier_run_aside(folder: Path) -> Path | None:
-    if not any((folder / name).exists() for name in _RUN_FILES):
-        return None
-    others = [p.name for p in folder.iterdir() if p.is_dir() and p.name not in _RUN_FOLDERS]
-    if others:
-        raise ConfigError(
-            f"train.output_dir={folder} holds an earlier run and other folders ({', '.join(others)}): choose another"
-        )
-    return move_aside(folder)

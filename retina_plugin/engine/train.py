@@ -24,11 +24,12 @@ from ..evaluation import build_annotated_loader, validation_loss
 from ..run_folder import find_weights
 from .checkpoint import RunCheckpointer
 from .logs import log_to_file, log_to_terminal
+from .output_folder import prepare_folder
 from .reliability.allocator import keep_freed_memory
-from .reliability.signals import StopRun, StopSignals, stop_signals
+from .reliability.signals import StopRun, stop_signals
 from .run import Run
 from .run_data import record_data
-from .setup import build_model, building, prepare_folder, resolve_device
+from .setup import build_model, building, resolve_device, set_float32_precision
 
 __all__ = ["do_test", "do_train", "main"]
 
@@ -36,17 +37,17 @@ logger = logging.getLogger(__name__)
 
 
 def main(args: argparse.Namespace) -> dict[str, Any]:
-    """Train or evaluate as Detectron2's command-line flags say; the metrics of the evaluation.
+    """Train or evaluate according to Detectron2's command-line flags; the metrics of the evaluation.
 
     Raises:
-        ValueError, OSError: for input that cannot be used; the message names the key or the file.
+        ValueError, OSError: for invalid input; the message names the key or the file.
     """
     log_to_terminal()
     keep_freed_memory()
     cfg = load_config(args.config_file, args.opts)
     for section in ("model", "dataloader", "optimizer", "lr_multiplier", "train"):
         if cfg.get(section) is None:
-            raise ConfigError(f"{args.config_file} is no training config: it has no {section}")
+            raise ConfigError(f"{args.config_file} is not a training config: it lacks {section}")
     record_data(cfg)
     if args.eval_only:
         weights = cfg.train.init_checkpoint or find_weights(cfg.train.output_dir)
@@ -56,6 +57,7 @@ def main(args: argparse.Namespace) -> dict[str, Any]:
 
 def evaluate(cfg: DictConfig, weights: str | Path) -> dict[str, Any]:
     """Metrics of `weights` on the config's test data, by task and name, in percent."""
+    set_float32_precision(cfg.train.float32_precision)
     model = build_model(cfg, pretrained=False).to(resolve_device(cfg.train.device))
     RunCheckpointer(model).load_all(str(weights))
     Path(cfg.train.output_dir, "inference").mkdir(parents=True, exist_ok=True)
@@ -67,12 +69,12 @@ def do_train(cfg: DictConfig, resume: bool = False) -> dict[str, Any]:
 
     Args:
         cfg: checked and with its data recorded.
-        resume: go on from the last checkpoint of `train.output_dir`.
+        resume: continue from the last checkpoint of `train.output_dir`.
 
     Raises:
-        ValueError, OSError: for input that cannot be used; the message names the key or the file.
-        FloatingPointError: for a loss or gradient that is no number.
-        SystemExit: 128 + signal, after a checkpoint, if SIGTERM or SIGINT asked to leave.
+        ValueError, OSError: for invalid input; the message names the key or the file.
+        FloatingPointError: if a loss or gradient is not finite.
+        SystemExit: 128 + signal, after saving a checkpoint, if SIGTERM or SIGINT came.
     """
     results: dict[str, Any] = {}
 
@@ -86,18 +88,18 @@ def do_train(cfg: DictConfig, resume: bool = False) -> dict[str, Any]:
         with building(cfg, "dataloader"):
             test_loader = instantiate(cfg.dataloader.test)
             annotated_loader = build_annotated_loader(cfg) if cfg.train.val_loss else None
-        run = Run(cfg, resume, test)
+        run = Run(cfg, resume, test, signals)
         start_iter, origin = run.load(resume)
         prepare_folder(cfg, resume)
         with log_to_file(Path(cfg.train.output_dir, "log.txt")):
-            _log_facts(run, origin)
-            _train(run, start_iter, signals)
+            _log_summary(run, origin)
+            _train(run, start_iter)
     return results
 
 
-def _train(run: Run, start_iter: int, signals: StopSignals) -> None:
+def _train(run: Run, start_iter: int) -> None:
     try:
-        run.train(start_iter, signals)
+        run.train(start_iter)
     except StopRun as stop:
         logger.info("%s", stop)
         if stop.status:
@@ -112,7 +114,7 @@ def do_test(cfg: DictConfig, model: nn.Module, test_loader: Any) -> dict[str, An
     return results
 
 
-def _log_facts(run: Run, origin: str) -> None:
+def _log_summary(run: Run, origin: str) -> None:
     versions = f"retina_plugin {__version__}, detectron2 {detectron2.__version__}, torch {torch.__version__}"
     logger.info("%s, Python %s", versions, platform.python_version())
     millions = sum(p.numel() for p in run.model.parameters()) / 1e6
@@ -123,7 +125,7 @@ def _log_facts(run: Run, origin: str) -> None:
     if not isinstance(run.trainer.data_loader, TrainLoader):
         loader = run.cfg.dataloader.train._target_
         logger.warning(
-            "dataloader.train is %s, whose order begins anew when a run is resumed; "
-            "retina_plugin.data.build_train_loader goes on exactly",
+            "dataloader.train is %s, which starts a new order of images when a run is resumed; "
+            "retina_plugin.data.build_train_loader continues the old one",
             getattr(loader, "__name__", loader),
         )

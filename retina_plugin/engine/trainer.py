@@ -16,6 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from ..data.seeding import seed_generators
 from ..modeling.meta_arch import ForegroundAverage
+from .hooks.state import hook_states, load_hook_states
 from .layout import any_process, micro_batches, share_padded_size
 from .reliability.guard import NonFiniteGuard
 
@@ -144,9 +145,11 @@ class Trainer(SimpleTrainer):
         scaler = (
             {"grad_scaler": self.grad_scaler.state_dict()} if self.grad_scaler.is_enabled() else {}
         )
-        return super().state_dict() | scaler
+        hooks = {"hooks": hook_states(self._hooks)}
+        return super().state_dict() | hooks | scaler
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        super().load_state_dict(state_dict)
+        super().load_state_dict({**state_dict, "hooks": {}})
+        load_hook_states(self._hooks, state_dict.get("hooks", {}))
         if "grad_scaler" in state_dict and self.grad_scaler.is_enabled():
             self.grad_scaler.load_state_dict(state_dict["grad_scaler"])

@@ -1,4 +1,4 @@
-"""Detectron2's COCO evaluator, with an answer for a detector that finds nothing."""
+"""Detectron2's COCO evaluator, also for detectors without detections and annotations without area."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["COCOEvaluator", "complete_annotations"]
 
 
 def complete_annotations(truth: COCO) -> None:
-    """Give every annotation the `area` and `iscrowd` that many json files leave out: the box's area, and no crowd."""
+    """Fill in the `area` and `iscrowd` that many json files lack: the area of the box, and 0."""
     for annotation in truth.anns.values():
         _, _, width, height = annotation["bbox"]
         annotation.setdefault("area", width * height)
@@ -20,14 +20,14 @@ def complete_annotations(truth: COCO) -> None:
 
 
 class COCOEvaluator(evaluation.COCOEvaluator):
-    """Opens two closed points of upstream's.
+    """Overrides upstream's evaluator in two points.
 
-    Its NaN for no detections at all: where there are objects, their AP is then 0. Its need for the `area` and `iscrowd`
-    of every annotation: see `complete_annotations`.
+    Without any detection, AP is 0 instead of NaN if there are objects. Annotations may lack `area` and `iscrowd`, see
+    `complete_annotations`.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """As upstream's."""
+        """Takes the arguments of upstream's evaluator."""
         super().__init__(*args, **kwargs)
         complete_annotations(self._coco_api)
 

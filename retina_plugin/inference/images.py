@@ -1,4 +1,4 @@
-"""Image files: found by name, folder or pattern, read with errors that name them, written in full or not at all."""
+"""Find, read and write image files."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 
 
 def find_images(inputs: Sequence[str]) -> list[Path]:
-    """Image files that `inputs` name: files, folders, or glob patterns, without repeats.
+    """Image files named by `inputs`, which are files, folders or glob patterns, without repeats.
 
     Raises:
-        DataError: for an input that names none.
+        DataError: for an input without images.
     """
     found: dict[Path, None] = {}
     for name in inputs:
@@ -29,13 +29,15 @@ def find_images(inputs: Sequence[str]) -> list[Path]:
         else:
             paths = [path] if path.is_file() else sorted(map(Path, glob.glob(name, recursive=True)))
         if not paths:
-            raise DataError(f"{name} is no image, no folder with images, and matches no file")
+            raise DataError(
+                f"{name} is neither an image nor a folder with images, and matches no file"
+            )
         found.update(dict.fromkeys(paths))
     return list(found)
 
 
 def drawing_names(paths: Sequence[str | Path]) -> list[str]:
-    """A .png name for every image: its stem, and a number behind it where an earlier image has that name."""
+    """A .png name for every image: its stem, followed by a number if an earlier image has the same name."""
     names: dict[str, None] = {}
     for stem in (Path(path).stem for path in paths):
         name, number = stem, 1
@@ -47,7 +49,7 @@ def drawing_names(paths: Sequence[str | Path]) -> list[str]:
 
 
 def read_rgb(path: str | Path) -> np.ndarray:
-    """An image as (H, W, 3) RGB uint8, turned upright as its EXIF says.
+    """An image as (H, W, 3) RGB uint8, rotated according to its EXIF orientation.
 
     Raises:
         DataError: if it cannot be read.
@@ -59,7 +61,7 @@ def read_rgb(path: str | Path) -> np.ndarray:
 
 
 def write_rgb(path: Path, image: np.ndarray) -> None:
-    """Write an RGB image; the format follows the name.
+    """Write an RGB image in the format of the name's suffix.
 
     Raises:
         OSError: if it cannot be written.

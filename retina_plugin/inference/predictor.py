@@ -1,4 +1,4 @@
-"""An image in, Instances out: the DefaultPredictor that LazyConfig users never got."""
+"""Detection in single images: what Detectron2's DefaultPredictor is for its yacs configs, for LazyConfigs."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from detectron2.data.transforms import AugInput, AugmentationList
 from detectron2.structures import Instances
 from omegaconf import DictConfig
 
-from ..config import load_config
 from ..engine.checkpoint import RunCheckpointer
 from ..engine.run_data import run_metadata
 from ..engine.setup import build_model, resolve_device
-from ..run_folder import CONFIG, find_weights
+from ..run_folder import find_weights, read_config
 
 __all__ = ["LazyPredictor"]
 
@@ -30,12 +29,12 @@ class LazyPredictor:
 
         Args:
             cfg: a config with `model` and `dataloader.test`.
-            weights: a checkpoint of that model; every tensor has to fit.
+            weights: a checkpoint of that model; every tensor must fit.
             device: where to run; by default `train.device`.
 
         Raises:
-            CheckpointError: if the checkpoint is absent, damaged, or of another model.
-            ConfigError: if the device is not there.
+            CheckpointError: if the checkpoint does not exist, is damaged, or belongs to another model.
+            ConfigError: if the device is not available.
         """
         device = resolve_device(device or cfg.train.device)
         self.model = build_model(cfg, pretrained=False).to(device).eval()
@@ -50,14 +49,15 @@ class LazyPredictor:
     def from_run(
         cls, run_dir: str | Path, weights: str | Path | None = None, overrides: Sequence[str] = ()
     ) -> LazyPredictor:
-        """The detector of a run folder: its config.yaml, and its final weights unless others are named.
+        """The detector of a run folder: its config.yaml, and its final weights unless `weights` names others.
+
+        If this machine lacks the device that the run was trained on, its default device is used.
 
         Raises:
             ConfigError: if the folder holds no config.yaml.
-            CheckpointError: if it holds no checkpoint, or one that does not fit.
+            CheckpointError: if it holds no checkpoint, or its checkpoint belongs to another model.
         """
-        cfg = load_config(Path(run_dir) / CONFIG, overrides)
-        return cls(cfg, weights or find_weights(run_dir))
+        return cls(read_config(run_dir, overrides), weights or find_weights(run_dir))
 
     @torch.no_grad()
     def __call__(self, image: np.ndarray) -> Instances:

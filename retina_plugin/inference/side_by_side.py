@@ -1,4 +1,4 @@
-"""The same images under several detectors."""
+"""Draw the detections of several detectors on the same images."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from detectron2.config import instantiate
 from detectron2.data import Metadata
 
-from ..config import load_config
+from ..run_folder import read_config
 from .images import read_rgb
 from .predictor import LazyPredictor
 from .visualize import draw_detections, draw_ground_truth
@@ -19,9 +19,8 @@ __all__ = ["draw_columns", "test_images"]
 
 
 def test_images(run: str | Path, num_images: int | None = None) -> list[dict[str, Any]]:
-    """The first entries of a run's test data, or all of them."""
-    cfg = load_config(Path(run) / "config.yaml")
-    return instantiate(cfg.dataloader.test.dataset)[:num_images]
+    """The first `num_images` entries of a run's test data, by default all."""
+    return instantiate(read_config(run).dataloader.test.dataset)[:num_images]
 
 
 def draw_columns(
@@ -30,13 +29,13 @@ def draw_columns(
     names: Sequence[str],
     score_thresh: Sequence[float],
 ) -> Iterator[list[tuple[str, np.ndarray]]]:
-    """For every data set entry its drawings with their titles: ground truth if it has any, then one per predictor.
+    """For every entry, titles and drawings: ground truth if it is annotated, then one per predictor.
 
     Args:
-        entries: as Detectron2's data sets give them.
+        entries: in the format of Detectron2's data sets.
         predictors: one per column.
         names: of the predictors.
-        score_thresh: of each predictor; only detections above are drawn.
+        score_thresh: of each predictor, the minimum score to draw.
     """
     for entry in entries:
         image = read_rgb(entry["file_name"])
@@ -47,5 +46,5 @@ def draw_columns(
         for predictor, name, thresh in zip(predictors, names, score_thresh, strict=True):
             instances = predictor(image[:, :, ::-1])
             drawing = draw_detections(image, instances, predictor.metadata, thresh)
-            columns.append((f"{name}, score over {thresh:g}", drawing))
+            columns.append((f"{name}, score at least {thresh:g}", drawing))
         yield columns

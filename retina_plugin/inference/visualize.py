@@ -1,4 +1,4 @@
-"""Drawings of ground truth and detections, all through Detectron2's Visualizer. Images are RGB, (H, W, 3) uint8."""
+"""Draw ground truth and detections with Detectron2's Visualizer. Images are RGB, (H, W, 3) uint8."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from detectron2.utils.visualizer import Visualizer
 
 __all__ = ["draw_detections", "draw_ground_truth", "grid", "titled"]
 
-_SMALLEST_SIDE = 480  # pixels; smaller images are enlarged until labels fit
+_SMALLEST_SIDE = 480  # pixels; smaller images are enlarged so that labels fit
 _COLOURS = [
     tuple(int(c[i : i + 2], 16) / 255 for i in (0, 2, 4))
     for c in ("ffb000", "33bbee", "ee3377", "009988", "cc79ff", "ee7733", "bbcc33", "99ddff")
@@ -45,7 +45,7 @@ def draw_detections(
 
 
 def class_names(classes: Sequence[int], metadata: Metadata) -> list[str]:
-    """Names of class indices; "class 3" where the metadata has none."""
+    """Names of class indices; such as "class 3" if the metadata has no name."""
     names = metadata.as_dict().get("thing_classes", [])
     return [names[c] if c < len(names) else f"class {c}" for c in classes]
 

@@ -79,7 +79,7 @@ def test_inputs_are_files_folders_and_patterns(tmp_path):
         (tmp_path / name).write_bytes(b"")
     assert [p.name for p in find_images([str(tmp_path)])] == ["a.JPG", "b.png"]
     assert [p.name for p in find_images([f"{tmp_path}/*.png", f"{tmp_path}/b.png"])] == ["b.png"]
-    with pytest.raises(DataError, match=r"no.png is no image"):
+    with pytest.raises(DataError, match=r"no.png is neither an image"):
         find_images([str(tmp_path / "no.png")])
 
 

@@ -31,7 +31,7 @@ def test_bad_input_is_one_line_and_exit_code_1(capsys, tmp_path):
 def test_a_config_without_its_parts_is_no_traceback(capsys, tmp_path):
     (tmp_path / "empty.py").write_text("")
     code, line = run(capsys, "--config-file", str(tmp_path / "empty.py"))
-    assert code == 1 and line.endswith("empty.py is no training config: it has no model")
+    assert code == 1 and line.endswith("empty.py is not a training config: it lacks model")
     (tmp_path / "broken.yaml").write_text("a: [1\nb: 2")
     code, line = run(capsys, "--config-file", str(tmp_path / "broken.yaml"))
     assert code == 1 and "broken.yaml raises" in line
@@ -83,8 +83,9 @@ def test_more_gpus_than_there_are(capsys):
     assert code == 1 and "--num-gpus 9999 asks for more" in line
 
 
-@pytest.mark.parametrize("workers", [0, 1])
-def test_a_truncated_image_is_named_through_workers(capsys, tmp_path, workers):
+@pytest.fixture
+def truncated_image(tmp_path):
+    """Overrides of the custom config that train on one image whose second half is missing."""
     image = {"id": 1, "file_name": "broken.png", "width": 64, "height": 64}
     content = {"images": [image], "annotations": [], "categories": [{"id": 1, "name": "x"}]}
     (tmp_path / "data.json").write_text(json.dumps(content))
@@ -95,10 +96,29 @@ def test_a_truncated_image_is_named_through_workers(capsys, tmp_path, workers):
     opts = [o for o in TINY if not o.startswith(("synthetic", "dataloader"))]
     opts += [f"data.{s}_{k}={tmp_path}/{v}" for s in ("train", "val") for k, v in
              (("json", "data.json"), ("images", ""))]  # fmt: skip
-    opts += [f"dataloader.train.num_workers={workers}", "dataloader.train.total_batch_size=1"]
-    opts += ["train.vis_period=0", f"train.output_dir={tmp_path}/run"]
+    return [*opts, "dataloader.train.total_batch_size=1", "train.vis_period=0"]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_truncated_image_is_named_through_workers(capsys, tmp_path, truncated_image, workers):
+    opts = [f"dataloader.train.num_workers={workers}", f"train.output_dir={tmp_path}/run"]
+    opts += truncated_image
     code, line = run(capsys, "--config-file", "custom/retinanet_MNV2_FPN.py", *opts)
     assert code == 1 and "cannot read image" in line and "broken.png" in line
+
+
+def test_an_expected_error_shows_its_traceback_in_the_log_file_only(tmp_path, truncated_image):
+    command = [sys.executable, "-m", "retina_plugin.engine", "--config-file"]
+    command += [
+        "custom/retinanet_MNV2_FPN.py",
+        *truncated_image,
+        f"train.output_dir={tmp_path}/run",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1 and "Traceback" not in done.stdout + done.stderr
+    assert "cannot read image" in done.stderr.strip().splitlines()[-1]
+    log = (tmp_path / "run" / "log.txt").read_text()
+    assert "Exception during training" in log and "Traceback" in log
 
 
 def start_training(run_dir, *opts):

@@ -141,9 +141,9 @@ def test_nothing_to_resume_and_nothing_to_evaluate(tmp_path):
             "model.num_classes=5",
             r"num_classes=5, but synthetic_train.* has 3 categories: set model",
         ),
-        ("train.device=cuda:7", r"train.device='cuda:7' is not there"),
-        ("train.device=gpu", r"train.device='gpu' is not there"),
-        ("train.amp={enabled: true, dtype: float16}", "float16 is not there on cpu"),
+        ("train.device=cuda:7", r"train.device='cuda:7' is not available"),
+        ("train.device=gpu", r"train.device='gpu' is not available"),
+        ("train.amp={enabled: true, dtype: float16}", "float16 is not supported on cpu"),
         ("dataloader.test.dataset.names=bccd_vall", r"no data set is registered as 'bccd_vall'"),
     ],
 )

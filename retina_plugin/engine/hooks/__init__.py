@@ -1,1 +1,1 @@
-"""Hooks of a training."""
+"""Every hook of a training, and the one list that orders them (`build.py`)."""

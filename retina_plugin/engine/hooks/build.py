@@ -1,44 +1,89 @@
-"""The hooks of a run, from its config."""
+"""All hooks of a training, in the order in which they run."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 from detectron2.config import instantiate
 from detectron2.engine import HookBase, hooks
 from detectron2.utils import comm
-from detectron2.utils.events import (
-    CommonMetricPrinter,
-    EventWriter,
-    JSONWriter,
-    TensorboardXWriter,
-)
+from detectron2.utils.events import EventWriter
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from ...config import ConfigError
 from ..checkpoint import RunCheckpointer
-from ..reliability.signals import Leave, StopSignals
+from ..ema import WeightAverage
+from ..reliability.signals import StopSignals
 from ..run_data import run_metadata
-from ..trackers import build_trackers
-from .detectron2_hooks import (
-    BestCheckpointer,
-    PeriodicCheckpointer,
-    PeriodicWriter,
-    VisualizeDetections,
-)
+from ..setup import building
+from .detectron2_hooks import BestCheckpointer, PeriodicCheckpointer, PeriodicWriter
+from .early_exit import EarlyExit
 from .memory_usage import MemoryUsage
+from .metrics_state import MetricsState
+from .visualize_detections import VisualizeDetections
 
-__all__ = ["build_hooks", "build_last_hooks", "build_writers", "check_periods"]
+__all__ = ["HookParts", "build_hooks", "check_periods"]
+
+
+@dataclass(frozen=True)
+class HookParts:
+    """What the hooks of a training work on.
+
+    `evaluated` is the model whose weights are measured by `test`; `writers` may be filled until training begins.
+    """
+
+    evaluated: nn.Module
+    average: WeightAverage | None
+    checkpointer: RunCheckpointer
+    metrics_state: MetricsState
+    writers: list[EventWriter]
+    signals: StopSignals
+    test: Callable[[nn.Module], dict[str, Any]]
+
+
+def build_hooks(cfg: DictConfig, parts: HookParts) -> list[HookBase]:
+    """The hooks of a training. Each of their methods is called in the order of this list.
+
+    Hooks of `train.hooks` follow evaluation, so they see its metrics, and precede the writers and the checkpoint, so
+    what they put into the storage is written and what they change is saved.
+
+    Raises:
+        ConfigError: for an argument that a hook refuses, or an entry of `train.hooks` that is not a hook.
+    """
+    train, model, average = cfg.train, parts.evaluated, parts.average
+    best_file = RunCheckpointer(model, train.output_dir, tag=False)
+    main_process = comm.is_main_process()
+    with building(cfg, "lr_multiplier or train"):
+        best = BestCheckpointer(train.eval_period, best_file, **train.best_checkpointer)
+        ordered = [
+            parts.metrics_state,
+            None if average is None else hooks.CallbackHook(after_step=lambda _: average.update()),
+            hooks.IterationTimer(),
+            MemoryUsage(),
+            hooks.LRScheduler(scheduler=instantiate(cfg.lr_multiplier)),
+            hooks.EvalHook(train.eval_period, lambda: parts.test(model)),
+            best,
+            _visualizer(cfg, model) if main_process and train.vis_period else None,
+            *_user_hooks(cfg),
+            PeriodicWriter(parts.writers, period=train.log_period),
+            PeriodicCheckpointer(parts.checkpointer, **train.checkpointer)
+            if main_process
+            else None,
+            EarlyExit(
+                parts.checkpointer, best, parts.signals, train.max_minutes, train.early_stopping
+            ),
+        ]
+    return [hook for hook in ordered if hook is not None]
 
 
 def check_periods(cfg: DictConfig) -> None:
-    """See that what is counted in iterations can be.
+    """Check the settings that count iterations or evaluations.
 
     Raises:
-        ConfigError: for a period that is none.
+        ConfigError: for a period below 1, or for early stopping without evaluations.
     """
     for key in ("max_iter", "log_period", "checkpointer.period", "accumulation"):
         if OmegaConf.select(cfg.train, key) < 1:
@@ -49,52 +94,18 @@ def check_periods(cfg: DictConfig) -> None:
         raise ConfigError("train.early_stopping counts evaluations: set train.eval_period too")
 
 
-def build_hooks(
-    cfg: DictConfig, model: nn.Module, test: Callable[[], dict[str, Any]]
-) -> list[HookBase | None]:
-    """Schedule, evaluation of `model` by `test`, the best checkpoint and pictures, in the order they run."""
-    train = cfg.train
-    best = RunCheckpointer(model, train.output_dir, tag=False)
-    shows = comm.is_main_process() and train.vis_period
-    return [
-        hooks.IterationTimer(),
-        MemoryUsage(),
-        hooks.LRScheduler(scheduler=instantiate(cfg.lr_multiplier)),
-        hooks.EvalHook(train.eval_period, test),
-        BestCheckpointer(train.eval_period, best, **train.best_checkpointer),
-        _visualizer(cfg, model) if shows else None,
-    ]
-
-
-def build_writers(cfg: DictConfig, start_iter: int) -> list[EventWriter]:
-    """Progress with ETA to the log, metrics.json, TensorBoard and trackers. They open files in the run folder."""
-    if not comm.is_main_process():
-        return []
-    folder = Path(cfg.train.output_dir)
-    return [
-        CommonMetricPrinter(cfg.train.max_iter),
-        JSONWriter(str(folder / "metrics.json")),
-        TensorboardXWriter(str(folder), purge_step=start_iter),
-        *build_trackers(cfg.train, folder, OmegaConf.to_container(cfg, resolve=False)),
-    ]
-
-
-def build_last_hooks(
-    cfg: DictConfig,
-    writers: list[EventWriter],
-    checkpointer: RunCheckpointer,
-    best: BestCheckpointer,
-    signals: StopSignals,
-) -> list[HookBase | None]:
-    """Metrics, and after all that may change, checkpoints: a resumed run repeats nothing and leaves nothing out."""
-    train = cfg.train
-    return [
-        PeriodicWriter(writers, period=train.log_period) if writers else None,
-        PeriodicCheckpointer(checkpointer, **train.checkpointer)
-        if comm.is_main_process()
-        else None,
-        Leave(checkpointer, best, signals, train.max_minutes, train.early_stopping),
-    ]
+def _user_hooks(cfg: DictConfig) -> list[HookBase]:
+    found = []
+    for i, entry in enumerate(cfg.train.hooks):
+        with building(cfg, f"train.hooks[{i}]"):
+            hook = instantiate(entry)
+        if not isinstance(hook, HookBase):
+            raise ConfigError(
+                f"train.hooks[{i}] gives {hook!r}, which is not a detectron2.engine.HookBase: "
+                "list hooks as L(YourHook)(...), or as {_target_: module.YourHook, ...} on the command line"
+            )
+        found.append(hook)
+    return found
 
 
 def _visualizer(cfg: DictConfig, model: nn.Module) -> VisualizeDetections:

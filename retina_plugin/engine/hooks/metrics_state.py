@@ -1,4 +1,4 @@
-"""Metrics that go on where a run was interrupted, as if it had not been."""
+"""Metrics that continue after an interruption as if there had been none."""
 
 from __future__ import annotations
 
@@ -13,28 +13,23 @@ from detectron2.utils.events import EventWriter
 
 from .memory_usage import MEMORY_METRIC
 
-__all__ = ["TIMES", "MetricsMemory", "cut_metrics"]
+__all__ = ["TIMES", "MetricsState", "cut_metrics"]
 
-# of this process, not of the run
+# differ between processes that do the same
 TIMES = ("time", "data_time", "rank_data_time", "eta_seconds", MEMORY_METRIC)
-_WINDOW = 20  # iterations that Detectron2's writers smooth over
+_WINDOW = 20  # iterations over which Detectron2's writers smooth
 
 
-class MetricsMemory(HookBase):
-    """Keeps in the checkpoint what the writers still need: recent values, and what they have written.
+class MetricsState(HookBase):
+    """Keeps in the checkpoint what the writers need: recent values, and up to which iteration they have written.
 
-    Without it the smoothed values after a resume would differ, and values that wait to be written would be lost.
+    Without it the smoothed values after a resume would differ, and values that were not yet written would be lost.
     """
 
-    def __init__(self, metrics_file: Path) -> None:
-        """`metrics_file` is the run's metrics.json."""
-        self._file = metrics_file
-        self._writers: Sequence[EventWriter] = ()
+    def __init__(self, metrics_file: Path, writers: Sequence[EventWriter]) -> None:
+        """`metrics_file` is the run's metrics.json; `writers` may be filled until training begins."""
+        self._file, self._writers = metrics_file, writers
         self._state: dict[str, Any] = {}
-
-    def watch(self, writers: Sequence[EventWriter]) -> None:
-        """The writers whose progress counts; Detectron2's for files keep it in `_last_write`."""
-        self._writers = [w for w in writers if isinstance(getattr(w, "_last_write", None), int)]
 
     def last_write(self, start_iter: int) -> int:
         """The last iteration whose metrics were written before the checkpoint."""
@@ -50,14 +45,14 @@ class MetricsMemory(HookBase):
             storage.put_scalar(name, value, smoothing_hint=known["smooth"], cur_iter=iteration)
         storage.iter = now
         if self._state:
-            for writer in self._writers:
+            for writer in self._file_writers():
                 writer._last_write = self._state["last_write"]
 
     def state_dict(self) -> dict[str, Any]:
         """Recent values of every scalar, and the last iteration that was written."""
         if self._file.is_file():
             with self._file.open("rb") as f:
-                os.fsync(f.fileno())  # what a checkpoint counts as written has to be on the disk
+                os.fsync(f.fileno())  # what the checkpoint counts as written must be on the disk
         storage = self.trainer.storage
         scalars = {}
         for name, (_, last) in storage.latest().items():
@@ -67,15 +62,19 @@ class MetricsMemory(HookBase):
                 [float(v), i] for v, i in storage.histories()[name].values() if i > last - _WINDOW
             ]
             scalars[name] = {"values": values, "smooth": storage.smoothing_hints()[name]}
-        written = max((writer._last_write for writer in self._writers), default=-1)
+        written = max((writer._last_write for writer in self._file_writers()), default=-1)
         return {"scalars": scalars, "last_write": written}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self._state = state_dict
 
+    def _file_writers(self) -> list[EventWriter]:
+        """Detectron2's writers to files; they keep their progress in `_last_write`."""
+        return [w for w in self._writers if isinstance(getattr(w, "_last_write", None), int)]
+
 
 def cut_metrics(path: Path, last_iteration: int) -> None:
-    """Cut off what a run wrote after its checkpoint, and a line that was not finished."""
+    """Remove the lines of metrics.json that were written after `last_iteration`, and an incomplete last line."""
     if not path.is_file():
         return
     size = 0

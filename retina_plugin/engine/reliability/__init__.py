@@ -1,1 +1,1 @@
-"""What keeps a training exact and safe: guards, signals, identity, verification."""
+"""Exact and safe training: guards, signals, comparison with the start of a run, verification."""

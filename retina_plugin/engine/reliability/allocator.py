@@ -1,4 +1,4 @@
-"""Memory that tensors on a CPU have left is kept for the next ones."""
+"""Keep the memory of freed CPU tensors for the next ones."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _NEVER = -1
 
 
 def keep_freed_memory() -> None:
-    """Let glibc keep what is freed, for this process and those that it forks.
+    """Let glibc keep freed memory, in this process and those that it forks.
 
-    By default it maps every block above 32 MB anew and gives it back when it is free, so that the kernel clears the
-    pages of a detector's large tensors again in every step. Does nothing where the C library is another.
+    By default glibc maps every block above 32 MB separately and returns it when freed, so the kernel clears the pages
+    of a detector's large tensors in every step. Does nothing with another C library.
     """
     if not sys.platform.startswith("linux"):
         return

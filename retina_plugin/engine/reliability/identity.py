@@ -1,17 +1,22 @@
-"""What makes a run this run and no other: its config and its data."""
+"""Does a resumed run still have the config and the data that it began with?"""
 
 from __future__ import annotations
 
+import re
+import sys
 from typing import Any
 
+from detectron2.utils.registry import locate
 from omegaconf import DictConfig, OmegaConf
 
 from ...config import ConfigError
+from ...config.load import train_defaults
+from ...config.moved import current_key, current_name
 from ...config.walk import as_text, leaves
 
 __all__ = ["RunIdentity", "config_values"]
 
-# what does not change the numbers of a training
+# prefixes of keys that do not change the results of a training
 _FREE = (
     "train.output_dir",
     "train.device",
@@ -29,11 +34,12 @@ _FREE = (
     "dataloader.test.num_workers",
     "dataloader.evaluator.output_dir",
 )
+_DOTTED_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 _SECTIONS = ("model", "optimizer", "lr_multiplier", "dataloader", "train")
 
 
 class RunIdentity:
-    """Goes into checkpoints, and says when a run is resumed, what is no longer as it was."""
+    """Part of checkpoints: the config values and data of a run, compared when it is resumed."""
 
     def __init__(self, cfg: DictConfig, data: str) -> None:
         """`data` is the fingerprint of the training data."""
@@ -42,7 +48,7 @@ class RunIdentity:
         self._data, self._accepts = data, cfg.train.accept_changes
 
     def state_dict(self) -> dict[str, Any]:
-        """Every config value that changes numbers, as text by its key, and the fingerprint of the data."""
+        """Every config value that affects results, as text by its dotted key, and the fingerprint of the data."""
         return {"config": self._values, "data": self._data}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -54,17 +60,18 @@ class RunIdentity:
         changes = self.changes(state)
         if changes and not self._accepts:
             raise ConfigError(
-                f"this run began otherwise: {'; '.join(changes)}. Resume it as it began, or set "
-                "train.accept_changes=True to go on as a run that nobody can repeat"
+                f"this run began with other settings: {'; '.join(changes)}. Resume it with those, or set "
+                "train.accept_changes=True to continue anyway; the run is then not reproducible"
             )
 
     def changes(self, state: dict[str, Any]) -> list[str]:
-        """What differs, a phrase each."""
-        before = state["config"]
-        keys = [k for k in {**before, **self._values} if before.get(k) != self._values.get(k)]
+        """What differs, a phrase each. A setting that the checkpoint does not know had today's default."""
+        before = {current_key(key): value for key, value in state["config"].items()}
+        before, now = _with_train_defaults(before), self._values
         phrases = [
-            f"{k} was {before.get(k, 'not there')}, now {self._values.get(k, 'not there')}"
-            for k in keys
+            f"{key} was {before.get(key, 'absent')}, now {now.get(key, 'absent')}"
+            for key in {**before, **now}
+            if not _same_value(before.get(key), now.get(key))
         ]
         if state["data"] != self._data:
             phrases.append("the training data have other images, boxes or labels")
@@ -74,4 +81,34 @@ class RunIdentity:
 def config_values(cfg: DictConfig) -> dict[str, str]:
     """Every resolved value of a training config as text, by its dotted key."""
     sections = {name: OmegaConf.to_container(cfg[name], resolve=True) for name in _SECTIONS}
-    return {key: as_text(value) for key, value in leaves(sections, into_lists=True)}
+    values = leaves(sections, into_lists=True)
+    return {current_key(key): as_text(value) for key, value in values}
+
+
+def _with_train_defaults(before: dict[str, str]) -> dict[str, str]:
+    defaults = leaves(OmegaConf.to_container(train_defaults()), into_lists=True, path="train")
+    absent = {
+        key: as_text(value)
+        for key, value in defaults
+        if not key.startswith(_FREE) and not any(f"{k}.".startswith(f"{key}.") for k in before)
+    }
+    return absent | before
+
+
+def _same_value(before: str | None, now: str | None) -> bool:
+    """Whether two values are equal, or two names of one object: configs may name it by any module that exports it."""
+    if before is None or now is None or before == now:
+        return before == now
+    found = _named_object(before)
+    return found is not None and found == _named_object(now)
+
+
+def _named_object(name: str) -> Any:
+    """What a dotted name stands for; None unless it lies in a package that this process has loaded already."""
+    name = current_name(name)
+    if not _DOTTED_NAME.fullmatch(name) or name.split(".")[0] not in sys.modules:
+        return None
+    try:
+        return locate(name)
+    except ImportError:
+        return None

@@ -12,7 +12,7 @@ from typing import Any
 from ...config.walk import leaves
 from .tracker import Tracker, known_id, library
 
-_PARAMETERS_AT_ONCE = 100  # MLflow's limit, and below it for the length of one
+_PARAMETERS_AT_ONCE = 100  # MLflow's limit
 _PARAMETER_LENGTH = 500
 
 
@@ -26,7 +26,7 @@ class MLflowWriter(Tracker):
         experiment_name: str = "Default",
         tracking_uri: str | None = None,
     ) -> None:
-        """`tracking_uri`: of a server or a database; by default where MLflow's own settings say."""
+        """`tracking_uri`: address of a server or database; by default that of MLflow's own settings."""
         mlflow, known = library("mlflow"), run_dir / "mlflow_run_id"
         self._entities: ModuleType = mlflow.entities
         self._client = mlflow.MlflowClient(tracking_uri)
@@ -72,5 +72,5 @@ class MLflowWriter(Tracker):
 
 
 def _name(key: str) -> str:
-    """MLflow takes few characters in a name; those of classes can be any."""
+    """Replace characters that MLflow does not accept in names, such as those of class names."""
     return re.sub(r"[^\w\-. :/]", "_", key)

@@ -1,4 +1,4 @@
-"""What the trackers have in common."""
+"""Base class of the trackers."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Tracker(EventWriter):
 
 
 def library(name: str) -> ModuleType:
-    """An optional library.
+    """Import an optional library.
 
     Raises:
         ConfigError: if it is not installed.
@@ -60,5 +60,5 @@ def library(name: str) -> ModuleType:
 
 
 def known_id(path: Path) -> str | None:
-    """The tracker's id of a run that is resumed."""
+    """The tracker's id of a resumed run; None for a new one."""
     return path.read_text().strip() if path.is_file() else None

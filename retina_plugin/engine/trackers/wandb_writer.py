@@ -13,13 +13,13 @@ class WandbWriter(Tracker):
     """Scalars to a run of Weights & Biases; its files are in the run folder's `wandb/`."""
 
     def __init__(self, run_dir: Path, config: Mapping[str, Any], **arguments: Any) -> None:
-        """`arguments`: of wandb.init, such as project."""
+        """`arguments`: those of wandb.init, such as project."""
         wandb, known = library("wandb"), run_dir / "wandb_run_id"
         ours = {"dir": str(run_dir), "name": run_dir.name, "id": known_id(known), "resume": "allow"}
         parameters = {"run_dir": str(run_dir), **config}
         self._run = wandb.init(**{**ours, **arguments}, config=parameters)
         known.write_text(self._run.id)
-        self._last_write = self._run.step - 1  # a run that is resumed has steps
+        self._last_write = self._run.step - 1  # a resumed run has steps already
 
     def _send(self, scalars: dict[str, float], iteration: int) -> None:
         self._run.log(scalars, step=iteration)

@@ -6,7 +6,7 @@ import sys
 import pytest
 from conftest import ROOT
 
-ALLOCATOR = ROOT / "retina_plugin/engine/allocator.py"
+ALLOCATOR = ROOT / "retina_plugin/engine/reliability/allocator.py"
 COUNT = """
 import resource, runpy, sys
 import numpy

@@ -7,9 +7,10 @@ import pytest
 import torch
 from conftest import train_args
 
+from retina_plugin.commands.verify_resume import verify_resume
 from retina_plugin.config import ConfigError
 from retina_plugin.engine import main
-from retina_plugin.engine.reliability.verify import first_difference, verify_resume
+from retina_plugin.engine.reliability.verify import first_difference
 
 LONG = ["train.max_iter=8", "train.checkpointer.period=1", "train.checkpointer.max_to_keep=null"]
 LONG += ["train.eval_period=3", "train.log_period=2", "train.ema_decay=0.9"]

@@ -1,4 +1,4 @@
-"""Does a run survive being killed at any moment? Kills it, resumes it, compares it with one that nobody killed."""
+"""Kill trainings at random moments, resume them, and compare them with one that was not killed."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...run_folder import checkpoints
-from .verify import first_difference, run_to_the_end, train_command
+from ..engine.reliability.verify import first_difference
+from ..run_folder import checkpoints
+from .trainings import run_to_the_end, train_command
 
 __all__ = ["Kill", "soak"]
 
 
 @dataclass(frozen=True)
 class Kill:
-    """One run: seconds after its start when it was killed, where it went on, and how it differs in the end."""
+    """One killed run: after how many seconds, the checkpoint it resumed from, and its difference from the whole run."""
 
     seconds: float
     resumed_from: str
@@ -29,17 +30,17 @@ class Kill:
 def soak(
     config_file: str, folder: str | Path, kills: int, overrides: Sequence[str] = (), seed: int = 0
 ) -> Iterator[Kill]:
-    """Kill a training with SIGKILL at `kills` random moments, each in a run of its own that is then resumed.
+    """Start `kills` trainings, kill each with SIGKILL at a random moment, and resume it to its end.
 
     Args:
-        config_file: what to train.
-        folder: for the runs; new or empty.
-        kills: how many runs.
-        overrides: `key=value` of all runs.
-        seed: of the moments, which lie anywhere between the start of the process and its end.
+        config_file: the config to train.
+        folder: new or empty, for the runs.
+        kills: number of runs.
+        overrides: `key=value` for all runs.
+        seed: of the moments, which are uniform between the start of a process and its end.
 
     Raises:
-        ChildProcessError: if a training fails by itself, with the last line of its log.
+        ChildProcessError: if a training fails without being killed, with the last line of its output.
     """
     rng, whole = random.Random(seed), Path(folder, "whole")
     start = time.monotonic()
@@ -49,7 +50,7 @@ def soak(
         run, moment = Path(folder, f"kill{i:02d}"), rng.uniform(0, duration)
         _kill_after(moment, train_command(config_file, run, overrides))
         found = checkpoints(run)
-        # a folder without a checkpoint has nothing to resume: the run begins again
+        # without a checkpoint there is nothing to resume: the run starts again
         run_to_the_end(
             train_command(config_file, run, [*overrides, *(["--resume"] if found else [])])
         )
@@ -58,7 +59,7 @@ def soak(
 
 
 def _kill_after(seconds: float, command: list[str]) -> None:
-    # a session of its own, so that the workers that load images are killed too
+    # in its own session, so that the processes that load images are killed too
     with subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     ) as process:

@@ -1,0 +1,21 @@
+"""Devices by name."""
+
+from __future__ import annotations
+
+import torch
+
+__all__ = ["default_device", "why_unavailable"]
+
+
+def default_device() -> str:
+    """ "cuda" if there is a GPU, otherwise "cpu"; what `train.device="auto"` means."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def why_unavailable(device: str) -> str:
+    """Why tensors cannot be made on `device`; an empty string if they can."""
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as e:
+        return str(e).splitlines()[0]
+    return ""

@@ -1,0 +1,28 @@
+"""Names that an earlier version used for objects that are now found elsewhere."""
+
+from __future__ import annotations
+
+__all__ = ["MOVED_NAMES", "RENAMED_ARGUMENTS", "current_key", "current_name"]
+
+MOVED_NAMES = {
+    "retina_plugin.modeling.backbone.lesions.LesionedFPN": "retina_plugin.modeling.AblatedFPN",
+}
+"""Dotted name today, by the name in older configs and checkpoints."""
+
+RENAMED_ARGUMENTS = {
+    ".names.dials.": ".names.settings.",
+    ".dataset_name.dials.": ".dataset_name.settings.",
+}
+"""Part of a dotted config key today, by the part in older checkpoints."""
+
+
+def current_key(key: str) -> str:
+    """Today's form of a dotted key that an older checkpoint may hold."""
+    for before, now in RENAMED_ARGUMENTS.items():
+        key = key.replace(before, now)
+    return key
+
+
+def current_name(name: str) -> str:
+    """Today's dotted name for one that an older config or checkpoint may hold."""
+    return MOVED_NAMES.get(name, name)

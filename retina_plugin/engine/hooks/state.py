@@ -1,0 +1,42 @@
+"""State of hooks in checkpoints, by the name of their class as Detectron2's trainer stores it."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from detectron2.engine import HookBase
+
+__all__ = ["hook_states", "load_hook_states"]
+
+logger = logging.getLogger(__name__)
+_NAMES_BEFORE = {"MetricsMemory": "MetricsState"}  # class names in older checkpoints: today's
+
+
+def hook_states(hooks: Iterable[HookBase]) -> dict[str, dict[str, Any]]:
+    """The state of every hook that has one, by class name.
+
+    Detectron2's trainer saves only the first hook of a class; here later ones are named Class#2, Class#3 and so on.
+    """
+    return {name: state for name, hook in _named(hooks) if (state := hook.state_dict())}
+
+
+def load_hook_states(hooks: Iterable[HookBase], states: Mapping[str, dict[str, Any]]) -> None:
+    """Give hooks the states that `hook_states`, or Detectron2's trainer, saved."""
+    by_name = dict(_named(hooks))
+    for name, state in states.items():
+        hook = by_name.get(_NAMES_BEFORE.get(name, name))
+        if hook is None:
+            logger.warning("This run has no hook %s; its state in the checkpoint is ignored", name)
+        else:
+            hook.load_state_dict(state)
+
+
+def _named(hooks: Iterable[HookBase]) -> Iterator[tuple[str, HookBase]]:
+    counts: Counter[str] = Counter()
+    for hook in hooks:
+        name = type(hook).__qualname__
+        counts[name] += 1
+        yield name if counts[name] == 1 else f"{name}#{counts[name]}", hook

@@ -1,0 +1,70 @@
+"""Devices and settings of torch."""
+
+import pytest
+import torch
+from conftest import QUICK, TINY, train_args
+from detectron2.config import LazyConfig
+
+from retina_plugin.config import ConfigError, get_config, load_config
+from retina_plugin.config.device import default_device
+from retina_plugin.engine import main
+from retina_plugin.engine.setup import configure_torch, resolve_device
+from retina_plugin.inference.predictor import LazyPredictor
+from retina_plugin.run_folder import read_config
+
+
+@pytest.fixture
+def restored_torch():
+    yield
+    torch.use_deterministic_algorithms(False)
+    torch.backends.cudnn.benchmark = False
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.allow_tf32 = True
+
+
+def test_the_device_of_a_config_is_one_that_torch_knows():
+    device = get_config(QUICK).train.device
+    assert torch.empty(1, device=device).device.type == default_device()
+    assert resolve_device("auto") == default_device()
+
+
+def test_a_config_that_says_auto_trains(tmp_path):
+    main(train_args(tmp_path / "run", "train.device=auto", "train.max_iter=1"))
+    assert load_config(tmp_path / "run" / "config.yaml").train.device == "auto"
+
+
+def test_a_run_of_another_machine_predicts_on_this_one(trained_run, tmp_path):
+    cfg = load_config(trained_run / "config.yaml")
+    cfg.train.device = "cuda:99"
+    LazyConfig.save(cfg, str(tmp_path / "config.yaml"))
+    assert read_config(tmp_path).train.device == default_device()
+    weights = trained_run / "model_final.pth"
+    model = LazyPredictor.from_run(tmp_path, weights).model
+    assert next(model.parameters()).device.type == default_device()
+    with pytest.raises(ConfigError, match="train.device='cuda:98' is not available.*This machine"):
+        LazyPredictor.from_run(tmp_path, weights, ["train.device=cuda:98"])
+
+
+def test_cudnn_benchmark_is_set_as_detectron2_does(tmp_path, restored_torch):
+    main(train_args(tmp_path / "run", "train.cudnn_benchmark=true", "train.max_iter=1"))
+    assert torch.backends.cudnn.benchmark is True
+    with pytest.raises(ConfigError, match=r"train.deterministic=True needs train.cudnn_benchmark"):
+        configure_torch(
+            get_config(QUICK, ["train.deterministic=true", "train.cudnn_benchmark=true"]).train
+        )
+
+
+def test_float32_precision_is_set_as_detectron2_does(monkeypatch, restored_torch):
+    train = get_config(QUICK, [*TINY, "+train.float32_precision=high"]).train
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    configure_torch(train)
+    assert torch.get_float32_matmul_precision() == "high" and torch.backends.cudnn.allow_tf32
+    train.float32_precision = "highest"
+    configure_torch(train)
+    assert torch.get_float32_matmul_precision() == "highest"
+    assert not torch.backends.cudnn.allow_tf32
+    train.float32_precision = "double"
+    with pytest.raises(
+        ConfigError, match="train.float32_precision='double' is unknown: use one of"
+    ):
+        configure_torch(train)
