@@ -77,7 +77,7 @@ def resumed(run):
 def test_a_damaged_newest_checkpoint_falls_back(damage, whole, stopped, caplog):
     damage(stopped / "model_0000003.pth")
     resumed(stopped)
-    assert "model_0000003.pth" in caplog.text and "Trying the one before" in caplog.text
+    assert "model_0000003.pth" in caplog.text and "Trying the previous one" in caplog.text
     assert first_difference(whole, stopped) == ""
 
 
@@ -219,7 +219,7 @@ def test_a_worker_that_is_killed_is_named(tmp_path):
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     last = done.stderr.strip().splitlines()[-1]
     assert done.returncode == 1 and last.startswith("error: a process that loads images died")
-    assert "go on with --resume" in last
+    assert "continue with --resume" in last
     assert find_weights(run).name == "model_0000001.pth"
 
 
@@ -245,7 +245,7 @@ def test_a_rank_that_is_killed_ends_the_run_which_goes_on_alone(whole, tmp_path)
     for key, value in {"num_gpus": 2, "num_machines": 1, "machine_rank": 0}.items():
         setattr(args, key, value)
     args.dist_url = "auto"
-    with pytest.raises(ChildProcessError, match="Checkpoints are untouched"):
+    with pytest.raises(ChildProcessError, match="Checkpoints are intact"):
         launch_training(killed_in_the_middle, args)
     assert find_weights(tmp_path / "run").name == "model_0000001.pth"
     args.resume = True
