@@ -23,7 +23,8 @@ PRIVATE_NAMES: dict[str, str] = {
     "detectron2.modeling:FPN._out_features": "names of the levels in the order in which FPN returns them",
     "detectron2.modeling:RetinaNet._transpose_dense_predictions": "overridden for losses with K + 1 logits per anchor",
     "detectron2.modeling.meta_arch:DenseDetector._move_to_current_device": "preprocessing that pads to a given size",
-    "torch.nn:Module._register_load_state_dict_pre_hook": "renames a key of old checkpoints; public since torch 2.5",
+    "torch.nn:Module._register_load_state_dict_pre_hook": "keeps the name of a buffer; public since torch 2.5",
+    "torch.nn:Module._register_state_dict_hook": "keeps the name of a buffer; public since torch 2.5",
     "torch:_C._autograd._get_current_graph_task_keep_graph": "whether backward can run again; if not, memory is reused",
     # training
     "detectron2.engine:TrainerBase._hooks": "saves the state of every hook, also of several of one class",

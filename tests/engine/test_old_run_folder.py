@@ -52,9 +52,6 @@ def test_an_interrupted_old_run_ends_as_it_had_ended(old, config_file):
     )
     for state in (then, now):
         state.pop("run")  # names of classes have changed
-        model = state["model"]
-        moved = "foreground.loss_normalizer"
-        model[moved] = model.pop("loss_normalizer", model.get(moved))
         hooks = state["trainer"]["hooks"]
         hooks["MetricsState"] = hooks.pop("MetricsMemory", hooks.get("MetricsState"))
     for run, state in (("then", then), ("now", now)):

@@ -25,7 +25,7 @@ def test_a_run_folder_has_everything(trained_run):
     assert (trained_run / "last_checkpoint").read_text() == "model_final.pth"
     cfg = load_config(trained_run / "config.yaml")
     assert cfg.metadata.thing_classes == ["circle", "square", "triangle"]
-    assert "foreground.loss_normalizer" in weights(trained_run)
+    assert "loss_normalizer" in weights(trained_run)
 
 
 def test_tensorboard_has_pictures_of_truth_and_detections(trained_run):

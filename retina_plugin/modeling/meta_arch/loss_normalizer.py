@@ -12,9 +12,10 @@ from detectron2.utils import comm
 from detectron2.utils.events import get_event_storage
 from torch import Tensor, nn
 
-__all__ = ["ForegroundAverage", "Rescaling", "rename_loss_normalizer"]
+__all__ = ["ForegroundAverage", "Rescaling", "keep_state_dict_name"]
 
 _MOMENTUM = 0.9
+_NAME = "foreground.loss_normalizer"  # of the buffer, seen from the detector
 
 
 @dataclass
@@ -115,7 +116,16 @@ class ForegroundAverage(nn.Module):
         return average.mul_(_MOMENTUM).add_(num_pos_anchors.clamp(min=1).double() * (1 - _MOMENTUM))
 
 
-def rename_loss_normalizer(state_dict: dict[str, Any], prefix: str, *_: Any) -> None:
-    """Load checkpoints of version 0.1, where the average is a buffer of the detector: a hook of `load_state_dict`."""
-    if (old := f"{prefix}loss_normalizer") in state_dict:
-        state_dict[f"{prefix}foreground.loss_normalizer"] = state_dict.pop(old)
+def keep_state_dict_name(detector: nn.Module) -> None:
+    """Save and load the average of `detector.foreground` as "loss_normalizer", its name in all checkpoints."""
+    detector._register_state_dict_hook(_to_public_name)
+    detector._register_load_state_dict_pre_hook(_from_public_name)
+
+
+def _to_public_name(_: nn.Module, state_dict: dict[str, Any], prefix: str, *__: Any) -> None:
+    state_dict[f"{prefix}loss_normalizer"] = state_dict.pop(f"{prefix}{_NAME}")
+
+
+def _from_public_name(state_dict: dict[str, Any], prefix: str, *_: Any) -> None:
+    if (public := f"{prefix}loss_normalizer") in state_dict:
+        state_dict[f"{prefix}{_NAME}"] = state_dict.pop(public)

@@ -16,7 +16,7 @@ from ..assigners import LabelAssigner, choose_assigner
 from ..head import PluggableRetinaNetHead
 from ..losses import BoxLoss, ClassificationLoss, build_box_loss, build_cls_loss
 from ..yacs import require_plugin_keys
-from .loss_normalizer import ForegroundAverage, rename_loss_normalizer
+from .loss_normalizer import ForegroundAverage, keep_state_dict_name
 from .padding import pad_images
 from .training import RetinaNetTraining
 from .upstream_arguments import (
@@ -103,7 +103,7 @@ class PluggableRetinaNet(RetinaNetTraining):
         self.box_loss = choose_box_loss(box_loss, smooth_l1_beta, box_reg_loss_type)
         self.label_assigner = choose_assigner(anchor_matcher, label_assigner)
         self.foreground = ForegroundAverage()
-        self._register_load_state_dict_pre_hook(rename_loss_normalizer)
+        keep_state_dict_name(self)
         check_wiring(self)
 
     @classmethod
