@@ -114,7 +114,7 @@ def test_bad_overrides_name_the_key(override, message):
         get_config(QUICK, [override])
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(st.text("ab /\\'\",=[]{}:#~é", min_size=1))
 def test_a_quoted_path_comes_through(path):
     cfg = get_config(QUICK, [f"train.output_dir={quoted(path)}"])

@@ -13,7 +13,7 @@ CE = "model.cls_loss=${losses.sigmoid_ce}"
 _SETTINGS = ["train.vis_period=0", "train.log_period=1", "train.checkpointer.period=10"]
 
 
-def tiny_study(folder, variants, max_iter=40, **settings):
+def tiny_study(folder, variants, max_iter=24, **settings):
     """A study whose folder is `folder`/out."""
     folder.mkdir(exist_ok=True)
     overrides = [*TINY, *_SETTINGS, f"train.max_iter={max_iter}"]

@@ -113,7 +113,7 @@ def test_averaged_weights_are_those_of_the_formula_and_predict(tmp_path):
     torch.testing.assert_close(kept[name].double(), average, rtol=1e-6, atol=1e-9)
     predictor = LazyPredictor.from_run(tmp_path / "run")
     assert torch.equal(predictor.model.state_dict()[name], kept[name])
-    with pytest.raises(ConfigError, match="ema_decay must be between"):
+    with pytest.raises(ConfigError, match="ema_decay must lie between"):
         main(train_args(tmp_path / "other", "train.ema_decay=1.0"))
 
 

@@ -2,19 +2,17 @@
 
 import contextlib
 import json
+import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
-from subprocess import DEVNULL
 
 import pytest
-from conftest import ROOT
 from studies import assert_same_numbers, tiny_study, wait_for
 
 from retina_plugin.study import (
     build_executor,
+    load_study,
     report_results,
     run_study,
 )
@@ -32,24 +30,22 @@ def children_of(pid):
     return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+def run_and_report(file):
+    study = load_study(file)
+    report_results(study, run_study(study, build_executor(jobs=2)))
+
+
 def kill_when(condition, study, file):
     """Start the study, and kill it and all of its processes as soon as the condition holds."""
-    command = [
-        sys.executable,
-        "-W",
-        "ignore",
-        "tools/ablate.py",
-        "--study",
-        str(file),
-        "--jobs",
-        "2",
-    ]
-    with subprocess.Popen(command, cwd=ROOT, stdout=DEVNULL, stderr=DEVNULL) as process:
-        wait_for(lambda: condition(study.output_dir) or process.poll() is not None)
-        assert process.poll() is None, "it ended before"
-        for pid in (process.pid, *children_of(process.pid)):
-            with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
-                os.kill(pid, signal.SIGKILL)
+    # forked, because this process has imported everything
+    process = multiprocessing.get_context("fork").Process(target=run_and_report, args=(file,))
+    process.start()
+    wait_for(lambda: condition(study.output_dir) or not process.is_alive())
+    assert process.is_alive(), "it ended before"
+    for pid in (process.pid, *children_of(process.pid)):
+        with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
+            os.kill(pid, signal.SIGKILL)
+    process.join()
 
 
 @pytest.fixture(autouse=True)

@@ -32,7 +32,7 @@ MANY_CATEGORIES = {f"bbox/AP-{i:040d}": 0.5 for i in range(1000)}
         ([{"iteration": 0, "lr": 1}], "\n", 1),
         ([{"iteration": 9, "lr": 1}], '\n{"iteration": 1', 10),  # still being written
         ([{"iteration": 9}, MANY_CATEGORIES | {"iteration": 19}], "\n", 20),
-        ([{"iteration": 99}], "\n", 40),  # of a longer run, which the next start moves aside
+        ([{"iteration": 99}], "\n", 24),  # of a longer run, which the next start moves aside
     ],
 )
 def test_iterations_are_read_while_they_are_written(job, capsys, lines, end, expected):
