@@ -27,9 +27,7 @@ def written_in_full(path: Path) -> Iterator[Path]:
         if os.name == "posix":
             _sync(path.parent)  # a new name is safe only when its folder is flushed too
     except (OSError, RuntimeError) as e:  # torch reports a full disk as a RuntimeError
-        raise OSError(
-            f"cannot write {path}; an earlier file there is unchanged: {first_line(e)}"
-        ) from e
+        raise OSError(f"cannot write {path}; an earlier file there is unchanged: {first_line(e)}") from e
     finally:
         partial.unlink(missing_ok=True)
 

@@ -53,9 +53,7 @@ def read_config(run_dir: str | Path, overrides: Sequence[str] = ()) -> DictConfi
     cfg = load_config(Path(run_dir, CONFIG), overrides)
     chosen = any(override.startswith("train.device=") for override in overrides)
     if cfg.train.device != "auto" and not chosen and why_unavailable(cfg.train.device):
-        logger.warning(
-            "%s of %s is not available: using %s", cfg.train.device, run_dir, default_device()
-        )
+        logger.warning("%s of %s is not available: using %s", cfg.train.device, run_dir, default_device())
         cfg.train.device = default_device()
     return cfg
 

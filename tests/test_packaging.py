@@ -42,9 +42,7 @@ for name in ({QUICK!r}, "COCO-Detection/retinanet_R_50_FPN_1x.py", "custom/retin
 print(retina_plugin.__file__)
 """
     printed = python(code, tmp_path, installed).stdout.split()
-    assert printed == ["retina_plugin.modeling.head"] * 3 + [
-        f"{installed}/retina_plugin/__init__.py"
-    ]
+    assert printed == ["retina_plugin.modeling.head"] * 3 + [f"{installed}/retina_plugin/__init__.py"]
     templates = "retina_plugin/study/report/templates"
     names = {path.name for path in (ROOT / templates).iterdir()}
     assert {path.name for path in (installed / templates).iterdir()} == names

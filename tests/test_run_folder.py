@@ -15,9 +15,7 @@ def write_metrics(folder, *lines):
 @pytest.mark.parametrize("key", ["bbox/AP", "segm/AP", "validation/loss_cls"])
 def test_the_last_evaluation_is_that_of_any_evaluator(key, tmp_path):
     training = {"iteration": 9, "loss_cls": 0.5}
-    write_metrics(
-        tmp_path, training, {"iteration": 5, key: 1.0}, {"iteration": 10, key: 2.0}, training
-    )
+    write_metrics(tmp_path, training, {"iteration": 5, key: 1.0}, {"iteration": 10, key: 2.0}, training)
     assert last_evaluation(tmp_path) == {"iteration": 10, key: 2.0}
 
 

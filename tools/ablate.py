@@ -15,9 +15,7 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, help="instead of the study's")
     parser.add_argument("--only", nargs="+", metavar="VARIANT", help="train these variants only")
     parser.add_argument("--output", metavar="DIR", help="instead of the study's folder")
-    parser.add_argument(
-        "--report-only", action="store_true", help="report the runs that are there, train nothing"
-    )
+    parser.add_argument("--report-only", action="store_true", help="report the runs that are there, train nothing")
     parser.add_argument("--num-images", type=int, default=4, help="pictures in the report")
     parser.add_argument(
         "--match-scale",
@@ -32,9 +30,7 @@ def main() -> None:
     parser.add_argument("--gpus-per-run", type=float, default=0, help="that Ray keeps for a run")
     args = parse_with_overrides(parser)
     study = load_study(args.study, args.seeds, args.only, args.output, args.opts, args.match_scale)
-    executor = build_executor(
-        args.executor, args.jobs, args.address, args.cpus_per_run, args.gpus_per_run
-    )
+    executor = build_executor(args.executor, args.jobs, args.address, args.cpus_per_run, args.gpus_per_run)
     ablate(study, executor, args.num_images, args.report_only)
 
 

@@ -20,9 +20,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--input", nargs="+", required=True, help="files, folders, glob patterns")
     parser.add_argument("--output", required=True, metavar="DIR")
     parser.add_argument("--score-thresh", type=float, default=0.5, help="minimum score to draw")
-    parser.add_argument(
-        "--coco-json", metavar="FILE", help="annotation file that gives the image ids"
-    )
+    parser.add_argument("--coco-json", metavar="FILE", help="annotation file that gives the image ids")
     args = parse_with_overrides(parser)
     if args.config_file and not args.weights:
         parser.error("--config-file needs --weights")

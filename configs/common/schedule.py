@@ -11,9 +11,7 @@ lr_multiplier_1x = L(WarmupParamScheduler)(
     warmup_factor=0.001,
 )
 lr_multiplier_3x = L(WarmupParamScheduler)(
-    scheduler=L(MultiStepParamScheduler)(
-        values=[1.0, 0.1, 0.01], milestones=[210000, 250000, 270000]
-    ),
+    scheduler=L(MultiStepParamScheduler)(values=[1.0, 0.1, 0.01], milestones=[210000, 250000, 270000]),
     warmup_length=1000 / 270000,
     warmup_method="linear",
     warmup_factor=0.001,

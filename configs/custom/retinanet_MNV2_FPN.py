@@ -25,16 +25,10 @@ data = dict(
     max_size=640,
 )
 
-dataloader.train.dataset.names = L(register_coco)(
-    json_file="${data.train_json}", image_root="${data.train_images}"
-)
-dataloader.test.dataset.names = L(register_coco)(
-    json_file="${data.val_json}", image_root="${data.val_images}"
-)
+dataloader.train.dataset.names = L(register_coco)(json_file="${data.train_json}", image_root="${data.train_images}")
+dataloader.test.dataset.names = L(register_coco)(json_file="${data.val_json}", image_root="${data.val_images}")
 dataloader.train.mapper.augmentations = [
-    L(T.ResizeShortestEdge)(
-        short_edge_length="${data.short_edge}", max_size="${data.max_size}", sample_style="choice"
-    ),
+    L(T.ResizeShortestEdge)(short_edge_length="${data.short_edge}", max_size="${data.max_size}", sample_style="choice"),
     L(T.RandomFlip)(horizontal=True),
 ]
 dataloader.test.mapper.augmentations = [

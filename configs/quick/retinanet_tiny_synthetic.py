@@ -12,9 +12,7 @@ from ..common.schedule import lr_multiplier_cosine as lr_multiplier
 from ..common.train import train
 
 # settings of the data: numbers of objects and of unannotated clutter per image, sizes in pixels, noise in grey levels
-synthetic = dict(
-    seed=0, image_size=192, objects=[1, 3], object_size=[10, 48], clutter=[16, 32], noise=28
-)
+synthetic = dict(seed=0, image_size=192, objects=[1, 3], object_size=[10, 48], clutter=[16, 32], noise=28)
 
 dataloader.train.dataset.names = L(register_synthetic)(
     split="train", num_images=160, settings="${oc.select:synthetic,null}"

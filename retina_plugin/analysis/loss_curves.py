@@ -100,9 +100,7 @@ def logit_view(losses: Mapping[str, ClassificationLoss]) -> Figure:
     return figure
 
 
-def save_figures(
-    losses: Mapping[str, ClassificationLoss], folder: str | Path, file_format: str
-) -> list[Path]:
+def save_figures(losses: Mapping[str, ClassificationLoss], folder: str | Path, file_format: str) -> list[Path]:
     """Write the paper's figures and the logit view of `losses`; returns the paths of the files.
 
     Args:

@@ -24,7 +24,5 @@ def named_losses(names: Sequence[str] = ()) -> dict[str, ClassificationLoss]:
     nodes = get_config("common/losses.py").losses
     for name in names:
         if name not in nodes:
-            raise ValueError(
-                f"configs/common/losses.py has no loss {name!r}; choose one of {sorted(nodes)}"
-            )
+            raise ValueError(f"configs/common/losses.py has no loss {name!r}; choose one of {sorted(nodes)}")
     return {name: instantiate(nodes[name]) for name in names or nodes}

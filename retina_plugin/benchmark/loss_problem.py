@@ -58,9 +58,7 @@ class StockFocalLoss(ClassificationLoss):
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         valid_mask = labels >= 0
         targets = F.one_hot(labels[valid_mask], logits.shape[1] + 1)[:, :-1].to(logits.dtype)
-        return sigmoid_focal_loss_jit(
-            logits[valid_mask], targets, alpha=0.25, gamma=2.0, reduction="sum"
-        )
+        return sigmoid_focal_loss_jit(logits[valid_mask], targets, alpha=0.25, gamma=2.0, reduction="sum")
 
 
 def get_loss(name: str) -> ClassificationLoss:
@@ -68,9 +66,7 @@ def get_loss(name: str) -> ClassificationLoss:
     return StockFocalLoss() if name == DETECTRON2 else named_losses([name])[name]
 
 
-def make_step(
-    loss: ClassificationLoss, problem: Problem, targets: DenseTargets
-) -> Callable[[], Tensor]:
+def make_step(loss: ClassificationLoss, problem: Problem, targets: DenseTargets) -> Callable[[], Tensor]:
     """A function that runs forward and backward, and returns the gradient (M, C)."""
     logits = problem.logits(loss.num_logits(problem.classes))
     return lambda: torch.autograd.grad(loss.dense_loss(logits, targets), logits)[0]

@@ -60,10 +60,7 @@ def format_table(result: dict) -> str:
         "saved B/logit": lambda row: f"{row['saved_bytes_per_logit']:.2f}",
         "of copy": lambda row: f"{row['bandwidth_share']:.1%}",
     }
-    rows = [
-        [name, *(column(row) for column in columns.values())]
-        for name, row in result["losses"].items()
-    ]
+    rows = [[name, *(column(row) for column in columns.values())] for name, row in result["losses"].items()]
     size = "{images} images x {anchors} anchors x {classes} classes".format(**result["problem"])
     settings = f"{size}, {result['threads']} threads, copy {result['copy_gb_per_s']:.1f} GB/s"
     return f"{settings}\n{tabulate(rows, ['loss', *columns], disable_numparse=True)}"

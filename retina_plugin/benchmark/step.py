@@ -24,9 +24,7 @@ from ..engine.trainer import Trainer, Update
 __all__ = ["benchmark_step"]
 
 
-def benchmark_step(
-    config_file: str, steps: int, overrides: Sequence[str] = ()
-) -> dict[str, float | int]:
+def benchmark_step(config_file: str, steps: int, overrides: Sequence[str] = ()) -> dict[str, float | int]:
     """Median seconds of a whole training step on both sides, and the median ratio of consecutive steps.
 
     Both sides train the same model on the same images, without clipping, which Detectron2's trainer lacks.

@@ -43,9 +43,7 @@ def compare(
     else:
         entries = test_images(runs[0], num_images)
     written = [Path(output, name) for name in drawing_names([e["file_name"] for e in entries])]
-    columns = draw_columns(
-        entries, predictors, names or run_names(runs), [score_thresh] * len(runs)
-    )
+    columns = draw_columns(entries, predictors, names or run_names(runs), [score_thresh] * len(runs))
     jobs = zip(columns, written, strict=True)
     for images, path in tqdm(jobs, desc="compare", unit="image", total=len(written)):
         write_rgb(path, grid([[titled(image, title) for title, image in images]]))

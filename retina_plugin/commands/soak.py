@@ -51,9 +51,7 @@ def soak(
         _kill_after(moment, train_command(config_file, run, overrides))
         found = checkpoints(run)
         # without a checkpoint there is nothing to resume: the run starts again
-        run_to_the_end(
-            train_command(config_file, run, [*overrides, *(["--resume"] if found else [])])
-        )
+        run_to_the_end(train_command(config_file, run, [*overrides, *(["--resume"] if found else [])]))
         name = found[0].name if found else "the start"
         yield Kill(moment, name, first_difference(whole, run))
 

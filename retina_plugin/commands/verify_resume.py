@@ -14,9 +14,7 @@ from .trainings import run_to_the_end, train_command
 __all__ = ["verify_resume"]
 
 
-def verify_resume(
-    config_file: str, iterations: int, folder: str | Path, overrides: Sequence[str] = ()
-) -> str:
+def verify_resume(config_file: str, iterations: int, folder: str | Path, overrides: Sequence[str] = ()) -> str:
     """Train for `iterations`, repeat the second half from the checkpoint in the middle, and compare.
 
     Args:

@@ -21,9 +21,7 @@ from ..inference.visualize import draw_ground_truth
 __all__ = ["visualize_data"]
 
 
-def visualize_data(
-    cfg: DictConfig, output: str | Path, source: str = "annotation", num_images: int = 16
-) -> list[Path]:
+def visualize_data(cfg: DictConfig, output: str | Path, source: str = "annotation", num_images: int = 16) -> list[Path]:
     """Draw training data with class names into `output`; the files written.
 
     Args:

@@ -37,9 +37,7 @@ def check_kind(node: Any, key: str, full_key: str, value: Any) -> None:
     if is_call(old):
         _check_replaces_call(old, full_key, value)
     elif not _fits(_kind(old), _kind(value), is_argument=is_call(node)):
-        raise ConfigError(
-            f"{full_key}={value!r}: the key holds {_kind(old)} ({old}), not {_kind(value)}"
-        )
+        raise ConfigError(f"{full_key}={value!r}: the key holds {_kind(old)} ({old}), not {_kind(value)}")
 
 
 def _check_replaces_call(old: Any, full_key: str, value: Any) -> None:

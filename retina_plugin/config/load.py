@@ -101,9 +101,7 @@ def _read(path: Path) -> DictConfig:
     except Exception as e:
         raise ConfigError(f"config {path} raises {type(e).__name__}: {e}") from e
     finally:
-        builtins.__import__ = (
-            original_import  # detectron2 does not restore it if a config raises an error
-        )
+        builtins.__import__ = original_import  # detectron2 does not restore it if a config raises an error
 
 
 class _YamlLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
@@ -139,8 +137,6 @@ def _with_current_names(node: Any) -> Any:
     if not isinstance(node, dict):
         return node
     return {
-        key: current_name(value)
-        if key == "_target_" and isinstance(value, str)
-        else _with_current_names(value)
+        key: current_name(value) if key == "_target_" and isinstance(value, str) else _with_current_names(value)
         for key, value in node.items()
     }

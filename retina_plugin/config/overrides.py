@@ -28,9 +28,7 @@ def apply_override(cfg: DictConfig, override: str) -> None:
     """
     key, equals, text = override.partition("=")
     if not re.fullmatch(r"\+?[\w.\-]+", key) or not equals:
-        raise ConfigError(
-            f"{override!r} is not a valid override: write key=value, such as train.max_iter=100"
-        )
+        raise ConfigError(f"{override!r} is not a valid override: write key=value, such as train.max_iter=100")
     add, key, value = key.startswith("+"), key.lstrip("+"), _parse(text)
     _check_key(cfg, key, value, add)
     parent, _, last = key.rpartition(".")
@@ -89,9 +87,7 @@ def _require(node: Any, key: str, path: str) -> None:
             return
         allowed |= arguments
     if key not in allowed:
-        raise ConfigError(
-            f"override key {full_key} is unknown{nearest(key, allowed - {'_target_'})}"
-        )
+        raise ConfigError(f"override key {full_key} is unknown{nearest(key, allowed - {'_target_'})}")
 
 
 def _check_interpolation(cfg: DictConfig, key: str, value: Any) -> None:

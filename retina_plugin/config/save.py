@@ -33,10 +33,7 @@ def save_config(cfg: DictConfig, path: Path) -> None:
 def _with_target_names(node: Any) -> Any:
     """The same, with classes and functions to call written as their full names."""
     if isinstance(node, dict):
-        return {
-            key: as_text(value) if key == "_target_" else _with_target_names(value)
-            for key, value in node.items()
-        }
+        return {key: as_text(value) if key == "_target_" else _with_target_names(value) for key, value in node.items()}
     if isinstance(node, list):
         return [_with_target_names(value) for value in node]
     return node

@@ -26,9 +26,7 @@ class BatchPlan:
     separately in every process and worker, so that its batches depend on their number; here they do not.
     """
 
-    def __init__(
-        self, sampler: Iterable[int], batch_size: int, groups: Sequence[int] | None = None
-    ) -> None:
+    def __init__(self, sampler: Iterable[int], batch_size: int, groups: Sequence[int] | None = None) -> None:
         """Plan batches.
 
         Args:

@@ -15,9 +15,7 @@ from .coco_check import DataError, check_coco_json
 __all__ = ["DataError", "count_classes", "dataset_metadata", "register_coco"]
 
 
-def register_coco(
-    json_file: str | Path, image_root: str | Path, name: str | None = None, hint: str = ""
-) -> str:
+def register_coco(json_file: str | Path, image_root: str | Path, name: str | None = None, hint: str = "") -> str:
     """Register a COCO json and the folder of its images; return the name for Detectron2's catalogs.
 
     Files are read when the data set is used; a bad file then raises DataError.
@@ -35,12 +33,8 @@ def register_coco(
             return name
         DatasetCatalog.remove(name)
         MetadataCatalog.remove(name)
-    DatasetCatalog.register(
-        name, functools.partial(_load, str(json_file), str(image_root), name, hint)
-    )
-    MetadataCatalog.get(name).set(
-        json_file=str(json_file), image_root=str(image_root), evaluator_type="coco"
-    )
+    DatasetCatalog.register(name, functools.partial(_load, str(json_file), str(image_root), name, hint))
+    MetadataCatalog.get(name).set(json_file=str(json_file), image_root=str(image_root), evaluator_type="coco")
     return name
 
 

@@ -74,9 +74,7 @@ def build_train_loader(
 class TrainLoader:
     """Iterates over this process' share of every batch, a list of the mapper's outputs, from `start_iter` on."""
 
-    def __init__(
-        self, samples: Dataset, plan: BatchPlan, fingerprint: str = "", **kwargs: Any
-    ) -> None:
+    def __init__(self, samples: Dataset, plan: BatchPlan, fingerprint: str = "", **kwargs: Any) -> None:
         """`fingerprint` identifies the data set; `kwargs` are those of torch's DataLoader."""
         self.samples, self.plan, self.fingerprint = samples, plan, fingerprint
         self.start_iter, self._kwargs = 0, kwargs

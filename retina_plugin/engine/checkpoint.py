@@ -25,9 +25,7 @@ _OPTIONAL = ("loss_normalizer", "num_batches_tracked")  # other RetinaNets do no
 class RunCheckpointer(SafeCheckpointer):
     """Detectron2's checkpointer with atomic writes and checks of what it loads."""
 
-    def __init__(
-        self, model: nn.Module, save_dir: str = "", *, tag: bool = True, **checkpointables: Any
-    ) -> None:
+    def __init__(self, model: nn.Module, save_dir: str = "", *, tag: bool = True, **checkpointables: Any) -> None:
         """`tag`: whether a saved file is recorded as the one to resume from."""
         super().__init__(model, save_dir, **checkpointables)
         self._tag, self._averaged = tag, False
@@ -104,15 +102,11 @@ class RunCheckpointer(SafeCheckpointer):
         """
         candidates = checkpoints(self.save_dir)
         if not candidates:
-            raise CheckpointError(
-                f"nothing to resume in {self.save_dir}: it has no checkpoint. Start without --resume"
-            )
+            raise CheckpointError(f"nothing to resume in {self.save_dir}: it has no checkpoint. Start without --resume")
         self._resumed = _first_readable(candidates)
         state = self.load(str(self._resumed))
         if complaints := _complaints(self._incompatible):
-            raise CheckpointError(
-                f"checkpoint {self._resumed} belongs to another model: {complaints}"
-            )
+            raise CheckpointError(f"checkpoint {self._resumed} belongs to another model: {complaints}")
         return int(state.get("iteration", -1)) + 1
 
     def keep_as_final(self) -> None:
@@ -146,10 +140,7 @@ def _first_readable(paths: Sequence[Path]) -> Path:
 
 
 def _complaints(incompatible: _IncompatibleKeys) -> str:
-    shapes = [
-        f"{key} {tuple(theirs)} instead of {tuple(ours)}"
-        for key, theirs, ours in incompatible.incorrect_shapes
-    ]
+    shapes = [f"{key} {tuple(theirs)} instead of {tuple(ours)}" for key, theirs, ours in incompatible.incorrect_shapes]
     missing = [key for key in incompatible.missing_keys if not key.endswith(_OPTIONAL)]
     lists = {"wrong shape": shapes, "missing": missing, "unknown": incompatible.unexpected_keys}
     return "; ".join(f"{what}: {_shorten(keys)}" for what, keys in lists.items() if keys)

@@ -44,9 +44,7 @@ def train_net(argv: Sequence[str] | None = None) -> None:
     exit_with(lambda: launch_training(main, args))
 
 
-def parse_with_overrides(
-    parser: argparse.ArgumentParser, argv: Sequence[str] | None = None
-) -> argparse.Namespace:
+def parse_with_overrides(parser: argparse.ArgumentParser, argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Parse a command line that contains key=value overrides; they become `opts`.
 
     argparse alone would take an override for a value of a flag with several, as in `--seeds 0 1 train.max_iter=60`.

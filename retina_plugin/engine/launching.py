@@ -38,13 +38,9 @@ def launch_training(main: Main, args: argparse.Namespace) -> None:
         return _join_torchrun(main, args)
     if world_size > 1:
         _check_devices(args.num_gpus)
-        load_config(
-            args.config_file, args.opts
-        )  # so that an error appears once, not in every process
+        load_config(args.config_file, args.opts)  # so that an error appears once, not in every process
     try:
-        launch(
-            main, args.num_gpus, args.num_machines, args.machine_rank, args.dist_url, args=(args,)
-        )
+        launch(main, args.num_gpus, args.num_machines, args.machine_rank, args.dist_url, args=(args,))
     except ProcessExitedException as e:
         if e.exit_code in (130, 143):  # all of them stopped on a signal
             raise SystemExit(e.exit_code) from None

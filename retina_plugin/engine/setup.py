@@ -31,9 +31,7 @@ def resolve_device(name: str) -> str:
     if name == "auto":
         return default_device()
     if reason := why_unavailable(name):
-        raise ConfigError(
-            f"train.device={name!r} is not available: {reason}. This machine has {default_device()!r}"
-        )
+        raise ConfigError(f"train.device={name!r} is not available: {reason}. This machine has {default_device()!r}")
     return name
 
 
@@ -49,9 +47,7 @@ def resolve_dtype(amp: DictConfig, device: str) -> torch.dtype | None:
     name = ("float16" if on_cuda else "bfloat16") if amp.dtype == "auto" else amp.dtype
     supported = ("bfloat16", "float16") if on_cuda else ("bfloat16",)
     if name not in supported:
-        raise ConfigError(
-            f"train.amp.dtype={amp.dtype} is not supported on {device}: use {' or '.join(supported)}"
-        )
+        raise ConfigError(f"train.amp.dtype={amp.dtype} is not supported on {device}: use {' or '.join(supported)}")
     return getattr(torch, name)
 
 
@@ -66,8 +62,7 @@ def configure_torch(train: DictConfig) -> None:
     """
     if train.deterministic and train.cudnn_benchmark:
         raise ConfigError(
-            "train.deterministic=True needs train.cudnn_benchmark=False: "
-            "cuDNN may choose other algorithms in every run"
+            "train.deterministic=True needs train.cudnn_benchmark=False: cuDNN may choose other algorithms in every run"
         )
     torch.use_deterministic_algorithms(train.deterministic)
     torch.backends.cudnn.benchmark = train.cudnn_benchmark

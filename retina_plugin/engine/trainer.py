@@ -123,9 +123,7 @@ class Trainer(SimpleTrainer):
         """Clip the gradients, and return the norm of all of them before that, without the scale of mixed precision."""
         self.grad_scaler.unscale_(self.optimizer)
         limit = self.update.clip_grad_norm
-        return nn.utils.clip_grad_norm_(
-            self.inner.parameters(), float("inf") if limit is None else limit
-        )
+        return nn.utils.clip_grad_norm_(self.inner.parameters(), float("inf") if limit is None else limit)
 
     def _is_finite(self, loss_dict: dict[str, Tensor], grad_norm: Tensor) -> bool:
         checked = torch.stack([*loss_dict.values()]).double().sum()
@@ -142,9 +140,7 @@ class Trainer(SimpleTrainer):
         self._data_loader_iter_obj = None
 
     def state_dict(self) -> dict[str, Any]:
-        scaler = (
-            {"grad_scaler": self.grad_scaler.state_dict()} if self.grad_scaler.is_enabled() else {}
-        )
+        scaler = {"grad_scaler": self.grad_scaler.state_dict()} if self.grad_scaler.is_enabled() else {}
         hooks = {"hooks": hook_states(self._hooks)}
         return super().state_dict() | hooks | scaler
 

@@ -29,9 +29,7 @@ def find_images(inputs: Sequence[str]) -> list[Path]:
         else:
             paths = [path] if path.is_file() else sorted(map(Path, glob.glob(name, recursive=True)))
         if not paths:
-            raise DataError(
-                f"{name} is neither an image nor a folder with images, and matches no file"
-            )
+            raise DataError(f"{name} is neither an image nor a folder with images, and matches no file")
         found.update(dict.fromkeys(paths))
     return list(found)
 

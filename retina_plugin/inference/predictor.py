@@ -41,9 +41,7 @@ class LazyPredictor:
         RunCheckpointer(self.model).load_all(str(weights))
         self.metadata: Metadata = run_metadata(cfg)
         self._format: str = cfg.model.input_format
-        self._augmentations = AugmentationList(
-            list(instantiate(cfg.dataloader.test.mapper.augmentations))
-        )
+        self._augmentations = AugmentationList(list(instantiate(cfg.dataloader.test.mapper.augmentations)))
 
     @classmethod
     def from_run(
@@ -70,9 +68,7 @@ class LazyPredictor:
             ValueError: for an image of another shape or type.
         """
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-            raise ValueError(
-                f"an image must be (H, W, 3) BGR uint8, got {image.shape} {image.dtype}"
-            )
+            raise ValueError(f"an image must be (H, W, 3) BGR uint8, got {image.shape} {image.dtype}")
         height, width = image.shape[:2]
         aug_input = AugInput(image[:, :, ::-1] if self._format == "RGB" else image)
         self._augmentations(aug_input)

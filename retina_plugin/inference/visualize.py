@@ -20,9 +20,7 @@ _COLOURS = [
 ]
 
 
-def draw_ground_truth(
-    image: np.ndarray, dataset_dict: dict[str, Any], metadata: Metadata
-) -> np.ndarray:
+def draw_ground_truth(image: np.ndarray, dataset_dict: dict[str, Any], metadata: Metadata) -> np.ndarray:
     """The annotations of one data set entry with their class names; crowds are marked as such."""
     annotations = dataset_dict.get("annotations", [])
     boxes = [BoxMode.convert(a["bbox"], a["bbox_mode"], BoxMode.XYXY_ABS) for a in annotations]
@@ -74,12 +72,8 @@ def _pad(image: np.ndarray, height: int, width: int) -> np.ndarray:
     return np.pad(image, ((0, height - h + 4), (0, width - w + 4), (0, 0)), constant_values=255)
 
 
-def _draw(
-    image: np.ndarray, boxes: np.ndarray, classes: Sequence[int], labels: Sequence[str]
-) -> np.ndarray:
+def _draw(image: np.ndarray, boxes: np.ndarray, classes: Sequence[int], labels: Sequence[str]) -> np.ndarray:
     scale = max(1.0, _SMALLEST_SIDE / max(image.shape[:2]))
     visualizer = Visualizer(np.ascontiguousarray(image), scale=scale)
     colours = [_COLOURS[c % len(_COLOURS)] for c in classes]
-    return visualizer.overlay_instances(
-        boxes=boxes, labels=labels, assigned_colors=colours
-    ).get_image()
+    return visualizer.overlay_instances(boxes=boxes, labels=labels, assigned_colors=colours).get_image()

@@ -17,9 +17,7 @@ from .torch_zip import read_torch_zip
 from .unpickler import read_pickle, unsafe_message
 
 _ZIP = b"PK\x03\x04"
-_LEGACY = (
-    b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # first bytes of torch.save's files before 1.6
-)
+_LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # first bytes of torch.save's files before 1.6
 _LEGACY_IS_SAFE = torch.torch_version.TorchVersion(torch.__version__) >= (2, 10)
 
 

@@ -18,9 +18,7 @@ from .errors import CheckpointError
 _CHECKSUM = "sha256_of_tensors"
 
 
-def write_safetensors(
-    state_dict: Mapping[str, torch.Tensor], path: str | Path, metadata: Mapping[str, str]
-) -> None:
+def write_safetensors(state_dict: Mapping[str, torch.Tensor], path: str | Path, metadata: Mapping[str, str]) -> None:
     """Write tensors by name, in full or not at all; tensors that share memory are written separately.
 
     Args:

@@ -100,9 +100,7 @@ class _StorageType:
         raise ValueError("it changes the type of a storage")
 
 
-def _rebuild_tensor(
-    storage: Tensor, offset: int, size: tuple[int, ...], stride: tuple[int, ...]
-) -> Tensor:
+def _rebuild_tensor(storage: Tensor, offset: int, size: tuple[int, ...], stride: tuple[int, ...]) -> Tensor:
     return storage.as_strided(size, stride, offset)  # which refuses what lies outside the storage
 
 

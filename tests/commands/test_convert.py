@@ -26,9 +26,7 @@ def test_a_run_goes_to_safetensors_and_back(monkeypatch, capsys, trained_run, tm
         assert torch.equal(value, back["model"][name])
     model = build_model(load_config(trained_run / "config.yaml"), pretrained=False)
     SafeCheckpointer(model).load(str(tmp_path / "w.safetensors"))
-    assert torch.equal(
-        model.state_dict()["head.cls_score.bias"], back["model"]["head.cls_score.bias"]
-    )
+    assert torch.equal(model.state_dict()["head.cls_score.bias"], back["model"]["head.cls_score.bias"])
     DetectionCheckpointer(model).load(str(tmp_path / "w.pth"))
 
 

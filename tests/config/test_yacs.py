@@ -142,9 +142,7 @@ def test_arguments_of_the_loss_may_come_from_the_command_line_or_a_file(tmp_path
         loss = build_model(yacs_cfg(*SMALL, *poly, *opts)).cls_loss
         assert repr(loss) == default.replace("=-1.0", "=-0.5") != default
     cfg = yacs_cfg(*SMALL, *poly)
-    (tmp_path / "own.yaml").write_text(
-        "MODEL: {RETINANET: {CLS_LOSS_ARGS: {epsilon: -0.5, alpha: [0.2, 0.3, 0.4]}}}"
-    )
+    (tmp_path / "own.yaml").write_text("MODEL: {RETINANET: {CLS_LOSS_ARGS: {epsilon: -0.5, alpha: [0.2, 0.3, 0.4]}}}")
     cfg.merge_from_file(str(tmp_path / "own.yaml"))
     loss = build_model(cfg).cls_loss
     assert loss.alpha == (0.2, 0.3, 0.4) and "=-0.5" in repr(loss)

@@ -20,8 +20,7 @@ def coco(**changes):
     content = {
         "images": [{"id": 1, "file_name": "a.png", "width": 64, "height": 48}],
         "annotations": [
-            {"id": 1, "image_id": 1, "category_id": 7, "bbox": [5, 6, 20, 10], "area": 200}
-            | {"iscrowd": 0}
+            {"id": 1, "image_id": 1, "category_id": 7, "bbox": [5, 6, 20, 10], "area": 200} | {"iscrowd": 0}
         ],
         "categories": [{"id": 7, "name": "cell"}, {"id": 9, "name": "dust"}],
     }
@@ -85,9 +84,7 @@ def test_absent_files_and_folders_are_named(tmp_path):
     name = register_coco(path, tmp_path / "pictures")
     with pytest.raises(DataError, match=r"pictures, the image folder"):
         DatasetCatalog.get(name)
-    with pytest.raises(
-        DataError, match=r"registered as 'bccd_trian'; similar names: \['bccd_train'"
-    ):
+    with pytest.raises(DataError, match=r"registered as 'bccd_trian'; similar names: \['bccd_train'"):
         dataset_metadata("bccd_trian")
 
 

@@ -19,10 +19,7 @@ from torch.utils.data import IterableDataset
 
 from retina_plugin.data import DataError, build_train_loader, data_fingerprint
 
-DATASET = [
-    {"file_name": f"/data/{i}.png", "image_id": i, "width": 10 + i % 3, "height": 11}
-    for i in range(23)
-]
+DATASET = [{"file_name": f"/data/{i}.png", "image_id": i, "width": 10 + i % 3, "height": 11} for i in range(23)]
 
 
 def draw_numbers(image):

@@ -35,9 +35,7 @@ def scripts() -> Path:
     for place in places:
         if (place / "lazyconfig_train_net.py").is_file():
             return place
-    pytest.skip(
-        "Detectron2's wheel brings no scripts; DETECTRON2_REPO can name the folder of a clone"
-    )
+    pytest.skip("Detectron2's wheel brings no scripts; DETECTRON2_REPO can name the folder of a clone")
 
 
 def run(script, *argv, cwd):

@@ -47,9 +47,7 @@ def test_an_interrupted_old_run_ends_as_it_had_ended(old, config_file):
         pytest.skip("the old run was trained with torch 2.14.1; other versions round differently")
     interrupt(old / "run")
     main(args(config_file, resume=True))
-    then, now = (
-        torch.load(run / "model_final.pth", weights_only=True) for run in (OLD / "run", old / "run")
-    )
+    then, now = (torch.load(run / "model_final.pth", weights_only=True) for run in (OLD / "run", old / "run"))
     for state in (then, now):
         state.pop("run")  # names of classes have changed
         hooks = state["trainer"]["hooks"]

@@ -49,9 +49,7 @@ def test_cudnn_benchmark_is_set_as_detectron2_does(tmp_path, restored_torch):
     main(train_args(tmp_path / "run", "train.cudnn_benchmark=true", "train.max_iter=1"))
     assert torch.backends.cudnn.benchmark is True
     with pytest.raises(ConfigError, match=r"train.deterministic=True needs train.cudnn_benchmark"):
-        configure_torch(
-            get_config(QUICK, ["train.deterministic=true", "train.cudnn_benchmark=true"]).train
-        )
+        configure_torch(get_config(QUICK, ["train.deterministic=true", "train.cudnn_benchmark=true"]).train)
 
 
 def test_float32_precision_is_set_as_detectron2_does(monkeypatch, restored_torch):
@@ -64,7 +62,5 @@ def test_float32_precision_is_set_as_detectron2_does(monkeypatch, restored_torch
     assert torch.get_float32_matmul_precision() == "highest"
     assert not torch.backends.cudnn.allow_tf32
     train.float32_precision = "double"
-    with pytest.raises(
-        ConfigError, match="train.float32_precision='double' is unknown: use one of"
-    ):
+    with pytest.raises(ConfigError, match="train.float32_precision='double' is unknown: use one of"):
         configure_torch(train)

@@ -184,7 +184,5 @@ def test_a_library_that_is_not_there_is_named(monkeypatch, tmp_path, name):
 def test_arguments_that_the_library_refuses_are_named(mlflow, tmp_path):
     with pytest.raises(ConfigError, match=r"train.mlflow=\{'colour': 1\} cannot be used: .*colour"):
         trackers(tmp_path / "run", mlflow={"colour": 1})
-    with pytest.raises(
-        ConfigError, match=r"train.mlflow=here must be a mapping of arguments, or null"
-    ):
+    with pytest.raises(ConfigError, match=r"train.mlflow=here must be a mapping of arguments, or null"):
         trackers(tmp_path / "run", mlflow="here")

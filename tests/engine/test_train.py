@@ -46,9 +46,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(tmp_path, tra
 def test_variants_see_the_same_images(tmp_path, trained_run):
     """num_pos_anchors depends on images and augmentation alone."""
     main(train_args(tmp_path / "ce", "model.cls_loss=${losses.softmax_ce}"))
-    seen = [
-        [m["num_pos_anchors"] for m in read_metrics(r)[:4]] for r in (trained_run, tmp_path / "ce")
-    ]
+    seen = [[m["num_pos_anchors"] for m in read_metrics(r)[:4]] for r in (trained_run, tmp_path / "ce")]
     assert seen[0] == seen[1] and len(set(seen[0])) > 1
 
 
@@ -162,9 +160,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
 
 
 def test_own_data_need_their_files(tmp_path):
-    with pytest.raises(
-        ConfigError, match=r"needs values for data.train_images=... data.train_json"
-    ):
+    with pytest.raises(ConfigError, match=r"needs values for data.train_images=... data.train_json"):
         args = train_args(tmp_path)
         args.config_file, args.opts = "custom/retinanet_MNV2_FPN.py", []
         main(args)

@@ -10,9 +10,7 @@ STRIDES = [8, 16, 32, 64, 128]
 
 def test_the_defaults_are_upstreams_table():
     sizes = [[x, x * 2 ** (1.0 / 3), x * 2 ** (2.0 / 3)] for x in [32, 64, 128, 256, 512]]
-    theirs = DefaultAnchorGenerator(
-        sizes=sizes, aspect_ratios=[0.5, 1.0, 2.0], strides=STRIDES, offset=0.0
-    )
+    theirs = DefaultAnchorGenerator(sizes=sizes, aspect_ratios=[0.5, 1.0, 2.0], strides=STRIDES, offset=0.0)
     ours = OctaveAnchorGenerator(strides=ListConfig(STRIDES))
     features = [torch.zeros(1, 1, 256 // s, 192 // s) for s in STRIDES]
     for a, b in zip(theirs(features), ours(features), strict=True):

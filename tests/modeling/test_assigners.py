@@ -63,9 +63,7 @@ def test_the_matcher_labels_anchors_as_upstream_bit_for_bit(seed):
     for number in (0, 1, 7):
         corners = torch.rand(number, 2) * 100
         instances = Instances((128, 128))
-        instances.gt_boxes = Boxes(
-            torch.cat([corners, corners + 4 + torch.rand(number, 2) * 90], 1)
-        )
+        instances.gt_boxes = Boxes(torch.cat([corners, corners + 4 + torch.rand(number, 2) * 90], 1))
         instances.gt_classes = torch.randint(0, 3, (number,))
         gt_instances.append(instances)
     expected = RetinaNet.label_anchors(model, anchors, gt_instances)
@@ -111,9 +109,7 @@ def test_weights_need_a_box_loss_that_gives_its_value_for_every_anchor():
 def test_one_way_to_label_anchors_is_needed():
     with pytest.raises(ValueError, match=r"anchor_matcher and model.label_assigner are both None"):
         pluggable(anchor_matcher=None)
-    with pytest.raises(
-        ValueError, match=r"CenterAssigner are both set: set model.anchor_matcher=null"
-    ):
+    with pytest.raises(ValueError, match=r"CenterAssigner are both set: set model.anchor_matcher=null"):
         pluggable(label_assigner=CenterAssigner())
     matcher = Matcher([0.5], [0, 1])
     same = pluggable(anchor_matcher=matcher, label_assigner=MatcherAssigner(matcher))

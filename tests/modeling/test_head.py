@@ -17,9 +17,7 @@ def head(**settings):
 def test_state_dict_and_outputs_are_upstreams():
     for norm in ("", "GN", "BN"):
         conv_dims = [32, 32]
-        theirs = RetinaNetHead(
-            input_shape=SHAPE, num_classes=3, num_anchors=2, conv_dims=conv_dims, norm=norm
-        )
+        theirs = RetinaNetHead(input_shape=SHAPE, num_classes=3, num_anchors=2, conv_dims=conv_dims, norm=norm)
         ours = head(conv_dims=conv_dims, norm=norm)
         ours.load_state_dict(theirs.state_dict())
         features = [torch.randn(1, 8, 6, 6), torch.randn(1, 8, 3, 3)]

@@ -26,9 +26,7 @@ def mask(num_pos, num_images=1):
 
 def several_passes_without_gradients(rank, folder):
     torch.set_num_threads(1)
-    torch.distributed.init_process_group(
-        "gloo", init_method=f"file://{folder}/init", rank=rank, world_size=2
-    )
+    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/init", rank=rank, world_size=2)
     model = pluggable()
     with torch.no_grad(), EventStorage():
         for _ in range(1 + 2 * rank):

@@ -62,9 +62,7 @@ def upstream(box_reg_loss_type="smooth_l1", gamma=2.0):
     sizes = [[x, x * 2 ** (1.0 / 3), x * 2 ** (2.0 / 3)] for x in [32, 64, 128, 256, 512]]
     return RetinaNet(
         backbone=backbone(),
-        head=RetinaNetHead(
-            input_shape=[ShapeSpec(channels=8)] * 5, num_classes=3, num_anchors=9, conv_dims=[8, 8]
-        ),
+        head=RetinaNetHead(input_shape=[ShapeSpec(channels=8)] * 5, num_classes=3, num_anchors=9, conv_dims=[8, 8]),
         anchor_generator=DefaultAnchorGenerator(
             sizes=sizes, aspect_ratios=[0.5, 1.0, 2.0], strides=STRIDES, offset=0.0
         ),
@@ -127,9 +125,7 @@ def test_losses_and_gradients_are_upstreams_over_steps(box_reg_loss_type):
             torch.testing.assert_close(ours.losses_now[name], loss, rtol=1e-6, atol=0)
         for (name, p), q in zip(theirs.named_parameters(), ours.parameters(), strict=True):
             torch.testing.assert_close(q.grad, p.grad, rtol=1e-5, atol=1e-7, msg=name)
-        theirs_grad, ours_grad = (
-            torch.cat([p.grad.flatten() for p in model.parameters()]) for model in (theirs, ours)
-        )
+        theirs_grad, ours_grad = (torch.cat([p.grad.flatten() for p in model.parameters()]) for model in (theirs, ours))
         assert (ours_grad - theirs_grad).norm() <= 1e-6 * theirs_grad.norm()
     assert float(ours.loss_normalizer) == theirs.loss_normalizer
 

@@ -99,9 +99,7 @@ def test_a_box_loss_excludes_upstreams_box_loss_arguments():
 def test_sizes_of_upstreams_generator_name_their_replacement():
     model = upstream_model()
     model.anchor_generator._target_ = OctaveAnchorGenerator
-    with pytest.raises(
-        ValueError, match=r"anchor_generator.sizes .*octave_base_scale.*num_octaves"
-    ):
+    with pytest.raises(ValueError, match=r"anchor_generator.sizes .*octave_base_scale.*num_octaves"):
         instantiate(model)
     del model.anchor_generator.sizes
     assert instantiate(model).anchor_generator.num_cell_anchors == [9] * 5
@@ -110,9 +108,7 @@ def test_sizes_of_upstreams_generator_name_their_replacement():
 def test_aspect_ratios_may_be_nested_but_must_agree():
     nested = OctaveAnchorGenerator(strides=STRIDES, aspect_ratios=[[0.5, 2.0]])
     assert nested.num_cell_anchors == [6] * 5
-    with pytest.raises(
-        ValueError, match=r"MODEL.ANCHOR_GENERATOR.ASPECT_RATIOS.*same aspect ratios"
-    ):
+    with pytest.raises(ValueError, match=r"MODEL.ANCHOR_GENERATOR.ASPECT_RATIOS.*same aspect ratios"):
         OctaveAnchorGenerator(strides=[8, 16], aspect_ratios=[[1.0], [0.5, 1.0, 2.0]])
 
 
@@ -238,7 +234,5 @@ def test_overrides_of_the_table_reach_the_default_loss(override, settings):
 
 def test_a_default_generator_is_still_accepted():
     sizes = [[32 * 2**i] for i in range(5)]
-    generator = DefaultAnchorGenerator(
-        sizes=sizes, aspect_ratios=[1.0], strides=STRIDES, offset=0.0
-    )
+    generator = DefaultAnchorGenerator(sizes=sizes, aspect_ratios=[1.0], strides=STRIDES, offset=0.0)
     assert pluggable(anchor_generator=generator, num_anchors=1).head.num_anchors == 1

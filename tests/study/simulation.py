@@ -13,9 +13,7 @@ IOUS = np.linspace(0.5, 0.95, 10)
 NUM_IMAGES, NUM_OBJECTS, NUM_CLUTTER = 80, 560, 400
 SKILL_OF_ONE_AP = 0.024  # approximately, in standard deviations of an object's difficulty
 _DRAWN = image_weights(NUM_IMAGES, num_resamples=60)
-_WEIGHTS = np.column_stack(
-    [np.ones(NUM_IMAGES), _DRAWN]
-)  # the first column counts every image once
+_WEIGHTS = np.column_stack([np.ones(NUM_IMAGES), _DRAWN])  # the first column counts every image once
 
 
 def simulate_images(rng, effect, num_seeds=3):
@@ -41,9 +39,7 @@ class _Scene:
 
     def __init__(self, rng):
         self.image = rng.integers(NUM_IMAGES, size=NUM_OBJECTS)
-        self.ease = (
-            0.8 + rng.normal(0, 0.5, NUM_IMAGES)[self.image] + rng.normal(0, 0.7, NUM_OBJECTS)
-        )
+        self.ease = 0.8 + rng.normal(0, 0.5, NUM_IMAGES)[self.image] + rng.normal(0, 0.7, NUM_OBJECTS)
         self.clutter = rng.integers(NUM_IMAGES, size=NUM_CLUTTER)
         self.likeness = rng.normal(-0.4, 0.5, NUM_CLUTTER)
 
@@ -54,9 +50,7 @@ class _Scene:
         order = np.argsort(-score - rng.normal(0, 0.06, len(score)))
         matched = np.concatenate([norm.cdf(found), np.zeros(NUM_CLUTTER)]) >= IOUS[:, None]
         image = np.concatenate([self.image, self.clutter])
-        ranked = RankedDetections(
-            image[order], score[order], matched[:, order], np.zeros_like(matched)
-        )
+        ranked = RankedDetections(image[order], score[order], matched[:, order], np.zeros_like(matched))
         objects = np.bincount(self.image, minlength=NUM_IMAGES).astype(float)
         ids, nothing = tuple(range(NUM_IMAGES)), np.zeros((10, 101, 1))
         return Matches(ids, ("thing",), ("all",), objects[None, None], [[ranked]], nothing)

@@ -51,9 +51,7 @@ def test_other_pickles_are_errors_of_one_line(tmp_path, what):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize(
-    "content", [[1], {"model": [1]}, {"model_state": [1]}, {"model_state": {1: 2}}, {"epoch": 3}]
-)
+@pytest.mark.parametrize("content", [[1], {"model": [1]}, {"model_state": [1]}, {"model_state": {1: 2}}, {"epoch": 3}])
 @pytest.mark.parametrize("suffix", [".pth", ".pyth"])
 def test_other_torch_files_are_errors_of_one_line(tmp_path, content, suffix):
     torch.save(content, tmp_path / f"x{suffix}")

@@ -69,9 +69,7 @@ def calls(folder):
 def refused(path, name):
     with pytest.raises(UnsafeCheckpointError) as error:
         read_weights(path)
-    assert re.fullmatch(
-        rf"checkpoint {path} asks for [\w.]*{re.escape(name)}, .*", str(error.value)
-    )
+    assert re.fullmatch(rf"checkpoint {path} asks for [\w.]*{re.escape(name)}, .*", str(error.value))
     assert not (path.parent / "was_run").exists()
 
 
@@ -100,9 +98,7 @@ def test_nested_calls_are_refused(tmp_path, form):
 
 def global_by_name(module, name, call=b"\x8c\x01x\x85R."):
     """A pickle of protocol 4 that calls `name` of `module`; a dotted name would be an attribute's."""
-    texts = [
-        pickle.SHORT_BINUNICODE + bytes([len(text)]) + text.encode() for text in (module, name)
-    ]
+    texts = [pickle.SHORT_BINUNICODE + bytes([len(text)]) + text.encode() for text in (module, name)]
     return b"\x80\x04" + b"".join(texts) + pickle.STACK_GLOBAL + call
 
 

@@ -80,9 +80,7 @@ def test_a_checkpoint_of_detectron2s_trainer_reads_whole(detectron2_pth):
 def test_a_trainer_resumes_from_it_through_the_checkpointer(detectron2_pth):
     model = Net()
     trainer = SimpleTrainer(model, batches(), torch.optim.SGD(model.parameters(), lr=9, momentum=1))
-    trainer.register_hooks(
-        [hooks.LRScheduler(scheduler=MultiStepParamScheduler([1, 0.1], milestones=[2, 4]))]
-    )
+    trainer.register_hooks([hooks.LRScheduler(scheduler=MultiStepParamScheduler([1, 0.1], milestones=[2, 4]))])
     rest = SafeCheckpointer(model, trainer=trainer).load(str(detectron2_pth))
     assert (rest["iteration"], trainer.iter) == (3, 3)
     assert trainer.optimizer.param_groups[0]["momentum"] == 0.9
@@ -110,9 +108,7 @@ def test_numpy_in_a_pth_comes_back_as_numpy(tmp_path, form):
 def test_an_old_format_is_refused_where_pytorch_reads_it_unsafely(tmp_path, monkeypatch):
     torch.save({"w": torch.ones(2)}, tmp_path / "x.pth", _use_new_zipfile_serialization=False)
     monkeypatch.setattr(reading, "_LEGACY_IS_SAFE", False)
-    with pytest.raises(
-        CheckpointError, match=r"x\.pth .*PyTorch 2\.10 .* upgrade PyTorch, or convert"
-    ):
+    with pytest.raises(CheckpointError, match=r"x\.pth .*PyTorch 2\.10 .* upgrade PyTorch, or convert"):
         read_weights(tmp_path / "x.pth")
     torch.save({"w": torch.ones(2)}, tmp_path / "x.pth")
     assert read_weights(tmp_path / "x.pth")["model"]["w"].tolist() == [1, 1]
@@ -121,9 +117,7 @@ def test_an_old_format_is_refused_where_pytorch_reads_it_unsafely(tmp_path, monk
 def test_tensors_of_every_kind_come_back_from_a_pth(tmp_path):
     base = torch.arange(24.0).reshape(4, 6)
     numbers = ["float64", "float16", "bfloat16", "bool", "uint8", "int8", "int16", "int32", "int64"]
-    model = {
-        dtype: base.to(getattr(torch, dtype)) for dtype in [*numbers, "complex64", "complex128"]
-    }
+    model = {dtype: base.to(getattr(torch, dtype)) for dtype in [*numbers, "complex64", "complex128"]}
     model |= {"view": base[1:3, ::2], "transposed": base.T, "one": torch.tensor(3.0)}
     model |= {"none": torch.zeros(0, 4), "parameter": nn.Parameter(base), "buffer": base}
     model |= {"conv": torch.randn(2, 3, 4, 5).to(memory_format=torch.channels_last)}
@@ -220,9 +214,7 @@ def test_the_name_of_a_file_does_not_matter(tmp_path):
     assert same(read_weights(tmp_path / "x.pkl"), {"model": {"w": torch.ones(2)}})
 
 
-@pytest.mark.parametrize(
-    "path", sorted(ROOT.glob("tests/fixtures/old_runs/**/*.pth")), ids=lambda p: p.name
-)
+@pytest.mark.parametrize("path", sorted(ROOT.glob("tests/fixtures/old_runs/**/*.pth")), ids=lambda p: p.name)
 def test_checkpoints_of_earlier_runs_read_whole(path):
     content = read_weights(path)
     assert same(content, torch.load(path, weights_only=False))

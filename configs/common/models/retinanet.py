@@ -26,9 +26,7 @@ model = L(PluggableRetinaNet)(
         ),
         in_features=["res3", "res4", "res5"],
         out_channels=256,
-        top_block=L(LastLevelP6P7)(
-            in_channels=2048, out_channels="${..out_channels}", in_feature="res5"
-        ),
+        top_block=L(LastLevelP6P7)(in_channels=2048, out_channels="${..out_channels}", in_feature="res5"),
     ),
     head=L(PluggableRetinaNetHead)(
         input_shape=L(head_input_shape)(
@@ -49,9 +47,7 @@ model = L(PluggableRetinaNet)(
         offset=0.0,
     ),
     box2box_transform=L(Box2BoxTransform)(weights=[1.0, 1.0, 1.0, 1.0]),
-    anchor_matcher=L(Matcher)(
-        thresholds=[0.4, 0.5], labels=[0, -1, 1], allow_low_quality_matches=True
-    ),
+    anchor_matcher=L(Matcher)(thresholds=[0.4, 0.5], labels=[0, -1, 1], allow_low_quality_matches=True),
     num_classes=80,
     head_in_features=["p3", "p4", "p5", "p6", "p7"],
     # alpha, gamma and beta follow losses.focal and box_losses.l1 where a config has them (../losses.py)

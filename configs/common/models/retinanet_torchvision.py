@@ -13,9 +13,7 @@ model.backbone.bottom_up = L(TorchvisionBackbone)(
     freeze_at=0,
 )
 model.backbone.out_channels = 96
-model.backbone.top_block.in_channels = L(torchvision_channels)(
-    name="${...bottom_up.name}", feature="${..in_feature}"
-)
+model.backbone.top_block.in_channels = L(torchvision_channels)(name="${...bottom_up.name}", feature="${..in_feature}")
 model.head.conv_dims = [96, 96]
 
 # torchvision's weights expect RGB, normalized by ImageNet's mean and standard deviation

@@ -19,9 +19,7 @@ dataloader.train.mapper.augmentations = [
     L(T.RandomFlip)(horizontal=True),
     L(T.RandomFlip)(horizontal=False, vertical=True),  # cells look the same upside down
 ]
-dataloader.test.mapper.augmentations = [
-    L(T.ResizeShortestEdge)(short_edge_length=240, max_size=320)
-]
+dataloader.test.mapper.augmentations = [L(T.ResizeShortestEdge)(short_edge_length=240, max_size=320)]
 
 model.num_classes = 3
 # median sizes at 240 x 320: platelets 20 pixels, red cells 51, white cells 95, so each class has its own level

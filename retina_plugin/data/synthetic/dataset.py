@@ -48,9 +48,7 @@ class SyntheticSettings:
             low, high = (int(x) for x in getattr(self, name))
             object.__setattr__(self, name, (low, high))
             if not lowest <= low <= high:
-                raise DataError(
-                    f"synthetic.{name}={[low, high]}: must be [low, high] with {lowest} <= low <= high"
-                )
+                raise DataError(f"synthetic.{name}={[low, high]}: must be [low, high] with {lowest} <= low <= high")
         if self.object_size[1] > self.image_size:
             raise DataError(
                 f"synthetic.object_size={list(self.object_size)} does not fit synthetic.image_size={self.image_size}"
@@ -79,9 +77,7 @@ def register_synthetic(
         DataError: for an unknown setting or one out of range.
     """
     if dials is not None and settings is not None:
-        raise DataError(
-            "register_synthetic: dials is the former name of settings; give only settings"
-        )
+        raise DataError("register_synthetic: dials is the former name of settings; give only settings")
     given = dict(settings or dials or {})
     known = {field.name for field in fields(SyntheticSettings)}
     if unknown := sorted(given.keys() - known):

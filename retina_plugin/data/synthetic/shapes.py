@@ -10,23 +10,16 @@ if TYPE_CHECKING:
     from .dataset import SyntheticSettings
 
 SHAPES = ("circle", "square", "triangle")
-_PALETTE = np.array(
-    [[214, 69, 65], [65, 131, 215], [38, 166, 91], [244, 179, 80], [142, 68, 173], [230, 230, 230]]
-)
+_PALETTE = np.array([[214, 69, 65], [65, 131, 215], [38, 166, 91], [244, 179, 80], [142, 68, 173], [230, 230, 230]])
 
 
-def paint_scene(
-    rng: np.random.RandomState, settings: SyntheticSettings
-) -> tuple[np.ndarray, list[dict[str, Any]]]:
+def paint_scene(rng: np.random.RandomState, settings: SyntheticSettings) -> tuple[np.ndarray, list[dict[str, Any]]]:
     """An RGB image (H, W, 3) uint8, and its objects as COCO annotations with category 1 to 3."""
     pixels = _background(rng, settings.image_size)
     for _ in range(_draw(rng, settings.clutter)):
         _paint(rng, pixels, settings, [], filled=False)
     boxes: list[np.ndarray] = []
-    objects = [
-        _paint(rng, pixels, settings, boxes, filled=True)
-        for _ in range(_draw(rng, settings.objects))
-    ]
+    objects = [_paint(rng, pixels, settings, boxes, filled=True) for _ in range(_draw(rng, settings.objects))]
     noise = rng.randint(-settings.noise, settings.noise + 1, pixels.shape)
     return np.clip(pixels + noise, 0, 255).astype(np.uint8), [found for found in objects if found]
 

@@ -69,12 +69,8 @@ def build_hooks(cfg: DictConfig, parts: HookParts) -> list[HookBase]:
             _visualizer(cfg, model) if main_process and train.vis_period else None,
             *_user_hooks(cfg),
             PeriodicWriter(parts.writers, period=train.log_period),
-            PeriodicCheckpointer(parts.checkpointer, **train.checkpointer)
-            if main_process
-            else None,
-            EarlyExit(
-                parts.checkpointer, best, parts.signals, train.max_minutes, train.early_stopping
-            ),
+            PeriodicCheckpointer(parts.checkpointer, **train.checkpointer) if main_process else None,
+            EarlyExit(parts.checkpointer, best, parts.signals, train.max_minutes, train.early_stopping),
         ]
     return [hook for hook in ordered if hook is not None]
 
@@ -87,9 +83,7 @@ def check_periods(cfg: DictConfig) -> None:
     """
     for key in ("max_iter", "log_period", "checkpointer.period", "accumulation"):
         if OmegaConf.select(cfg.train, key) < 1:
-            raise ConfigError(
-                f"train.{key} must be 1 or more, got {OmegaConf.select(cfg.train, key)}"
-            )
+            raise ConfigError(f"train.{key} must be 1 or more, got {OmegaConf.select(cfg.train, key)}")
     if cfg.train.early_stopping and not cfg.train.eval_period:
         raise ConfigError("train.early_stopping counts evaluations: set train.eval_period too")
 
@@ -111,6 +105,4 @@ def _user_hooks(cfg: DictConfig) -> list[HookBase]:
 def _visualizer(cfg: DictConfig, model: nn.Module) -> VisualizeDetections:
     dataset_dicts = instantiate(cfg.dataloader.test.dataset)[: cfg.train.vis_images]
     mapper = instantiate(cfg.dataloader.test.mapper)
-    return VisualizeDetections(
-        cfg.train.vis_period, model, dataset_dicts, mapper, run_metadata(cfg)
-    )
+    return VisualizeDetections(cfg.train.vis_period, model, dataset_dicts, mapper, run_metadata(cfg))

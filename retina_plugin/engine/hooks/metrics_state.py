@@ -58,9 +58,7 @@ class MetricsState(HookBase):
         for name, (_, last) in storage.latest().items():
             if name in TIMES:
                 continue
-            values = [
-                [float(v), i] for v, i in storage.histories()[name].values() if i > last - _WINDOW
-            ]
+            values = [[float(v), i] for v, i in storage.histories()[name].values() if i > last - _WINDOW]
             scalars[name] = {"values": values, "smooth": storage.smoothing_hints()[name]}
         written = max((writer._last_write for writer in self._file_writers()), default=-1)
         return {"scalars": scalars, "last_write": written}

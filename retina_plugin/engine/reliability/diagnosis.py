@@ -16,9 +16,7 @@ from ...modeling.meta_arch import ForegroundAverage
 __all__ = ["diagnose", "magnitudes"]
 
 
-def diagnose(
-    model: nn.Module, batch: list[dict[str, Any]], dtype: torch.dtype | None = None
-) -> str:
+def diagnose(model: nn.Module, batch: list[dict[str, Any]], dtype: torch.dtype | None = None) -> str:
     """Name the first image, weight, feature, prediction, loss or gradient of a training step that is not finite.
 
     The step is repeated, in mixed precision of `dtype` if given. Buffers and random generators are restored afterwards;
@@ -55,9 +53,7 @@ def _step(
 ) -> Iterator[tuple[dict[str, Tensor], dict[str, Tensor]]]:
     """Run a forward pass without other processes; yields features and predictions by name, and the summed losses."""
     buffers = copy.deepcopy(dict(model.named_buffers()))
-    precision = torch.autocast(
-        next(model.parameters()).device.type, dtype, enabled=dtype is not None
-    )
+    precision = torch.autocast(next(model.parameters()).device.type, dtype, enabled=dtype is not None)
     average = ForegroundAverage.of(model)
     alone = nullcontext() if average is None else average.summing()
     try:
@@ -71,9 +67,7 @@ def _step(
             buffer.copy_(buffers[name])
 
 
-def _first_not_finite(
-    model: nn.Module, seen: dict[str, Tensor], loss_dict: dict[str, Tensor]
-) -> str:
+def _first_not_finite(model: nn.Module, seen: dict[str, Tensor], loss_dict: dict[str, Tensor]) -> str:
     for name, tensor in seen.items():
         if not _finite(tensor):
             return f"{name} is the first that is not finite"
@@ -83,11 +77,7 @@ def _first_not_finite(
     sum(loss_dict.values()).backward()
     gradients = {n: t.grad for n, t in [*seen.items(), *model.named_parameters()]}
     bad = [n for n, grad in gradients.items() if grad is not None and not _finite(grad)]
-    return (
-        f"all losses are finite, but the gradient of {bad[0]} is not"
-        if bad
-        else "repeated, the step is finite"
-    )
+    return f"all losses are finite, but the gradient of {bad[0]} is not" if bad else "repeated, the step is finite"
 
 
 @contextmanager

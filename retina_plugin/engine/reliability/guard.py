@@ -44,9 +44,7 @@ class NonFiniteGuard:
         self._skips, self._folder = policy == "skip", Path(folder)
         self._last_iter, self._in_a_row = -2, 0
 
-    def refuse(
-        self, trainer: Trainer, batch: list[dict[str, Any]], loss_dict: dict[str, Tensor]
-    ) -> None:
+    def refuse(self, trainer: Trainer, batch: list[dict[str, Any]], loss_dict: dict[str, Tensor]) -> None:
         """Diagnose an update, save its batch, and stop or skip it.
 
         Raises:

@@ -16,9 +16,7 @@ from .wandb_writer import WandbWriter
 __all__ = ["MLflowWriter", "WandbWriter", "build_trackers"]
 
 
-def build_trackers(
-    train: DictConfig, run_dir: str | Path, config: Mapping[str, Any]
-) -> list[EventWriter]:
+def build_trackers(train: DictConfig, run_dir: str | Path, config: Mapping[str, Any]) -> list[EventWriter]:
     """The writers that `train.wandb` and `train.mlflow` configure; for the main process only.
 
     Args:

@@ -53,10 +53,7 @@ class MLflowWriter(Tracker):
                 yield metric.step
 
     def _log_parameters(self, config: Mapping[str, Any]) -> None:
-        parameters = [
-            self._entities.Param(_name(key), str(value)[:_PARAMETER_LENGTH])
-            for key, value in leaves(config)
-        ]
+        parameters = [self._entities.Param(_name(key), str(value)[:_PARAMETER_LENGTH]) for key, value in leaves(config)]
         for start in range(0, len(parameters), _PARAMETERS_AT_ONCE):
             some = parameters[start : start + _PARAMETERS_AT_ONCE]
             self._client.log_batch(self._run_id, params=some)

@@ -54,9 +54,7 @@ def library(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError as e:
-        raise ConfigError(
-            f"train.{name} needs a library that is not installed: pip install {name}"
-        ) from e
+        raise ConfigError(f"train.{name} needs a library that is not installed: pip install {name}") from e
 
 
 def known_id(path: Path) -> str | None:

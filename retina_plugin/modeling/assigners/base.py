@@ -44,9 +44,7 @@ class LabelAssigner(nn.Module):
     one_anchor_per_place: bool = False
     """Whether the assigner needs exactly one anchor per location; the detector's constructor checks it."""
 
-    def forward(
-        self, anchors: list[Boxes], gt_instances: list[Instances], num_classes: int
-    ) -> AnchorTargets:
+    def forward(self, anchors: list[Boxes], gt_instances: list[Instances], num_classes: int) -> AnchorTargets:
         """Assign a label and a box to every anchor of every image.
 
         Args:

@@ -21,17 +21,13 @@ class MatcherAssigner(LabelAssigner):
         super().__init__()
         self.anchor_matcher = anchor_matcher
 
-    def forward(
-        self, anchors: list[Boxes], gt_instances: list[Instances], num_classes: int
-    ) -> AnchorTargets:
+    def forward(self, anchors: list[Boxes], gt_instances: list[Instances], num_classes: int) -> AnchorTargets:
         all_anchors = Boxes.cat(anchors)
         targets = [self._label_image(all_anchors, x, num_classes) for x in gt_instances]
         labels, boxes = zip(*targets, strict=True)
         return AnchorTargets(torch.stack(labels), torch.stack(boxes))
 
-    def _label_image(
-        self, anchors: Boxes, instances: Instances, num_classes: int
-    ) -> tuple[Tensor, Tensor]:
+    def _label_image(self, anchors: Boxes, instances: Instances, num_classes: int) -> tuple[Tensor, Tensor]:
         if len(instances) == 0:
             labels = anchors.tensor.new_full((len(anchors),), num_classes, dtype=torch.int64)
             return labels, torch.zeros_like(anchors.tensor)
@@ -42,18 +38,14 @@ class MatcherAssigner(LabelAssigner):
         return labels, instances.gt_boxes.tensor[matches]
 
 
-def choose_assigner(
-    anchor_matcher: Matcher | None, label_assigner: LabelAssigner | None
-) -> LabelAssigner:
+def choose_assigner(anchor_matcher: Matcher | None, label_assigner: LabelAssigner | None) -> LabelAssigner:
     """Return `label_assigner`, or the assigner of Detectron2's `anchor_matcher`.
 
     Raises:
         ValueError: if both are None, or if both are given and differ.
     """
     if label_assigner is None and anchor_matcher is None:
-        raise ValueError(
-            "model.anchor_matcher and model.label_assigner are both None: set one of them"
-        )
+        raise ValueError("model.anchor_matcher and model.label_assigner are both None: set one of them")
     if label_assigner is None:
         return MatcherAssigner(anchor_matcher)
     if anchor_matcher not in (None, getattr(label_assigner, "anchor_matcher", None)):

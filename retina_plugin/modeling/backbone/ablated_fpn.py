@@ -50,9 +50,7 @@ class AblatedFPN(Pyramid):
                 "model.backbone.top_down and model.backbone.lateral are both False, so the fine levels would have no "
                 "input: set one of them to True"
             )
-        super().__init__(
-            bottom_up, in_features, out_channels, norm, top_block, fuse_type, square_pad
-        )
+        super().__init__(bottom_up, in_features, out_channels, norm, top_block, fuse_type, square_pad)
         self._has_top_down, self._has_lateral = top_down, lateral
         for conv in [] if lateral else self.lateral_convs[1:]:
             conv.requires_grad_(False)

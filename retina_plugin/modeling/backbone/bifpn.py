@@ -42,9 +42,7 @@ class BiFPN(Pyramid):
         """
         if num_repeats < 1:
             raise ValueError(f"model.backbone.num_repeats must be 1 or more, got {num_repeats}")
-        super().__init__(
-            bottom_up, in_features, out_channels, norm, top_block, fuse_type, square_pad
-        )
+        super().__init__(bottom_up, in_features, out_channels, norm, top_block, fuse_type, square_pad)
         for name in [x for x, _ in self.named_children() if x.startswith("fpn_output")]:
             delattr(self, name)
         self.output_convs = []
@@ -64,14 +62,10 @@ class BiFPN(Pyramid):
 class BiFPNLayer(nn.Module):
     """One top-down and one bottom-up pass; every fusion is followed by a separable convolution."""
 
-    def __init__(
-        self, num_levels: int, channels: int, norm: str = "", normalize: bool = True
-    ) -> None:
+    def __init__(self, num_levels: int, channels: int, norm: str = "", normalize: bool = True) -> None:
         super().__init__()
         steps = num_levels - 1
-        self.top_down = nn.ModuleList(
-            WeightedFusion(2, channels, norm, normalize) for _ in range(steps)
-        )
+        self.top_down = nn.ModuleList(WeightedFusion(2, channels, norm, normalize) for _ in range(steps))
         # The coarsest level has no top-down node, so it fuses two features instead of three.
         inputs = [3] * (steps - 1) + [2] * (steps > 0)
         self.bottom_up = nn.ModuleList(WeightedFusion(n, channels, norm, normalize) for n in inputs)

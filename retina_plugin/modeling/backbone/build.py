@@ -32,9 +32,7 @@ def _pyramid_arguments(cfg: CfgNode, bottom_up: Backbone) -> dict[str, Any]:
     node = cfg.MODEL.FPN
     in_feature = node.TOP_BLOCK_IN_FEATURE
     is_bottom_up = in_feature in bottom_up.output_shape()
-    in_channels = (
-        bottom_up.output_shape()[in_feature].channels if is_bottom_up else node.OUT_CHANNELS
-    )
+    in_channels = bottom_up.output_shape()[in_feature].channels if is_bottom_up else node.OUT_CHANNELS
     return {
         "bottom_up": bottom_up,
         "in_features": node.IN_FEATURES,
@@ -64,6 +62,4 @@ for _net, _bottom_up in {
 }.items():
     for _pyramid in (FPN, PAFPN, BiFPN):
         if (_net, _pyramid) != ("resnet", FPN):  # exists in Detectron2
-            _register(
-                f"build_retinanet_{_net}_{_pyramid.__name__.lower()}_backbone", _bottom_up, _pyramid
-            )
+            _register(f"build_retinanet_{_net}_{_pyramid.__name__.lower()}_backbone", _bottom_up, _pyramid)

@@ -33,9 +33,7 @@ class PAFPN(Pyramid):
         square_pad: int = 0,
     ) -> None:
         """Build a pyramid with the arguments of Detectron2's FPN; `norm` applies to the added convolutions too."""
-        super().__init__(
-            bottom_up, in_features, out_channels, norm, top_block, fuse_type, square_pad
-        )
+        super().__init__(bottom_up, in_features, out_channels, norm, top_block, fuse_type, square_pad)
         steps = len(self.in_features) - 1
         self.downsample = nn.ModuleList(_conv(out_channels, norm, 2) for _ in range(steps))
         self.aggregate = nn.ModuleList(_conv(out_channels, norm, 1) for _ in range(steps))

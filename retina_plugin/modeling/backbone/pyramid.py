@@ -33,9 +33,7 @@ class Pyramid(FPN):
         """
         if fuse_type not in ("sum", "avg"):
             raise ValueError(f"model.backbone.fuse_type must be sum or avg, got {fuse_type!r}")
-        super().__init__(
-            bottom_up, list(in_features), out_channels, norm, top_block, fuse_type, square_pad
-        )
+        super().__init__(bottom_up, list(in_features), out_channels, norm, top_block, fuse_type, square_pad)
 
     def fuse(self, laterals: list[Tensor]) -> list[Tensor]:
         """Compute the levels from lateral features of the same shapes (N, out_channels, Hi, Wi).

@@ -57,9 +57,7 @@ class TorchvisionBackbone(Backbone):
         """
         super().__init__()
         if norm not in _NORMS:
-            raise ValueError(
-                f"model.backbone.bottom_up.norm={norm!r} is not one of {sorted(_NORMS)}"
-            )
+            raise ValueError(f"model.backbone.bottom_up.norm={norm!r} is not one of {sorted(_NORMS)}")
         frozen = (f"res{freeze_at}",) if freeze_at else ()
         self._features = find_features(name, tuple(out_features))
         net = build_net(name)
@@ -93,9 +91,7 @@ class TorchvisionBackbone(Backbone):
 
     def output_shape(self) -> dict[str, ShapeSpec]:
         """Channels and stride of every feature."""
-        return {
-            n: ShapeSpec(channels=f.channels, stride=f.stride) for n, f in self._features.items()
-        }
+        return {n: ShapeSpec(channels=f.channels, stride=f.stride) for n, f in self._features.items()}
 
 
 def _freeze(net: nn.Module, last_nodes: Sequence[str]) -> None:

@@ -67,9 +67,7 @@ def _layout(name: str) -> dict[str, Feature]:
     strides = sorted({feature.stride for feature, _ in blocks})
     layout = {}
     for stride in (s for s in strides if s in (2, 4, 8, 16, 32)):
-        layout[f"res{stride.bit_length() - 1}"] = _last_of(
-            [b for b in blocks if b[0].stride == stride]
-        )
+        layout[f"res{stride.bit_length() - 1}"] = _last_of([b for b in blocks if b[0].stride == stride])
     return layout
 
 
@@ -108,9 +106,7 @@ def _trunk_outputs(name: str) -> list[tuple[Feature, nn.Module]]:
         with torch.no_grad():
             net(image)
     except (AssertionError, RuntimeError) as e:
-        raise ValueError(
-            f"model.backbone.bottom_up.name={name!r} only takes images of one size: {e}"
-        ) from e
+        raise ValueError(f"model.backbone.bottom_up.name={name!r} only takes images of one size: {e}") from e
     return seen
 
 

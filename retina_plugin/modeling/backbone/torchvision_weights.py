@@ -42,9 +42,7 @@ def imagenet_weights(name: str, weights: str) -> dict[str, Tensor] | None:
         return None
     enum = get_model_weights(name)
     if weights not in enum.__members__:
-        raise ValueError(
-            f"model.backbone.bottom_up.weights={weights!r} is not one of {name}'s {[*enum.__members__]}"
-        )
+        raise ValueError(f"model.backbone.bottom_up.weights={weights!r} is not one of {name}'s {[*enum.__members__]}")
     url = enum[weights].url
     path = find_offline(Path(url).name)
     if path is None:

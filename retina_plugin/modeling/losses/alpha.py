@@ -21,9 +21,7 @@ def normalize_alpha(alpha: float | Sequence[float] | None) -> float | tuple[floa
     return None if alpha is None else float(alpha)
 
 
-def effective_number_alpha(
-    class_counts: Sequence[int], beta: float = 0.999, alpha: float = 0.25
-) -> list[float]:
+def effective_number_alpha(class_counts: Sequence[int], beta: float = 0.999, alpha: float = 0.25) -> list[float]:
     """A weight per class that is larger for classes with fewer objects.
 
     A class with n objects has the weight w = (1 - beta) / (1 - beta^n), scaled to a mean of 1. The paper multiplies

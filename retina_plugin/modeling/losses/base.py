@@ -143,9 +143,7 @@ class ClassificationLoss(nn.Module):
 
     def _check_targets(self, logits: Tensor, targets: DenseTargets) -> None:
         if len(logits) != len(targets.labels):
-            raise ValueError(
-                f"{len(logits)} rows of logits do not fit {len(targets.labels)} targets.labels"
-            )
+            raise ValueError(f"{len(logits)} rows of logits do not fit {len(targets.labels)} targets.labels")
         if targets.quality is not None and not self.uses_quality:
             raise ValueError(
                 f"{type(self).__name__} cannot use targets.quality; choose a model.cls_loss that does, or pass none"

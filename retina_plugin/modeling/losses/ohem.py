@@ -96,9 +96,7 @@ class OHEMCrossEntropyLoss(SigmoidCrossEntropyLoss):
         ]
         return torch.cat([labels.new_empty(0, dtype=torch.long), *selected])
 
-    def _select_from_image(
-        self, losses: Tensor, foreground: Tensor, anchors: Tensor | None
-    ) -> Tensor:
+    def _select_from_image(self, losses: Tensor, foreground: Tensor, anchors: Tensor | None) -> Tensor:
         """Run NMS on more and more of the hardest anchors until enough are kept.
 
         This is exact, because whether NMS keeps an anchor depends on harder anchors only.
@@ -117,9 +115,7 @@ class OHEMCrossEntropyLoss(SigmoidCrossEntropyLoss):
                 return selected
             count *= 4
 
-    def _first_of(
-        self, kept: Tensor, foreground: Tensor, is_last: bool, has_all_foreground: bool
-    ) -> Tensor | None:
+    def _first_of(self, kept: Tensor, foreground: Tensor, is_last: bool, has_all_foreground: bool) -> Tensor | None:
         """The selection from `kept`, or None if more anchors have to be looked at.
 
         Args:

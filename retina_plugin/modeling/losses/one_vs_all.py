@@ -81,9 +81,7 @@ class OneVsAllLoss(ClassificationLoss):
         alpha = logits.new_tensor(self.alpha)
         return torch.where(is_present(logits, labels), alpha, 1 - alpha)
 
-    def row_loss(
-        self, logits: Tensor, labels: Tensor, with_grad: bool
-    ) -> tuple[Tensor, Tensor | None]:
+    def row_loss(self, logits: Tensor, labels: Tensor, with_grad: bool) -> tuple[Tensor, Tensor | None]:
         """Loss of every anchor (M,) and its gradient (M, K), a `kernels.row_losses.RowLoss`."""
         alpha = self._alpha_vector.to(logits.dtype) if self._has_vector() else self.alpha
         return one_vs_all(

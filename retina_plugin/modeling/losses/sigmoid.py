@@ -78,9 +78,7 @@ class SigmoidCrossEntropyLoss(SigmoidFocalLoss):
     """
 
     @configurable
-    def __init__(
-        self, alpha: float | Sequence[float] | None = None, label_smoothing: float = 0.0
-    ) -> None:
+    def __init__(self, alpha: float | Sequence[float] | None = None, label_smoothing: float = 0.0) -> None:
         super().__init__(alpha=alpha, gamma=0.0, label_smoothing=label_smoothing)
 
     @classmethod

@@ -51,9 +51,7 @@ class SoftmaxFocalLoss(ClassificationLoss):
             loss = torch.where(is_background, (1 - self.alpha) * loss, self.alpha * loss)
         return torch.zeros_like(logits).scatter(1, label, loss)
 
-    def row_loss(
-        self, logits: Tensor, labels: Tensor, with_grad: bool
-    ) -> tuple[Tensor, Tensor | None]:
+    def row_loss(self, logits: Tensor, labels: Tensor, with_grad: bool) -> tuple[Tensor, Tensor | None]:
         """Loss of every anchor (M,) and its gradient (M, K + 1), a `kernels.row_losses.RowLoss`."""
         return softmax_focal(logits, labels, with_grad, gamma=self.gamma, alpha=self.alpha)
 

@@ -35,9 +35,7 @@ class DenseTargets:
         """Check types and shapes, but no values: looking at them would wait for a GPU."""
         labels = self.labels
         if labels.dim() != 1 or labels.is_floating_point():
-            raise ValueError(
-                f"targets.labels must be integers (M,), got {labels.dtype} {tuple(labels.shape)}"
-            )
+            raise ValueError(f"targets.labels must be integers (M,), got {labels.dtype} {tuple(labels.shape)}")
         for name, value in (("weights", self.weights), ("quality", self.quality)):
             if value is not None and value.shape != labels.shape:
                 shapes = f"{tuple(value.shape)} for labels {tuple(labels.shape)}"

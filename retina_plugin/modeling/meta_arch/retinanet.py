@@ -147,9 +147,7 @@ class PluggableRetinaNet(RetinaNetTraining):
         self, predictions: list[list[Tensor]], dims_per_anchor: list[int] | None = None
     ) -> list[list[Tensor]]:
         """Overrides upstream so that an anchor has the C logits of the classification loss, whatever is asked for."""
-        return super()._transpose_dense_predictions(
-            predictions, [self.cls_loss.num_logits(self.num_classes), BOX_DIM]
-        )
+        return super()._transpose_dense_predictions(predictions, [self.cls_loss.num_logits(self.num_classes), BOX_DIM])
 
     def forward_inference(
         self, images: ImageList, features: list[Tensor], predictions: list[list[Tensor]]

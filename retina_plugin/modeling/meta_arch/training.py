@@ -58,9 +58,7 @@ class RetinaNetTraining(RetinaNet):
         gt_instances = [x[x.gt_boxes.nonempty()] for x in gt_instances]
         return self.label_assigner(anchors, gt_instances, self.num_classes)
 
-    def label_anchors(
-        self, anchors: list[Boxes], gt_instances: list[Instances]
-    ) -> tuple[list[Tensor], list[Tensor]]:
+    def label_anchors(self, anchors: list[Boxes], gt_instances: list[Instances]) -> tuple[list[Tensor], list[Tensor]]:
         """Return labels (R,) and matched boxes (R, 4) of every image, as upstream; training uses `assign_labels`."""
         targets = self.assign_labels(anchors, gt_instances)
         return list(targets.labels), list(targets.boxes)
@@ -88,9 +86,7 @@ class RetinaNetTraining(RetinaNet):
         pos_mask = (labels >= 0) & (labels != self.num_classes)
         anchor_boxes = Boxes.cat(anchors).tensor
         logits = torch.cat(pred_logits, dim=1).flatten(0, 1)
-        targets = DenseTargets(
-            labels.flatten(), None if weights is None else weights.flatten(), anchors=anchor_boxes
-        )
+        targets = DenseTargets(labels.flatten(), None if weights is None else weights.flatten(), anchors=anchor_boxes)
         loss_cls = self.cls_loss_weight * self.cls_loss.dense_loss(logits, targets)
         loss_box_reg = self._box_loss(
             torch.cat(pred_anchor_deltas, dim=1)[pos_mask],
@@ -101,9 +97,7 @@ class RetinaNetTraining(RetinaNet):
         divisor = self.foreground(pos_mask).to(loss_cls.dtype)
         return {"loss_cls": loss_cls / divisor, "loss_box_reg": loss_box_reg / divisor}
 
-    def _box_loss(
-        self, deltas: Tensor, anchors: Tensor, gt_boxes: Tensor, weights: Tensor | None
-    ) -> Tensor:
+    def _box_loss(self, deltas: Tensor, anchors: Tensor, gt_boxes: Tensor, weights: Tensor | None) -> Tensor:
         """Sum over the P foreground anchors, weighted if `weights` (P,) are given."""
         arguments = (deltas, anchors, gt_boxes, self.box2box_transform)
         if weights is None:

@@ -25,18 +25,12 @@ def choose_cls_loss(
     if cls_loss is None:
         alpha = 0.25 if alpha is None else alpha
         # fvcore takes a negative alpha for "no weights"
-        return losses.SigmoidFocalLoss(
-            None if alpha < 0 else alpha, 2.0 if gamma is None else gamma
-        )
-    _refuse(
-        "cls_loss", cls_loss, focal_loss_alpha=(alpha, "alpha"), focal_loss_gamma=(gamma, "gamma")
-    )
+        return losses.SigmoidFocalLoss(None if alpha < 0 else alpha, 2.0 if gamma is None else gamma)
+    _refuse("cls_loss", cls_loss, focal_loss_alpha=(alpha, "alpha"), focal_loss_gamma=(gamma, "gamma"))
     return cls_loss
 
 
-def choose_box_loss(
-    box_loss: losses.BoxLoss | None, beta: float | None, loss_type: str | None
-) -> losses.BoxLoss:
+def choose_box_loss(box_loss: losses.BoxLoss | None, beta: float | None, loss_type: str | None) -> losses.BoxLoss:
     """Return `box_loss`, or without one that of Detectron2's `smooth_l1_beta` and `box_reg_loss_type`.
 
     Raises:
@@ -49,9 +43,7 @@ def choose_box_loss(
     if loss_type in (None, "smooth_l1"):
         return losses.SmoothL1Loss(0.0 if beta is None else beta)
     if loss_type not in _IOU_LOSSES:
-        raise ValueError(
-            f"model.box_reg_loss_type={loss_type!r} is not one of {['smooth_l1', *_IOU_LOSSES]}"
-        )
+        raise ValueError(f"model.box_reg_loss_type={loss_type!r} is not one of {['smooth_l1', *_IOU_LOSSES]}")
     return _IOU_LOSSES[loss_type]()
 
 

@@ -67,9 +67,7 @@ def _check_levels(model: PluggableRetinaNet) -> None:
     shapes = model.backbone.output_shape()
     for name in model.head_in_features:
         if name not in shapes:
-            raise ValueError(
-                f"model.head_in_features names {name!r}, but model.backbone outputs {sorted(shapes)}"
-            )
+            raise ValueError(f"model.head_in_features names {name!r}, but model.backbone outputs {sorted(shapes)}")
     strides = [shapes[name].stride for name in model.head_in_features]
     # a generator of another package need not tell its strides
     anchor_strides = list(getattr(model.anchor_generator, "strides", strides))
@@ -89,9 +87,7 @@ def _check_top_block(backbone: nn.Module) -> None:
     shapes = bottom_up.output_shape() | backbone.output_shape()
     name = top_block.in_feature
     if name not in shapes:
-        raise ValueError(
-            f"model.backbone.top_block.in_feature is {name!r}, but the backbone only has {sorted(shapes)}"
-        )
+        raise ValueError(f"model.backbone.top_block.in_feature is {name!r}, but the backbone only has {sorted(shapes)}")
     if conv.in_channels != shapes[name].channels:
         raise ValueError(
             f"model.backbone.top_block.in_channels is {conv.in_channels}, but its in_feature {name!r} has "
@@ -104,9 +100,7 @@ def _check_head_inputs(model: PluggableRetinaNet) -> None:
     channels = sorted({shapes[name].channels for name in model.head_in_features})
     for tower, last in (("cls_subnet", "cls_score"), ("bbox_subnet", "bbox_pred")):
         layers = [getattr(model.head, name, None) for name in (tower, last)]
-        convs = [
-            m for layer in layers if layer for m in layer.modules() if isinstance(m, nn.Conv2d)
-        ]
+        convs = [m for layer in layers if layer for m in layer.modules() if isinstance(m, nn.Conv2d)]
         if convs and channels != [convs[0].in_channels]:
             raise ValueError(
                 f"model.head.{tower} takes {convs[0].in_channels} channels, but model.backbone outputs {channels} on "

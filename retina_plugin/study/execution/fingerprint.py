@@ -47,9 +47,7 @@ def package_fingerprint() -> str:
     return found.hexdigest()
 
 
-_LOADED_PACKAGE = (
-    package_fingerprint()
-)  # what this process imported, whatever an editor saves later
+_LOADED_PACKAGE = package_fingerprint()  # what this process imported, whatever an editor saves later
 
 
 def run_facts(cfg: DictConfig, threads: int) -> RunFacts:

@@ -46,9 +46,7 @@ def pair_weights(jobs: Sequence[Job], reference: Job) -> list[Job]:
                 theirs = theirs or _initial_weights(reference.config)
                 start = _start(job, theirs)
             except (ValueError, OSError) as e:
-                logger.warning(
-                    "%s cannot be given the weights of %s: %s", job.name, reference.name, e
-                )
+                logger.warning("%s cannot be given the weights of %s: %s", job.name, reference.name, e)
                 paired.append(job)
                 continue
             weights = _write(job, reference, start)

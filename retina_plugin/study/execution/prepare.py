@@ -89,9 +89,7 @@ def _paired_jobs(study: Study, threads: int) -> dict[int, dict[str, Job]]:
     return jobs
 
 
-def _matched(
-    study: Study, jobs: list[Job], samples: list[Job]
-) -> tuple[list[Job], dict[tuple[str, int], RunEnd]]:
+def _matched(study: Study, jobs: list[Job], samples: list[Job]) -> tuple[list[Job], dict[tuple[str, int], RunEnd]]:
     """The jobs with weighted losses, and the ends of those whose loss has no scale."""
     partner = study.partner.name
     scales = measure_scales(study.output_dir, samples, partner, match=True)

@@ -22,9 +22,7 @@ class RayExecutor:
     All machines need the same retina_plugin, and the study's folder and the data under the same paths.
     """
 
-    def __init__(
-        self, address: str | None = None, cpus_per_run: int = 1, gpus_per_run: float = 0
-    ) -> None:
+    def __init__(self, address: str | None = None, cpus_per_run: int = 1, gpus_per_run: float = 0) -> None:
         """Join the cluster at `address` ("auto": the one on this machine), or start one here if it is None.
 
         Raises:
@@ -55,9 +53,7 @@ class RayExecutor:
     def stop(self) -> None:
         for handle in self._pending:
             self._ray.cancel(handle)
-        self._ray.wait(
-            list(self._pending), num_returns=max(1, len(self._pending)), timeout=_PATIENCE
-        )
+        self._ray.wait(list(self._pending), num_returns=max(1, len(self._pending)), timeout=_PATIENCE)
 
     def _end(self, handle: object, job: Job) -> RunEnd:
         try:

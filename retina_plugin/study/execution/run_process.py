@@ -79,9 +79,7 @@ class RunProcess:
             return known  # another process has finished it meanwhile
         if package_fingerprint() != self.job.facts["code"]["retina_plugin"]:
             self._lock.close()
-            changed = (
-                "the code of retina_plugin has changed since the study began: start the study again"
-            )
+            changed = "the code of retina_plugin has changed since the study began: start the study again"
             return RunEnd(self.job.fingerprint, error=changed)
         self._minutes = known.minutes if known else 0.0
         self._start()

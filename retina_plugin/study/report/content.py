@@ -23,9 +23,7 @@ def collect_content(study: Study, measurements: Measurements) -> dict[str, Any]:
     """The values that the templates show, by name."""
     names = [v.name for v in study.variants]
     hypotheses = study.hypotheses or [
-        Hypothesis(name, study.reference, study.metrics[0])
-        for name in names
-        if name != study.reference
+        Hypothesis(name, study.reference, study.metrics[0]) for name in names if name != study.reference
     ]
     wanted = dict.fromkeys([*study.metrics, *(h.metric for h in hypotheses)])
     missing = missing_metrics(measurements, list(wanted))
@@ -67,9 +65,7 @@ def _changes(study: Study) -> dict[str, list[Change]]:
     seed, reference = study.seeds[0], replace(study.partner, name=study.reference)
     base = study.run_config(replace(reference, overrides=()), seed)
     return {
-        v.name: config_changes(
-            base, study.run_config(replace(reference, overrides=v.overrides), seed), v.overrides
-        )
+        v.name: config_changes(base, study.run_config(replace(reference, overrides=v.overrides), seed), v.overrides)
         for v in study.variants
     }
 

@@ -34,8 +34,7 @@ def describe_environment(study: Study, results: Sequence[RunResult]) -> dict[str
         "command": shlex.join(["python", *sys.argv]),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPU cores, {_accelerator()}",
         "threads": ", ".join(sorted({t for r in results if (t := _threads(r))})),
-        "versions": versions
-        | {"detectron2": detectron2.__version__, "python": platform.python_version()},
+        "versions": versions | {"detectron2": detectron2.__version__, "python": platform.python_version()},
     }
 
 

@@ -37,9 +37,7 @@ def draw_means(measurements: Measurements, variants: Sequence[str], metric: Metr
     return figure
 
 
-def draw_training(
-    measurements: Measurements, variants: Sequence[str], metric: Metric
-) -> list[Figure]:
+def draw_training(measurements: Measurements, variants: Sequence[str], metric: Metric) -> list[Figure]:
     """A metric and the training losses over iterations: mean, lowest and highest over seeds, and every seed.
 
     Values that no run has get no figure.
@@ -53,11 +51,7 @@ def draw_training(
     figures = []
     for key, title in titles.items():
         lines = {
-            name: [
-                line
-                for r in measurements.finished(name).values()
-                if (line := _line_of(read[r.run_dir], key)).size
-            ]
+            name: [line for r in measurements.finished(name).values() if (line := _line_of(read[r.run_dir], key)).size]
             for name in variants
         }
         if not any(lines.values()):

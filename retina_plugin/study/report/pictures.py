@@ -61,9 +61,7 @@ def draw_pictures(study: Study, measurements: Measurements, num_images: int) -> 
         return []
     try:
         choice = _choose(runs, measurements, num_images)
-        predictors = [
-            LazyPredictor(read_config(run.run_dir), find_weights(run.run_dir)) for run in runs
-        ]
+        predictors = [LazyPredictor(read_config(run.run_dir), find_weights(run.run_dir)) for run in runs]
         names = [run.variant for run in runs]
         drawn = list(draw_columns(choice.entries, predictors, names, choice.thresholds))
     except (ValueError, OSError, OmegaConfBaseException) as e:
@@ -77,10 +75,7 @@ def draw_pictures(study: Study, measurements: Measurements, num_images: int) -> 
 
 def _tiles(columns: list[tuple[str, np.ndarray]], counts: list[str]) -> list[Tile]:
     words = counts[-len(columns) :]  # images without annotations have no column of ground truth
-    return [
-        Tile(title, _jpeg_uri(image), text)
-        for (title, image), text in zip(columns, words, strict=True)
-    ]
+    return [Tile(title, _jpeg_uri(image), text) for (title, image), text in zip(columns, words, strict=True)]
 
 
 def _runs_of_one_seed(study: Study, measurements: Measurements) -> list[RunResult]:

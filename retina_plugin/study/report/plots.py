@@ -28,9 +28,7 @@ def colour_of(variant: str, variants: Sequence[str]) -> str:
     return _COLOURS[list(variants).index(variant) % len(_COLOURS)]
 
 
-def new_panel(
-    title: str, xlabel: str, ylabel: str = "", height: float = 3.4
-) -> tuple[Figure, Axes]:
+def new_panel(title: str, xlabel: str, ylabel: str = "", height: float = 3.4) -> tuple[Figure, Axes]:
     """An empty figure of one panel."""
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(4.8, height), layout="constrained")

@@ -56,9 +56,7 @@ def report_results(study: Study, results: Sequence[RunResult], num_images: int =
         sys.exit(f"error: {len(failed)} of {len(results)} runs failed: {failed[0].error}")
 
 
-def _draw(
-    study: Study, measurements: Measurements, metric: Metric, num_images: int
-) -> dict[str, Any]:
+def _draw(study: Study, measurements: Measurements, metric: Metric, num_images: int) -> dict[str, Any]:
     names = [v.name for v in study.variants if measurements.finished(v.name)]
     return {
         "means": svg_uri(draw_means(measurements, names, metric)) if names else "",

@@ -31,14 +31,10 @@ class Change:
     def short(self) -> tuple[str, str]:
         """Old and new value; of a class only its name."""
         values = (self.old, self.new)
-        return (
-            tuple(v.rpartition(".")[2] for v in values) if self.key.endswith("_target_") else values
-        )
+        return tuple(v.rpartition(".")[2] for v in values) if self.key.endswith("_target_") else values
 
 
-def config_changes(
-    base: DictConfig, own: DictConfig, named_overrides: Sequence[str]
-) -> list[Change]:
+def config_changes(base: DictConfig, own: DictConfig, named_overrides: Sequence[str]) -> list[Change]:
     """Every value in which `own` differs from `base`; those that an override names come first.
 
     Args:

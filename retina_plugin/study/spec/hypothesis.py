@@ -54,9 +54,7 @@ def _read(entry: Any, declared: Sequence[str], metrics: Sequence[Metric]) -> Hyp
     if not isinstance(entry, Mapping) or not {"better", "than"} <= set(entry):
         raise ConfigError(f"hypothesis {entry!r} must be {_EXAMPLE}")
     if unknown := set(entry) - {"better", "than", "metric"}:
-        raise ConfigError(
-            f"hypothesis {entry!r} has unknown keys {sorted(unknown)}: use {_EXAMPLE}"
-        )
+        raise ConfigError(f"hypothesis {entry!r} has unknown keys {sorted(unknown)}: use {_EXAMPLE}")
     metric = read_metric(entry.get("metric", metrics[0].name), metrics)
     hypothesis = Hypothesis(str(entry["better"]), str(entry["than"]), metric)
     for name in (hypothesis.better, hypothesis.than):

@@ -99,6 +99,4 @@ def _from_key(key: str) -> Metric:
     return Metric(key, name, higher_is_better="loss" not in last, unit="%" if percent else "")
 
 
-COCO_METRICS = tuple(
-    _from_key(f"bbox/{name}") for name in ("AP", "AP50", "AP75", "APs", "APm", "APl")
-)
+COCO_METRICS = tuple(_from_key(f"bbox/{name}") for name in ("AP", "AP50", "AP75", "APs", "APm", "APl"))

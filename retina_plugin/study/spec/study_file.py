@@ -71,9 +71,7 @@ def load_study(
     return study
 
 
-def _read_report_keys(
-    content: dict[str, Any], declared: Sequence[str], kept: Sequence[str]
-) -> dict[str, Any]:
+def _read_report_keys(content: dict[str, Any], declared: Sequence[str], kept: Sequence[str]) -> dict[str, Any]:
     metrics = read_study_metrics(content.get("metrics", [metric.name for metric in COCO_METRICS]))
     entries = content.get("hypotheses", ())
     asked, not_asked = read_hypotheses(entries, declared, kept, metrics)
@@ -114,9 +112,7 @@ def _read_seeds(seeds: Sequence[int]) -> tuple[int, ...]:
 def _check_overrides(where: str, overrides: Sequence[str]) -> None:
     """Refuse overrides of what the study sets for every run, which would have no effect or mix up runs."""
     if taken := [o for o in overrides if re.match(r"\+?train\.(seed|output_dir)\b", o)]:
-        raise ConfigError(
-            f"{where}: the study sets {taken}; use its seeds and output_dir, or --seeds and --output"
-        )
+        raise ConfigError(f"{where}: the study sets {taken}; use its seeds and output_dir, or --seeds and --output")
 
 
 def _find_base(base: str, study_file: Path) -> str:

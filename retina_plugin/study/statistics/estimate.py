@@ -92,9 +92,7 @@ def _over_seeds(spread: float, n: int, least_spread: float) -> list[tuple[float,
     return [(max(spread, least_spread) / math.sqrt(n), n - 1.0)] if n > 1 else []
 
 
-def _over_both(
-    spread: float, n: int, resampled: np.ndarray | None, num_images: int
-) -> list[tuple[float, float]]:
+def _over_both(spread: float, n: int, resampled: np.ndarray | None, num_images: int) -> list[tuple[float, float]]:
     """Standard error and degrees of freedom over seeds and images; empty without resampled images."""
     if resampled is None:
         return []

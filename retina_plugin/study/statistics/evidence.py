@@ -74,9 +74,7 @@ def _of_run(result: RunResult, truths: dict[tuple[str, int], COCO]) -> Evidence:
     matches = match_detections(truths[key], detections, key[1])
     own, reported = 100 * float(np.nanmean(matches.precision)), _AP.value(result.metrics)
     if not math.isclose(own, reported, abs_tol=0.01):
-        raise _Unavailable(
-            f"the detections of {result.run_dir} give AP {own:.2f}, but its {_AP.key} is {reported:.2f}"
-        )
+        raise _Unavailable(f"the detections of {result.run_dir} give AP {own:.2f}, but its {_AP.key} is {reported:.2f}")
     resampled = resample_metrics(matches, image_weights(len(matches.image_ids), _NUM_RESAMPLES))
     return Evidence(matches, {f"bbox/{name}": values for name, values in resampled.items()})
 

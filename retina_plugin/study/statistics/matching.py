@@ -64,9 +64,7 @@ def read_detections(run_dir: str | Path) -> list[dict[str, Any]] | None:
     return json.loads(path.read_text()) if path.is_file() else None
 
 
-def match_detections(
-    truth: COCO, detections: Sequence[dict[str, Any]], max_dets: int = 100
-) -> Matches:
+def match_detections(truth: COCO, detections: Sequence[dict[str, Any]], max_dets: int = 100) -> Matches:
     """Match detections in COCO's result format to boxes, at COCO's thresholds and area ranges.
 
     Args:
@@ -78,9 +76,7 @@ def match_detections(
         ValueError: if a detection is in an image that is not in `truth`.
     """
     if strange := {d["image_id"] for d in detections} - set(truth.imgs):
-        raise ValueError(
-            f"detections in image {min(strange)}, which the ground truth does not have"
-        )
+        raise ValueError(f"detections in image {min(strange)}, which the ground truth does not have")
     with contextlib.redirect_stdout(io.StringIO()):
         found = truth.loadRes(list(detections)) if detections else COCO()
         evaluation = COCOeval(truth, found, "bbox")

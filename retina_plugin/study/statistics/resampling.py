@@ -49,9 +49,7 @@ def resample_metrics(matches: Matches, weights: np.ndarray) -> dict[str, np.ndar
     return metrics | {f"AP-{name}": _mean(values, 0) for name, values in per_class}
 
 
-def _average_precision(
-    ranked: RankedDetections, weights: np.ndarray, num_objects: np.ndarray
-) -> np.ndarray:
+def _average_precision(ranked: RankedDetections, weights: np.ndarray, num_objects: np.ndarray) -> np.ndarray:
     """(T, B) AP of one category; NaN where `num_objects` (B,) is 0."""
     ap = [
         _at_threshold(ranked.image, hit & ~ignored, ~ignored, weights, num_objects)
@@ -77,9 +75,7 @@ def _at_threshold(
     return (np.diff(passed, axis=0, prepend=0) * envelope).sum(axis=0) / len(_RECALLS)
 
 
-def _cumulate(
-    image: np.ndarray, true_positive: np.ndarray, counted: np.ndarray, weights: np.ndarray
-) -> np.ndarray:
+def _cumulate(image: np.ndarray, true_positive: np.ndarray, counted: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """(P, B) sum of the weights of all counted detections up to each of P true positives."""
     next_hit = np.cumsum(true_positive) - true_positive
     kept = counted & (next_hit < true_positive.sum())

@@ -55,9 +55,7 @@ def judge(measurements: Measurements, hypotheses: Sequence[Hypothesis]) -> list[
     """
     differences = [measurements.difference(h.better, h.than, h.metric) for h in hypotheses]
     failed = [_failed(measurements, h) for h in hypotheses]
-    p_values = correct_holm(
-        [math.nan if f else d.p_value for d, f in zip(differences, failed, strict=True)]
-    )
+    p_values = correct_holm([math.nan if f else d.p_value for d, f in zip(differences, failed, strict=True)])
     count = sum(not math.isnan(p) for p in p_values)
     verdicts = []
     for h, d, f, p in zip(hypotheses, differences, failed, p_values, strict=True):

@@ -54,9 +54,7 @@ def explain(h: Hypothesis, d: Estimate, p: float, count: int, failed: Sequence[s
         return _explain_failed(h, d, failed)
     if math.isnan(p):
         return _explain_one_seed(h, d)
-    return (
-        _explain_alike(h, d, p, count) if p >= LEVEL else f"{_effect(h, d, p, count)} {_basis(d)}"
-    )
+    return _explain_alike(h, d, p, count) if p >= LEVEL else f"{_effect(h, d, p, count)} {_basis(d)}"
 
 
 def _effect(h: Hypothesis, d: Estimate, p: float, count: int) -> str:

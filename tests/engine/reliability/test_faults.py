@@ -211,9 +211,7 @@ def test_a_worker_that_is_killed_is_named(tmp_path):
     run = tmp_path / "run"
     program = f"{IMPORT}; from conftest import *; import pathlib, test_faults\n"
     program += "from retina_plugin.engine.cli import exit_with\n"
-    program += (
-        f"args = train_args(pathlib.Path({str(run)!r}), *test_faults.LONG, 'train.max_iter=30',\n"
-    )
+    program += f"args = train_args(pathlib.Path({str(run)!r}), *test_faults.LONG, 'train.max_iter=30',\n"
     program += "    'dataloader.train.num_workers=2')\n"
     program += "exit_with(lambda: test_faults.with_murdered_workers(args))\n"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)

@@ -82,20 +82,14 @@ def test_after_the_cause_is_gone_the_run_goes_on(tmp_path, monkeypatch):
             main(train_args(tmp_path / "run", *SAVE_ALL))
     main(train_args(tmp_path / "run", *SAVE_ALL, resume=True))
     main(train_args(tmp_path / "whole", *SAVE_ALL))
-    one, other = (
-        torch.load(tmp_path / r / "model_final.pth", weights_only=True)["model"]
-        for r in ("run", "whole")
-    )
+    one, other = (torch.load(tmp_path / r / "model_final.pth", weights_only=True)["model"] for r in ("run", "whole"))
     assert all(torch.equal(one[k], other[k]) for k in one)
 
 
 def test_skip_leaves_the_weights_and_goes_on(tmp_path, monkeypatch):
     spoil(monkeypatch, 1, ("head", 0))
     main(train_args(tmp_path / "run", *SAVE_ALL, "train.nonfinite=skip"))
-    before, after = (
-        torch.load(tmp_path / "run" / f"model_{i:07d}.pth", weights_only=True)["model"]
-        for i in (0, 1)
-    )
+    before, after = (torch.load(tmp_path / "run" / f"model_{i:07d}.pth", weights_only=True)["model"] for i in (0, 1))
     assert all(torch.equal(before[k], after[k]) for k in before if not k.endswith(_FORWARD))
     assert (tmp_path / "run" / "model_final.pth").is_file()
     assert "Skipped: the update of iteration 1" in (tmp_path / "run" / "log.txt").read_text()

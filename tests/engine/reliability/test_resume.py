@@ -39,9 +39,7 @@ def interrupted(whole, tmp_path, checkpoint):
 @pytest.mark.parametrize(("iteration", "num_workers"), [(0, 2), (2, 0), (3, 2), (5, 0), (7, 0)])
 def test_from_any_checkpoint_the_run_ends_the_same(whole, tmp_path, iteration, num_workers):
     run = interrupted(whole, tmp_path, f"model_{iteration:07d}.pth")
-    results = main(
-        train_args(run, *LONG, f"dataloader.train.num_workers={num_workers}", resume=True)
-    )
+    results = main(train_args(run, *LONG, f"dataloader.train.num_workers={num_workers}", resume=True))
     assert first_difference(whole, run) == ""
     assert "AP" in results["bbox"]
     best = [torch.load(r / "model_best.pth", weights_only=True)["iteration"] for r in (whole, run)]

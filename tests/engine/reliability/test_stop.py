@@ -42,9 +42,7 @@ def during_iteration(monkeypatch, iteration, act):
     ("number", "iteration", "num_workers"),
     [(signal.SIGTERM, 0, 0), (signal.SIGTERM, 4, 2), (signal.SIGINT, 4, 0), (signal.SIGINT, 0, 2)],
 )
-def test_a_signal_saves_the_step_and_leaves(
-    number, iteration, num_workers, whole, tmp_path, monkeypatch
-):
+def test_a_signal_saves_the_step_and_leaves(number, iteration, num_workers, whole, tmp_path, monkeypatch):
     args = train_args(tmp_path / "run", *EIGHT, f"dataloader.train.num_workers={num_workers}")
     handler = signal.getsignal(number)
     with monkeypatch.context() as m, pytest.raises(SystemExit) as end:
@@ -121,10 +119,7 @@ def test_frozen_modules_stay_as_they_are(tmp_path):
     frozen = ["train.freeze=[backbone.bottom_up]", "train.max_iter=2"]
     main(train_args(tmp_path / "run", *frozen))
     main(train_args(tmp_path / "start", *frozen, "optimizer.lr=0.0", "optimizer.weight_decay=0.0"))
-    one, start = (
-        torch.load(tmp_path / r / "model_final.pth", weights_only=True)["model"]
-        for r in ("run", "start")
-    )
+    one, start = (torch.load(tmp_path / r / "model_final.pth", weights_only=True)["model"] for r in ("run", "start"))
     same = {k: torch.equal(one[k], start[k]) for k in one}
     assert all(same[k] for k in one if k.startswith("backbone.bottom_up."))
     assert not same["head.cls_score.weight"] and not same["backbone.fpn_lateral3.weight"]

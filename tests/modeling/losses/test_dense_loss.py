@@ -45,9 +45,7 @@ def test_forward_alone_is_enough_for_the_detector():
     loss = Squared()
     expected = loss(LOGITS, LABELS)
     assert loss.dense_loss(LOGITS, DenseTargets(LABELS, anchors=torch.ones(3, 4))) == expected
-    assert Doubled().dense_loss(LOGITS, DenseTargets(LABELS)) == 2 * SigmoidFocalLoss()(
-        LOGITS, LABELS
-    )
+    assert Doubled().dense_loss(LOGITS, DenseTargets(LABELS)) == 2 * SigmoidFocalLoss()(LOGITS, LABELS)
 
 
 @pytest.mark.parametrize("make", [Squared, Doubled])

@@ -34,13 +34,9 @@ def test_ohem_nms_drops_anchors_that_overlap_one_with_a_larger_loss():
     anchors = boxes_at(0, 1, 100, 101, 200)
     logits = torch.tensor([[3.0], [4.0], [2.0], [1.0], [-5.0]])
     labels = torch.full((5,), 1)  # background of one class
-    selected = OHEMCrossEntropyLoss(4, nms_thresh=0.5).select(
-        logits, DenseTargets(labels, anchors=anchors)
-    )
+    selected = OHEMCrossEntropyLoss(4, nms_thresh=0.5).select(logits, DenseTargets(labels, anchors=anchors))
     assert selected.tolist() == [1, 2, 4]
-    selected = OHEMCrossEntropyLoss(4, nms_thresh=None).select(
-        logits, DenseTargets(labels, anchors=anchors)
-    )
+    selected = OHEMCrossEntropyLoss(4, nms_thresh=None).select(logits, DenseTargets(labels, anchors=anchors))
     assert selected.tolist() == [1, 0, 2, 3]
 
 
@@ -183,7 +179,5 @@ def test_yacs_arguments_reach_the_loss():
 def test_every_loss_has_a_line_in_the_configs():
     losses = get_config("quick/retinanet_tiny_synthetic.py").losses
     targets = {str(node["_target_"]).rsplit(".", 1)[-1].rstrip("'>") for node in losses.values()}
-    ours = [
-        name for name, loss in CLS_LOSS_REGISTRY if loss.__module__.startswith("retina_plugin.")
-    ]
+    ours = [name for name, loss in CLS_LOSS_REGISTRY if loss.__module__.startswith("retina_plugin.")]
     assert targets == set(ours)

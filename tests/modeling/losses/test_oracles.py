@@ -117,9 +117,7 @@ def test_fvcore_and_torchvision(gamma, alpha):
     logits, labels = 3 * torch.randn(300, 8), torch.randint(-1, 9, (300,))
     value, grad = differentiate(SigmoidFocalLoss(alpha, gamma), logits, labels)
     # torchvision in float64 is exact; fvcore computes in float32 always, and errs by 3e-6 on elements at gamma 5
-    expected, expected_grad = library_focal(
-        torchvision_focal, logits.double(), labels, alpha, gamma
-    )
+    expected, expected_grad = library_focal(torchvision_focal, logits.double(), labels, alpha, gamma)
     torch.testing.assert_close(value, expected.float(), rtol=1e-6, atol=0)
     torch.testing.assert_close(grad, expected_grad.float(), rtol=1e-6, atol=1e-7)
     expected, expected_grad = library_focal(fvcore_focal, logits, labels, alpha, gamma)
@@ -155,10 +153,7 @@ def test_alpha_per_class_is_alpha_of_the_class():
     vector = [0.1, 0.5, 0.9]
     actual = SigmoidFocalLoss(vector, 2.0)(logits, labels)
     columns = [torch.where(labels == k, 0, torch.where(labels < 0, -1, 1)) for k in range(3)]
-    expected = sum(
-        SigmoidFocalLoss(alpha, 2.0)(logits[:, k : k + 1], columns[k])
-        for k, alpha in enumerate(vector)
-    )
+    expected = sum(SigmoidFocalLoss(alpha, 2.0)(logits[:, k : k + 1], columns[k]) for k, alpha in enumerate(vector))
     torch.testing.assert_close(actual, expected)
 
 

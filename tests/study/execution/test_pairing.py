@@ -48,9 +48,7 @@ def test_all_variants_begin_alike_where_shapes_allow(tmp_path):
         states[job.variant] = begin(started.config)
     reference = states["focal"]
     for name, state in states.items():
-        differ = {
-            k for k, v in state.items() if k in reference and not torch.equal(v, reference[k])
-        }
+        differ = {k for k, v in state.items() if k in reference and not torch.equal(v, reference[k])}
         expected = {
             "ce_without_prior": {"head.cls_score.bias"},
             "softmax_ce": {"head.cls_score.weight", "head.cls_score.bias"},
@@ -67,10 +65,7 @@ def test_runs_begin_there_and_are_known_by_it(tmp_path):
     known = json.loads(folder.with_name("seed0.initial.json").read_text())
     assert facts["start"]["weights"] == known["weights"] != ""
     log = folder.with_name("seed0.log").read_text()
-    assert (
-        f"Weights from {folder}.initial.pth; not from there but from the model's own initial ones: none"
-        in log
-    )
+    assert f"Weights from {folder}.initial.pth; not from there but from the model's own initial ones: none" in log
 
 
 def test_a_variant_that_cannot_be_built_is_left_to_its_run(tmp_path, caplog):

@@ -75,9 +75,7 @@ def test_a_killed_study_leaves_no_process_and_goes_on(uninterrupted, tmp_path):
 
 def test_sigterm_stops_the_study_in_good_order(uninterrupted, tmp_path, capsys):
     study = tiny_study(tmp_path, {"focal": []})
-    thread = meanwhile(
-        lambda: iterations(study, "focal") > 12, lambda: os.kill(os.getpid(), signal.SIGTERM)
-    )
+    thread = meanwhile(lambda: iterations(study, "focal") > 12, lambda: os.kill(os.getpid(), signal.SIGTERM))
     with pytest.raises(SystemExit) as end:
         run_study(study)
     thread.join()
@@ -161,9 +159,7 @@ def test_data_and_code_count(monkeypatch):
     monkeypatch.undo()
     assert phrase == f"code torch: {torch.__version__} -> 0.4"
     cfg.synthetic.clutter = [2, 4]
-    data = [
-        p for p in fingerprint.changes(facts, fingerprint.run_facts(cfg, 2)) if p.startswith("data")
-    ]
+    data = [p for p in fingerprint.changes(facts, fingerprint.run_facts(cfg, 2)) if p.startswith("data")]
     assert len(data) == 2
 
 
@@ -186,16 +182,12 @@ def test_training_imports_nothing_of_what_the_code_version_leaves_out():
     left_out = "|".join(fingerprint.NOT_FOR_TRAINING)
     for path in package.rglob("*.py"):
         if path.relative_to(package).parts[0] not in fingerprint.NOT_FOR_TRAINING:
-            found = re.findall(
-                rf"^\s*from (\.+|retina_plugin\.)({left_out})\b", path.read_text(), re.M
-            )
+            found = re.findall(rf"^\s*from (\.+|retina_plugin\.)({left_out})\b", path.read_text(), re.M)
             assert not found, path
 
 
 def test_matched_scales_make_the_first_gradients_equally_long(tmp_path):
-    study = tiny_study(
-        tmp_path, VARIANTS | {"broken": ["model.backbone.top_block.in_channels=7"]}, max_iter=2
-    )
+    study = tiny_study(tmp_path, VARIANTS | {"broken": ["model.backbone.top_block.in_channels=7"]}, max_iter=2)
     study = study.__class__(**study.__dict__ | {"match_scale": True})
     focal, ce, broken = run_study(study)
     scales = json.loads((study.output_dir / "scales.json").read_text())

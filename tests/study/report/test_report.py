@@ -75,9 +75,7 @@ def test_the_page_is_self_contained_and_escapes_errors(report):
     html = report[0]
     assert "http://" not in html and "https://" not in html and "<script" not in html
     assert "out of &lt;memory&gt;" in html
-    assert (
-        html.count("data:image/svg+xml;base64") == 6
-    )  # means, two of precision, three of training
+    assert html.count("data:image/svg+xml;base64") == 6  # means, two of precision, three of training
     assert html.count("data:image/jpeg;base64") == 2 * 3  # ground truth and two variants
     assert len(html) < 5e6
 
@@ -135,9 +133,7 @@ def other_metrics(tmp_path_factory, trained_run):
     )
     for r in results:
         if not r.error:
-            r.metrics[LOSS["key"]] = (
-                0.2 + r.seed / 100 + (r.variant == "ce") * (0.3 + r.seed / 1000)
-            )
+            r.metrics[LOSS["key"]] = 0.2 + r.seed / 100 + (r.variant == "ce") * (0.3 + r.seed / 1000)
             r.metrics["bbox/APl"] = math.nan
     page = write_report(study, results, num_images=0)
     return (
@@ -151,9 +147,7 @@ def test_a_loss_is_better_when_it_is_lower(other_metrics):
     html, text, content = other_metrics
     (verdict,) = content["verdicts"]
     assert verdict["outcome"] == "better" and verdict["difference"]["mean"] < 0
-    assert verdict["hypothesis"]["metric"] == "val loss" and content["lower_is_better"] == [
-        "val loss"
-    ]
+    assert verdict["hypothesis"]["metric"] == "val loss" and content["lower_is_better"] == ["val loss"]
     for form in (html, text):
         assert "focal is better than ce in val loss (lower is better), by 0.301 nats" in form
         assert "0.21 ± 0.01" in form and "AP in percent" in form
@@ -190,10 +184,7 @@ def test_a_study_without_a_finished_run_has_a_report(planted, tmp_path):
 
 def test_detections_of_another_evaluation_are_refused(planted):
     _, results = planted
-    wrong = [
-        RunResult(r.variant, r.seed, r.run_dir, 1.0, r.metrics | {"bbox/AP": 3.0}, r.error)
-        for r in results
-    ]
+    wrong = [RunResult(r.variant, r.seed, r.run_dir, 1.0, r.metrics | {"bbox/AP": 3.0}, r.error) for r in results]
     evidence, reason = collect_evidence(wrong)
     assert not evidence and "its bbox/AP is 3.00" in reason
 
@@ -206,9 +197,7 @@ def test_images_are_ordered_by_the_gap_between_errors(planted):
     assert (np.diff(apart) <= 0).all() and apart[0] > apart[-1]
     assert counts[0].found.sum() > counts[1].found.sum()
     assert (counts[0].found <= counts[0].objects).all()
-    assert (
-        0.35 <= best_threshold(runs[0]) <= 0.45
-    )  # false detections score .3, true ones .4 and more
+    assert 0.35 <= best_threshold(runs[0]) <= 0.45  # false detections score .3, true ones .4 and more
 
 
 def test_changes_are_leaves_of_the_resolved_config():
@@ -257,9 +246,7 @@ def test_invalid_hypotheses_and_figures_are_refused(planted, tmp_path, content, 
         load_study(tmp_path / "study.py")
 
 
-def test_hypotheses_about_variants_that_do_not_run_are_named_in_the_report(
-    planted, tmp_path, caplog
-):
+def test_hypotheses_about_variants_that_do_not_run_are_named_in_the_report(planted, tmp_path, caplog):
     path = planted[0].output_dir.parent / "study.py"
     study = load_study(path, only=["focal", "ce"])
     assert [str(h) for h in study.hypotheses] == ["focal is better than ce in AP"]

@@ -14,9 +14,7 @@ from retina_plugin.engine.setup import build_model
 from retina_plugin.study import load_study
 
 STUDIES = sorted(ROOT.glob("projects/*/*.py"))
-every_study = pytest.mark.parametrize(
-    "path", STUDIES, ids=[f"{p.parent.name}/{p.name}" for p in STUDIES]
-)
+every_study = pytest.mark.parametrize("path", STUDIES, ids=[f"{p.parent.name}/{p.name}" for p in STUDIES])
 load = functools.cache(load_study)
 SMALL_MODEL = [override for override in TINY if override.startswith("model.")]
 

@@ -42,9 +42,7 @@ def scene(rng, num_images, num_objects, num_false, num_categories=3):
             category = int(rng.integers(1, num_categories + 1))
             key = {"image_id": image["id"], "category_id": category}
             detections.append(key | {"bbox": _box(rng), "score": rng.beta(2, 4)})
-    categories = [
-        {"id": k, "name": f"c{k}"} for k in range(1, num_categories + 2)
-    ]  # one is never seen
+    categories = [{"id": k, "name": f"c{k}"} for k in range(1, num_categories + 2)]  # one is never seen
     return {"images": images, "annotations": annotations, "categories": categories}, detections
 
 

@@ -55,9 +55,7 @@ def resampled_means(rng, of_image):
 def test_the_standard_error_over_images_has_its_closed_form():
     rng = np.random.default_rng(0)
     of_image = rng.normal(0, 30, 200)
-    value = estimate(
-        np.full(3, of_image.mean()), np.tile(resampled_means(rng, of_image), (3, 1)), 200
-    )
+    value = estimate(np.full(3, of_image.mean()), np.tile(resampled_means(rng, of_image), (3, 1)), 200)
     error = of_image.std() / math.sqrt(200)
     assert value.high - value.mean == pytest.approx(error * stats.t.ppf(0.975, 199), rel=0.02)
 
@@ -98,18 +96,14 @@ def test_equal_runs_are_not_distinguishable():
 
 
 def test_holm_steps_down():
-    assert correct_holm([0.01, 0.04, math.nan, 0.03]) == pytest.approx(
-        [0.03, 0.06, math.nan, 0.06], nan_ok=True
-    )
+    assert correct_holm([0.01, 0.04, math.nan, 0.03]) == pytest.approx([0.03, 0.06, math.nan, 0.06], nan_ok=True)
     assert correct_holm([0.6, 0.7]) == [1.0, 1.0] and correct_holm([]) == []
 
 
 def test_rows_pair_runs_by_seed():
     runs = [result("a", 0, 30.0), result("b", 0, 28.0), result("a", 1, 34.0), result("b", 1, 31.0)]
     runs += [result("b", 2, 99.0), result("a", 2, 0, error="killed")]
-    first, second = tabulate_runs(
-        Measurements(runs), ["a", "b"], "a", [read_metric(n) for n in ("AP", "APl", "AP75")]
-    )
+    first, second = tabulate_runs(Measurements(runs), ["a", "b"], "a", [read_metric(n) for n in ("AP", "APl", "AP75")])
     assert (first.variant, first.num_runs, first.mean["AP"].mean) == ("a", 2, 32.0)
     assert first.mean["AP"].spread == pytest.approx(math.sqrt(8)) and not first.difference
     assert second.difference["AP"].mean == -2.5  # seed 2 has no partner
@@ -209,14 +203,10 @@ def test_seeds_alone_do_not_generalize_to_other_test_images():
     false_by_seeds = false_by_both = 0
     for i in range(400):
         rng = np.random.default_rng([5, i])
-        by_image = rng.normal(0, 8, 80) + rng.normal(
-            0, 2, (3, 80)
-        )  # AP of a difference, image by image
+        by_image = rng.normal(0, 8, 80) + rng.normal(0, 2, (3, 80))  # AP of a difference, image by image
         draws = rng.multinomial(80, np.full(80, 1 / 80), 200) / 80
         values = by_image.mean(axis=1)
         false_by_seeds += estimate(values).p_value < 0.05
         false_by_both += estimate(values, by_image @ draws.T, 80).p_value < 0.05
-    print(
-        f"false calls on other images: by seeds {false_by_seeds}, by seeds and images {false_by_both} of 400"
-    )
+    print(f"false calls on other images: by seeds {false_by_seeds}, by seeds and images {false_by_both} of 400")
     assert false_by_both <= 0.065 * 400 < 0.15 * 400 < false_by_seeds

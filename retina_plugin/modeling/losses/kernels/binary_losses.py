@@ -49,9 +49,7 @@ def _log1p(x: Tensor) -> tuple[Tensor, Tensor]:
     return log.addcmul_(lost, inverse), inverse
 
 
-def focal(
-    u: Tensor, with_slope: bool, gamma: float, label_smoothing: float = 0.0
-) -> tuple[Tensor, Tensor | None]:
+def focal(u: Tensor, with_slope: bool, gamma: float, label_smoothing: float = 0.0) -> tuple[Tensor, Tensor | None]:
     """s^gamma (softplus(u) - label_smoothing / 2 u).
 
     Source: "Focal Loss for Dense Object Detection", equation 4; slope: appendix B.
@@ -64,15 +62,11 @@ def focal(
     if gamma == 0:
         return ce, ce_slope
     factor = power(s, gamma)
-    slope = (
-        torch.addcmul(ce_slope, p_t, ce, value=gamma, out=p_t).mul_(factor) if with_slope else None
-    )
+    slope = torch.addcmul(ce_slope, p_t, ce, value=gamma, out=p_t).mul_(factor) if with_slope else None
     return ce.mul_(factor), slope
 
 
-def focal_star(
-    u: Tensor, with_slope: bool, gamma: float, beta: float
-) -> tuple[Tensor, Tensor | None]:
+def focal_star(u: Tensor, with_slope: bool, gamma: float, beta: float) -> tuple[Tensor, Tensor | None]:
     """-log(p*_t) / gamma with p*_t = sigmoid(gamma x_t + beta).
 
     Source: "Focal Loss for Dense Object Detection", appendices A and B.
@@ -81,9 +75,7 @@ def focal_star(
     return ce.div_(gamma), s
 
 
-def poly_focal(
-    u: Tensor, with_slope: bool, gamma: float, epsilon: float
-) -> tuple[Tensor, Tensor | None]:
+def poly_focal(u: Tensor, with_slope: bool, gamma: float, epsilon: float) -> tuple[Tensor, Tensor | None]:
     """s^gamma (softplus(u) + epsilon s). Source: "PolyLoss", the Poly-1 form of focal loss."""
     s, p_t, ce = cross_entropy_parts(u)
     factor = power(s, gamma)
@@ -95,9 +87,7 @@ def poly_focal(
     return value.mul_(factor), slope
 
 
-def asymmetric(
-    u: Tensor, with_slope: bool, gamma: float, margin: float
-) -> tuple[Tensor, Tensor | None]:
+def asymmetric(u: Tensor, with_slope: bool, gamma: float, margin: float) -> tuple[Tensor, Tensor | None]:
     """-s_m^gamma log(1 - s_m) with s_m = max(s - margin, 0).
 
     Source: "Asymmetric Loss For Multi-Label Classification", equations 5 to 7.

@@ -11,9 +11,7 @@ from .row_losses import RowLoss, row_losses
 __all__ = ["summed_loss"]
 
 
-def summed_loss(
-    logits: Tensor, labels: Tensor, row_loss: RowLoss, weights: Tensor | None = None
-) -> Tensor:
+def summed_loss(logits: Tensor, labels: Tensor, row_loss: RowLoss, weights: Tensor | None = None) -> Tensor:
     """Weighted sum of `row_loss` over the rows that are not ignored: a scalar in float32, or float64 for such logits.
 
     Forward saves only the gradient for backward, and computes none if the logits need none.
