@@ -5,7 +5,7 @@ x_t is the logit x where the class is present and -x where it is absent; p_t = s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
 
@@ -15,12 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from ..modeling.losses import (
-    ClassificationLoss,
-    SigmoidCrossEntropyLoss,
-    SigmoidFocalLoss,
-    SigmoidFocalStarLoss,
-)
+from ..modeling.losses import ClassificationLoss, SigmoidCrossEntropyLoss, SigmoidFocalLoss, SigmoidFocalStarLoss
 
 __all__ = ["figure_1", "figure_5", "figure_6", "figure_7", "logit_view", "loss_at", "save_figures"]
 
@@ -51,37 +46,32 @@ def figure_1() -> Figure:
     figure, axes = _panel("$p_t$, probability of the ground truth", "loss")
     axes.axvspan(0.6, 1, color="0.93", lw=0)
     axes.text(0.8, 2.4, "well-classified\nexamples", ha="center")
-    _draw(axes, losses, p_t, lambda loss: loss_at(loss, p_t.logit(), True)[0])
+    _draw(axes, losses, p_t.logit(), p_t)
     axes.set(xlim=(0, 1), ylim=(0, 5))
     return figure
 
 
 def figure_5() -> Figure:
     """Cross entropy, focal loss and FL* over x_t, as in the paper's figure 5."""
-    return _over_x_t(_appendix_losses(), "loss", derivative=False, ylim=(0, 8))
+    return _over_x_t("loss", derivative=False, ylim=(0, 8))
 
 
 def figure_6() -> Figure:
     """The derivatives of these losses, as in the paper's figure 6."""
-    return _over_x_t(_appendix_losses(), "derivative by x", derivative=True, ylim=(-1.6, 0.1))
+    return _over_x_t("derivative by x", derivative=True, ylim=(-1.6, 0.1))
 
 
 def figure_7() -> Figure:
     """FL* over x_t for many gamma and beta, as in the paper's figure 7; the settings of its table 3 are blue."""
     x_t = torch.linspace(-5, 5, 121)
     figure, axes = _panel("$x_t$", "loss")
-
-    def value(loss: ClassificationLoss) -> Tensor:
-        return loss_at(loss, x_t, True)[0]
-
     for gamma in (1.0, 2.0, 3.0, 4.0):
         for beta in (-1.0, 0.0, 1.0, 2.0):
-            loss = SigmoidFocalStarLoss(None, gamma, beta)
-            axes.plot(x_t, value(loss), color="0.8", lw=1)
+            axes.plot(x_t, loss_at(SigmoidFocalStarLoss(None, gamma, beta), x_t, True)[0], color="0.8", lw=1)
     for (gamma, beta), style in {(2.0, 1.0): "-", (4.0, 0.0): "--"}.items():
         name = {f"FL*, γ = {gamma:g}, β = {beta:g}": SigmoidFocalStarLoss(None, gamma, beta)}
-        _draw(axes, name, x_t, value, color="C0", ls=style)
-    _draw(axes, {"CE": SigmoidCrossEntropyLoss(None)}, x_t, value, color="k")
+        _draw(axes, name, x_t, color="C0", ls=style)
+    _draw(axes, {"CE": SigmoidCrossEntropyLoss(None)}, x_t, color="k")
     axes.set(xlim=(-5, 5), ylim=(0, 6))
     return figure
 
@@ -92,7 +82,7 @@ def logit_view(losses: Mapping[str, ClassificationLoss]) -> Figure:
     figure = Figure(figsize=(11, 4.5), layout="constrained")
     for axes, present in zip(figure.subplots(1, 2, sharey=True), (True, False), strict=True):
         axes.set_prop_cycle(color=_COLORS * 2, linestyle=["-"] * 10 + ["--"] * 10)
-        _draw(axes, losses, logits, lambda loss: loss_at(loss, logits, present)[0])  # noqa: B023
+        _draw(axes, losses, logits, present=present)
         axes.set(title="class present" if present else "class absent", xlabel="logit")
     figure.axes[0].set(ylabel="loss", ylim=(0, 6))
     figure.axes[0].get_legend().remove()
@@ -101,41 +91,25 @@ def logit_view(losses: Mapping[str, ClassificationLoss]) -> Figure:
 
 
 def save_figures(losses: Mapping[str, ClassificationLoss], folder: str | Path, file_format: str) -> list[Path]:
-    """Write the paper's figures and the logit view of `losses`; returns the paths of the files.
-
-    Args:
-        losses: by the name that the legend shows.
-        folder: is created if it does not exist.
-        file_format: "png" or "svg".
-    """
+    """Write the paper's figures and the logit view of `losses` by name as "png" or "svg"; returns the paths."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     figures = {f.__name__: f() for f in (figure_1, figure_5, figure_6, figure_7)}
     figures["logit_view"] = logit_view(losses)
-    paths = {name: folder / f"{name}.{file_format}" for name in figures}
     for name, figure in figures.items():
-        figure.savefig(paths[name], dpi=150)
-    return list(paths.values())
+        figure.savefig(folder / f"{name}.{file_format}", dpi=150)
+    return [folder / f"{name}.{file_format}" for name in figures]
 
 
-def _appendix_losses() -> dict[str, ClassificationLoss]:
-    return {
+def _over_x_t(ylabel: str, derivative: bool, ylim: tuple[float, float]) -> Figure:
+    losses = {
         "CE": SigmoidCrossEntropyLoss(None),
         "FL, γ = 2": SigmoidFocalLoss(None, 2.0),
         "FL*, γ = 2, β = 1": SigmoidFocalStarLoss(None, 2.0, 1.0),
         "FL*, γ = 4, β = 0": SigmoidFocalStarLoss(None, 4.0, 0.0),
     }
-
-
-def _over_x_t(
-    losses: Mapping[str, ClassificationLoss],
-    ylabel: str,
-    derivative: bool,
-    ylim: tuple[float, float],
-) -> Figure:
-    x_t = torch.linspace(-8, 8, 161)
     figure, axes = _panel("$x_t$", ylabel)
-    _draw(axes, losses, x_t, lambda loss: loss_at(loss, x_t, True)[int(derivative)])
+    _draw(axes, losses, torch.linspace(-8, 8, 161), derivative=derivative)
     axes.set(xlim=(-8, 8), ylim=ylim)
     return figure
 
@@ -151,10 +125,14 @@ def _panel(xlabel: str, ylabel: str) -> tuple[Figure, Axes]:
 def _draw(
     axes: Axes,
     losses: Mapping[str, ClassificationLoss],
-    x: Tensor,
-    y: Callable[[ClassificationLoss], Tensor],
+    logits: Tensor,
+    x: Tensor | None = None,
+    present: bool = True,
+    derivative: bool = False,
     **style: str,
 ) -> None:
+    """Draw each loss, or its derivative, at `logits` over `x`, by default over the logits themselves."""
     for name, loss in losses.items():
-        axes.plot(x, y(loss), label=name, **style)
+        y = loss_at(loss, logits, present)[derivative]
+        axes.plot(logits if x is None else x, y, label=name, **style)
     axes.legend(frameon=False)

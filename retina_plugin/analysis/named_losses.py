@@ -13,14 +13,7 @@ __all__ = ["named_losses"]
 
 
 def named_losses(names: Sequence[str] = ()) -> dict[str, ClassificationLoss]:
-    """Build classification losses, all of them if no name is given.
-
-    Returns:
-        The losses by their names in the config.
-
-    Raises:
-        ValueError: if the config has no such name.
-    """
+    """Build classification losses by name, all of them if no name is given; ValueError for an unknown name."""
     nodes = get_config("common/losses.py").losses
     for name in names:
         if name not in nodes:

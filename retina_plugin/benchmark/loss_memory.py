@@ -25,12 +25,7 @@ def measure_memory_apart(name: str, problem: Problem) -> dict[str, float]:
 
 
 def measure_memory(name: str, problem: Problem) -> dict[str, float]:
-    """Growth of this process's peak resident size over a step, and what forward saves. Linux only.
-
-    Args:
-        name: as in `get_loss`.
-        problem: the size of the step.
-    """
+    """Growth of this process's peak resident size over a step, and what forward saves. Linux only."""
     loss = get_loss(name)
     small = Problem(1, 2000, problem.classes)
     for _ in range(3):  # libraries that are loaded or compiled at first use do not count
@@ -41,10 +36,9 @@ def measure_memory(name: str, problem: Problem) -> dict[str, float]:
     Path("/proc/self/clear_refs").write_text("5")
     before = _peak_kb()
     step()
-    peak_kb = _peak_kb() - before
+    peak_mb = (_peak_kb() - before) / 1024
     num_logits = len(targets.labels) * loss.num_logits(problem.classes)
-    saved = _saved_bytes(step) / num_logits
-    return {"peak_mb": peak_kb / 1024, "saved_bytes_per_logit": saved}
+    return {"peak_mb": peak_mb, "saved_bytes_per_logit": _saved_bytes(step) / num_logits}
 
 
 def _peak_kb() -> int:
@@ -68,5 +62,4 @@ def _saved_bytes(step: Callable[[], Tensor]) -> int:
 
 if __name__ == "__main__":
     arguments = json.loads(sys.argv[1])
-    measured = measure_memory(arguments.pop("name"), Problem(**arguments))
-    print(json.dumps(measured))
+    print(json.dumps(measure_memory(arguments.pop("name"), Problem(**arguments))))

@@ -28,8 +28,7 @@ class Problem:
 
     def logits(self, num_logits: int) -> Tensor:
         """Logits (M, C) of a detector at the start of training, with the prior 0.01."""
-        logits = torch.empty(self.images * self.anchors, num_logits).normal_(-4.6)
-        return logits.requires_grad_()
+        return torch.empty(self.images * self.anchors, num_logits).normal_(-4.6).requires_grad_()
 
     def labels(self) -> Tensor:
         """Labels (M,): per image 20 places with foreground and 200 that are ignored, 9 anchors each."""
@@ -41,15 +40,12 @@ class Problem:
         rest = torch.full((self.images, self.anchors % 9), self.classes)
         return torch.cat([labels.flatten(1), rest], dim=1).flatten()
 
-    def boxes(self) -> Tensor:
-        """Anchors (R, 4) of 32 to 813 pixels at random places of an image."""
+    def targets(self) -> DenseTargets:
+        """Labels, and anchors (R, 4) of 32 to 813 pixels at random places of an image."""
+        labels = self.labels()
         size = 32 * 25.4 ** torch.rand(self.anchors, 1)
         center = torch.rand(self.anchors, 2) * torch.tensor([1333.0, 800.0])
-        return torch.cat([center - size / 2, center + size / 2], dim=1)
-
-    def targets(self) -> DenseTargets:
-        """Labels and anchors."""
-        return DenseTargets(self.labels(), anchors=self.boxes())
+        return DenseTargets(labels, anchors=torch.cat([center - size / 2, center + size / 2], dim=1))
 
 
 class StockFocalLoss(ClassificationLoss):

@@ -23,19 +23,17 @@ OURS = "focal"
 def benchmark_losses(problem: Problem, names: list[str], repeats: int) -> dict:
     """Time, memory and bandwidth of `names`, all if empty, and of Detectron2's step.
 
-    Every repeat runs each loss once; ratios are of medians over repeats. Memory is the growth of the peak resident
-    size over a step, in a fresh process per loss, on Linux only. The share of bandwidth is the time of copying a
-    tensor of the size of the logits (read once, written once) over the time of the loss.
+    Every repeat runs each loss once; ratios are of medians over repeats. Memory is measured in a fresh process per
+    loss. The share of bandwidth is the time of copying a tensor of the size of the logits over the time of the loss.
     """
     losses = {DETECTRON2: get_loss(DETECTRON2), OURS: get_loss(OURS)} | named_losses(names)
     seconds: dict[str, list[float]] = {name: [] for name in [*losses, "copy"]}
     targets = problem.targets()
-    for repeat in range(repeats + 1):
-        times = {"copy": _time_copy(problem)}
+    for _ in range(repeats + 1):
+        seconds["copy"].append(_time_copy(problem))
         for name, loss in losses.items():
-            times[name] = _time(make_step(loss, problem, targets))
-        for name in times if repeat else ():  # the first repeat warms up
-            seconds[name].append(times[name])
+            seconds[name].append(_time(make_step(loss, problem, targets)))
+    seconds = {name: values[1:] for name, values in seconds.items()}  # the first repeat warms up
     median = {name: statistics.median(values) for name, values in seconds.items()}
     copied_bytes = 8 * problem.images * problem.anchors * problem.classes
     return {
@@ -44,32 +42,33 @@ def benchmark_losses(problem: Problem, names: list[str], repeats: int) -> dict:
         "torch": torch.__version__,
         "copy_gb_per_s": copied_bytes / median["copy"] / 1e9,
         "seconds": seconds,
-        "losses": {name: _row(name, median, problem) for name in losses},
+        "losses": {
+            name: {"seconds": median[name], "bandwidth_share": median["copy"] / median[name]}
+            | measure_memory_apart(name, problem)
+            for name in losses
+        },
     }
 
 
 def format_table(result: dict) -> str:
     """The result as a text table."""
     stock, focal = result["losses"][DETECTRON2], result["losses"][OURS]
-    columns: dict[str, Callable[[dict[str, float]], str]] = {
-        "s": lambda row: f"{row['seconds']:.3f}",
-        "/ detectron2": lambda row: f"{row['seconds'] / stock['seconds']:.3f}",
-        "/ focal": lambda row: f"{row['seconds'] / focal['seconds']:.2f}",
-        "MB": lambda row: f"{row['peak_mb']:.0f}",
-        "/ detectron2 ": lambda row: f"{row['peak_mb'] / stock['peak_mb']:.3f}",
-        "saved B/logit": lambda row: f"{row['saved_bytes_per_logit']:.2f}",
-        "of copy": lambda row: f"{row['bandwidth_share']:.1%}",
-    }
-    rows = [[name, *(column(row) for column in columns.values())] for name, row in result["losses"].items()]
+    rows = [
+        {
+            "loss": name,
+            "s": f"{row['seconds']:.3f}",
+            "/ detectron2": f"{row['seconds'] / stock['seconds']:.3f}",
+            "/ focal": f"{row['seconds'] / focal['seconds']:.2f}",
+            "MB": f"{row['peak_mb']:.0f}",
+            "/ detectron2 ": f"{row['peak_mb'] / stock['peak_mb']:.3f}",
+            "saved B/logit": f"{row['saved_bytes_per_logit']:.2f}",
+            "of copy": f"{row['bandwidth_share']:.1%}",
+        }
+        for name, row in result["losses"].items()
+    ]
     size = "{images} images x {anchors} anchors x {classes} classes".format(**result["problem"])
     settings = f"{size}, {result['threads']} threads, copy {result['copy_gb_per_s']:.1f} GB/s"
-    return f"{settings}\n{tabulate(rows, ['loss', *columns], disable_numparse=True)}"
-
-
-def _row(name: str, median: dict[str, float], problem: Problem) -> dict[str, float]:
-    share = median["copy"] / median[name]
-    memory = measure_memory_apart(name, problem)
-    return {"seconds": median[name], "bandwidth_share": share, **memory}
+    return f"{settings}\n{tabulate(rows, 'keys', disable_numparse=True)}"
 
 
 def _time(step: Callable[[], Tensor]) -> float:

@@ -27,12 +27,8 @@ __all__ = ["benchmark_step"]
 def benchmark_step(config_file: str, steps: int, overrides: Sequence[str] = ()) -> dict[str, float | int]:
     """Median seconds of a whole training step on both sides, and the median ratio of consecutive steps.
 
-    Both sides train the same model on the same images, without clipping, which Detectron2's trainer lacks.
-
-    Args:
-        config_file: the config to train.
-        steps: of each side, after two for warming up.
-        overrides: `key=value` for both sides.
+    Both sides train the same model on the same images, without clipping, which Detectron2's trainer lacks: two steps
+    for warming up, then `steps`.
     """
     cfg = load_config(config_file, overrides)
     ours, theirs = _ours(cfg), _theirs(cfg)

@@ -14,12 +14,7 @@ _BEGIN = "Starting training from iteration"  # in log.txt
 
 
 def benchmark_study(command: Sequence[str], folder: Path, jobs: int) -> dict[str, float]:
-    """Run a study to its end and apply `study_overhead` to it.
-
-    Args:
-        command: `tools/ablate.py` with its arguments.
-        folder: of the study; no run in it may have ended yet.
-        jobs: how many runs execute at once.
+    """Run a study to its end by `command`, tools/ablate.py with its arguments; returns its `study_overhead`.
 
     Raises:
         FileExistsError: if the folder holds finished runs, which would not be trained.
@@ -36,14 +31,10 @@ def benchmark_study(command: Sequence[str], folder: Path, jobs: int) -> dict[str
 def study_overhead(folder: Path, jobs: int, seconds: float) -> dict[str, float]:
     """The share of a study's time in which its processes neither trained nor evaluated, from 0 to 1.
 
-    The time is that of `jobs` processes side by side, without the time for which processes idle while the last run
-    ends. A run trains and evaluates from the line of its log that announces training to the last line, each known to a
-    second. Building its model and data before that line is overhead.
-
-    Args:
-        folder: of a study whose runs were not interrupted.
-        jobs: how many runs executed at once.
-        seconds: from its start to its end.
+    The time is the `seconds` of the whole study for each of the `jobs` that ran at once, without the time for which
+    processes idle while the last run ends. A run, which must not have been interrupted, trains and evaluates from the
+    line of its log that announces training to the last line, each known to a second. Building its model and data before
+    that line is overhead.
     """
     results = list(folder.glob("*/seed*/result.json"))
     jobs = min(jobs, len(results))
@@ -64,8 +55,7 @@ def _training_seconds(log: Path) -> float:
     lines = [line for line in log.read_text().splitlines() if line.startswith("[")]
     begin = next(line for line in lines if _BEGIN in line)
     year = datetime.fromtimestamp(log.stat().st_mtime).year  # the lines have no year
-    last = datetime.strptime(f"{year}/{lines[-1][1:15]}", "%Y/%m/%d %H:%M:%S")
-    first = datetime.strptime(f"{year}/{begin[1:15]}", "%Y/%m/%d %H:%M:%S")
+    first, last = (datetime.strptime(f"{year}/{x[1:15]}", "%Y/%m/%d %H:%M:%S") for x in (begin, lines[-1]))
     if first > last:
         first = first.replace(year=year - 1)
     return (last - first).total_seconds()

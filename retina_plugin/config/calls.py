@@ -7,24 +7,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from detectron2.utils.registry import locate
-from omegaconf import OmegaConf
 
 from .errors import ConfigError
 
-__all__ = ["argument_names", "is_call", "takes_argument", "target_of"]
+__all__ = ["argument_names", "is_call", "parameters_of", "target_of"]
 
 
 def is_call(node: Any) -> bool:
     """Whether a value of a config is a LazyCall."""
-    return (OmegaConf.is_dict(node) or isinstance(node, Mapping)) and "_target_" in node
+    return isinstance(node, Mapping) and "_target_" in node
 
 
 def target_of(call: Mapping[str, Any]) -> Any:
-    """The class or function that a LazyCall calls.
-
-    Raises:
-        ConfigError: if it cannot be imported or cannot be called.
-    """
+    """The class or function that a LazyCall calls; ConfigError if it cannot be imported or called."""
     target = call["_target_"]
     if isinstance(target, str):
         try:
@@ -36,30 +31,18 @@ def target_of(call: Mapping[str, Any]) -> Any:
     return target
 
 
-def argument_names(call: Mapping[str, Any]) -> set[str] | None:
-    """Names of the arguments that a LazyCall's target takes; None if it takes any.
-
-    Raises:
-        ConfigError: as `target_of`.
-    """
-    parameters = _parameters(call)
-    if parameters is None or any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
-        return None
-    return set(parameters)
-
-
-def takes_argument(call: Mapping[str, Any], name: str) -> bool:
-    """Whether a LazyCall's target has a parameter of this name.
-
-    Raises:
-        ConfigError: as `target_of`.
-    """
-    return name in (_parameters(call) or {})
-
-
-def _parameters(call: Mapping[str, Any]) -> Mapping[str, inspect.Parameter] | None:
+def parameters_of(call: Mapping[str, Any]) -> Mapping[str, inspect.Parameter] | None:
+    """Parameters of a LazyCall's target by name, None if it does not tell them; raises as `target_of`."""
     target = target_of(call)
     try:
         return inspect.signature(target).parameters
     except (TypeError, ValueError):  # a function that is not written in Python
         return None
+
+
+def argument_names(call: Mapping[str, Any]) -> set[str] | None:
+    """Names of the arguments that a LazyCall's target takes, None if it takes any; raises as `target_of`."""
+    parameters = parameters_of(call)
+    if parameters is None or any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return None
+    return set(parameters)

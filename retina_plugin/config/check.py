@@ -1,27 +1,26 @@
-"""Strict checks of lazy configs: a key that nothing reads is an error that names the most similar known key."""
+"""Strict checks of lazy configs: unknown keys, and values of another kind than the key holds."""
 
 from __future__ import annotations
 
-from omegaconf import DictConfig, OmegaConf
+import inspect
+from collections.abc import Mapping
+from typing import Any
 
-from .calls import argument_names, is_call
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from .calls import argument_names, is_call, target_of
 from .errors import ConfigError, nearest
-from .kinds import check_kind
 from .walk import mappings
 
-__all__ = ["check_config"]
+__all__ = ["check_config", "check_kind"]
+
+_ONE_OR_SEVERAL = ({"a float", "a list"}, {"a string", "a list"})
+_NAMES = {bool: "a boolean", int: "an integer", float: "a float", str: "a string"}
 
 
 def check_config(cfg: DictConfig, known_train: DictConfig) -> None:
-    """Check that `train` has only known keys, and every LazyCall only arguments that its target takes.
-
-    Args:
-        cfg: the config to check.
-        known_train: every key that training reads.
-
-    Raises:
-        ConfigError: naming the first unknown key, and the most similar known one.
-    """
+    """Raise ConfigError if `train` has a key not in `known_train`, or a LazyCall an argument that its target lacks."""
     if "train" in cfg:
         _check_known(cfg.train, known_train, "train")
     for path, node in mappings(OmegaConf.to_container(cfg, resolve=False)):
@@ -29,6 +28,30 @@ def check_config(cfg: DictConfig, known_train: DictConfig) -> None:
         for key in node:
             if allowed is not None and key not in allowed and key != "_target_":
                 raise ConfigError(f"config key {path}.{key} is unknown{nearest(key, allowed)}")
+
+
+def check_kind(node: Any, key: str, full_key: str, value: Any) -> None:
+    """Raise ConfigError if `value` cannot replace `node[key]`, which messages call `full_key`.
+
+    Any value can replace a missing one, None, an interpolation, or a LazyCall unless it is the name of a class.
+    """
+    if key == "_target_":
+        target_of({"_target_": value})  # `check_config` checks the arguments
+        return
+    try:
+        old = node[int(key) if OmegaConf.is_list(node) else key]
+    except (OmegaConfBaseException, ValueError):
+        return  # missing (???), or an interpolation of a missing key
+    if old is None or value is None or (isinstance(value, str) and "${" in value):
+        return
+    if not is_call(old):
+        if not _fits(_kind(old), _kind(value), is_argument=is_call(node)):
+            raise ConfigError(f"{full_key}={value!r}: the key holds {_kind(old)} ({old}), not {_kind(value)}")
+    elif isinstance(value, str) and inspect.isclass(target_of(old)):
+        raise ConfigError(
+            f"{full_key}={value!r}: the key holds an object of class {target_of(old).__name__}, not a string; refer to "
+            f"another object by its place in the config, such as {full_key}='${{losses.{value}}}'"
+        )
 
 
 def _check_known(node: DictConfig, known: DictConfig, path: str) -> None:
@@ -39,3 +62,16 @@ def _check_known(node: DictConfig, known: DictConfig, path: str) -> None:
             check_kind(known, key, f"{path}.{key}", node[key])
         if OmegaConf.is_dict(known[key]):
             _check_known(node[key], known[key], f"{path}.{key}")
+
+
+def _fits(old: str, new: str, is_argument: bool) -> bool:
+    one_or_several = is_argument and {old, new} in _ONE_OR_SEVERAL  # the target checks it
+    return old == new or (old, new) == ("a float", "an integer") or one_or_several
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "a mapping"
+    if isinstance(value, ListConfig | list | tuple):
+        return "a list"
+    return _NAMES.get(type(value), type(value).__name__)

@@ -6,18 +6,15 @@ import builtins
 import functools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import yaml
 from detectron2.config import LazyConfig
-from detectron2.utils.registry import locate
 from omegaconf import DictConfig, OmegaConf
 
-from .calls import is_call, takes_argument
+from .calls import is_call, parameters_of
 from .check import check_config
 from .errors import ConfigError
-from .moved import current_name
 from .overrides import apply_override
+from .yaml_file import read_yaml
 
 __all__ = ["get_config", "load_config", "train_defaults"]
 
@@ -28,8 +25,7 @@ _ROOTS = (_PACKAGE / "configs", _PACKAGE.parent / "configs")  # installed; in a 
 def get_config(name: str, overrides: Sequence[str] = ()) -> DictConfig:
     """A config that comes with retina_plugin, such as "COCO-Detection/retinanet_R_50_FPN_1x.py".
 
-    Raises:
-        ConfigError: if there is no config of this name, or an override does not fit it.
+    Raises ConfigError if there is no config of this name, or as `load_config`.
     """
     if (path := _packaged(name)) is None:
         raise ConfigError(f"retina_plugin has no config {name!r}; there are {', '.join(_names())}")
@@ -37,11 +33,9 @@ def get_config(name: str, overrides: Sequence[str] = ()) -> DictConfig:
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> DictConfig:
-    """A LazyConfig file (.py, or the .yaml of a run folder) with `key=value` overrides, checked.
+    """A LazyConfig file (.py, or the .yaml of a run folder) or packaged config, checked, with overrides applied.
 
-    Args:
-        path: of a file, or the name of a config that comes with retina_plugin.
-        overrides: as in Detectron2; `+key=value` adds a key.
+    Overrides are `key=value` as in Detectron2; `+key=value` adds a key.
 
     Raises:
         ConfigError: if the file cannot be read or raises an error, if it has an unknown key, or if an override
@@ -67,7 +61,7 @@ def _link_seed(cfg: DictConfig) -> None:
     the loader on to a class that takes none.
     """
     loader = OmegaConf.select(cfg, "dataloader.train")
-    if is_call(loader) and takes_argument(loader, "seed") and "seed" not in loader:
+    if is_call(loader) and "seed" not in loader and "seed" in (parameters_of(loader) or ()):
         loader.seed = "${oc.select:train.seed,null}"
 
 
@@ -95,48 +89,10 @@ def _read(path: Path) -> DictConfig:
         path = packaged
     original_import = builtins.__import__
     try:
-        return _read_yaml(path) if path.suffix != ".py" else LazyConfig.load(str(path))
+        return LazyConfig.load(str(path)) if path.suffix == ".py" else read_yaml(path)
     except ConfigError:
         raise
     except Exception as e:
         raise ConfigError(f"config {path} raises {type(e).__name__}: {e}") from e
     finally:
         builtins.__import__ = original_import  # detectron2 does not restore it if a config raises an error
-
-
-class _YamlLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
-    """Reads plain values, tuples, and classes and functions by their names, as LazyConfig.save writes them.
-
-    Nothing is called. A name is looked up like a `_target_`, which imports its module.
-    """
-
-
-_YamlLoader.add_constructor(
-    "tag:yaml.org,2002:python/tuple", lambda loader, node: tuple(loader.construct_sequence(node))
-)
-_YamlLoader.add_multi_constructor(
-    "tag:yaml.org,2002:python/name:", lambda loader, name, node: locate(current_name(name))
-)
-
-
-def _read_yaml(path: Path) -> DictConfig:
-    try:
-        content = yaml.load(path.read_text(), _YamlLoader)
-    except yaml.constructor.ConstructorError as e:
-        line = e.problem_mark.line + 1 if e.problem_mark else "?"
-        raise ConfigError(f"config {path}, line {line} is not a plain value: {e.problem}") from e
-    if not isinstance(content, dict):
-        raise ConfigError(f"config {path} holds no mapping of keys")
-    return OmegaConf.create(_with_current_names(content), flags={"allow_objects": True})
-
-
-def _with_current_names(node: Any) -> Any:
-    """Nested values with the `_target_` of objects that have moved since the file was written replaced."""
-    if isinstance(node, list):
-        return [_with_current_names(value) for value in node]
-    if not isinstance(node, dict):
-        return node
-    return {
-        key: current_name(value) if key == "_target_" and isinstance(value, str) else _with_current_names(value)
-        for key, value in node.items()
-    }

@@ -4,16 +4,10 @@ from __future__ import annotations
 
 __all__ = ["MOVED_NAMES", "RENAMED_ARGUMENTS", "current_key", "current_name"]
 
-MOVED_NAMES = {
-    "retina_plugin.modeling.backbone.lesions.LesionedFPN": "retina_plugin.modeling.AblatedFPN",
-}
-"""Dotted name today, by the name in older configs and checkpoints."""
-
-RENAMED_ARGUMENTS = {
-    ".names.dials.": ".names.settings.",
-    ".dataset_name.dials.": ".dataset_name.settings.",
-}
-"""Part of a dotted config key today, by the part in older checkpoints."""
+# name today by former name
+MOVED_NAMES = {"retina_plugin.modeling.backbone.lesions.LesionedFPN": "retina_plugin.modeling.AblatedFPN"}
+# part of a dotted config key today by its former form
+RENAMED_ARGUMENTS = {".names.dials.": ".names.settings.", ".dataset_name.dials.": ".dataset_name.settings."}
 
 
 def current_key(key: str) -> str:

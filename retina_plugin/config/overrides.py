@@ -11,20 +11,18 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
 from .calls import argument_names, is_call
+from .check import check_kind
 from .errors import ConfigError, nearest
-from .kinds import check_kind
 
 __all__ = ["apply_override", "quoted"]
 
-_RENAMED = {"dials": "settings"}
-"""Names of keys today, by their names in earlier versions."""
+_RENAMED = {"dials": "settings"}  # name of a key today by its former name
 
 
 def apply_override(cfg: DictConfig, override: str) -> None:
     """Change `cfg` in place by one `key=value`; `+key=value` adds a key.
 
-    Raises:
-        ConfigError: if the override cannot be parsed, names no key of the config, or has a value of another type.
+    Raises ConfigError if the override cannot be parsed, names no key of the config, or has a value of another type.
     """
     key, equals, text = override.partition("=")
     if not re.fullmatch(r"\+?[\w.\-]+", key) or not equals:
@@ -32,13 +30,10 @@ def apply_override(cfg: DictConfig, override: str) -> None:
     add, key, value = key.startswith("+"), key.lstrip("+"), _parse(text)
     _check_key(cfg, key, value, add)
     parent, _, last = key.rpartition(".")
-    node = OmegaConf.select(cfg, parent) if parent else cfg
-    merge = isinstance(value, dict)  # anything else replaces the old value
-    if isinstance(node, DictConfig):
-        # if the parent is an interpolation, this changes the node that it refers to
-        OmegaConf.update(node, last, value, merge=merge, force_add=add)
-    else:
-        OmegaConf.update(cfg, key, value, merge=merge, force_add=add)
+    node = OmegaConf.select(cfg, parent)  # if the parent is an interpolation, the node that it refers to
+    node, key_in_node = (node, last) if isinstance(node, DictConfig) else (cfg, key)
+    # a mapping is merged into the old value, anything else replaces it
+    OmegaConf.update(node, key_in_node, value, merge=isinstance(value, dict), force_add=add)
     _check_interpolation(cfg, key, value)
 
 
@@ -82,8 +77,7 @@ def _require(node: Any, key: str, path: str) -> None:
     if key not in allowed and _RENAMED.get(key) in allowed:
         raise ConfigError(f"override key {full_key} is now called {path}.{_RENAMED[key]}")
     if is_call(node):
-        arguments = argument_names(node)
-        if arguments is None:
+        if (arguments := argument_names(node)) is None:
             return
         allowed |= arguments
     if key not in allowed:
@@ -96,6 +90,6 @@ def _check_interpolation(cfg: DictConfig, key: str, value: Any) -> None:
     if match is None or OmegaConf.select(cfg, match[1], default=None) is not None:
         return
     parent, _, last = match[1].rpartition(".")
-    node = OmegaConf.select(cfg, parent, default=None) if parent else cfg
+    node = OmegaConf.select(cfg, parent, default=None)
     near = nearest(last, set(node)) if OmegaConf.is_dict(node) else ""
     raise ConfigError(f"override {key}={value}: the config has no {match[1]}{near}")

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 __all__ = ["as_text", "leaves", "mappings"]
 
 
 def leaves(node: Any, into_lists: bool = False, path: str = "") -> Iterator[tuple[str, Any]]:
-    """The values of nested mappings by dotted key, in order; an empty mapping is a value.
+    """The values of nested mappings by dotted key below `path`, in order; an empty mapping is a value.
 
-    Args:
-        node: a mapping, or a value.
-        into_lists: whether to enter lists too, with indices as keys; otherwise a list is a value.
-        path: key of `node` itself.
+    `into_lists` enters lists too, with indices as keys; otherwise a list is a value.
     """
-    if isinstance(node, Mapping) and node:
-        items = node.items()
-    elif into_lists and isinstance(node, list | tuple) and node:
-        items = enumerate(node)
-    else:
+    items = _items(node) if into_lists or isinstance(node, Mapping) else ()
+    if not items:
         yield path, node
-        return
     for key, value in items:
         yield from leaves(value, into_lists, f"{path}.{key}".lstrip("."))
 
@@ -31,13 +24,14 @@ def mappings(node: Any, path: str = "") -> Iterator[tuple[str, Mapping[str, Any]
     """All mappings in nested mappings and lists by dotted key, each before those inside it."""
     if isinstance(node, Mapping):
         yield path, node
-        items = node.items()
-    elif isinstance(node, list | tuple):
-        items = enumerate(node)
-    else:
-        return
-    for key, value in items:
+    for key, value in _items(node):
         yield from mappings(value, f"{path}.{key}".lstrip("."))
+
+
+def _items(node: Any) -> Collection[tuple[Any, Any]]:
+    if isinstance(node, Mapping):
+        return node.items()
+    return list(enumerate(node)) if isinstance(node, list | tuple) else ()
 
 
 def as_text(value: Any) -> str:

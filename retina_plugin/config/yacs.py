@@ -33,6 +33,5 @@ def add_retina_plugin_config(cfg: CfgNode) -> None:
 
 def _loss_arguments() -> list[str]:
     """Arguments of all registered losses: on a command line yacs accepts only keys that are already there."""
-    signatures = (inspect.signature(loss) for _, loss in CLS_LOSS_REGISTRY)
-    parameters = [p for signature in signatures for p in signature.parameters.values()]
+    parameters = [p for _, loss in CLS_LOSS_REGISTRY for p in inspect.signature(loss).parameters.values()]
     return sorted({p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)})

@@ -1,11 +1,7 @@
 """Data sets, mappers and the training loader. Importing this registers "bccd_*" and "coco_mini_*" with Detectron2."""
 
-from typing import Any
-
-from .builtin import register_builtin
-from .coco import DataError, count_classes, dataset_metadata, register_coco
-from .fingerprint import data_fingerprint
-from .loader import TrainLoader, build_train_loader, named_worker_death
+from .coco import DataError, count_classes, dataset_metadata, register_builtin, register_coco
+from .loader import TrainLoader, build_train_loader, data_fingerprint, named_worker_death
 from .mapper import CheckedDatasetMapper
 from .synthetic import SyntheticSettings, register_synthetic
 
@@ -25,9 +21,4 @@ __all__ = [
 
 register_builtin()
 
-
-def __getattr__(name: str) -> Any:
-    """Former names: SyntheticDials is now SyntheticSettings."""
-    if name == "SyntheticDials":
-        return SyntheticSettings
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+SyntheticDials = SyntheticSettings  # its former name

@@ -27,21 +27,14 @@ class BatchPlan:
     """
 
     def __init__(self, sampler: Iterable[int], batch_size: int, groups: Sequence[int] | None = None) -> None:
-        """Plan batches.
+        """Plan batches of `batch_size` images over all processes, each of images of one group.
 
-        Args:
-            sampler: an infinite stream of indices with its own seed, such as Detectron2's training samplers.
-            batch_size: images in a batch, over all processes.
-            groups: the group of every image of the data set; only images of one group share a batch.
+        The sampler is an infinite stream of indices with its own seed, such as Detectron2's training samplers.
         """
         self._sampler, self._batch_size, self._groups = sampler, batch_size, groups
 
     def __iter__(self) -> Iterator[list[SampleIndex]]:
-        """An infinite stream of batches.
-
-        Raises:
-            DataError: if the sampler ends.
-        """
+        """An infinite stream of batches; DataError if the sampler ends."""
         buckets: dict[int, list[SampleIndex]] = defaultdict(list)
         position = -1
         for position, index in enumerate(_of_all_processes(self._sampler)):
@@ -56,11 +49,7 @@ class BatchPlan:
 
 
 def aspect_groups(dataset: Sequence[dict[str, Any]]) -> list[int]:
-    """0 for images wider than high and 1 for others, as Detectron2 groups them.
-
-    Raises:
-        DataError: if an image has no width or height.
-    """
+    """0 for images wider than high and 1 for others, as in Detectron2; DataError if one has no width or height."""
     try:
         return [0 if image["width"] > image["height"] else 1 for image in dataset]
     except KeyError as e:

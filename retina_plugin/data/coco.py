@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +13,19 @@ from detectron2.data.datasets import load_coco_json
 
 from .coco_check import DataError, check_coco_json
 
-__all__ = ["DataError", "count_classes", "dataset_metadata", "register_coco"]
+__all__ = ["DataError", "count_classes", "dataset_metadata", "register_builtin", "register_coco"]
+
+_BUILTIN = {
+    "bccd": "blood cells, 205 + 87 images: https://github.com/Shenggan/BCCD_Dataset, converted to COCO json",
+    "coco_mini": "a few images of COCO 2017 with all 80 categories: https://cocodataset.org/#download",
+}
 
 
 def register_coco(json_file: str | Path, image_root: str | Path, name: str | None = None, hint: str = "") -> str:
     """Register a COCO json and the folder of its images; return the name for Detectron2's catalogs.
 
-    Files are read when the data set is used; a bad file then raises DataError.
-
-    Args:
-        json_file: a file in COCO's detection format.
-        image_root: the folder of the images that the json names.
-        name: name of the data set; by default the path of the json.
-        hint: advice for the message if the json is missing.
+    Files are read when the data set is used; a bad file then raises DataError, with `hint` if the json is missing. The
+    name is by default the path of the json.
     """
     name = name or str(json_file)
     if name in DatasetCatalog.list():
@@ -45,20 +46,30 @@ def _load(json_file: str, image_root: str, name: str, hint: str) -> list[dict[st
     return load_coco_json(json_file, image_root, name)
 
 
-def count_classes(dataset_name: str) -> int:
-    """Number of categories of a registered data set, read from its files.
+def register_builtin() -> None:
+    """Register small data sets in the folder DETECTRON2_DATASETS, where Detectron2 looks for its own."""
+    root = Path(os.environ.get("DETECTRON2_DATASETS", "datasets")).expanduser()
+    for name, origin in _BUILTIN.items():
+        for split in ("train", "val"):
+            if f"{name}_{split}" in DatasetCatalog.list():
+                continue  # the user has registered another data set with this name
+            register_coco(
+                json_file=root / name / f"instances_{split}.json",
+                image_root=root / name / "images",
+                name=f"{name}_{split}",
+                hint=f"put {name} ({origin}) into {root / name}; DETECTRON2_DATASETS sets the parent folder",
+            )
 
-    Raises:
-        DataError: if they cannot be read.
-    """
+
+def count_classes(dataset_name: str) -> int:
+    """Number of categories of a registered data set, read from its files; raises as `dataset_metadata`."""
     return len(dataset_metadata(dataset_name).thing_classes)
 
 
 def dataset_metadata(dataset_name: str) -> Metadata:
-    """Detectron2's metadata of a registered data set with its class names, which are read from its files if necessary.
+    """Detectron2's metadata of a registered data set with its class names, read from its files if necessary.
 
-    Raises:
-        DataError: if the name is not registered or its files cannot be read.
+    Raises DataError if the name is not registered or the files cannot be read.
     """
     if dataset_name not in DatasetCatalog.list():
         near = difflib.get_close_matches(dataset_name, DatasetCatalog.list(), n=3)

@@ -14,11 +14,7 @@ class DataError(ValueError):
 
 
 def check_coco_json(path: str | Path, hint: str = "") -> None:
-    """Read `path` and check that it is a COCO detection json.
-
-    Raises:
-        DataError: saying what is wrong, with `hint` if the file is missing.
-    """
+    """Raise DataError if `path` is not a COCO detection json that can be trained on, with `hint` if it is missing."""
     content = _read(Path(path), hint)
     for key in ("images", "annotations", "categories"):
         if not isinstance(content, dict) or not isinstance(content.get(key), list):
@@ -58,9 +54,8 @@ def _check_ids(path: str | Path, content: dict[str, Any]) -> None:
     for annotation in content["annotations"]:
         for key, declared in (("category_id", categories), ("image_id", images)):
             if annotation[key] not in declared:
-                raise DataError(
-                    f"{path}: annotation {annotation.get('id')} has {key} {annotation[key]}, which is not declared"
-                )
+                name = f"{path}: annotation {annotation['id']}"
+                raise DataError(f"{name} has {key} {annotation[key]}, which is not declared")
 
 
 def _unique(path: str | Path, what: str, ids: Iterable[int]) -> set[int]:
@@ -73,14 +68,9 @@ def _unique(path: str | Path, what: str, ids: Iterable[int]) -> set[int]:
 
 
 def _check_box(path: str | Path, annotation: dict[str, Any]) -> None:
+    name, box = f"{path}: annotation {annotation['id']}", annotation["bbox"]
     if annotation.get("ignore"):
-        raise DataError(
-            f"{path}: annotation {annotation['id']} is marked 'ignore', which Detectron2 ignores; use 'iscrowd'"
-        )
-    box = annotation["bbox"]
-    numbers = isinstance(box, list) and all(isinstance(x, int | float) for x in box)
-    if not numbers or len(box) != 4 or not all(math.isfinite(x) for x in box):
-        raise DataError(
-            f"{path}: annotation {annotation.get('id')} has bbox {box} instead of "
-            "four finite numbers x, y, width, height"
-        )
+        raise DataError(f"{name} is marked 'ignore', which Detectron2 ignores; use 'iscrowd'")
+    finite = isinstance(box, list) and all(isinstance(x, int | float) and math.isfinite(x) for x in box)
+    if not finite or len(box) != 4:
+        raise DataError(f"{name} has bbox {box} instead of four finite numbers x, y, width, height")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,10 +19,9 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from .batches import BatchPlan, SampleIndex, aspect_groups
 from .coco_check import DataError
-from .fingerprint import data_fingerprint
 from .seeding import seeded
 
-__all__ = ["TrainLoader", "build_train_loader", "named_worker_death"]
+__all__ = ["TrainLoader", "build_train_loader", "data_fingerprint", "named_worker_death"]
 
 Mapper = Callable[[dict[str, Any]], dict[str, Any] | None]
 _MAX_TRIES = 10
@@ -43,8 +44,7 @@ def build_train_loader(
         dataset: dataset dicts of Detectron2.
         mapper: from a dataset dict to the model's input; None means that the image cannot be used.
         total_batch_size: images per update of the weights, over all processes.
-        seed: of the order, of grouping and of every augmentation that draws from random, numpy or torch. By default
-            a random one, the same in all processes, as in Detectron2's samplers.
+        seed: of the order and of every augmentation that draws from random, numpy or torch; by default a random one.
         sampler: an infinite stream of indices with its own seed; by default Detectron2's TrainingSampler.
         aspect_ratio_grouping: whether a batch holds only wide or only tall images.
         num_workers: processes that load images, for each training process; 0 loads in the training process.
@@ -60,13 +60,13 @@ def build_train_loader(
         )
     _check_share(total_batch_size, comm.get_world_size())
     seed = comm.shared_random_seed() if seed is None else seed
-    fingerprint = data_fingerprint(dataset) if isinstance(dataset, list) else ""
-    groups = aspect_groups(dataset) if aspect_ratio_grouping else None
     if sampler is None:
         sampler = TrainingSampler(len(dataset), seed=seed)
+    plan = BatchPlan(sampler, total_batch_size, aspect_groups(dataset) if aspect_ratio_grouping else None)
+    fingerprint = ""
     if isinstance(dataset, list):
+        fingerprint = data_fingerprint(dataset)
         dataset = DatasetFromList(dataset, copy=False)
-    plan = BatchPlan(sampler, total_batch_size, groups)
     samples = _Samples(dataset, mapper, seed)
     return TrainLoader(samples, plan, fingerprint, num_workers=num_workers, **kwargs)
 
@@ -83,20 +83,22 @@ class TrainLoader:
         """Batches from iteration `start_iter` on; no image of an earlier batch is read."""
         loader = DataLoader(
             self.samples,
-            batch_sampler=_Shares(self.plan, self.start_iter),
+            batch_sampler=self._shares(),
             generator=torch.Generator(),  # otherwise torch draws a number from the training's generator
             **{"collate_fn": list, "worker_init_fn": _leave_process_group} | self._kwargs,
         )
         return iter(loader)
 
+    def _shares(self) -> Iterator[list[SampleIndex]]:
+        rank, world_size = comm.get_rank(), comm.get_world_size()
+        for batch in itertools.islice(self.plan, self.start_iter, None):
+            size = len(batch) // world_size
+            yield batch[rank * size : (rank + 1) * size]
+
 
 @contextmanager
 def named_worker_death() -> Iterator[None]:
-    """Explain the death of a loading process, which torch raises anywhere in the training process.
-
-    Raises:
-        DataError: instead of torch's RuntimeError.
-    """
+    """Raise DataError for the death of a loading process, which torch raises anywhere in the training process."""
     try:
         yield
     except RuntimeError as e:
@@ -106,6 +108,20 @@ def named_worker_death() -> Iterator[None]:
             f"a process that loads images died ({str(e).splitlines()[0]}). Usually the machine is out of memory, or "
             "/dev/shm is full: lower dataloader.train.num_workers and go on with --resume"
         ) from e
+
+
+def data_fingerprint(dataset: Iterable[dict[str, Any]]) -> str:
+    """Hash of names, sizes, boxes and labels of all images in their order; 16 hexadecimal digits.
+
+    Folders are left out, so that data can be moved. Pixels are left out because every image would have to be read.
+    """
+    found_hash = hashlib.sha256()
+    for image in dataset:
+        annotations = image.get("annotations", ())
+        objects = [(list(a["bbox"]), a["category_id"], a.get("iscrowd", 0)) for a in annotations]
+        size = image.get("height"), image.get("width")
+        found_hash.update(repr((Path(image["file_name"]).name, size, objects)).encode())
+    return found_hash.hexdigest()[:16]
 
 
 class _Samples(Dataset):
@@ -126,27 +142,14 @@ class _Samples(Dataset):
         )
 
 
-class _Shares:
-    """This process' part of every batch."""
-
-    def __init__(self, plan: BatchPlan, start_iter: int) -> None:
-        self._plan, self._start_iter = plan, start_iter
-        self._rank, self._world_size = comm.get_rank(), comm.get_world_size()
-
-    def __iter__(self) -> Iterator[list[SampleIndex]]:
-        for batch in itertools.islice(self._plan, self._start_iter, None):
-            size = len(batch) // self._world_size
-            yield batch[self._rank * size : (self._rank + 1) * size]
-
-
-def _leave_process_group(worker_id: int) -> None:
-    """Shield a worker from Ctrl-C, which reaches a whole process group: only the training process decides to stop."""
-    os.setpgrp()
-
-
 def _check_share(total_batch_size: int, world_size: int) -> None:
     if total_batch_size < 1 or total_batch_size % world_size:
         raise DataError(
             f"dataloader.train.total_batch_size={total_batch_size} cannot be split over {world_size} processes: "
             f"set it to a multiple of {world_size}"
         )
+
+
+def _leave_process_group(worker_id: int) -> None:
+    """Shield a worker from Ctrl-C, which reaches a whole process group: only the training process decides to stop."""
+    os.setpgrp()

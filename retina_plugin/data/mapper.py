@@ -15,11 +15,7 @@ class CheckedDatasetMapper(DatasetMapper):
     """Overrides DatasetMapper so that the error for an unreadable image names its file."""
 
     def __call__(self, dataset_dict: dict[str, Any]) -> dict[str, Any]:
-        """The model's input for one dataset dict.
-
-        Raises:
-            DataError: if its image file is missing, truncated, or not an image.
-        """
+        """The model's input for one dataset dict; DataError if its image is missing, truncated, or not an image."""
         try:
             return super().__call__(dataset_dict)
         except (OSError, SyntaxError) as e:  # what PIL raises for files it cannot read

@@ -9,7 +9,7 @@ from detectron2.utils import comm
 from omegaconf import DictConfig
 
 from ..config import ConfigError
-from ..config.save import save_config
+from ..config.yaml_file import save_config
 from ..files import move_aside
 from ..run_folder import CONFIG, LAST_CHECKPOINT, METRICS
 

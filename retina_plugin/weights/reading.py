@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from detectron2.checkpoint import DetectionCheckpointer
 
+from ..files import first_line
 from .arrays import ADMITTED, without_stand_ins
 from .errors import CheckpointError, UnsafeCheckpointError
 from .safetensors_file import read_safetensors
@@ -24,9 +26,8 @@ _LEGACY_IS_SAFE = torch.torch_version.TorchVersion(torch.__version__) >= (2, 10)
 def read_weights(path: str | Path) -> dict[str, Any]:
     """The content of a checkpoint in Detectron2's form. No code in the file is run, whoever wrote it.
 
-    Args:
-        path: of a `.safetensors` file, or of one that torch.save or pickle wrote, whatever its name is: the `.pth` of a
-            run, a `.pkl` of the model zoos of Detectron2, Detectron and pycls.
+    Reads `.safetensors`, and whatever torch.save or pickle wrote: the `.pth` of a run, a `.pkl` of the model zoos of
+    Detectron2, Detectron and pycls.
 
     Returns:
         "model" with tensors or arrays by name, and whatever else the file holds. "matching_heuristics" is True
@@ -47,9 +48,20 @@ def read_weights(path: str | Path) -> dict[str, Any]:
     except CheckpointError:
         raise
     except Exception as e:  # a damaged file raises many types of error
-        reason = (str(e) or type(e).__name__).splitlines()[0]
-        raise CheckpointError(f"checkpoint {path} cannot be read: {reason}") from e
+        raise CheckpointError(f"checkpoint {path} cannot be read: {first_line(e)}") from e
     return content
+
+
+class SafeCheckpointer(DetectionCheckpointer):
+    """Overrides the two methods that unpickle files, so that read_weights reads every file."""
+
+    def _load_file(self, filename: str) -> dict[str, Any]:
+        if filename.endswith((".pkl", ".pyth")):
+            return read_weights(filename)
+        return super()._load_file(filename)  # handles ?matching_heuristics=True in an address
+
+    def _torch_load(self, f: str) -> dict[str, Any]:
+        return read_weights(f)
 
 
 def _read(path: Path) -> Any:
@@ -106,8 +118,7 @@ def _zoo_form(content: Any) -> Any:
 
 
 def _pycls_form(content: dict[str, Any]) -> dict[str, Any]:
-    state = content.get("model_state", {})
-    model = {k: v for k, v in state.items() if not k.endswith("num_batches_tracked")}
+    model = {k: v for k, v in content.get("model_state", {}).items() if not k.endswith("num_batches_tracked")}
     return {"model": model, "__author__": "pycls", "matching_heuristics": True}
 
 
@@ -117,5 +128,4 @@ def _check_model(path: Path, content: Any) -> None:
         raise CheckpointError(f"checkpoint {path} holds no weights by name")
     for name, value in model.items():
         if not isinstance(name, str) or not isinstance(value, torch.Tensor | np.ndarray):
-            kind = type(value).__name__
-            raise CheckpointError(f"checkpoint {path} holds no weights: {name!r} is a {kind}")
+            raise CheckpointError(f"checkpoint {path} holds no weights: {name!r} is a {type(value).__name__}")

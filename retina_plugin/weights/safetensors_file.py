@@ -21,14 +21,8 @@ _CHECKSUM = "sha256_of_tensors"
 def write_safetensors(state_dict: Mapping[str, torch.Tensor], path: str | Path, metadata: Mapping[str, str]) -> None:
     """Write tensors by name, in full or not at all; tensors that share memory are written separately.
 
-    Args:
-        state_dict: tensors of any device and layout.
-        path: usually ends in `.safetensors`.
-        metadata: strings to store with them; read_weights returns "__author__" and "matching_heuristics".
-
-    Raises:
-        ValueError: naming a value that is not a dense tensor.
-        OSError: if the file cannot be written.
+    Of the strings in `metadata`, read_weights returns "__author__" and "matching_heuristics". Raises ValueError for a
+    value that is not a dense tensor, OSError if the file cannot be written.
     """
     tensors = {name: _own_memory(name, value) for name, value in state_dict.items()}
     signed = {**metadata, _CHECKSUM: _checksum(tensors, metadata)}
@@ -40,12 +34,7 @@ def write_safetensors(state_dict: Mapping[str, torch.Tensor], path: str | Path, 
 
 
 def read_safetensors(path: Path) -> dict[str, Any]:
-    """As read_weights.
-
-    Raises:
-        CheckpointError: if the checksum does not match the tensors.
-        Exception: of any type if the file is not of this format.
-    """
+    """As read_weights; raises an error of any type if the file is not of this format."""
     with safe_open(path, framework="pt") as f:
         metadata = f.metadata() or {}
         tensors = {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118

@@ -22,20 +22,19 @@ from .unpickler import AdmittedUnpickler
 
 __all__ = ["read_torch_zip"]
 
+_Ints = tuple[int, ...]
 _KINDS = {
-    **{"Float": torch.float32, "Double": torch.float64, "Half": torch.float16},
-    **{"BFloat16": torch.bfloat16, "Bool": torch.bool, "Byte": torch.uint8, "Char": torch.int8},
-    **{"Short": torch.int16, "Int": torch.int32, "Long": torch.int64},
-    **{"ComplexFloat": torch.complex64, "ComplexDouble": torch.complex128},
+    **{"Float": torch.float32, "Double": torch.float64, "Half": torch.float16, "BFloat16": torch.bfloat16},
+    **{"Bool": torch.bool, "Byte": torch.uint8, "Char": torch.int8, "Short": torch.int16, "Int": torch.int32},
+    **{"Long": torch.int64, "ComplexFloat": torch.complex64, "ComplexDouble": torch.complex128},
 }
 
 
 def read_torch_zip(path: Path) -> Any:
     """The content of the file, its tensors on the CPU; tensors that shared memory share it again.
 
-    Raises:
-        UnsafeCheckpointError: if it asks for anything of Python but arrays, dense tensors and plain containers.
-        Exception: of any type if it is damaged, which checksums show.
+    Raises UnsafeCheckpointError if it asks for anything of Python but arrays, dense tensors and plain containers, and
+    an error of any type if it is damaged, which checksums show.
     """
     with zipfile.ZipFile(path) as archive:
         names = {name.partition("/")[2]: name for name in archive.namelist()}
@@ -66,8 +65,10 @@ class _TorchUnpickler(AdmittedUnpickler):
         if kind != "storage" or not isinstance(dtype, _StorageType):
             raise ValueError(f"it refers to a {kind}, not to the storage of a tensor")
         if key not in self._storages:
-            data = self._archive.read(self._names[f"data/{key}"])  # which compares the checksum
-            self._storages[key] = _tensor_of(data, dtype.dtype, count)
+            data = bytearray(self._archive.read(self._names[f"data/{key}"]))  # which compares the checksum
+            # torch.frombuffer refuses to read nothing
+            empty = torch.empty(0, dtype=dtype.dtype)
+            self._storages[key] = torch.frombuffer(data, dtype=dtype.dtype, count=count) if count else empty
         return self._storages[key]
 
     def load_build(self) -> None:
@@ -76,16 +77,7 @@ class _TorchUnpickler(AdmittedUnpickler):
             raise ValueError("it changes a tensor")
         super().load_build()
 
-    dispatch: ClassVar[dict[int, Callable[..., None]]] = {
-        **AdmittedUnpickler.dispatch,
-        pickle.BUILD[0]: load_build,
-    }
-
-
-def _tensor_of(data: bytes, dtype: torch.dtype, count: int) -> Tensor:
-    if not count:  # torch.frombuffer refuses to read nothing
-        return torch.empty(0, dtype=dtype)
-    return torch.frombuffer(bytearray(data), dtype=dtype, count=count)
+    dispatch: ClassVar[dict[int, Callable[..., None]]] = {**AdmittedUnpickler.dispatch, pickle.BUILD[0]: load_build}
 
 
 class _StorageType:
@@ -100,19 +92,11 @@ class _StorageType:
         raise ValueError("it changes the type of a storage")
 
 
-def _rebuild_tensor(storage: Tensor, offset: int, size: tuple[int, ...], stride: tuple[int, ...]) -> Tensor:
-    return storage.as_strided(size, stride, offset)  # which refuses what lies outside the storage
-
-
 def _rebuild_tensor_v2(
-    storage: Tensor,
-    offset: int,
-    size: tuple[int, ...],
-    stride: tuple[int, ...],
-    requires_grad: bool,
-    *_: Any,
+    storage: Tensor, offset: int, size: _Ints, stride: _Ints, requires_grad: bool, *_: Any
 ) -> Tensor:
-    return _rebuild_tensor(storage, offset, size, stride).requires_grad_(requires_grad)
+    view = storage.as_strided(size, stride, offset)  # which refuses what lies outside the storage
+    return view.requires_grad_(requires_grad)
 
 
 def _rebuild_parameter(data: Tensor, requires_grad: bool, *_: Any) -> nn.Parameter:
@@ -125,7 +109,6 @@ _TORCH_ADMITTED: dict[str, Any] = {
     **{f"torch.{kind}Storage": _StorageType(dtype) for kind, dtype in _KINDS.items()},
     **{f"torch.cuda.{kind}Storage": _StorageType(dtype) for kind, dtype in _KINDS.items()},
     **{str(dtype): dtype for dtype in _KINDS.values()},
-    "torch._utils._rebuild_tensor": _rebuild_tensor,
     "torch._utils._rebuild_tensor_v2": _rebuild_tensor_v2,
     "torch._utils._rebuild_parameter": _rebuild_parameter,
     "torch.Size": torch.Size,

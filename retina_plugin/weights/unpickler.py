@@ -17,9 +17,7 @@ __all__ = ["AdmittedUnpickler", "read_pickle", "unsafe_message"]
 def read_pickle(path: Path) -> Any:
     """The content of a pickle of Python 2 or 3 that holds only arrays, numbers, strings and plain containers.
 
-    Raises:
-        UnsafeCheckpointError: naming anything else that it asks for.
-        Exception: of any type if the file is incomplete or contradicts itself.
+    Raises UnsafeCheckpointError if it asks for anything else, and an error of any type if it is damaged.
     """
     return without_stand_ins(AdmittedUnpickler(path, path.read_bytes(), ADMITTED).load())
 

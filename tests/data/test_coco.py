@@ -13,7 +13,7 @@ from retina_plugin.data import (
     dataset_metadata,
     register_coco,
 )
-from retina_plugin.data.builtin import register_builtin
+from retina_plugin.data.coco import register_builtin
 
 
 def coco(**changes):

@@ -30,11 +30,7 @@ _VERSION = 1  # of the pixels; a new version generates new folders
 
 @dataclass(frozen=True)
 class SyntheticSettings:
-    """What the images look like. Ranges include both ends; sizes are in pixels.
-
-    Raises:
-        DataError: for a range that is empty or does not fit into the image.
-    """
+    """What the images look like: ranges with both ends, sizes in pixels; DataError for one that does not fit."""
 
     seed: int = 0
     image_size: int = 192
@@ -66,15 +62,9 @@ def register_synthetic(
 ) -> str:
     """Generate a split of the data set unless it exists, register it, and return its name.
 
-    Args:
-        split: any name; splits of different names share no image.
-        num_images: number of images.
-        settings: fields of `SyntheticSettings` that differ from their defaults.
-        root: folder for the files, by default ~/.cache/retina_plugin or $RETINA_PLUGIN_CACHE.
-        dials: the former name of `settings`, which configs of earlier runs use.
-
-    Raises:
-        DataError: for an unknown setting or one out of range.
+    Splits of different names share no image. `settings` has the fields of `SyntheticSettings` that differ from their
+    defaults; `dials` is its former name, which configs of earlier runs use. The files are in `root`, by default
+    $RETINA_PLUGIN_CACHE or ~/.cache/retina_plugin. Raises DataError for an unknown setting or one out of range.
     """
     if dials is not None and settings is not None:
         raise DataError("register_synthetic: dials is the former name of settings; give only settings")
@@ -85,15 +75,11 @@ def register_synthetic(
     chosen = SyntheticSettings(**given)
     key = json.dumps([_VERSION, split, num_images, asdict(chosen)])
     name = f"synthetic_{split}_{num_images}_{hashlib.sha256(key.encode()).hexdigest()[:10]}"
-    folder = _cache(root) / name
+    cache = root or os.environ.get("RETINA_PLUGIN_CACHE", "~/.cache/retina_plugin")
+    folder = Path(cache).expanduser() / name
     if not folder.is_dir():
         _make(folder, split, num_images, chosen)
     return register_coco(folder / "instances.json", folder / "images", name=name)
-
-
-def _cache(root: str | None) -> Path:
-    default = os.environ.get("RETINA_PLUGIN_CACHE", "~/.cache/retina_plugin")
-    return Path(root or default).expanduser()
 
 
 def _make(folder: Path, split: str, num_images: int, settings: SyntheticSettings) -> None:
@@ -105,9 +91,9 @@ def _make(folder: Path, split: str, num_images: int, settings: SyntheticSettings
     for i in range(1, num_images + 1):
         rng = np.random.RandomState([settings.seed, split_seed, i])
         pixels, objects = paint_scene(rng, settings)
-        image = {"id": i, "file_name": f"{i:06d}.png", "width": settings.image_size}
-        images.append(image | {"height": settings.image_size})
-        Image.fromarray(pixels).save(scratch / "images" / image["file_name"])
+        name = f"{i:06d}.png"
+        images.append({"id": i, "file_name": name, "width": settings.image_size, "height": settings.image_size})
+        Image.fromarray(pixels).save(scratch / "images" / name)
         for found in objects:
             annotations.append(found | {"id": len(annotations) + 1, "image_id": i, "iscrowd": 0})
     categories = [{"id": i, "name": name} for i, name in enumerate(SHAPES, 1)]

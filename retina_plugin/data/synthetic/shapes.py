@@ -43,11 +43,7 @@ def outline(mask: np.ndarray, width: int) -> np.ndarray:
 
 
 def _paint(
-    rng: np.random.RandomState,
-    pixels: np.ndarray,
-    settings: SyntheticSettings,
-    boxes: list[np.ndarray],
-    filled: bool,
+    rng: np.random.RandomState, pixels: np.ndarray, settings: SyntheticSettings, boxes: list[np.ndarray], filled: bool
 ) -> dict[str, Any] | None:
     """Paint one shape that overlaps none of `boxes` and add its box to them; None if there is no room for it."""
     kind, colour = rng.randint(len(SHAPES)), _PALETTE[rng.randint(len(_PALETTE))]

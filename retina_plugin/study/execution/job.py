@@ -11,7 +11,7 @@ import yaml
 from omegaconf import DictConfig
 
 from ...config import ConfigError, load_config
-from ...config.save import save_config
+from ...config.yaml_file import save_config
 from ...files import write_json
 from .fingerprint import RunFacts, changes, fingerprint_of
 
