@@ -19,7 +19,7 @@ _OWN_HEAD = "retina_plugin.modeling.PluggableRetinaNetHead"
 
 
 def head_outputs(head: nn.Module) -> tuple[int, int, int] | None:
-    """Anchors per location, logits per anchor and box deltas per anchor that a head declares or its layers tell."""
+    """A head's anchors per location, and logits and box deltas per anchor, as it declares them; None if it does not."""
     if isinstance(head, RetinaNetHead):
         num_anchors = head.bbox_pred.out_channels // BOX_DIM
         return num_anchors, head.cls_score.out_channels // num_anchors, BOX_DIM
