@@ -1,7 +1,5 @@
 """Anchors by octaves, and values that a model config derives from its anchors."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,8 +9,6 @@ from detectron2.modeling.anchor_generator import ANCHOR_GENERATOR_REGISTRY, Defa
 from torch import nn
 
 from .yacs import require_plugin_keys
-
-__all__ = ["OctaveAnchorGenerator", "feature_strides", "num_cell_anchors"]
 
 _KEY = "model.anchor_generator."
 Table = Sequence[Sequence[float]]
@@ -78,31 +74,21 @@ class OctaveAnchorGenerator(DefaultAnchorGenerator):
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: list[ShapeSpec]) -> dict[str, Any]:
-        """Read the keys of `MODEL.ANCHOR_GENERATOR`, with the strides of `input_shape`.
-
-        Raises:
-            ValueError: if `MODEL.ANCHOR_GENERATOR.SIZES` was set to sizes that differ from those of the octaves.
-        """
+        """Read `MODEL.ANCHOR_GENERATOR`; ValueError if its SIZES were set and differ from those of the octaves."""
         require_plugin_keys(cfg)
         node = cfg.MODEL.ANCHOR_GENERATOR
-        settings = {
+        octaves = {
             "strides": [shape.stride for shape in input_shape],
             "octave_base_scale": node.OCTAVE_BASE_SCALE,
             "scales_per_octave": node.SCALES_PER_OCTAVE,
             "num_octaves": node.NUM_OCTAVES,
-            "aspect_ratios": node.ASPECT_RATIOS,
-            "offset": node.OFFSET,
         }
-        _check_yacs_sizes(node.SIZES, _octave_sizes(*[*settings.values()][:4]))
-        return settings
+        _check_yacs_sizes(node.SIZES, _octave_sizes(**octaves))
+        return octaves | {"aspect_ratios": node.ASPECT_RATIOS, "offset": node.OFFSET}
 
 
 def num_cell_anchors(anchor_generator: nn.Module) -> int:
-    """Number of anchors per location, which determines the size of the head.
-
-    Raises:
-        ValueError: if the levels differ, since the head is shared between them.
-    """
+    """Number of anchors per location, which determines the size of the head; ValueError if the levels differ."""
     numbers = list(anchor_generator.num_cell_anchors)
     if len(set(numbers)) != 1:
         raise ValueError(
@@ -126,24 +112,20 @@ def _octave_sizes(
 
 def _shared_ratios(aspect_ratios: Sequence[Any]) -> list[float]:
     """The aspect ratios of all levels, from one list or from equal lists per level."""
-    per_level = [x for x in aspect_ratios if isinstance(x, Sequence)]
-    if not per_level:
+    if not any(isinstance(x, Sequence) for x in aspect_ratios):
         return list(aspect_ratios)
-    if len(per_level) < len(aspect_ratios) or any(x != per_level[0] for x in per_level):
+    if any(x != aspect_ratios[0] for x in aspect_ratios):
         raise ValueError(
             f"model.anchor_generator.aspect_ratios (yacs: MODEL.ANCHOR_GENERATOR.ASPECT_RATIOS) is {aspect_ratios}, "
             "but OctaveAnchorGenerator has the same aspect ratios on all levels: give one list, or use "
             "DefaultAnchorGenerator"
         )
-    return list(per_level[0])
+    return list(aspect_ratios[0])
 
 
 def _check_yacs_sizes(sizes: Table, ours: Table) -> None:
     """Refuse sizes that would be ignored, except the defaults of Detectron2 and of its RetinaNet configs."""
-    defaults = [
-        get_cfg().MODEL.ANCHOR_GENERATOR.SIZES,
-        _octave_sizes([8, 16, 32, 64, 128], 4, 3, 1),
-    ]
+    defaults = [get_cfg().MODEL.ANCHOR_GENERATOR.SIZES, _octave_sizes([8, 16, 32, 64, 128], 4, 3, 1)]
     if _rounded(sizes) not in map(_rounded, [ours, *defaults]):
         raise ValueError(
             f"MODEL.ANCHOR_GENERATOR.SIZES is {sizes}, but OctaveAnchorGenerator computes its sizes: set "

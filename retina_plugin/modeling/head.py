@@ -1,7 +1,5 @@
 """The head of RetinaNet: a classification and a box tower, shared between levels."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,8 +12,6 @@ from torch import Tensor, nn
 from .anchor_generator import num_cell_anchors
 from .losses import ClassificationLoss, build_cls_loss
 from .yacs import require_plugin_keys
-
-__all__ = ["PluggableRetinaNetHead", "head_input_shape"]
 
 
 class PluggableRetinaNetHead(nn.Module):
@@ -51,8 +47,6 @@ class PluggableRetinaNetHead(nn.Module):
 
         Args:
             input_shape: of every level; all must have the same number of channels.
-            num_classes: K.
-            num_anchors: A.
             cls_loss: gives the number of logits per anchor and their initial bias.
             conv_dims: output channels of the convolutions of the classification tower; empty for no tower.
             bbox_conv_dims: the same for the box tower; None to use `conv_dims`.
@@ -64,14 +58,18 @@ class PluggableRetinaNetHead(nn.Module):
         channels = input_shape[0].channels
         bbox_conv_dims = conv_dims if bbox_conv_dims is None else bbox_conv_dims
         bbox_norm = norm if bbox_norm is None else bbox_norm
-        num_levels = len(input_shape)
-        self.cls_subnet = _tower(channels, conv_dims, norm, num_levels)
-        self.bbox_subnet = _tower(channels, bbox_conv_dims, bbox_norm, num_levels)
+        self.cls_subnet = _tower(channels, conv_dims, norm, len(input_shape))
+        self.bbox_subnet = _tower(channels, bbox_conv_dims, bbox_norm, len(input_shape))
         cls_channels, bbox_channels = [channels, *conv_dims][-1], [channels, *bbox_conv_dims][-1]
         self.num_anchors, self.num_logits = num_anchors, cls_loss.num_logits(num_classes)
         self.cls_score = nn.Conv2d(cls_channels, num_anchors * self.num_logits, 3, padding=1)
         self.bbox_pred = nn.Conv2d(bbox_channels, num_anchors * self.box_dim, 3, padding=1)
-        self._initialize(cls_loss.prior_bias(num_classes, prior_prob).repeat(num_anchors))
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.normal_(layer.weight, std=0.01)
+                nn.init.zeros_(layer.bias)
+        with torch.no_grad():
+            self.cls_score.bias.copy_(cls_loss.prior_bias(num_classes, prior_prob).repeat(num_anchors))
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: list[ShapeSpec]) -> dict[str, Any]:
@@ -88,26 +86,13 @@ class PluggableRetinaNetHead(nn.Module):
             "prior_prob": node.PRIOR_PROB,
         }
 
-    def _initialize(self, prior_bias: Tensor) -> None:
-        for layer in self.modules():
-            if isinstance(layer, nn.Conv2d):
-                nn.init.normal_(layer.weight, std=0.01)
-                nn.init.zeros_(layer.bias)
-        with torch.no_grad():
-            self.cls_score.bias.copy_(prior_bias)
-
     def forward(self, features: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        """Predict logits and box deltas of every level.
+        """Predict logits (N, A * C, Hi, Wi) and box deltas (N, A * 4, Hi, Wi) of every level.
 
-        Args:
-            features: one (N, channels, Hi, Wi) per level, from high to low resolution.
-
-        Returns:
-            Logits (N, A * C, Hi, Wi) and box deltas (N, A * 4, Hi, Wi), one of each per level.
+        `features` are (N, channels, Hi, Wi), from high to low resolution.
         """
         pred_logits = [self.cls_score(self.cls_subnet(feature)) for feature in features]
-        pred_anchor_deltas = [self.bbox_pred(self.bbox_subnet(feature)) for feature in features]
-        return pred_logits, pred_anchor_deltas
+        return pred_logits, [self.bbox_pred(self.bbox_subnet(feature)) for feature in features]
 
 
 def _tower(channels: int, conv_dims: Sequence[int], norm: str, num_levels: int) -> nn.Sequential:
@@ -122,10 +107,10 @@ def _tower(channels: int, conv_dims: Sequence[int], norm: str, num_levels: int) 
 
 
 def _norm(norm: str, channels: int, num_levels: int) -> nn.Module:
-    bn_class = {"BN": nn.BatchNorm2d, "SyncBN": nn.SyncBatchNorm}.get(norm)
-    if bn_class is None:
+    bn_classes = {"BN": nn.BatchNorm2d, "SyncBN": nn.SyncBatchNorm}
+    if norm not in bn_classes:
         return get_norm(norm, channels)
-    return CycleBatchNormList(length=num_levels, bn_class=bn_class, num_features=channels)
+    return CycleBatchNormList(length=num_levels, bn_class=bn_classes[norm], num_features=channels)
 
 
 def head_input_shape(out_channels: int, in_features: Sequence[str]) -> list[ShapeSpec]:

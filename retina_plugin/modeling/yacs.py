@@ -4,11 +4,7 @@ from detectron2.config import CfgNode
 
 
 def require_plugin_keys(cfg: CfgNode) -> None:
-    """Check that a yacs config has the keys of this package.
-
-    Raises:
-        ValueError: if it does not, naming the function that adds them.
-    """
+    """Raise a ValueError unless a yacs config has the keys of this package, naming the function that adds them."""
     if "CLS_LOSS" not in cfg.MODEL.RETINANET:
         raise ValueError(
             "the config has no MODEL.RETINANET.CLS_LOSS: call retina_plugin.add_retina_plugin_config(cfg) right after "

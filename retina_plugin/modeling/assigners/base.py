@@ -1,7 +1,5 @@
 """The interface between a label assigner and the detector. N images, R anchors of all levels, K classes."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from detectron2.structures import Boxes, Instances
@@ -20,11 +18,7 @@ class AnchorTargets:
     """(N, R) non-negative weights of the classification and box losses, or None if all are 1."""
 
     def __post_init__(self) -> None:
-        """Compare the shapes.
-
-        Raises:
-            ValueError: if `boxes` or `weights` do not have one entry per label.
-        """
+        """Raise a ValueError if `boxes` or `weights` do not have one entry per label."""
         shapes = {"boxes": (*self.labels.shape, 4), "weights": tuple(self.labels.shape)}
         for name, shape in shapes.items():
             tensor = getattr(self, name)

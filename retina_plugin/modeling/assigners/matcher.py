@@ -1,7 +1,5 @@
 """RetinaNet's own assignment: thresholds on the IoU between anchors and ground truth."""
 
-from __future__ import annotations
-
 import torch
 from detectron2.modeling.matcher import Matcher
 from detectron2.structures import Boxes, Instances, pairwise_iou
@@ -39,11 +37,7 @@ class MatcherAssigner(LabelAssigner):
 
 
 def choose_assigner(anchor_matcher: Matcher | None, label_assigner: LabelAssigner | None) -> LabelAssigner:
-    """Return `label_assigner`, or the assigner of Detectron2's `anchor_matcher`.
-
-    Raises:
-        ValueError: if both are None, or if both are given and differ.
-    """
+    """`label_assigner`, or the assigner of Detectron2's `anchor_matcher`; ValueError for none, or two that differ."""
     if label_assigner is None and anchor_matcher is None:
         raise ValueError("model.anchor_matcher and model.label_assigner are both None: set one of them")
     if label_assigner is None:

@@ -8,11 +8,4 @@ from .torchvision_backbone import TorchvisionBackbone
 from .torchvision_layout import torchvision_channels
 from .torchvision_weights import without_pretrained_weights
 
-__all__ = [
-    "PAFPN",
-    "AblatedFPN",
-    "BiFPN",
-    "TorchvisionBackbone",
-    "torchvision_channels",
-    "without_pretrained_weights",
-]
+__all__ = ["PAFPN", "AblatedFPN", "BiFPN", "TorchvisionBackbone", "torchvision_channels", "without_pretrained_weights"]

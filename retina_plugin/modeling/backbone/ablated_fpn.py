@@ -1,7 +1,5 @@
 """FPN without its top-down path or its lateral connections, to measure the effect of each."""
 
-from __future__ import annotations
-
 import logging
 import sys
 from collections.abc import Sequence
@@ -12,8 +10,6 @@ from detectron2.modeling import Backbone
 from torch import Tensor, nn
 
 from .pyramid import Pyramid
-
-__all__ = ["AblatedFPN"]
 
 logger = logging.getLogger(__name__)
 
@@ -40,11 +36,7 @@ class AblatedFPN(Pyramid):
         top_down: bool = True,
         lateral: bool = True,
     ) -> None:
-        """Build a pyramid with the arguments of Detectron2's FPN; `top_down` and `lateral` say which paths it keeps.
-
-        Raises:
-            ValueError: if neither path is kept.
-        """
+        """Take the arguments of Detectron2's FPN, and which paths to keep; ValueError if neither is kept."""
         if not (top_down or lateral):
             raise ValueError(
                 "model.backbone.top_down and model.backbone.lateral are both False, so the fine levels would have no "
@@ -63,11 +55,9 @@ class AblatedFPN(Pyramid):
         sizes = [bottom_up[name].shape[-2:] for name in self.in_features]
         return [F.interpolate(coarsest, size=size, mode="nearest") for size in sizes]
 
-    def fuse(self, laterals: list[Tensor]) -> list[Tensor]:
-        """Apply the output convolutions, after the top-down path if it is kept."""
-        is_whole = self._has_top_down and self._has_lateral
-        merged = self.top_down(laterals) if is_whole else laterals
-        return [conv(x) for conv, x in zip(reversed(self.output_convs), merged, strict=True)]
+    def top_down(self, laterals: list[Tensor]) -> list[Tensor]:
+        """As in `Pyramid`, or without change if a path is removed."""
+        return super().top_down(laterals) if self._has_top_down and self._has_lateral else laterals
 
 
 def __getattr__(name: str) -> Any:

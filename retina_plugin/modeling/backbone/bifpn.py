@@ -1,7 +1,5 @@
 """BiFPN: repeated top-down and bottom-up fusion with learned weights."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch
@@ -11,8 +9,6 @@ from detectron2.modeling import Backbone
 from torch import Tensor, nn
 
 from .pyramid import Pyramid
-
-__all__ = ["BiFPN"]
 
 
 class BiFPN(Pyramid):
@@ -46,10 +42,8 @@ class BiFPN(Pyramid):
         for name in [x for x, _ in self.named_children() if x.startswith("fpn_output")]:
             delattr(self, name)
         self.output_convs = []
-        num_levels, normalize = len(self._out_features), fuse_type == "avg"
-        self.layers = nn.Sequential(
-            *(BiFPNLayer(num_levels, out_channels, norm, normalize) for _ in range(num_repeats))
-        )
+        arguments = len(self._out_features), out_channels, norm, fuse_type == "avg"
+        self.layers = nn.Sequential(*(BiFPNLayer(*arguments) for _ in range(num_repeats)))
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """Compute the levels "p<stage>" of images (N, 3, H, W)."""
@@ -90,12 +84,7 @@ class WeightedFusion(nn.Module):
     """
 
     def __init__(
-        self,
-        num_inputs: int,
-        channels: int,
-        norm: str = "",
-        normalize: bool = True,
-        eps: float = 1e-4,
+        self, num_inputs: int, channels: int, norm: str = "", normalize: bool = True, eps: float = 1e-4
     ) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.ones(num_inputs))

@@ -1,7 +1,5 @@
 """Backbones for yacs configs, named by `MODEL.BACKBONE.NAME`: every pyramid on a ResNet or a torchvision net."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 
@@ -56,10 +54,7 @@ def _register(name: str, bottom_up: Callable[..., Backbone], pyramid: type[FPN])
     BACKBONE_REGISTRY.register(build)
 
 
-for _net, _bottom_up in {
-    "resnet": build_resnet_backbone,
-    "torchvision": _build_torchvision,
-}.items():
+for _net, _bottom_up in {"resnet": build_resnet_backbone, "torchvision": _build_torchvision}.items():
     for _pyramid in (FPN, PAFPN, BiFPN):
         if (_net, _pyramid) != ("resnet", FPN):  # exists in Detectron2
             _register(f"build_retinanet_{_net}_{_pyramid.__name__.lower()}_backbone", _bottom_up, _pyramid)

@@ -1,7 +1,5 @@
 """PAFPN: a bottom-up path after FPN's top-down path."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import fvcore.nn.weight_init as weight_init
@@ -11,8 +9,6 @@ from detectron2.modeling import Backbone
 from torch import Tensor, nn
 
 from .pyramid import Pyramid
-
-__all__ = ["PAFPN"]
 
 
 class PAFPN(Pyramid):
@@ -40,9 +36,7 @@ class PAFPN(Pyramid):
 
     def fuse(self, laterals: list[Tensor]) -> list[Tensor]:
         """Compute FPN's levels, then the bottom-up path over them."""
-        merged = self.top_down(laterals)
-        convs = reversed(self.output_convs)
-        levels = [conv(feature) for conv, feature in zip(convs, merged, strict=True)]
+        levels = super().fuse(laterals)
         for i, (down, aggregate) in enumerate(zip(self.downsample, self.aggregate, strict=True)):
             levels[i + 1] = aggregate(down(levels[i]) + levels[i + 1])
         return levels

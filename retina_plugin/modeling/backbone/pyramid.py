@@ -1,7 +1,5 @@
 """Base class of the FPN variants."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch.nn.functional as F
@@ -12,8 +10,8 @@ from torch import Tensor, nn
 class Pyramid(FPN):
     """Detectron2's FPN, whose forward pass is split into methods that subclasses override.
 
-    A subclass implements `fuse`. Arguments, module names and outputs are those of FPN. `top_block` adds levels,
-    computed from the bottom-up feature (P6 from C5) or from the fused level (P6 from P5) that its `in_feature` names.
+    As it stands it equals FPN. `top_block` adds levels, computed from the bottom-up feature (P6 from C5) or from the
+    fused level (P6 from P5) that its `in_feature` names.
     """
 
     def __init__(
@@ -26,21 +24,15 @@ class Pyramid(FPN):
         fuse_type: str = "sum",
         square_pad: int = 0,
     ) -> None:
-        """Build the convolutions of Detectron2's FPN.
-
-        Raises:
-            ValueError: if `fuse_type` is not "sum" or "avg".
-        """
+        """Build the convolutions of Detectron2's FPN; ValueError if `fuse_type` is not "sum" or "avg"."""
         if fuse_type not in ("sum", "avg"):
             raise ValueError(f"model.backbone.fuse_type must be sum or avg, got {fuse_type!r}")
         super().__init__(bottom_up, list(in_features), out_channels, norm, top_block, fuse_type, square_pad)
 
     def fuse(self, laterals: list[Tensor]) -> list[Tensor]:
-        """Compute the levels from lateral features of the same shapes (N, out_channels, Hi, Wi).
-
-        Both lists are ordered from high to low resolution.
-        """
-        raise NotImplementedError
+        """Compute the levels from lateral features (N, out_channels, Hi, Wi), both from high to low resolution."""
+        merged = self.top_down(laterals)
+        return [conv(x) for conv, x in zip(reversed(self.output_convs), merged, strict=True)]
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """Compute the levels "p<stage>", each with stride 2^stage, of images (N, 3, H, W)."""

@@ -15,8 +15,6 @@ from torchvision.models.feature_extraction import create_feature_extractor
 from .torchvision_layout import build_net, find_features
 from .torchvision_weights import imagenet_weights
 
-__all__ = ["TorchvisionBackbone"]
-
 logger = logging.getLogger(__name__)
 
 _NORMS = {
@@ -58,20 +56,19 @@ class TorchvisionBackbone(Backbone):
         super().__init__()
         if norm not in _NORMS:
             raise ValueError(f"model.backbone.bottom_up.norm={norm!r} is not one of {sorted(_NORMS)}")
-        frozen = (f"res{freeze_at}",) if freeze_at else ()
         self._features = find_features(name, tuple(out_features))
         net = build_net(name)
         if weights is not None and (state := imagenet_weights(name, weights)) is not None:
             net.load_state_dict(state)
         elif weights is None and norm == "FrozenBN":
             logger.warning(
-                "%s: FrozenBN with random weights does not train; set model.backbone.bottom_up.norm=BN",
-                name,
+                "%s: FrozenBN with random weights does not train; set model.backbone.bottom_up.norm=BN", name
             )
-        _freeze(net, [f.node for f in find_features(name, frozen).values()])
+        if freeze_at:
+            last = f"res{freeze_at}"
+            _freeze(net, find_features(name, (last,))[last].node)
         nodes = {feature.node: key for key, feature in self._features.items()}
-        body = create_feature_extractor(net, nodes, suppress_diff_warning=True)
-        self.body = _NORMS[norm](body)
+        self.body = _NORMS[norm](create_feature_extractor(net, nodes, suppress_diff_warning=True))
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """Compute features (N, C, H / stride, W / stride) of images (N, 3, H, W)."""
@@ -94,16 +91,15 @@ class TorchvisionBackbone(Backbone):
         return {n: ShapeSpec(channels=f.channels, stride=f.stride) for n, f in self._features.items()}
 
 
-def _freeze(net: nn.Module, last_nodes: Sequence[str]) -> None:
+def _freeze(net: nn.Module, node: str) -> None:
     """Freeze the modules up to and including a node, in the order of their definition."""
-    for node in last_nodes:
-        parent, _, child = node.rpartition(".")
-        if parent:
-            for name, module in net.named_children():
-                if name == parent:
-                    break
-                module.requires_grad_(False)
-        for name, module in net.get_submodule(parent).named_children():
-            module.requires_grad_(False)
-            if name == child:
+    parent, _, child = node.rpartition(".")
+    if parent:
+        for name, module in net.named_children():
+            if name == parent:
                 break
+            module.requires_grad_(False)
+    for name, module in net.get_submodule(parent).named_children():
+        module.requires_grad_(False)
+        if name == child:
+            break

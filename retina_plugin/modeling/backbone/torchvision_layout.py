@@ -1,13 +1,12 @@
 """Find the modules of a torchvision classification network that output its features of stride 2 to 32."""
 
-from __future__ import annotations
-
 import contextlib
 import difflib
 import functools
 from typing import NamedTuple
 
 import torch
+import torchvision.models
 from torch import Tensor, nn
 from torchvision.models import get_model, list_models
 
@@ -24,20 +23,12 @@ class Feature(NamedTuple):
 
 
 def build_net(name: str) -> nn.Module:
-    """Build the classification network `name` of torchvision with random weights.
-
-    Raises:
-        ValueError: for an unknown name, with similar ones.
-    """
-    import torchvision.models as zoo
-
-    names = list_models(module=zoo)
+    """Classification network `name` of torchvision with random weights; for another name a ValueError suggests some."""
+    names = list_models(module=torchvision.models)
     if name not in names:
         near = ", ".join(difflib.get_close_matches(name, names, n=3, cutoff=0.4))
-        raise ValueError(
-            f"model.backbone.bottom_up.name={name!r} is not a torchvision classification network"
-            + (f"; did you mean {near}?" if near else "")
-        )
+        hint = f"; did you mean {near}?" if near else ""
+        raise ValueError(f"model.backbone.bottom_up.name={name!r} is not a torchvision classification network{hint}")
     return get_model(name, weights=None)
 
 
@@ -47,34 +38,25 @@ def torchvision_channels(name: str, feature: str) -> int:
 
 
 def find_features(name: str, features: tuple[str, ...]) -> dict[str, Feature]:
-    """Find features of network `name` by their names in Detectron2; "res<i>" has stride 2^i.
-
-    Raises:
-        ValueError: if the network has no feature of that stride.
-    """
+    """Find features of network `name`; "res<i>" has stride 2^i. ValueError if there is none of that stride."""
     layout = _layout(name)
     for feature in features:
         if feature not in layout:
-            raise ValueError(
-                f"model.backbone.bottom_up.out_features names {feature!r}, but {name} has {sorted(layout)}"
-            )
+            key = "model.backbone.bottom_up.out_features"
+            raise ValueError(f"{key} names {feature!r}, but {name} has {sorted(layout)}")
     return {feature: layout[feature] for feature in features}
 
 
 @functools.cache
 def _layout(name: str) -> dict[str, Feature]:
     blocks = _trunk_outputs(name)
-    strides = sorted({feature.stride for feature, _ in blocks})
-    layout = {}
-    for stride in (s for s in strides if s in (2, 4, 8, 16, 32)):
-        layout[f"res{stride.bit_length() - 1}"] = _last_of([b for b in blocks if b[0].stride == stride])
-    return layout
+    of_stride = {i: [block for block in blocks if block[0].stride == 2**i] for i in range(1, 6)}
+    return {f"res{i}": _last_of(found) for i, found in of_stride.items() if found}
 
 
 def _last_of(blocks: list[tuple[Feature, nn.Module]]) -> Feature:
     """The last block of a stride, without 1x1 convolutions that only add channels for the classifier."""
-    widens = [_only_pointwise(module) for _, module in blocks]
-    spatial = [i for i, (_, m) in enumerate(blocks) if _convs(m) and not widens[i]]
+    spatial = [i for i, (_, m) in enumerate(blocks) if any(conv.kernel_size != (1, 1) for conv in _convs(m))]
     if not spatial:
         return blocks[-1][0]
     end = spatial[-1] + 1
@@ -85,10 +67,6 @@ def _last_of(blocks: list[tuple[Feature, nn.Module]]) -> Feature:
 
 def _convs(module: nn.Module) -> list[nn.Conv2d]:
     return [m for m in module.modules() if isinstance(m, nn.Conv2d)]
-
-
-def _only_pointwise(module: nn.Module) -> bool:
-    return all(conv.kernel_size == (1, 1) for conv in _convs(module))
 
 
 def _trunk_outputs(name: str) -> list[tuple[Feature, nn.Module]]:
@@ -111,10 +89,7 @@ def _trunk_outputs(name: str) -> list[tuple[Feature, nn.Module]]:
 
 
 def _without_data(name: str) -> tuple[nn.Module, Tensor]:
-    for device in (
-        "meta",
-        "cpu",
-    ):  # a few networks, such as RegNets, compute their shapes with tensors
+    for device in ("meta", "cpu"):  # a few networks, such as RegNets, compute their shapes with tensors
         with torch.device(device), contextlib.suppress(NotImplementedError):
             return build_net(name).eval(), torch.empty(1, 3, _PROBE, _PROBE)
     raise AssertionError(name)

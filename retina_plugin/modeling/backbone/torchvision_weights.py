@@ -1,7 +1,5 @@
 """ImageNet weights of torchvision networks from torch's cache, an installed wheel, or torchvision's server."""
 
-from __future__ import annotations
-
 import hashlib
 import logging
 import urllib.error
@@ -30,9 +28,7 @@ def without_pretrained_weights() -> Iterator[None]:
 
 
 def imagenet_weights(name: str, weights: str) -> dict[str, Tensor] | None:
-    """Load the state dict of network `name` for `weights`, such as "IMAGENET1K_V1" or "DEFAULT".
-
-    Returns None within `without_pretrained_weights`.
+    """The state dict of network `name` for `weights`, or None within `without_pretrained_weights`.
 
     Raises:
         ValueError: if torchvision has no such weights.
@@ -52,19 +48,15 @@ def imagenet_weights(name: str, weights: str) -> dict[str, Tensor] | None:
 
 
 def find_offline(file_name: str) -> Path | None:
-    """Find `file_name` in torch's cache or in an installed distribution, and check the hash in its name.
-
-    Raises:
-        OSError: if the file does not match its hash.
-    """
+    """Find `file_name` in torch's cache or a distribution; OSError unless it matches the hash in its name."""
     cached = Path(torch.hub.get_dir(), "checkpoints", file_name)
-    candidates = [cached] if cached.is_file() else list(_in_wheels(file_name))
-    for path in candidates:
-        wanted = path.stem.rpartition("-")[2]
-        if not hashlib.sha256(path.read_bytes()).hexdigest().startswith(wanted):
-            raise OSError(f"{path} is damaged: its SHA-256 does not begin with {wanted}; delete it")
-        return path
-    return None
+    path = cached if cached.is_file() else next(_in_wheels(file_name), None)
+    if path is None:
+        return None
+    wanted = path.stem.rpartition("-")[2]
+    if not hashlib.sha256(path.read_bytes()).hexdigest().startswith(wanted):
+        raise OSError(f"{path} is damaged: its SHA-256 does not begin with {wanted}; delete it")
+    return path
 
 
 def _in_wheels(file_name: str) -> Iterator[Path]:

@@ -1,15 +1,9 @@
 """Classification and box losses, registered by name in `CLS_LOSS_REGISTRY` and `BOX_LOSS_REGISTRY`."""
 
 from .alpha import effective_number_alpha
-from .base import ClassificationLoss
-from .box import BoxLoss, CIoULoss, DIoULoss, GIoULoss, SmoothL1Loss
-from .build import build_box_loss, build_cls_loss
-from .focal_variants import (
-    AsymmetricFocalLoss,
-    PolyFocalLoss,
-    SigmoidFocalStarLoss,
-    SigmoidHingeLoss,
-)
+from .base import ClassificationLoss, build_cls_loss
+from .box import BoxLoss, CIoULoss, DIoULoss, GIoULoss, SmoothL1Loss, build_box_loss
+from .focal_variants import AsymmetricFocalLoss, PolyFocalLoss, SigmoidFocalStarLoss, SigmoidHingeLoss
 from .ghm import GHMCLoss
 from .ohem import OHEMCrossEntropyLoss
 from .sigmoid import SigmoidCrossEntropyLoss, SigmoidFocalLoss

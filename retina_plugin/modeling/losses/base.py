@@ -11,9 +11,8 @@ import torch
 from detectron2.config import CfgNode
 from torch import Tensor, nn
 
+from ...registry import CLS_LOSS_REGISTRY
 from .targets import DenseTargets
-
-__all__ = ["ClassificationLoss", "log_odds"]
 
 
 class ClassificationLoss(nn.Module):
@@ -25,7 +24,8 @@ class ClassificationLoss(nn.Module):
     - `forward`, the summed loss, if it needs none of these.
 
     A subclass that computes value and gradient faster than autograd of `elementwise` overrides `weighted_sum`, too.
-    TorchScript compiles `scores` only, because the rest is for training.
+    TorchScript compiles `scores` only, because the rest is for training. Constructors raise ValueError for a setting
+    that is out of range.
     """
 
     uses_quality = False
@@ -50,13 +50,9 @@ class ClassificationLoss(nn.Module):
     def elementwise(self, logits: Tensor, targets: DenseTargets) -> Tensor:
         """The formula: loss (M, C) of each logit, without `targets.weights`, in differentiable operations.
 
-        A loss of a softmax puts the loss of an anchor into the column of its label. Rows of ignored anchors may hold
-        any finite value. The loss of an anchor may depend on the other anchors of the batch; the docstring of such a
-        loss says how.
-
-        Args:
-            logits: (M, C), C = `num_logits(K)`, finite, in float32 or float64.
-            targets: of the same M anchors.
+        Logits (M, C), C = `num_logits(K)`, are finite and in float32 or float64. A softmax loss puts the loss of an
+        anchor into the column of its label. Rows of ignored anchors may hold any finite value. The loss of an anchor
+        may depend on the other anchors of the batch; the docstring of such a loss says how.
 
         Raises:
             NotImplementedError: if the loss does not say its formula.
@@ -68,11 +64,9 @@ class ClassificationLoss(nn.Module):
 
     @torch.jit.unused
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """The loss summed over anchors, a scalar: `dense_loss` for labels alone.
+        """The loss summed over anchors, a scalar: `dense_loss` of logits (M, C) for labels alone.
 
-        Args:
-            logits: (M, C), C = `num_logits(K)`.
-            labels: (M,) integers: -1 is ignored, 0..K-1 a class, K background.
+        `labels` are (M,) integers: -1 is ignored, 0..K-1 a class, K background.
         """
         return self.weighted_sum(logits, DenseTargets(labels))
 
@@ -80,12 +74,8 @@ class ClassificationLoss(nn.Module):
     def dense_loss(self, logits: Tensor, targets: DenseTargets) -> Tensor:
         """The loss that the detector minimises: summed over the anchors that are not ignored, a scalar.
 
-        Args:
-            logits: (M, C), C = `num_logits(K)`.
-            targets: of the same M anchors.
-
         Raises:
-            ValueError: if logits and targets differ in length, or the loss cannot use the quality or weights.
+            ValueError: if logits (M, C) and targets differ in length, or the loss cannot use the quality or weights.
         """
         self._check_targets(logits, targets)
         if type(self).forward is ClassificationLoss.forward:
@@ -98,10 +88,7 @@ class ClassificationLoss(nn.Module):
         return self(logits, targets.labels)
 
     def weighted_sum(self, logits: Tensor, targets: DenseTargets) -> Tensor:
-        """Sum of `elementwise` times `targets.weights` over the anchors that are not ignored, a scalar.
-
-        Subclasses override it with a closed form of the same value and gradient.
-        """
+        """Sum of `elementwise` times `targets.weights` over the anchors that are not ignored, a scalar."""
         return self._weighted_elements(logits, targets).sum()
 
     def loss_and_gradient(self, logits: Tensor, targets: DenseTargets) -> tuple[Tensor, Tensor]:
@@ -109,10 +96,6 @@ class ClassificationLoss(nn.Module):
 
         Both are weighted as in `dense_loss`, and zero for ignored anchors. They are in float32, or float64 for such
         logits. Slower than `dense_loss` and for diagnosis.
-
-        Args:
-            logits: (M, C), C = `num_logits(K)`.
-            targets: of the same M anchors.
 
         Raises:
             ValueError: as in `dense_loss`.
@@ -145,9 +128,8 @@ class ClassificationLoss(nn.Module):
         if len(logits) != len(targets.labels):
             raise ValueError(f"{len(logits)} rows of logits do not fit {len(targets.labels)} targets.labels")
         if targets.quality is not None and not self.uses_quality:
-            raise ValueError(
-                f"{type(self).__name__} cannot use targets.quality; choose a model.cls_loss that does, or pass none"
-            )
+            name = type(self).__name__
+            raise ValueError(f"{name} cannot use targets.quality; choose a model.cls_loss that does, or pass none")
 
     def _weighted_elements(self, logits: Tensor, targets: DenseTargets) -> Tensor:
         """`elementwise` (M, C) times the weights; ignored anchors have no loss and no gradient, whatever they hold."""
@@ -173,3 +155,9 @@ def log_odds(prob: float) -> float:
     if not 0 < prob < 1:
         raise ValueError(f"model.head.prior_prob must be between 0 and 1, got {prob}")
     return -math.log((1 - prob) / prob)
+
+
+def build_cls_loss(cfg: CfgNode) -> ClassificationLoss:
+    """The classification loss named by `MODEL.RETINANET.CLS_LOSS`."""
+    loss = CLS_LOSS_REGISTRY.get(cfg.MODEL.RETINANET.CLS_LOSS)
+    return loss(**loss.from_config(cfg))

@@ -1,7 +1,5 @@
 """Box losses on foreground anchors. Shapes: P foreground anchors."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 
@@ -13,8 +11,6 @@ from torch import Tensor, nn
 
 from ...registry import BOX_LOSS_REGISTRY
 
-__all__ = ["BoxLoss", "CIoULoss", "DIoULoss", "GIoULoss", "SmoothL1Loss"]
-
 
 class BoxLoss(nn.Module):
     """The interface of box losses. A subclass implements `elementwise`."""
@@ -25,19 +21,12 @@ class BoxLoss(nn.Module):
         return {}
 
     def elementwise(
-        self,
-        pred_anchor_deltas: Tensor,
-        anchors: Tensor,
-        gt_boxes: Tensor,
-        box2box_transform: Box2BoxTransform,
+        self, pred_anchor_deltas: Tensor, anchors: Tensor, gt_boxes: Tensor, box2box_transform: Box2BoxTransform
     ) -> Tensor:
         """The loss of every anchor (P, D), of its D coordinates where the loss is a sum over them.
 
-        Args:
-            pred_anchor_deltas: (P, 4), as `box2box_transform` defines them.
-            anchors: (P, 4), absolute XYXY in pixels.
-            gt_boxes: (P, 4), the matched boxes, absolute XYXY in pixels.
-            box2box_transform: converts between deltas and boxes.
+        `box2box_transform` converts between deltas (P, 4) and boxes. `anchors` and their matched `gt_boxes` are (P, 4),
+        absolute XYXY in pixels.
 
         Raises:
             NotImplementedError: if a subclass implements `forward` alone.
@@ -61,11 +50,7 @@ class SmoothL1Loss(BoxLoss):
 
     @configurable
     def __init__(self, beta: float = 0.0) -> None:
-        """Set `beta`, the difference of deltas at which the square changes into a line.
-
-        Raises:
-            ValueError: if `beta` is negative.
-        """
+        """Set `beta`, the difference of deltas at which the square changes into a line; ValueError below 0."""
         super().__init__()
         if beta < 0:
             raise ValueError(f"model.box_loss.beta must be 0 or more, got {beta}")
@@ -77,15 +62,10 @@ class SmoothL1Loss(BoxLoss):
         return {"beta": cfg.MODEL.RETINANET.SMOOTH_L1_LOSS_BETA}
 
     def extra_repr(self) -> str:
-        """The settings, for `print(model)`."""
         return f"beta={self.beta}"
 
     def elementwise(
-        self,
-        pred_anchor_deltas: Tensor,
-        anchors: Tensor,
-        gt_boxes: Tensor,
-        box2box_transform: Box2BoxTransform,
+        self, pred_anchor_deltas: Tensor, anchors: Tensor, gt_boxes: Tensor, box2box_transform: Box2BoxTransform
     ) -> Tensor:
         """Smooth L1 of every delta (P, 4)."""
         gt_anchor_deltas = box2box_transform.get_deltas(anchors, gt_boxes)
@@ -98,11 +78,7 @@ class _IoULoss(BoxLoss):
     loss: Callable[..., Tensor]
 
     def elementwise(
-        self,
-        pred_anchor_deltas: Tensor,
-        anchors: Tensor,
-        gt_boxes: Tensor,
-        box2box_transform: Box2BoxTransform,
+        self, pred_anchor_deltas: Tensor, anchors: Tensor, gt_boxes: Tensor, box2box_transform: Box2BoxTransform
     ) -> Tensor:
         """The loss of every box (P, 1)."""
         pred_boxes = box2box_transform.apply_deltas(pred_anchor_deltas, anchors)
@@ -128,3 +104,14 @@ class CIoULoss(_IoULoss):
     """1 - CIoU. Source: "Distance-IoU Loss", equation 10."""
 
     loss = staticmethod(ciou_loss)
+
+
+# Detectron2's names in BBOX_REG_LOSS_TYPE; the names of the registry work as well.
+_UPSTREAM_BOX_LOSSES = {"smooth_l1": "SmoothL1Loss", "giou": "GIoULoss", "diou": "DIoULoss", "ciou": "CIoULoss"}
+
+
+def build_box_loss(cfg: CfgNode) -> BoxLoss:
+    """The box loss named by `MODEL.RETINANET.BBOX_REG_LOSS_TYPE`."""
+    name = cfg.MODEL.RETINANET.BBOX_REG_LOSS_TYPE
+    loss = BOX_LOSS_REGISTRY.get(_UPSTREAM_BOX_LOSSES.get(name, name))
+    return loss(**loss.from_config(cfg))

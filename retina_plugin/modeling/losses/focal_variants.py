@@ -1,7 +1,5 @@
 """Variants of focal loss. Shapes as in `base.py`; x_t, p_t and alpha_t as in `one_vs_all.py`."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import partial
 
@@ -16,8 +14,6 @@ from .kernels import binary_losses
 from .one_vs_all import OneVsAllLoss, is_present, signed_logits
 from .targets import DenseTargets
 
-__all__ = ["AsymmetricFocalLoss", "PolyFocalLoss", "SigmoidFocalStarLoss", "SigmoidHingeLoss"]
-
 
 @CLS_LOSS_REGISTRY.register()
 class SigmoidFocalStarLoss(OneVsAllLoss):
@@ -27,17 +23,8 @@ class SigmoidFocalStarLoss(OneVsAllLoss):
     """
 
     @configurable
-    def __init__(
-        self,
-        alpha: float | Sequence[float] | None = 0.25,
-        gamma: float = 2.0,
-        beta: float = 1.0,
-    ) -> None:
-        """Set the weights as in `SigmoidFocalLoss`, the steepness `gamma` > 0 and the shift `beta`.
-
-        Raises:
-            ValueError: if a setting is out of range.
-        """
+    def __init__(self, alpha: float | Sequence[float] | None = 0.25, gamma: float = 2.0, beta: float = 1.0) -> None:
+        """Set the weights as in `SigmoidFocalLoss`, the steepness `gamma` > 0 and the shift `beta`."""
         check_setting("gamma", gamma, gamma > 0, "more than 0")
         super().__init__(alpha, partial(binary_losses.focal_star, gamma=gamma, beta=beta))
         self.gamma, self.beta = gamma, beta
@@ -57,17 +44,8 @@ class PolyFocalLoss(OneVsAllLoss):
     """
 
     @configurable
-    def __init__(
-        self,
-        alpha: float | Sequence[float] | None = 0.25,
-        gamma: float = 2.0,
-        epsilon: float = -1.0,
-    ) -> None:
-        """Set alpha and gamma as in `SigmoidFocalLoss`, and `epsilon` >= -1, the change of the first coefficient.
-
-        Raises:
-            ValueError: if a setting is out of range.
-        """
+    def __init__(self, alpha: float | Sequence[float] | None = 0.25, gamma: float = 2.0, epsilon: float = -1.0) -> None:
+        """Set alpha and gamma as in `SigmoidFocalLoss`, and `epsilon` >= -1, the change of the first coefficient."""
         check_setting("gamma", gamma, gamma >= 0, "0 or more")
         check_setting("epsilon", epsilon, epsilon >= -1, "-1 or more")
         super().__init__(alpha, partial(binary_losses.poly_focal, gamma=gamma, epsilon=epsilon))
@@ -96,11 +74,7 @@ class AsymmetricFocalLoss(OneVsAllLoss):
         margin: float = 0.05,
         alpha: float | Sequence[float] | None = None,
     ) -> None:
-        """Set the focus on either side, both >= 0, a `margin` in [0, 1), and weights as in `SigmoidFocalLoss`.
-
-        Raises:
-            ValueError: if a setting is out of range.
-        """
+        """Set the focus on either side, both >= 0, a `margin` in [0, 1), and weights as in `SigmoidFocalLoss`."""
         check_setting("gamma_pos", gamma_pos, gamma_pos >= 0, "0 or more")
         check_setting("gamma_neg", gamma_neg, gamma_neg >= 0, "0 or more")
         check_setting("margin", margin, 0 <= margin < 1, "in [0, 1)")
@@ -119,7 +93,6 @@ class AsymmetricFocalLoss(OneVsAllLoss):
         return self.alpha_t(logits, targets.labels) * loss
 
     def extra_repr(self) -> str:
-        """The settings, for `print(model)`."""
         return f"gamma_pos={self.gamma_pos}, negative: {super().extra_repr()}"
 
 
@@ -133,11 +106,7 @@ class SigmoidHingeLoss(OneVsAllLoss):
 
     @configurable
     def __init__(self, margin: float = 0.5, alpha: float | Sequence[float] | None = None) -> None:
-        """Set the p_t above which the loss is zero, in (0, 1], and weights as in `SigmoidFocalLoss`.
-
-        Raises:
-            ValueError: if a setting is out of range.
-        """
+        """Set the p_t above which the loss is zero, in (0, 1], and weights as in `SigmoidFocalLoss`."""
         check_setting("margin", margin, 0 < margin <= 1, "in (0, 1]")
         super().__init__(alpha, partial(binary_losses.hinge, margin=margin))
         self.margin = margin

@@ -1,7 +1,5 @@
 """Gradient harmonizing: logits with a common gradient weigh less. Shapes as in `base.py`, x_t as in `one_vs_all.py`."""
 
-from __future__ import annotations
-
 from functools import partial
 
 import torch
@@ -14,11 +12,9 @@ from .alpha import check_setting
 from .base import ClassificationLoss
 from .kernels.closed_form import summed_loss
 from .kernels.harmonized import error_histogram, harmonized, region_of
-from .kernels.one_vs_all import one_vs_all
+from .kernels.row_formulas import one_vs_all
 from .one_vs_all import signed_logits
 from .targets import DenseTargets
-
-__all__ = ["GHMCLoss"]
 
 
 @CLS_LOSS_REGISTRY.register()
@@ -37,11 +33,7 @@ class GHMCLoss(ClassificationLoss):
 
     @configurable
     def __init__(self, bins: int = 30, momentum: float = 0.75) -> None:
-        """Set the number of regions, and the weight of earlier batches in [0, 1).
-
-        Raises:
-            ValueError: if a setting is out of range.
-        """
+        """Set the number of regions, and the weight of earlier batches in [0, 1)."""
         super().__init__()
         check_setting("bins", bins, bins >= 1, "1 or more")
         check_setting("momentum", momentum, 0 <= momentum < 1, "in [0, 1)")
@@ -50,7 +42,6 @@ class GHMCLoss(ClassificationLoss):
         self.register_buffer("mass", torch.zeros((), dtype=torch.float64))
 
     def extra_repr(self) -> str:
-        """The settings, for `print(model)`."""
         return f"bins={self.bins}, momentum={self.momentum}"
 
     def elementwise(self, logits: Tensor, targets: DenseTargets) -> Tensor:

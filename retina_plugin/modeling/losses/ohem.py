@@ -1,7 +1,5 @@
 """Online hard example mining: only the anchors with the largest loss train. Shapes as in `base.py`."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch
@@ -11,11 +9,9 @@ from torchvision.ops import nms
 
 from ...registry import CLS_LOSS_REGISTRY
 from .alpha import check_setting
-from .kernels.row_losses import row_losses
+from .kernels.closed_form import row_losses
 from .sigmoid import SigmoidCrossEntropyLoss
 from .targets import DenseTargets
-
-__all__ = ["OHEMCrossEntropyLoss"]
 
 
 @CLS_LOSS_REGISTRY.register()
@@ -28,9 +24,8 @@ class OHEMCrossEntropyLoss(SigmoidCrossEntropyLoss):
     count as one image and NMS is skipped.
 
     The loss of an anchor therefore depends on its whole image: `elementwise` is zero for anchors that are not selected.
-
-    The number of boxes that NMS keeps depends on their values. So this is the only loss here that waits for the GPU
-    and breaks the graph of torch.compile.
+    As the number of boxes that NMS keeps depends on their values, this is the only loss here that waits for the GPU and
+    breaks the graph of torch.compile.
     Source: "Training Region-based Object Detectors with Online Hard Example Mining", section 4, on all anchors as in
     "Focal Loss for Dense Object Detection", table 1d.
     """
@@ -50,18 +45,13 @@ class OHEMCrossEntropyLoss(SigmoidCrossEntropyLoss):
             nms_thresh: IoU above which the anchor with the smaller loss is dropped; None for no NMS.
             one_to_three: whether to keep foreground to background at 1:3.
             alpha: weights as in `SigmoidFocalLoss`.
-
-        Raises:
-            ValueError: if a setting is out of range.
         """
         super().__init__(alpha=alpha)
         check_setting("batch_size", batch_size, batch_size >= 4, "4 or more")
-        is_valid = nms_thresh is None or 0 <= nms_thresh <= 1
-        check_setting("nms_thresh", nms_thresh, is_valid, "in [0, 1] or null")
+        check_setting("nms_thresh", nms_thresh, nms_thresh is None or 0 <= nms_thresh <= 1, "in [0, 1] or null")
         self.batch_size, self.nms_thresh, self.one_to_three = batch_size, nms_thresh, one_to_three
 
     def extra_repr(self) -> str:
-        """The settings, for `print(model)`."""
         batch = f"batch_size={self.batch_size}, one_to_three={self.one_to_three}"
         return f"{batch}, nms_thresh={self.nms_thresh}, alpha={self.alpha}"
 
@@ -78,23 +68,17 @@ class OHEMCrossEntropyLoss(SigmoidCrossEntropyLoss):
 
     @torch.no_grad()
     def select(self, logits: Tensor, targets: DenseTargets) -> Tensor:
-        """Indices of the anchors that train, image after image, those of one image by falling loss.
-
-        Args:
-            logits: (M, K).
-            targets: of the same M anchors.
-        """
+        """Indices of the anchors that train, image after image, those of one image by falling loss."""
         labels, anchors = targets.labels, targets.anchors
         losses = row_losses(logits, labels, self.row_loss, False, targets.weights)[0]
         losses = losses.masked_fill(labels < 0, -1)
         size = len(labels) if anchors is None else len(anchors)
         foreground = (labels >= 0) & (labels < logits.shape[1])
-        selected = [
-            start + self._select_from_image(losses[image], foreground[image], anchors)
-            for start in range(0, len(labels), max(1, size))
-            for image in [slice(start, start + size)]
-        ]
-        return torch.cat([labels.new_empty(0, dtype=torch.long), *selected])
+        selected = [labels.new_empty(0, dtype=torch.long)]
+        for start in range(0, len(labels), max(1, size)):
+            image = slice(start, start + size)
+            selected.append(start + self._select_from_image(losses[image], foreground[image], anchors))
+        return torch.cat(selected)
 
     def _select_from_image(self, losses: Tensor, foreground: Tensor, anchors: Tensor | None) -> Tensor:
         """Run NMS on more and more of the hardest anchors until enough are kept.
@@ -116,13 +100,10 @@ class OHEMCrossEntropyLoss(SigmoidCrossEntropyLoss):
             count *= 4
 
     def _first_of(self, kept: Tensor, foreground: Tensor, is_last: bool, has_all_foreground: bool) -> Tensor | None:
-        """The selection from `kept`, or None if more anchors have to be looked at.
+        """The selection from `kept`, indices after NMS by falling loss; None if more anchors have to be looked at.
 
-        Args:
-            kept: indices of anchors after NMS, by falling loss.
-            foreground: whether each of them is foreground, of the same length.
-            is_last: whether all anchors have been looked at.
-            has_all_foreground: whether all foreground anchors have been looked at.
+        `foreground` tells which of them are foreground. The flags tell whether all anchors, or all foreground anchors,
+        have been looked at.
         """
         if not self.one_to_three:
             return kept[: self.batch_size] if is_last or len(kept) >= self.batch_size else None

@@ -4,8 +4,6 @@ As in the focal loss paper, p_t is the probability of the ground truth: p for th
 alpha_t is alpha or 1 - alpha likewise. p_t = sigmoid(x_t), where x_t is x for the anchor's class and -x for the others.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch
@@ -15,10 +13,8 @@ from .alpha import normalize_alpha
 from .base import ClassificationLoss
 from .kernels.binary_losses import BinaryLoss
 from .kernels.closed_form import summed_loss
-from .kernels.one_vs_all import one_vs_all
+from .kernels.row_formulas import one_vs_all
 from .targets import DenseTargets
-
-__all__ = ["OneVsAllLoss", "is_present", "signed_logits"]
 
 
 def is_present(logits: Tensor, labels: Tensor) -> Tensor:
@@ -38,29 +34,17 @@ class OneVsAllLoss(ClassificationLoss):
     """
 
     def __init__(
-        self,
-        alpha: float | Sequence[float] | None,
-        negative: BinaryLoss,
-        positive: BinaryLoss | None = None,
+        self, alpha: float | Sequence[float] | None, negative: BinaryLoss, positive: BinaryLoss | None = None
     ) -> None:
-        """Set the weights and the kernels.
+        """Set the weights `alpha` of the positives in [0, 1], one for all or one per class; None for no weights.
 
-        Args:
-            alpha: weight of the positives in [0, 1], one for all or one per class; None for no weights.
-            negative: kernel for absent classes.
-            positive: kernel for the present class; None for the same.
-
-        Raises:
-            ValueError: if `alpha` is out of range.
+        `negative` is the kernel for absent classes and `positive` that for the present class; None for the same.
         """
         super().__init__()
         self.alpha = normalize_alpha(alpha)
         self._negative, self._positive = negative, positive or negative
-        vector = torch.tensor(self.alpha, dtype=torch.float64) if self._has_vector() else None
+        vector = torch.tensor(self.alpha, dtype=torch.float64) if isinstance(self.alpha, tuple) else None
         self.register_buffer("_alpha_vector", vector, persistent=False)
-
-    def _has_vector(self) -> bool:
-        return isinstance(self.alpha, tuple)
 
     def num_logits(self, num_classes: int) -> int:
         """One per class.
@@ -68,7 +52,7 @@ class OneVsAllLoss(ClassificationLoss):
         Raises:
             ValueError: if `alpha` is a sequence of another length.
         """
-        if self._has_vector() and len(self.alpha) != num_classes:
+        if isinstance(self.alpha, tuple) and len(self.alpha) != num_classes:
             raise ValueError(
                 f"model.cls_loss.alpha has {len(self.alpha)} weights, but model.num_classes is {num_classes}"
             )
@@ -82,21 +66,13 @@ class OneVsAllLoss(ClassificationLoss):
         return torch.where(is_present(logits, labels), alpha, 1 - alpha)
 
     def row_loss(self, logits: Tensor, labels: Tensor, with_grad: bool) -> tuple[Tensor, Tensor | None]:
-        """Loss of every anchor (M,) and its gradient (M, K), a `kernels.row_losses.RowLoss`."""
-        alpha = self._alpha_vector.to(logits.dtype) if self._has_vector() else self.alpha
-        return one_vs_all(
-            logits,
-            labels,
-            with_grad,
-            negative=self._negative,
-            positive=self._positive,
-            alpha=alpha,
-        )
+        """Loss of every anchor (M,) and its gradient (M, K), a `kernels.closed_form.RowLoss`."""
+        alpha = self.alpha if self._alpha_vector is None else self._alpha_vector.to(logits.dtype)
+        return one_vs_all(logits, labels, with_grad, negative=self._negative, positive=self._positive, alpha=alpha)
 
     def weighted_sum(self, logits: Tensor, targets: DenseTargets) -> Tensor:
         return summed_loss(logits, targets.labels, self.row_loss, targets.weights)
 
     def extra_repr(self) -> str:
-        """The settings, for `print(model)`."""
         settings = self._negative.keywords | {"alpha": self.alpha}
         return ", ".join(f"{key}={value}" for key, value in settings.items())

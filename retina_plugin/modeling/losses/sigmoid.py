@@ -1,7 +1,5 @@
 """Focal loss and cross entropy of sigmoids. Shapes as in `base.py`; x_t, p_t and alpha_t as in `one_vs_all.py`."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -18,8 +16,6 @@ from .kernels import binary_losses
 from .one_vs_all import OneVsAllLoss, signed_logits
 from .targets import DenseTargets
 
-__all__ = ["SigmoidCrossEntropyLoss", "SigmoidFocalLoss"]
-
 
 @CLS_LOSS_REGISTRY.register()
 class SigmoidFocalLoss(OneVsAllLoss):
@@ -31,10 +27,7 @@ class SigmoidFocalLoss(OneVsAllLoss):
 
     @configurable
     def __init__(
-        self,
-        alpha: float | Sequence[float] | None = 0.25,
-        gamma: float = 2.0,
-        label_smoothing: float = 0.0,
+        self, alpha: float | Sequence[float] | None = 0.25, gamma: float = 2.0, label_smoothing: float = 0.0
     ) -> None:
         """Set the weights and the focus.
 
@@ -42,14 +35,10 @@ class SigmoidFocalLoss(OneVsAllLoss):
             alpha: weight of the positives in [0, 1], one for all or one per class; None for no weights.
             gamma: focusing parameter, 0 or more.
             label_smoothing: in [0, 1), the share of the target that is split between present and absent.
-
-        Raises:
-            ValueError: if a setting is out of range.
         """
         check_setting("gamma", gamma, gamma >= 0, "0 or more")
         check_setting("label_smoothing", label_smoothing, 0 <= label_smoothing < 1, "in [0, 1)")
-        settings = {"gamma": gamma, "label_smoothing": label_smoothing}
-        super().__init__(alpha, partial(binary_losses.focal, **settings))
+        super().__init__(alpha, partial(binary_losses.focal, gamma=gamma, label_smoothing=label_smoothing))
         self.gamma, self.label_smoothing = gamma, label_smoothing
 
     def elementwise(self, logits: Tensor, targets: DenseTargets) -> Tensor:
@@ -62,10 +51,7 @@ class SigmoidFocalLoss(OneVsAllLoss):
     def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
         """Detectron2's own keys for gamma and alpha, where a negative alpha means no weights."""
         alpha = cfg.MODEL.RETINANET.FOCAL_LOSS_ALPHA
-        focal = {
-            "alpha": None if alpha < 0 else alpha,
-            "gamma": cfg.MODEL.RETINANET.FOCAL_LOSS_GAMMA,
-        }
+        focal = {"alpha": None if alpha < 0 else alpha, "gamma": cfg.MODEL.RETINANET.FOCAL_LOSS_GAMMA}
         return focal | super().from_config(cfg)
 
 

@@ -1,7 +1,5 @@
 """Losses of a softmax over the classes and background. Shapes as in `base.py`."""
 
-from __future__ import annotations
-
 import math
 
 import torch
@@ -12,10 +10,8 @@ from ...registry import CLS_LOSS_REGISTRY
 from .alpha import check_setting, normalize_alpha
 from .base import ClassificationLoss, log_odds
 from .kernels.closed_form import summed_loss
-from .kernels.softmax import softmax_focal
+from .kernels.row_formulas import softmax_focal
 from .targets import DenseTargets
-
-__all__ = ["SoftmaxCrossEntropyLoss", "SoftmaxFocalLoss"]
 
 
 @CLS_LOSS_REGISTRY.register()
@@ -28,15 +24,10 @@ class SoftmaxFocalLoss(ClassificationLoss):
 
     @configurable
     def __init__(self, alpha: float | None = 0.25, gamma: float = 2.0) -> None:
-        """Set the weight `alpha` of the foreground in [0, 1], None for no weights, and the focus `gamma` >= 0.
-
-        Raises:
-            ValueError: if a setting is out of range.
-        """
+        """Set the weight `alpha` of the foreground in [0, 1], None for no weights, and the focus `gamma` >= 0."""
         super().__init__()
         self.alpha, self.gamma = normalize_alpha(alpha), gamma
-        is_single = not isinstance(self.alpha, tuple)
-        check_setting("alpha", self.alpha, is_single, "one number or null")
+        check_setting("alpha", self.alpha, not isinstance(self.alpha, tuple), "one number or null")
         check_setting("gamma", gamma, gamma >= 0, "0 or more")
 
     def elementwise(self, logits: Tensor, targets: DenseTargets) -> Tensor:
@@ -52,7 +43,7 @@ class SoftmaxFocalLoss(ClassificationLoss):
         return torch.zeros_like(logits).scatter(1, label, loss)
 
     def row_loss(self, logits: Tensor, labels: Tensor, with_grad: bool) -> tuple[Tensor, Tensor | None]:
-        """Loss of every anchor (M,) and its gradient (M, K + 1), a `kernels.row_losses.RowLoss`."""
+        """Loss of every anchor (M,) and its gradient (M, K + 1), a `kernels.closed_form.RowLoss`."""
         return softmax_focal(logits, labels, with_grad, gamma=self.gamma, alpha=self.alpha)
 
     def weighted_sum(self, logits: Tensor, targets: DenseTargets) -> Tensor:
@@ -76,7 +67,6 @@ class SoftmaxFocalLoss(ClassificationLoss):
         return bias
 
     def extra_repr(self) -> str:
-        """The settings, for `print(model)`."""
         return f"alpha={self.alpha}, gamma={self.gamma}"
 
 

@@ -1,15 +1,8 @@
-"""What the anchors of a batch should learn.
-
-Shapes: N images, R anchors per image, M = N R anchors, K classes.
-"""
-
-from __future__ import annotations
+"""What the anchors of a batch should learn: N images, R anchors per image, M = N R anchors, K classes."""
 
 from dataclasses import dataclass
 
 from torch import Tensor
-
-__all__ = ["DenseTargets"]
 
 
 @dataclass(frozen=True)
@@ -40,14 +33,11 @@ class DenseTargets:
             if value is not None and value.shape != labels.shape:
                 shapes = f"{tuple(value.shape)} for labels {tuple(labels.shape)}"
                 raise ValueError(f"targets.{name} must have the shape of the labels, got {shapes}")
-        if self.anchors is not None:
-            self._check_anchors(self.anchors)
-
-    def _check_anchors(self, anchors: Tensor) -> None:
+        anchors = self.anchors
+        if anchors is None:
+            return
         if anchors.dim() != 2 or anchors.shape[1] != 4:
             raise ValueError(f"targets.anchors must be (R, 4), got {tuple(anchors.shape)}")
-        if len(self.labels) % max(1, len(anchors)):
-            raise ValueError(
-                f"targets.anchors has {len(anchors)} anchors per image, but {len(self.labels)} labels are"
-                " not a multiple of it"
-            )
+        if len(labels) % max(1, len(anchors)):
+            lengths = f"{len(anchors)} anchors per image, but {len(labels)} labels"
+            raise ValueError(f"targets.anchors has {lengths} are not a multiple of it")

@@ -12,8 +12,6 @@ from detectron2.utils import comm
 from detectron2.utils.events import get_event_storage
 from torch import Tensor, nn
 
-__all__ = ["ForegroundAverage", "Rescaling", "keep_state_dict_name"]
-
 _MOMENTUM = 0.9
 _NAME = "foreground.loss_normalizer"  # of the buffer, seen from the detector
 
@@ -48,15 +46,12 @@ class ForegroundAverage(nn.Module):
         return average if isinstance(average, ForegroundAverage) else None
 
     def forward(self, pos_mask: Tensor) -> Tensor:
-        """The scalar by which to divide the summed losses of this forward pass.
+        """The scalar by which to divide the summed losses of this forward pass; `pos_mask` (N, R) is the foreground.
 
         With gradients enabled, this exchanges counts between all processes, so all must call it equally often, and
         moves the average once a batch is complete. Gradients must then be averaged over processes and micro-batches,
         as DistributedDataParallel and `Trainer` do. Without gradients nothing is exchanged and the average stays: the
         result is what it would become if every process had as many foreground anchors as this one.
-
-        Args:
-            pos_mask: (N, R), which anchors are foreground.
         """
         count = torch.stack([pos_mask.sum(), pos_mask.new_tensor(len(pos_mask), dtype=torch.long)])
         world_size = comm.get_world_size()

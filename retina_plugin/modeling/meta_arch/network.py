@@ -1,11 +1,7 @@
 """The part of a detector between preprocessing and decoding, with tensors in and tensors out."""
 
-from __future__ import annotations
-
 from detectron2.modeling.meta_arch import DenseDetector
 from torch import Tensor, nn
-
-__all__ = ["DenseNetwork"]
 
 
 class DenseNetwork(nn.Module):
@@ -22,14 +18,10 @@ class DenseNetwork(nn.Module):
         self.head_in_features = tuple(detector.head_in_features)
 
     def forward(self, images: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """Logits and box deltas of every level, from high to low resolution.
+        """Logits (N, A * C, Hi, Wi) and box deltas (N, A * 4, Hi, Wi) of every level, from high to low resolution.
 
-        Args:
-            images: (N, 3, H, W), normalized and padded; H and W are multiples of the backbone's size_divisibility.
-
-        Returns:
-            `pred_logits` (N, A * C, Hi, Wi) and `pred_anchor_deltas` (N, A * 4, Hi, Wi), one of each per level, for A
-            anchors per location and C logits per anchor.
+        Images are (N, 3, H, W), normalized and padded so that H and W are multiples of the backbone's
+        `size_divisibility`. A is the anchors per location, C the logits per anchor.
         """
         features = self.backbone(images)
         pred_logits, pred_anchor_deltas = self.head([features[x] for x in self.head_in_features])

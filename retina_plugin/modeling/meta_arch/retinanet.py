@@ -1,7 +1,5 @@
 """RetinaNet with interchangeable losses and label assignment: its parts and its inference."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,17 +15,9 @@ from ..head import PluggableRetinaNetHead
 from ..losses import BoxLoss, ClassificationLoss, build_box_loss, build_cls_loss
 from ..yacs import require_plugin_keys
 from .loss_normalizer import ForegroundAverage, keep_state_dict_name
-from .padding import pad_images
 from .training import RetinaNetTraining
-from .upstream_arguments import (
-    UPSTREAM_LOSS_ARGUMENTS,
-    check_vis_period,
-    choose_box_loss,
-    choose_cls_loss,
-)
+from .upstream_arguments import UPSTREAM_LOSS_ARGUMENTS, check_vis_period, choose_box_loss, choose_cls_loss
 from .wiring import BOX_DIM, check_wiring
-
-__all__ = ["PluggableRetinaNet"]
 
 
 @META_ARCH_REGISTRY.register()
@@ -126,13 +116,10 @@ class PluggableRetinaNet(RetinaNetTraining):
         return self.foreground.loss_normalizer
 
     def preprocess_image(self, batched_inputs: list[dict[str, Any]]) -> ImageList:
-        """Normalize, pad and batch the images.
+        """Normalize, pad and batch the images; ValueError for an empty batch.
 
         Overrides upstream so that parts of one batch are padded to one size, since padding is background that counts
         in the loss. Inputs may hold that size as "padded_size" (H, W).
-
-        Raises:
-            ValueError: for an empty batch.
         """
         if not batched_inputs:
             raise ValueError("the batch is empty: a detector needs at least one image")
@@ -141,7 +128,7 @@ class PluggableRetinaNet(RetinaNetTraining):
             return super().preprocess_image(batched_inputs)
         images = [self._move_to_current_device(x["image"]) for x in batched_inputs]
         images = [(x - self.pixel_mean) / self.pixel_std for x in images]
-        return pad_images(images, padded_size, self.backbone)
+        return _pad_images(images, padded_size, self.backbone)
 
     def _transpose_dense_predictions(
         self, predictions: list[list[Tensor]], dims_per_anchor: list[int] | None = None
@@ -166,12 +153,23 @@ class PluggableRetinaNet(RetinaNetTraining):
         ]
 
     def __prepare_scriptable__(self) -> nn.Module:
-        """Called by torch.jit.script.
-
-        Raises:
-            NotImplementedError: always, naming the way to TorchScript that works.
-        """
+        """Called by torch.jit.script, which is refused with a NotImplementedError that names the way that works."""
         raise NotImplementedError(
             "PluggableRetinaNet cannot be scripted: trace it with detectron2.export.TracingAdapter and "
             "torch.jit.trace, or export retina_plugin.modeling.DenseNetwork(model) with torch.export"
         )
+
+
+def _pad_images(images: Sequence[Tensor], padded_size: tuple[int, int], backbone: Backbone) -> ImageList:
+    """Pad normalized images (3, Hi, Wi) with zeros to one size that suits the backbone, in a single copy.
+
+    `padded_size` is the smallest (H, W) to pad to, that of the largest image of the whole batch.
+    """
+    image_sizes = [(x.shape[-2], x.shape[-1]) for x in images]
+    constraints = backbone.padding_constraints
+    divisor = max(constraints.get("size_divisibility", backbone.size_divisibility), 1)
+    height, width = (-(-max(sizes) // divisor) * divisor for sizes in zip(padded_size, *image_sizes, strict=True))
+    batch = images[0].new_zeros(len(images), images[0].shape[0], height, width)
+    for padded, image, (h, w) in zip(batch, images, image_sizes, strict=True):
+        padded[:, :h, :w] = image
+    return ImageList(batch, image_sizes)

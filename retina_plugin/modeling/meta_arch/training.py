@@ -3,8 +3,6 @@
 N images, R anchors of all levels, of which P are foreground; K classes; C logits per anchor.
 """
 
-from __future__ import annotations
-
 import torch
 from detectron2.modeling.meta_arch import RetinaNet
 from detectron2.structures import Boxes, ImageList, Instances
@@ -30,11 +28,7 @@ class RetinaNetTraining(RetinaNet):
     foreground: ForegroundAverage
 
     def forward_training(
-        self,
-        images: ImageList,
-        features: list[Tensor],
-        predictions: list[list[Tensor]],
-        gt_instances: list[Instances],
+        self, images: ImageList, features: list[Tensor], predictions: list[list[Tensor]], gt_instances: list[Instances]
     ) -> dict[str, Tensor]:
         """Compute the losses. Overrides upstream so that a label assigner may weigh anchors."""
         pred_logits, pred_anchor_deltas = self._transpose_dense_predictions(predictions)
@@ -48,11 +42,8 @@ class RetinaNetTraining(RetinaNet):
     def assign_labels(self, anchors: list[Boxes], gt_instances: list[Instances]) -> AnchorTargets:
         """Assign a label to every anchor. Boxes without area are left out.
 
-        Upstream instead trains a class outside 0..K-1 as background, and matches a box without area to every anchor
-        that does not touch it.
-
-        Raises:
-            ValueError: for a class outside 0..K-1.
+        Upstream trains a class outside 0..K-1 as background; here it raises a ValueError. Upstream matches a box
+        without area to every anchor that does not touch it.
         """
         check_gt_classes(gt_instances, self.num_classes)
         gt_instances = [x[x.gt_boxes.nonempty()] for x in gt_instances]
@@ -74,13 +65,8 @@ class RetinaNetTraining(RetinaNet):
     ) -> dict[str, Tensor]:
         """Compute `loss_cls` and `loss_box_reg`, scalars. Overrides upstream so that both losses are parts.
 
-        Args:
-            anchors: (Ri, 4) per level.
-            pred_logits: (N, Ri, C) per level.
-            gt_labels: (R,) per image.
-            pred_anchor_deltas: (N, Ri, 4) per level.
-            gt_boxes: (R, 4) per image.
-            weights: (N, R) of the anchors, or None.
+        Per level: anchors (Ri, 4), pred_logits (N, Ri, C) and pred_anchor_deltas (N, Ri, 4). Per image: gt_labels (R,)
+        and gt_boxes (R, 4). The weights of the anchors are (N, R), or None.
         """
         labels, boxes = torch.stack(gt_labels), torch.stack(gt_boxes)
         pos_mask = (labels >= 0) & (labels != self.num_classes)
@@ -99,7 +85,7 @@ class RetinaNetTraining(RetinaNet):
 
     def _box_loss(self, deltas: Tensor, anchors: Tensor, gt_boxes: Tensor, weights: Tensor | None) -> Tensor:
         """Sum over the P foreground anchors, weighted if `weights` (P,) are given."""
-        arguments = (deltas, anchors, gt_boxes, self.box2box_transform)
+        arguments = deltas, anchors, gt_boxes, self.box2box_transform
         if weights is None:
             return self.box_loss(*arguments)
         return (weights[:, None] * self.box_loss.elementwise(*arguments)).sum()

@@ -1,27 +1,15 @@
 """The loss arguments of Detectron2's RetinaNet, which fix its losses, as arguments of PluggableRetinaNet."""
 
-from __future__ import annotations
-
 from .. import losses
 
-UPSTREAM_LOSS_ARGUMENTS = (
-    "focal_loss_alpha",
-    "focal_loss_gamma",
-    "smooth_l1_beta",
-    "box_reg_loss_type",
-    "vis_period",
-)
+UPSTREAM_LOSS_ARGUMENTS = ("focal_loss_alpha", "focal_loss_gamma", "smooth_l1_beta", "box_reg_loss_type", "vis_period")
 _IOU_LOSSES = {"giou": losses.GIoULoss, "diou": losses.DIoULoss, "ciou": losses.CIoULoss}
 
 
 def choose_cls_loss(
     cls_loss: losses.ClassificationLoss | None, alpha: float | None, gamma: float | None
 ) -> losses.ClassificationLoss:
-    """Return `cls_loss`, or without one the focal loss of Detectron2's `focal_loss_alpha` and `focal_loss_gamma`.
-
-    Raises:
-        ValueError: if both ways of choosing a loss are used.
-    """
+    """`cls_loss`, or the focal loss of Detectron2's `focal_loss_alpha` and `focal_loss_gamma`; ValueError for both."""
     if cls_loss is None:
         alpha = 0.25 if alpha is None else alpha
         # fvcore takes a negative alpha for "no weights"
@@ -31,14 +19,9 @@ def choose_cls_loss(
 
 
 def choose_box_loss(box_loss: losses.BoxLoss | None, beta: float | None, loss_type: str | None) -> losses.BoxLoss:
-    """Return `box_loss`, or without one that of Detectron2's `smooth_l1_beta` and `box_reg_loss_type`.
-
-    Raises:
-        ValueError: if both ways of choosing a loss are used, or for an unknown type.
-    """
+    """`box_loss`, or the loss of Detectron2's `smooth_l1_beta` and `box_reg_loss_type`; ValueError for both."""
     if box_loss is not None:
-        replaced = {"smooth_l1_beta": (beta, "beta"), "box_reg_loss_type": (loss_type, "_target_")}
-        _refuse("box_loss", box_loss, **replaced)
+        _refuse("box_loss", box_loss, smooth_l1_beta=(beta, "beta"), box_reg_loss_type=(loss_type, "_target_"))
         return box_loss
     if loss_type in (None, "smooth_l1"):
         return losses.SmoothL1Loss(0.0 if beta is None else beta)
@@ -48,11 +31,7 @@ def choose_box_loss(box_loss: losses.BoxLoss | None, beta: float | None, loss_ty
 
 
 def check_vis_period(vis_period: int) -> None:
-    """Refuse Detectron2's `vis_period`, which its RetinaNet stores but never reads.
-
-    Raises:
-        ValueError: unless it is 0.
-    """
+    """Raise a ValueError unless Detectron2's `vis_period`, which its RetinaNet stores but never reads, is 0."""
     if vis_period != 0:
         raise ValueError(
             f"model.vis_period={vis_period} has no effect, as in Detectron2's RetinaNet: delete it and set "

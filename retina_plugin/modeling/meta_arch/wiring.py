@@ -19,10 +19,7 @@ _OWN_HEAD = "retina_plugin.modeling.PluggableRetinaNetHead"
 
 
 def head_outputs(head: nn.Module) -> tuple[int, int, int] | None:
-    """Anchors per location, logits per anchor and box deltas per anchor that a head declares, or None.
-
-    Detectron2's RetinaNetHead declares nothing, but its last layers tell.
-    """
+    """A head's anchors per location, and logits and box deltas per anchor, as it declares them; None if it does not."""
     if isinstance(head, RetinaNetHead):
         num_anchors = head.bbox_pred.out_channels // BOX_DIM
         return num_anchors, head.cls_score.out_channels // num_anchors, BOX_DIM
@@ -31,11 +28,7 @@ def head_outputs(head: nn.Module) -> tuple[int, int, int] | None:
 
 
 def check_wiring(model: PluggableRetinaNet) -> None:
-    """Compare backbone, anchors, label assigner, head and losses of a detector.
-
-    Raises:
-        ValueError: naming the first two values that do not fit.
-    """
+    """Compare backbone, anchors, label assigner, head and losses; a ValueError names two values that do not fit."""
     _check_levels(model)
     _check_top_block(model.backbone)
     _check_head_inputs(model)
@@ -47,11 +40,7 @@ def check_wiring(model: PluggableRetinaNet) -> None:
 
 
 def check_gt_classes(gt_instances: Sequence[Instances], num_classes: int) -> None:
-    """Check that all labels are classes.
-
-    Raises:
-        ValueError: for a label outside 0..num_classes-1.
-    """
+    """Raise a ValueError for a label outside 0..num_classes-1."""
     for instances in gt_instances:
         if len(instances) == 0:
             continue
@@ -79,8 +68,7 @@ def _check_levels(model: PluggableRetinaNet) -> None:
 
 
 def _check_top_block(backbone: nn.Module) -> None:
-    top_block = getattr(backbone, "top_block", None)
-    bottom_up = getattr(backbone, "bottom_up", None)
+    top_block, bottom_up = getattr(backbone, "top_block", None), getattr(backbone, "bottom_up", None)
     conv = getattr(top_block, "p6", None)
     if bottom_up is None or not isinstance(conv, nn.Conv2d):
         return

@@ -7,26 +7,13 @@ s = 1 - p_t = sigmoid(u), cross entropy is -log(p_t) = softplus(u), and its slop
 All results are finite for every finite u, and keep relative precision on both sides of zero.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-__all__ = [
-    "BinaryLoss",
-    "asymmetric",
-    "cross_entropy_parts",
-    "focal",
-    "focal_star",
-    "hinge",
-    "poly_focal",
-    "power",
-]
-
-BinaryLoss = Callable[[Tensor, bool], tuple[Tensor, "Tensor | None"]]
+BinaryLoss = Callable[[Tensor, bool], tuple[Tensor, Tensor | None]]
 """(u of any shape, with_slope) -> new tensors like u: loss, slope or None."""
 
 
@@ -108,11 +95,7 @@ def asymmetric(u: Tensor, with_slope: bool, gamma: float, margin: float) -> tupl
 
 
 def hinge(u: Tensor, with_slope: bool, margin: float) -> tuple[Tensor, Tensor | None]:
-    """max(0, margin - p_t).
-
-    Source: "Focal Loss for Dense Object Detection", section 5.1. The slope p_t (1 - p_t) vanishes as p_t goes to 0, so
-    the worst errors train least.
-    """
+    """max(0, margin - p_t). Source: "Focal Loss for Dense Object Detection", section 5.1."""
     p_t = torch.sigmoid(-u)
     value = (margin - p_t).clamp_(min=0)
     return value, p_t.mul(torch.sigmoid(u)).mul_(value > 0) if with_slope else None

@@ -1,7 +1,5 @@
 """Process the rows of a tensor in chunks that fit the cache of a CPU core."""
 
-from __future__ import annotations
-
 import functools
 import os
 import threading
@@ -10,8 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import torch
 from torch import Tensor
-
-__all__ = ["can_branch_on_values", "for_each_chunk"]
 
 # Smaller chunks: the overhead of Python dominates. Larger ones: the intermediate tensors no longer fit the cache.
 _CPU_CHUNK_ELEMENTS = 3 << 15
