@@ -1,15 +1,11 @@
 """Files written in full or not at all; folders moved aside."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-__all__ = ["first_line", "move_aside", "write_json", "written_in_full"]
 
 
 @contextmanager

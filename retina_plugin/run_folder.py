@@ -1,7 +1,5 @@
 """The files of a run folder, and one function to read each."""
 
-from __future__ import annotations
-
 import json
 import logging
 import os
@@ -15,22 +13,6 @@ from omegaconf import DictConfig
 from .config import load_config
 from .config.device import default_device, why_unavailable
 from .weights import CheckpointError
-
-__all__ = [
-    "CONFIG",
-    "DETECTIONS",
-    "FINAL_CHECKPOINT",
-    "LAST_CHECKPOINT",
-    "METRICS",
-    "checkpoints",
-    "find_weights",
-    "iteration_checkpoint",
-    "iteration_checkpoints",
-    "iterations_done",
-    "last_evaluation",
-    "read_config",
-    "read_metrics",
-]
 
 logger = logging.getLogger(__name__)
 

@@ -1,20 +1,11 @@
 """Run a study and report it."""
 
-from __future__ import annotations
-
 from ..study import Study, report_results, run_study
 from ..study.execution.executors import Executor
 from ..study.execution.results import found_results
 
-__all__ = ["ablate"]
 
-
-def ablate(
-    study: Study,
-    executor: Executor | None = None,
-    num_images: int = 4,
-    report_only: bool = False,
-) -> None:
+def ablate(study: Study, executor: Executor | None = None, num_images: int = 4, report_only: bool = False) -> None:
     """Prepare, run and measure a study, then write and print its report.
 
     Args:

@@ -1,7 +1,5 @@
 """Detections of several runs side by side."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,8 +9,6 @@ from ..inference.images import drawing_names, find_images, write_rgb
 from ..inference.predictor import LazyPredictor
 from ..inference.side_by_side import draw_columns, test_images
 from ..inference.visualize import grid, titled
-
-__all__ = ["compare", "run_names"]
 
 
 def compare(

@@ -1,7 +1,5 @@
 """Convert weights between file formats."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +8,7 @@ import torch
 from ..files import written_in_full
 from ..weights import read_weights, write_safetensors
 
-__all__ = ["convert_weights"]
-
-_HINTS = (
-    "__author__",
-    "matching_heuristics",
-)  # tell Detectron2 how to convert names of other frameworks
+_HINTS = ("__author__", "matching_heuristics")  # tell Detectron2 how to convert names of other frameworks
 
 
 def convert_weights(source: str | Path, target: str | Path, overwrite: bool = False) -> int:

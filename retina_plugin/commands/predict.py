@@ -1,7 +1,5 @@
 """Detect objects in images; write drawings and a json in COCO's results format."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,8 +12,6 @@ from ..files import write_json
 from ..inference.images import drawing_names, find_images, read_rgb, write_rgb
 from ..inference.predictor import LazyPredictor
 from ..inference.visualize import draw_detections
-
-__all__ = ["predict", "to_coco"]
 
 
 def predict(

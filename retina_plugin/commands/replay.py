@@ -1,7 +1,5 @@
 """Repeat a training step that failed."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from tabulate import tabulate
@@ -10,8 +8,6 @@ from ..engine.reliability.diagnosis import diagnose, magnitudes
 from ..engine.reliability.guard import load_dump
 from ..engine.setup import build_model, resolve_device
 from ..run_folder import read_config
-
-__all__ = ["replay"]
 
 
 def replay(dump: str | Path, run_dir: str | Path | None = None) -> str:
@@ -30,11 +26,7 @@ def replay(dump: str | Path, run_dir: str | Path | None = None) -> str:
     model.load_state_dict(kept.model)
     model.train()
     images = [
-        (
-            inputs.get("file_name", "?"),
-            *inputs["image"].shape[-2:],
-            len(inputs.get("instances", ())),
-        )
+        (inputs.get("file_name", "?"), *inputs["image"].shape[-2:], len(inputs.get("instances", ())))
         for inputs in kept.batch
     ]
     parts = [

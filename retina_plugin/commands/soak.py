@@ -1,7 +1,5 @@
 """Kill trainings at random moments, resume them, and compare them with one that was not killed."""
 
-from __future__ import annotations
-
 import os
 import random
 import signal
@@ -14,8 +12,6 @@ from pathlib import Path
 from ..engine.reliability.verify import first_difference
 from ..run_folder import checkpoints
 from .trainings import run_to_the_end, train_command
-
-__all__ = ["Kill", "soak"]
 
 
 @dataclass(frozen=True)

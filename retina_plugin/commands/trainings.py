@@ -1,15 +1,11 @@
 """Trainings in processes of their own."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from ..config import quoted
-
-__all__ = ["run_to_the_end", "train_command"]
 
 
 def train_command(config_file: str, folder: Path, arguments: Sequence[str]) -> list[str]:

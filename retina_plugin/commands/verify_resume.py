@@ -1,7 +1,5 @@
 """Verify that a resumed run is bit-identical to one without interruption."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,8 +8,6 @@ from ..config import ConfigError, load_config
 from ..engine.reliability.verify import first_difference
 from ..run_folder import CONFIG, LAST_CHECKPOINT, METRICS, iteration_checkpoint
 from .trainings import run_to_the_end, train_command
-
-__all__ = ["verify_resume"]
 
 
 def verify_resume(config_file: str, iterations: int, folder: str | Path, overrides: Sequence[str] = ()) -> str:

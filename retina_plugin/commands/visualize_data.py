@@ -1,7 +1,5 @@
 """Draw the training data of a config."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,8 +15,6 @@ from tqdm import tqdm
 from ..engine.run_data import record_data, run_metadata
 from ..inference.images import read_rgb, write_rgb
 from ..inference.visualize import draw_ground_truth
-
-__all__ = ["visualize_data"]
 
 
 def visualize_data(cfg: DictConfig, output: str | Path, source: str = "annotation", num_images: int = 16) -> list[Path]:

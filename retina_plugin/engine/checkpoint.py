@@ -1,7 +1,5 @@
 """Checkpoints that are written in full or not at all, with errors that say why one does not fit."""
 
-from __future__ import annotations
-
 import logging
 import shutil
 from collections.abc import Sequence
@@ -15,8 +13,6 @@ from torch import nn
 from ..files import first_line, written_in_full
 from ..run_folder import FINAL_CHECKPOINT, LAST_CHECKPOINT, checkpoints
 from ..weights import CheckpointError, SafeCheckpointer, UnsafeCheckpointError, read_weights
-
-__all__ = ["CheckpointError", "RunCheckpointer"]
 
 logger = logging.getLogger(__name__)
 _OPTIONAL = ("loss_normalizer", "num_batches_tracked")  # other RetinaNets do not save them

@@ -1,7 +1,5 @@
 """The command line of training, with Detectron2's flags; exit status and error line of all commands."""
 
-from __future__ import annotations
-
 import argparse
 import gc
 import re

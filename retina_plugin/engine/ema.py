@@ -1,15 +1,11 @@
 """A moving average of the weights."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ..config import ConfigError
-
-__all__ = ["WeightAverage"]
 
 
 class WeightAverage:

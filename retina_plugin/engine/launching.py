@@ -1,7 +1,5 @@
 """Start the processes of a training: by Detectron2's flags, or within torchrun."""
 
-from __future__ import annotations
-
 import argparse
 import os
 from collections.abc import Callable
@@ -16,8 +14,6 @@ from torch.multiprocessing import ProcessExitedException
 
 from ..config import ConfigError, load_config
 from ..run_folder import checkpoints
-
-__all__ = ["launch_training"]
 
 Main = Callable[[argparse.Namespace], Any]
 

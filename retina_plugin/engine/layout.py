@@ -1,15 +1,11 @@
 """Splitting of one batch over processes and micro-batches."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch
 from detectron2.utils import comm
 
 from ..config import ConfigError
-
-__all__ = ["any_process", "micro_batches", "share_padded_size"]
 
 
 def micro_batches(batch: list[dict[str, Any]], number: int) -> list[list[dict[str, Any]]]:

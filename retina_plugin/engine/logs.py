@@ -1,7 +1,5 @@
 """Logging to the terminal and into run folders."""
 
-from __future__ import annotations
-
 import logging
 import os
 import warnings
@@ -14,17 +12,9 @@ from detectron2.utils.logger import setup_logger
 from omegaconf.errors import OmegaConfBaseException
 from torch.multiprocessing import ProcessRaisedException
 
-__all__ = ["EXPECTED_ERRORS", "log_to_file", "log_to_terminal", "show_tracebacks"]
-
 _LOGGERS = ("retina_plugin", "detectron2", "fvcore")
 
-EXPECTED_ERRORS = (
-    ValueError,
-    OSError,
-    FloatingPointError,
-    OmegaConfBaseException,
-    ProcessRaisedException,
-)
+EXPECTED_ERRORS = (ValueError, OSError, FloatingPointError, OmegaConfBaseException, ProcessRaisedException)
 """Errors that invalid input causes. Any other is a defect of the program and shows its traceback."""
 
 

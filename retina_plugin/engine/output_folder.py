@@ -1,7 +1,5 @@
 """The run folder before training."""
 
-from __future__ import annotations
-
 import logging
 from pathlib import Path
 
@@ -12,8 +10,6 @@ from ..config import ConfigError
 from ..config.save import save_config
 from ..files import move_aside
 from ..run_folder import CONFIG, LAST_CHECKPOINT, METRICS
-
-__all__ = ["prepare_folder"]
 
 logger = logging.getLogger(__name__)
 _RUN_FOLDERS = ("inference", "nonfinite", "wandb")

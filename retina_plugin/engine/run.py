@@ -1,7 +1,5 @@
 """One training with all its parts, built from a config."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,18 +23,12 @@ from .setup import build_model, building, configure_torch, freeze, resolve_devic
 from .trackers.writers import build_writers
 from .trainer import Trainer, Update
 
-__all__ = ["Run", "create_model_for_processes"]
-
 
 class Run:
     """Model, data, trainer and checkpoints of a config. `evaluated` is the model whose weights are measured."""
 
     def __init__(
-        self,
-        cfg: DictConfig,
-        resume: bool,
-        test: Callable[[nn.Module], dict[str, Any]],
-        signals: StopSignals,
+        self, cfg: DictConfig, resume: bool, test: Callable[[nn.Module], dict[str, Any]], signals: StopSignals
     ) -> None:
         """`test` returns the metrics of a model.
 
@@ -58,13 +50,7 @@ class Run:
         self.writers: list[EventWriter] = []  # opened when training begins
         self.metrics_state = MetricsState(self.metrics_file, self.writers)
         parts = HookParts(
-            self.evaluated,
-            self.average,
-            self.checkpointer,
-            self.metrics_state,
-            self.writers,
-            signals,
-            test,
+            self.evaluated, self.average, self.checkpointer, self.metrics_state, self.writers, signals, test
         )
         self.trainer.register_hooks(build_hooks(cfg, parts))
 

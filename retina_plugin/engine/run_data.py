@@ -1,7 +1,5 @@
 """Class names, category ids and number of classes of a run's data, recorded in its config."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Sequence
 
@@ -37,10 +35,7 @@ def record_data(cfg: DictConfig) -> None:
         )
     ids = first.as_dict().get("thing_dataset_id_to_contiguous_id", {})
     cfg.model.num_classes = num_classes
-    cfg.metadata = {
-        "thing_classes": list(first.thing_classes),
-        "category_ids": list(ids) or list(range(num_classes)),
-    }
+    cfg.metadata = {"thing_classes": list(first.thing_classes), "category_ids": list(ids) or list(range(num_classes))}
 
 
 def run_metadata(cfg: DictConfig) -> Metadata:

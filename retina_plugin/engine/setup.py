@@ -1,7 +1,5 @@
 """What a run needs before its first step: device, precision, model."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """Training and evaluation of a LazyConfig with Detectron2's trainer."""
 
-from __future__ import annotations
-
 import argparse
 import logging
 import platform
@@ -30,8 +28,6 @@ from .reliability.signals import StopRun, stop_signals
 from .run import Run
 from .run_data import record_data
 from .setup import build_model, building, resolve_device, set_float32_precision
-
-__all__ = ["do_test", "do_train", "main"]
 
 logger = logging.getLogger(__name__)
 

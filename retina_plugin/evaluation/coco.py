@@ -1,14 +1,10 @@
 """Detectron2's COCO evaluator, also for detectors without detections and annotations without area."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from detectron2 import evaluation
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
-
-__all__ = ["COCOEvaluator", "complete_annotations"]
 
 
 def complete_annotations(truth: COCO) -> None:

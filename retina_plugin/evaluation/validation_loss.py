@@ -1,7 +1,5 @@
 """The training losses, computed on the test data."""
 
-from __future__ import annotations
-
 import copy
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -17,8 +15,6 @@ from torch import nn
 
 from ..config import ConfigError
 from ..modeling.meta_arch import ForegroundAverage
-
-__all__ = ["build_annotated_loader", "validation_loss"]
 
 
 def build_annotated_loader(cfg: DictConfig) -> Iterable[list[dict[str, Any]]]:

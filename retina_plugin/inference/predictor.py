@@ -1,7 +1,5 @@
 """Detection in single images: what Detectron2's DefaultPredictor is for its yacs configs, for LazyConfigs."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,8 +15,6 @@ from ..engine.checkpoint import RunCheckpointer
 from ..engine.run_data import run_metadata
 from ..engine.setup import build_model, resolve_device
 from ..run_folder import find_weights, read_config
-
-__all__ = ["LazyPredictor"]
 
 
 class LazyPredictor:
@@ -46,7 +42,7 @@ class LazyPredictor:
     @classmethod
     def from_run(
         cls, run_dir: str | Path, weights: str | Path | None = None, overrides: Sequence[str] = ()
-    ) -> LazyPredictor:
+    ) -> "LazyPredictor":
         """The detector of a run folder: its config.yaml, and its final weights unless `weights` names others.
 
         If this machine lacks the device that the run was trained on, its default device is used.

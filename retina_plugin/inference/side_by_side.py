@@ -1,7 +1,5 @@
 """Draw the detections of several detectors on the same images."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,8 +12,6 @@ from ..run_folder import read_config
 from .images import read_rgb
 from .predictor import LazyPredictor
 from .visualize import draw_detections, draw_ground_truth
-
-__all__ = ["draw_columns", "test_images"]
 
 
 def test_images(run: str | Path, num_images: int | None = None) -> list[dict[str, Any]]:

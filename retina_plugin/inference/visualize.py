@@ -1,7 +1,5 @@
 """Draw ground truth and detections with Detectron2's Visualizer. Images are RGB, (H, W, 3) uint8."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,8 +8,6 @@ import numpy as np
 from detectron2.data import Metadata
 from detectron2.structures import BoxMode, Instances
 from detectron2.utils.visualizer import Visualizer
-
-__all__ = ["draw_detections", "draw_ground_truth", "grid", "titled"]
 
 _SMALLEST_SIDE = 480  # pixels; smaller images are enlarged so that labels fit
 _COLOURS = [

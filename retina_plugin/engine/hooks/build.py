@@ -1,7 +1,5 @@
 """All hooks of a training, in the order in which they run."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -24,8 +22,6 @@ from .early_exit import EarlyExit
 from .memory_usage import MemoryUsage
 from .metrics_state import MetricsState
 from .visualize_detections import VisualizeDetections
-
-__all__ = ["HookParts", "build_hooks", "check_periods"]
 
 
 @dataclass(frozen=True)

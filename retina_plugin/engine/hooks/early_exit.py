@@ -1,7 +1,5 @@
 """End a training early, with a checkpoint."""
 
-from __future__ import annotations
-
 import time
 
 from detectron2.engine import HookBase
@@ -12,8 +10,6 @@ from ..checkpoint import RunCheckpointer
 from ..layout import any_process
 from ..reliability.signals import StopRun, StopSignals
 from .detectron2_hooks import BestCheckpointer
-
-__all__ = ["EarlyExit"]
 
 
 class EarlyExit(HookBase):

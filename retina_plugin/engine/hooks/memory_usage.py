@@ -1,14 +1,10 @@
 """How much memory a training takes."""
 
-from __future__ import annotations
-
 import resource
 import sys
 
 import torch
 from detectron2.engine import HookBase
-
-__all__ = ["MEMORY_METRIC", "MemoryUsage", "peak_memory_mb"]
 
 MEMORY_METRIC = "max_memory_mb"
 

@@ -1,7 +1,5 @@
 """Metrics that continue after an interruption as if there had been none."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Sequence
@@ -12,8 +10,6 @@ from detectron2.engine import HookBase
 from detectron2.utils.events import EventWriter
 
 from .memory_usage import MEMORY_METRIC
-
-__all__ = ["TIMES", "MetricsState", "cut_metrics"]
 
 # differ between processes that do the same
 TIMES = ("time", "data_time", "rank_data_time", "eta_seconds", MEMORY_METRIC)

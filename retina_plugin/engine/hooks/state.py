@@ -1,15 +1,11 @@
 """State of hooks in checkpoints, by the name of their class as Detectron2's trainer stores it."""
 
-from __future__ import annotations
-
 import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from detectron2.engine import HookBase
-
-__all__ = ["hook_states", "load_hook_states"]
 
 logger = logging.getLogger(__name__)
 _NAMES_BEFORE = {"MetricsMemory": "MetricsState"}  # class names in older checkpoints: today's

@@ -1,7 +1,5 @@
 """Pictures of detections in TensorBoard."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 
@@ -13,8 +11,6 @@ from detectron2.engine import HookBase
 from torch import nn
 
 from ...inference.visualize import draw_detections, draw_ground_truth, grid, titled
-
-__all__ = ["VisualizeDetections"]
 
 
 class VisualizeDetections(HookBase):

@@ -1,11 +1,7 @@
 """Keep the memory of freed CPU tensors for the next ones."""
 
-from __future__ import annotations
-
 import ctypes
 import sys
-
-__all__ = ["keep_freed_memory"]
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of malloc.h
 _NEVER = -1

@@ -1,7 +1,5 @@
 """Find the first value of a training step that is not finite."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -12,8 +10,6 @@ from detectron2.utils.events import EventStorage
 from torch import Tensor, nn
 
 from ...modeling.meta_arch import ForegroundAverage
-
-__all__ = ["diagnose", "magnitudes"]
 
 
 def diagnose(model: nn.Module, batch: list[dict[str, Any]], dtype: torch.dtype | None = None) -> str:
@@ -99,10 +95,7 @@ def _watch(model: nn.Module) -> Iterator[dict[str, Tensor]]:
                 tensor.retain_grad()
             seen[name] = tensor
 
-    watched = (
-        (getattr(model, "backbone", None), features),
-        (getattr(model, "head", None), predictions),
-    )
+    watched = ((getattr(model, "backbone", None), features), (getattr(model, "head", None), predictions))
     handles = [part.register_forward_hook(hook) for part, hook in watched if part is not None]
     try:
         yield seen

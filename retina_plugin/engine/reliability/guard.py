@@ -1,7 +1,5 @@
 """Stop or skip updates whose loss or gradient is not finite."""
 
-from __future__ import annotations
-
 import logging
 import pickle
 from dataclasses import dataclass
@@ -19,8 +17,6 @@ from .diagnosis import diagnose
 
 if TYPE_CHECKING:
     from ..trainer import Trainer
-
-__all__ = ["Dump", "NonFiniteError", "NonFiniteGuard", "load_dump"]
 
 logger = logging.getLogger(__name__)
 _MOST_IN_A_ROW = 10
@@ -44,7 +40,7 @@ class NonFiniteGuard:
         self._skips, self._folder = policy == "skip", Path(folder)
         self._last_iter, self._in_a_row = -2, 0
 
-    def refuse(self, trainer: Trainer, batch: list[dict[str, Any]], loss_dict: dict[str, Tensor]) -> None:
+    def refuse(self, trainer: "Trainer", batch: list[dict[str, Any]], loss_dict: dict[str, Tensor]) -> None:
         """Diagnose an update, save its batch, and stop or skip it.
 
         Raises:
@@ -93,7 +89,7 @@ def load_dump(path: str | Path) -> Dump:
         raise ConfigError(f"{path} is not a batch saved by a training: {e}") from e
 
 
-def _dump(path: Path, trainer: Trainer, batch: list[dict[str, Any]]) -> None:
+def _dump(path: Path, trainer: "Trainer", batch: list[dict[str, Any]]) -> None:
     content = {
         "iteration": trainer.iter,
         "model": trainer.inner.state_dict(),

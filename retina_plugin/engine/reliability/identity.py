@@ -1,7 +1,5 @@
 """Does a resumed run still have the config and the data that it began with?"""
 
-from __future__ import annotations
-
 import re
 import sys
 from typing import Any
@@ -13,8 +11,6 @@ from ...config import ConfigError
 from ...config.load import train_defaults
 from ...config.moved import current_key, current_name
 from ...config.walk import as_text, leaves
-
-__all__ = ["RunIdentity", "config_values"]
 
 # prefixes of keys that do not change the results of a training
 _FREE = (

@@ -1,7 +1,5 @@
 """Signals and other reasons to end a training early."""
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import os
@@ -10,8 +8,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-
-__all__ = ["StopRun", "StopSignals", "stop_signals", "terminate_when_stdin_closes"]
 
 logger = logging.getLogger(__name__)
 

@@ -1,7 +1,5 @@
 """Compare two runs bit by bit."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +9,6 @@ from torch import Tensor
 from ...config.walk import leaves
 from ...run_folder import FINAL_CHECKPOINT, read_metrics
 from ..hooks.metrics_state import TIMES
-
-__all__ = ["first_difference"]
 
 
 def first_difference(one: str | Path, other: str | Path) -> str:

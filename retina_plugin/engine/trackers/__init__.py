@@ -1,7 +1,5 @@
 """Optional writers to Weights & Biases and MLflow: scalars by iteration, and the config as parameters of the run."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

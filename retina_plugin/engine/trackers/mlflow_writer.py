@@ -1,7 +1,5 @@
 """Scalars to MLflow."""
 
-from __future__ import annotations
-
 import re
 import time
 from collections.abc import Iterator, Mapping

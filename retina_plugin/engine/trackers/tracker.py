@@ -1,7 +1,5 @@
 """Base class of the trackers."""
 
-from __future__ import annotations
-
 import importlib
 import logging
 from collections import defaultdict

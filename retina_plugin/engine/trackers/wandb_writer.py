@@ -1,7 +1,5 @@
 """Scalars to Weights & Biases."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

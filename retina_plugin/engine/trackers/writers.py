@@ -1,22 +1,13 @@
 """Where the metrics of a training go."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from detectron2.utils import comm
-from detectron2.utils.events import (
-    CommonMetricPrinter,
-    EventWriter,
-    JSONWriter,
-    TensorboardXWriter,
-)
+from detectron2.utils.events import CommonMetricPrinter, EventWriter, JSONWriter, TensorboardXWriter
 from omegaconf import DictConfig, OmegaConf
 
 from ...run_folder import METRICS
 from . import build_trackers
-
-__all__ = ["build_writers"]
 
 
 def build_writers(cfg: DictConfig, start_iter: int) -> list[EventWriter]:
