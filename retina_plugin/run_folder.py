@@ -24,10 +24,7 @@ DETECTIONS = "inference/coco_instances_results.json"  # of the last evaluation
 
 
 def read_config(run_dir: str | Path, overrides: Sequence[str] = ()) -> DictConfig:
-    """The config of a run, with `key=value` overrides.
-
-    If the run was trained on a device that this machine lacks, and the overrides name none, `train.device` becomes
-    the default device of this machine.
+    """The config of a run with `key=value` overrides; a device that this machine lacks becomes its default device.
 
     Raises:
         ConfigError: if the folder holds no config.yaml, or an override does not fit it.
@@ -63,11 +60,7 @@ def checkpoints(run_dir: str | Path) -> list[Path]:
 
 
 def find_weights(run_dir: str | Path) -> Path:
-    """The checkpoint to use a run with: the final one, or the newest of an unfinished run.
-
-    Raises:
-        CheckpointError: if there is none.
-    """
+    """The checkpoint to use a run with: the final, or else the newest one. Raises CheckpointError if there is none."""
     if found := checkpoints(run_dir):
         return found[0]
     raise CheckpointError(f"run folder {run_dir} holds no checkpoint: train it first")
@@ -76,9 +69,8 @@ def find_weights(run_dir: str | Path) -> Path:
 def read_metrics(run_dir: str | Path) -> list[dict[str, Any]]:
     """The lines of metrics.json, without an incomplete last one; an empty list if there is no such file."""
     path = Path(run_dir, METRICS)
-    if not path.is_file():
-        return []
-    return [json.loads(line) for line in path.read_text().split("\n")[:-1] if line.endswith("}")]
+    lines = path.read_text().split("\n")[:-1] if path.is_file() else []
+    return [json.loads(line) for line in lines if line.endswith("}")]
 
 
 def last_evaluation(run_dir: str | Path) -> dict[str, Any]:
@@ -86,8 +78,8 @@ def last_evaluation(run_dir: str | Path) -> dict[str, Any]:
 
     Detectron2 writes them as "task/metric", such as "bbox/AP"; training losses have no slash.
     """
-    evaluations = [m for m in read_metrics(run_dir) if any("/" in key for key in m)]
-    return evaluations[-1] if evaluations else {}
+    newest_first = reversed(read_metrics(run_dir))
+    return next((line for line in newest_first if any("/" in key for key in line)), {})
 
 
 def iterations_done(run_dir: str | Path, tail: int = 8192) -> int:

@@ -12,12 +12,7 @@ _HINTS = ("__author__", "matching_heuristics")  # tell Detectron2 how to convert
 
 
 def convert_weights(source: str | Path, target: str | Path, overwrite: bool = False) -> int:
-    """Write only the weights of a checkpoint to another file; returns the number of tensors.
-
-    Args:
-        source: any file that read_weights reads.
-        target: a `.safetensors` or `.pth` file.
-        overwrite: replace the target if it exists.
+    """Write only the weights of a checkpoint to a `.safetensors` or `.pth` file; returns the number of tensors.
 
     Raises:
         CheckpointError: if the source cannot be read, or would run code.

@@ -18,13 +18,9 @@ from ..inference.visualize import draw_ground_truth
 
 
 def visualize_data(cfg: DictConfig, output: str | Path, source: str = "annotation", num_images: int = 16) -> list[Path]:
-    """Draw training data with class names into `output`; the files written.
+    """Draw up to `num_images` of the training data with class names into the folder `output`; the files written.
 
-    Args:
-        cfg: a config.
-        output: folder.
-        source: "annotation" draws the files as they are, "dataloader" what the model gets after augmentation.
-        num_images: maximum number of images.
+    `source` "annotation" draws the files as they are, "dataloader" what the model gets after augmentation.
 
     Raises:
         DataError, ConfigError: for invalid data or an invalid config.

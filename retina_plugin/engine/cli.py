@@ -56,10 +56,7 @@ def parse_with_overrides(parser: argparse.ArgumentParser, argv: Sequence[str] | 
 
 
 def exit_with(command: Callable[[], Any]) -> NoReturn:
-    """Run a command and end the process: with status 0, or for invalid input 1 and one line on standard error.
-
-    Set RETINA_PLUGIN_TRACEBACK=1 to see the traceback instead.
-    """
+    """Run a command and end the process: with status 0, or for invalid input 1 and one line on standard error."""
     try:
         command()
     except KeyboardInterrupt:

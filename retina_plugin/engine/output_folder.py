@@ -13,7 +13,6 @@ from ..run_folder import CONFIG, LAST_CHECKPOINT, METRICS
 
 logger = logging.getLogger(__name__)
 _RUN_FOLDERS = ("inference", "nonfinite", "wandb")
-_RUN_FILES = (CONFIG, METRICS, LAST_CHECKPOINT)
 
 
 def prepare_folder(cfg: DictConfig, resume: bool) -> None:
@@ -35,7 +34,7 @@ def prepare_folder(cfg: DictConfig, resume: bool) -> None:
 
 
 def _move_earlier_run(folder: Path) -> Path | None:
-    if not any((folder / name).exists() for name in _RUN_FILES):
+    if not any((folder / name).exists() for name in (CONFIG, METRICS, LAST_CHECKPOINT)):
         return None
     others = [p.name for p in folder.iterdir() if p.is_dir() and p.name not in _RUN_FOLDERS]
     if others:

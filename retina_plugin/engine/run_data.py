@@ -27,7 +27,11 @@ def record_data(cfg: DictConfig) -> None:
         num_classes = instantiate(cfg.model.num_classes)
     first, *others = [dataset_metadata(n) for n in [*_list(train_names), *_list(test_names)]]
     for other in others:
-        _check_same_classes(first, other)
+        if list(other.thing_classes) != list(first.thing_classes):
+            raise DataError(
+                "data sets must have the same categories in the same order, but "
+                f"{first.name} has {list(first.thing_classes)} and {other.name} has {list(other.thing_classes)}"
+            )
     if len(first.thing_classes) != num_classes:
         raise ConfigError(
             f"model.num_classes={num_classes}, but {first.name} has {len(first.thing_classes)} categories: "
@@ -35,7 +39,7 @@ def record_data(cfg: DictConfig) -> None:
         )
     ids = first.as_dict().get("thing_dataset_id_to_contiguous_id", {})
     cfg.model.num_classes = num_classes
-    cfg.metadata = {"thing_classes": list(first.thing_classes), "category_ids": list(ids) or list(range(num_classes))}
+    cfg.metadata = {"thing_classes": list(first.thing_classes), "category_ids": list(ids or range(num_classes))}
 
 
 def run_metadata(cfg: DictConfig) -> Metadata:
@@ -52,12 +56,3 @@ def run_metadata(cfg: DictConfig) -> Metadata:
 
 def _list(names: str | Sequence[str]) -> list[str]:
     return [names] if isinstance(names, str) else list(names)
-
-
-def _check_same_classes(first: Metadata, other: Metadata) -> None:
-    ours, theirs = list(first.thing_classes), list(other.thing_classes)
-    if ours != theirs:
-        raise DataError(
-            "data sets must have the same categories in the same order, but "
-            f"{first.name} has {ours} and {other.name} has {theirs}"
-        )

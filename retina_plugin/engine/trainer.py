@@ -137,8 +137,7 @@ class Trainer(SimpleTrainer):
 
     def state_dict(self) -> dict[str, Any]:
         scaler = {"grad_scaler": self.grad_scaler.state_dict()} if self.grad_scaler.is_enabled() else {}
-        hooks = {"hooks": hook_states(self._hooks)}
-        return super().state_dict() | hooks | scaler
+        return super().state_dict() | {"hooks": hook_states(self._hooks)} | scaler
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         super().load_state_dict({**state_dict, "hooks": {}})

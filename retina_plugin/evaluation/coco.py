@@ -16,11 +16,7 @@ def complete_annotations(truth: COCO) -> None:
 
 
 class COCOEvaluator(evaluation.COCOEvaluator):
-    """Overrides upstream's evaluator in two points.
-
-    Without any detection, AP is 0 instead of NaN if there are objects. Annotations may lack `area` and `iscrowd`, see
-    `complete_annotations`.
-    """
+    """Overrides upstream's evaluator so that AP is 0, not NaN, without detections, and annotations may lack `area`."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Takes the arguments of upstream's evaluator."""

@@ -35,11 +35,10 @@ def build_annotated_loader(cfg: DictConfig) -> Iterable[list[dict[str, Any]]]:
 
 @torch.no_grad()
 def validation_loss(model: nn.Module, loader: Iterable[list[dict[str, Any]]]) -> dict[str, float]:
-    """Compute every loss of a detector, summed over a data set and divided by its number of foreground anchors.
+    """Compute every loss of a PluggableRetinaNet over a data set, divided by its number of foreground anchors.
 
-    Args:
-        model: a PluggableRetinaNet. Dropout and BatchNorm act as in a test; the model is left unchanged.
-        loader: batches with annotations; with several processes, the share of this process.
+    Dropout and BatchNorm act as in a test; the model is left unchanged. `loader` gives this process' share of the
+    batches, with annotations.
 
     Raises:
         ConfigError: for any other model.

@@ -21,12 +21,7 @@ class LazyPredictor:
     """Runs a trained detector on single images as its config's test loader would."""
 
     def __init__(self, cfg: DictConfig, weights: str | Path, device: str | None = None) -> None:
-        """Build the model and load its weights.
-
-        Args:
-            cfg: a config with `model` and `dataloader.test`.
-            weights: a checkpoint of that model; every tensor must fit.
-            device: where to run; by default `train.device`.
+        """Build the model of a config and load its weights; it runs on `device`, by default `train.device`.
 
         Raises:
             CheckpointError: if the checkpoint does not exist, is damaged, or belongs to another model.
@@ -44,8 +39,6 @@ class LazyPredictor:
         cls, run_dir: str | Path, weights: str | Path | None = None, overrides: Sequence[str] = ()
     ) -> "LazyPredictor":
         """The detector of a run folder: its config.yaml, and its final weights unless `weights` names others.
-
-        If this machine lacks the device that the run was trained on, its default device is used.
 
         Raises:
             ConfigError: if the folder holds no config.yaml.

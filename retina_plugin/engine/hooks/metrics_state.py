@@ -45,7 +45,6 @@ class MetricsState(HookBase):
                 writer._last_write = self._state["last_write"]
 
     def state_dict(self) -> dict[str, Any]:
-        """Recent values of every scalar, and the last iteration that was written."""
         if self._file.is_file():
             with self._file.open("rb") as f:
                 os.fsync(f.fileno())  # what the checkpoint counts as written must be on the disk

@@ -23,8 +23,7 @@ def load_hook_states(hooks: Iterable[HookBase], states: Mapping[str, dict[str, A
     """Give hooks the states that `hook_states`, or Detectron2's trainer, saved."""
     by_name = dict(_named(hooks))
     for name, state in states.items():
-        hook = by_name.get(_NAMES_BEFORE.get(name, name))
-        if hook is None:
+        if (hook := by_name.get(_NAMES_BEFORE.get(name, name))) is None:
             logger.warning("This run has no hook %s; its state in the checkpoint is ignored", name)
         else:
             hook.load_state_dict(state)

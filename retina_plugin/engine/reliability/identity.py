@@ -39,8 +39,7 @@ class RunIdentity:
 
     def __init__(self, cfg: DictConfig, data: str) -> None:
         """`data` is the fingerprint of the training data."""
-        values = config_values(cfg)
-        self._values = {k: v for k, v in values.items() if not k.startswith(_FREE)}
+        self._values = {k: v for k, v in config_values(cfg).items() if not k.startswith(_FREE)}
         self._data, self._accepts = data, cfg.train.accept_changes
 
     def state_dict(self) -> dict[str, Any]:
@@ -53,8 +52,7 @@ class RunIdentity:
         Raises:
             ConfigError: naming what has changed, unless train.accept_changes.
         """
-        changes = self.changes(state)
-        if changes and not self._accepts:
+        if (changes := self.changes(state)) and not self._accepts:
             raise ConfigError(
                 f"this run began with other settings: {'; '.join(changes)}. Resume it with those, or set "
                 "train.accept_changes=True to continue anyway; the run is then not reproducible"
@@ -77,8 +75,7 @@ class RunIdentity:
 def config_values(cfg: DictConfig) -> dict[str, str]:
     """Every resolved value of a training config as text, by its dotted key."""
     sections = {name: OmegaConf.to_container(cfg[name], resolve=True) for name in _SECTIONS}
-    values = leaves(sections, into_lists=True)
-    return {current_key(key): as_text(value) for key, value in values}
+    return {current_key(key): as_text(value) for key, value in leaves(sections, into_lists=True)}
 
 
 def _with_train_defaults(before: dict[str, str]) -> dict[str, str]:

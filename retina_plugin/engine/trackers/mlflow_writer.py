@@ -38,11 +38,8 @@ class MLflowWriter(Tracker):
             self._log_parameters({"run_dir": str(run_dir), **config})
 
     def _create_run(self, experiment_name: str, run_name: str) -> str:
-        experiment = self._client.get_experiment_by_name(experiment_name)
-        if experiment is None:
-            experiment_id = self._client.create_experiment(experiment_name)
-        else:
-            experiment_id = experiment.experiment_id
+        found = self._client.get_experiment_by_name(experiment_name)
+        experiment_id = self._client.create_experiment(experiment_name) if found is None else found.experiment_id
         return self._client.create_run(experiment_id, run_name=run_name).info.run_id
 
     def _steps(self) -> Iterator[int]:
@@ -53,13 +50,11 @@ class MLflowWriter(Tracker):
     def _log_parameters(self, config: Mapping[str, Any]) -> None:
         parameters = [self._entities.Param(_name(key), str(value)[:_PARAMETER_LENGTH]) for key, value in leaves(config)]
         for start in range(0, len(parameters), _PARAMETERS_AT_ONCE):
-            some = parameters[start : start + _PARAMETERS_AT_ONCE]
-            self._client.log_batch(self._run_id, params=some)
+            self._client.log_batch(self._run_id, params=parameters[start : start + _PARAMETERS_AT_ONCE])
 
     def _send(self, scalars: dict[str, float], iteration: int) -> None:
         now = int(time.time() * 1000)
-        metric = self._entities.Metric
-        metrics = [metric(_name(key), value, now, iteration) for key, value in scalars.items()]
+        metrics = [self._entities.Metric(_name(key), value, now, iteration) for key, value in scalars.items()]
         self._client.log_batch(self._run_id, metrics=metrics)
 
     def _finish(self) -> None:
