@@ -24,7 +24,7 @@ DETECTIONS = "inference/coco_instances_results.json"  # of the last evaluation
 
 
 def read_config(run_dir: str | Path, overrides: Sequence[str] = ()) -> DictConfig:
-    """The config of a run with `key=value` overrides; a device that this machine lacks becomes its default device.
+    """The config of a run with `key=value` overrides. A recorded device that this machine lacks becomes its default.
 
     Raises:
         ConfigError: if the folder holds no config.yaml, or an override does not fit it.

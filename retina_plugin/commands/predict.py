@@ -57,10 +57,8 @@ def predict(
     return results
 
 
-def load_predictor(
-    run: str | None, config_file: str | None, weights: str | None, overrides: Sequence[str] = ()
-) -> LazyPredictor:
-    """The detector of a run folder, or of a config and its weights."""
+def load_predictor(run: str | None, config_file: str, weights: str, overrides: Sequence[str] = ()) -> LazyPredictor:
+    """The detector of a run folder or, without one, of a config and its weights."""
     if run:
         return LazyPredictor.from_run(run, weights, overrides)
     return LazyPredictor(load_config(config_file, overrides), weights)

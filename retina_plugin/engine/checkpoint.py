@@ -85,8 +85,7 @@ class RunCheckpointer(SafeCheckpointer):
         Raises:
             CheckpointError: if there is nothing to resume, or it does not fit.
         """
-        candidates = checkpoints(self.save_dir)
-        if not candidates:
+        if not (candidates := checkpoints(self.save_dir)):
             raise CheckpointError(f"nothing to resume in {self.save_dir}: it has no checkpoint. Start without --resume")
         self._resumed = _first_readable(candidates)
         state = self.load(str(self._resumed))

@@ -36,8 +36,7 @@ def prepare_folder(cfg: DictConfig, resume: bool) -> None:
 def _move_earlier_run(folder: Path) -> Path | None:
     if not any((folder / name).exists() for name in (CONFIG, METRICS, LAST_CHECKPOINT)):
         return None
-    others = [p.name for p in folder.iterdir() if p.is_dir() and p.name not in _RUN_FOLDERS]
-    if others:
+    if others := [p.name for p in folder.iterdir() if p.is_dir() and p.name not in _RUN_FOLDERS]:
         raise ConfigError(
             f"train.output_dir={folder} holds an earlier run and other folders ({', '.join(others)}): choose another"
         )

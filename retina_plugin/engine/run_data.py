@@ -1,7 +1,6 @@
 """Class names, category ids and number of classes of a run's data, recorded in its config."""
 
 import contextlib
-from collections.abc import Sequence
 
 from detectron2.config import instantiate
 from detectron2.data import Metadata
@@ -25,7 +24,8 @@ def record_data(cfg: DictConfig) -> None:
         train_names = instantiate(cfg.dataloader.train.dataset.names)
         test_names = instantiate(cfg.dataloader.test.dataset.names)
         num_classes = instantiate(cfg.model.num_classes)
-    first, *others = [dataset_metadata(n) for n in [*_list(train_names), *_list(test_names)]]
+    names = [[n] if isinstance(n, str) else list(n) for n in (train_names, test_names)]
+    first, *others = map(dataset_metadata, sum(names, []))
     for other in others:
         if list(other.thing_classes) != list(first.thing_classes):
             raise DataError(
@@ -45,14 +45,9 @@ def record_data(cfg: DictConfig) -> None:
 def run_metadata(cfg: DictConfig) -> Metadata:
     """Class names and category ids that a run recorded; otherwise the class names of a registered data set."""
     metadata = Metadata(name="run")
-    recorded = cfg.get("metadata")
-    if recorded is not None:
+    if (recorded := cfg.get("metadata")) is not None:
         metadata.set(**OmegaConf.to_container(recorded))
     elif isinstance(names := cfg.dataloader.test.dataset.names, str):
         with contextlib.suppress(DataError):
             metadata.set(thing_classes=dataset_metadata(names).thing_classes)
     return metadata
-
-
-def _list(names: str | Sequence[str]) -> list[str]:
-    return [names] if isinstance(names, str) else list(names)

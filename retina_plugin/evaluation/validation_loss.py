@@ -37,11 +37,8 @@ def build_annotated_loader(cfg: DictConfig) -> Iterable[list[dict[str, Any]]]:
 def validation_loss(model: nn.Module, loader: Iterable[list[dict[str, Any]]]) -> dict[str, float]:
     """Compute every loss of a PluggableRetinaNet over a data set, divided by its number of foreground anchors.
 
-    Dropout and BatchNorm act as in a test; the model is left unchanged. `loader` gives this process' share of the
-    batches, with annotations.
-
-    Raises:
-        ConfigError: for any other model.
+    Dropout and BatchNorm act as in a test. `loader` gives this process' share of the annotated batches. Raises
+    ConfigError for another model.
     """
     average = ForegroundAverage.of(model)
     if average is None:

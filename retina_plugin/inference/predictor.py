@@ -50,11 +50,7 @@ class LazyPredictor:
     def __call__(self, image: np.ndarray) -> Instances:
         """Detections in one image, on the CPU, with pred_boxes in its pixels, scores and pred_classes.
 
-        Args:
-            image: (H, W, 3) BGR uint8, as OpenCV reads it.
-
-        Raises:
-            ValueError: for an image of another shape or type.
+        The image is (H, W, 3) BGR uint8, as OpenCV reads it; ValueError is raised for any other.
         """
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise ValueError(f"an image must be (H, W, 3) BGR uint8, got {image.shape} {image.dtype}")

@@ -12,7 +12,6 @@ from torch import nn
 from ...config import ConfigError
 from ..checkpoint import RunCheckpointer
 from ..reliability.signals import StopSignals
-from ..run_data import run_metadata
 from ..setup import building
 from .detectron2_hooks import BestCheckpointer, PeriodicCheckpointer, PeriodicWriter
 from .early_exit import EarlyExit
@@ -45,7 +44,7 @@ def build_hooks(run: "Run", test: Callable[[nn.Module], dict[str, Any]], signals
             hooks.LRScheduler(scheduler=instantiate(cfg.lr_multiplier)),
             hooks.EvalHook(train.eval_period, lambda: test(model)),
             best,
-            _visualizer(cfg, model) if main_process and train.vis_period else None,
+            VisualizeDetections(cfg, model) if main_process and train.vis_period else None,
             *_user_hooks(cfg),
             PeriodicWriter(run.writers, period=train.log_period),
             PeriodicCheckpointer(run.checkpointer, **train.checkpointer) if main_process else None,
@@ -75,9 +74,3 @@ def _user_hooks(cfg: DictConfig) -> list[HookBase]:
             )
         found.append(hook)
     return found
-
-
-def _visualizer(cfg: DictConfig, model: nn.Module) -> VisualizeDetections:
-    dataset_dicts = instantiate(cfg.dataloader.test.dataset)[: cfg.train.vis_images]
-    mapper = instantiate(cfg.dataloader.test.mapper)
-    return VisualizeDetections(cfg.train.vis_period, model, dataset_dicts, mapper, run_metadata(cfg))

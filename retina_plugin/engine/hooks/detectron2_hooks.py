@@ -48,10 +48,7 @@ class PeriodicCheckpointer(hooks.PeriodicCheckpointer):
 
 
 class PeriodicWriter(hooks.PeriodicWriter):
-    """Closes the terminal's writer without a last line.
-
-    Upstream's would divide by zero when a run ends right after it printed.
-    """
+    """Closes the terminal's writer without a last line: upstream divides by zero if a run ends right after a line."""
 
     def after_train(self) -> None:
         for writer in self._writers:
