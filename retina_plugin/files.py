@@ -1,15 +1,11 @@
 """Files written in full or not at all; folders moved aside."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-__all__ = ["first_line", "move_aside", "write_json", "written_in_full"]
 
 
 @contextmanager
@@ -46,11 +42,7 @@ def first_line(error: BaseException) -> str:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write a json file in full or not at all; creates its folder if necessary.
-
-    Raises:
-        OSError: if it cannot be written.
-    """
+    """Write a json file in full, or raise OSError; creates its folder if necessary."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with written_in_full(path) as partial:
         partial.write_text(json.dumps(content, indent=1))

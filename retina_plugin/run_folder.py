@@ -1,7 +1,5 @@
 """The files of a run folder, and one function to read each."""
 
-from __future__ import annotations
-
 import json
 import logging
 import os
@@ -16,22 +14,6 @@ from .config import load_config
 from .config.device import default_device, why_unavailable
 from .weights import CheckpointError
 
-__all__ = [
-    "CONFIG",
-    "DETECTIONS",
-    "FINAL_CHECKPOINT",
-    "LAST_CHECKPOINT",
-    "METRICS",
-    "checkpoints",
-    "find_weights",
-    "iteration_checkpoint",
-    "iteration_checkpoints",
-    "iterations_done",
-    "last_evaluation",
-    "read_config",
-    "read_metrics",
-]
-
 logger = logging.getLogger(__name__)
 
 CONFIG = "config.yaml"
@@ -42,10 +24,7 @@ DETECTIONS = "inference/coco_instances_results.json"  # of the last evaluation
 
 
 def read_config(run_dir: str | Path, overrides: Sequence[str] = ()) -> DictConfig:
-    """The config of a run, with `key=value` overrides.
-
-    If the run was trained on a device that this machine lacks, and the overrides name none, `train.device` becomes
-    the default device of this machine.
+    """The config of a run with `key=value` overrides. A recorded device that this machine lacks becomes its default.
 
     Raises:
         ConfigError: if the folder holds no config.yaml, or an override does not fit it.
@@ -81,11 +60,7 @@ def checkpoints(run_dir: str | Path) -> list[Path]:
 
 
 def find_weights(run_dir: str | Path) -> Path:
-    """The checkpoint to use a run with: the final one, or the newest of an unfinished run.
-
-    Raises:
-        CheckpointError: if there is none.
-    """
+    """The checkpoint to use a run with: the final, or else the newest one. Raises CheckpointError if there is none."""
     if found := checkpoints(run_dir):
         return found[0]
     raise CheckpointError(f"run folder {run_dir} holds no checkpoint: train it first")
@@ -94,9 +69,8 @@ def find_weights(run_dir: str | Path) -> Path:
 def read_metrics(run_dir: str | Path) -> list[dict[str, Any]]:
     """The lines of metrics.json, without an incomplete last one; an empty list if there is no such file."""
     path = Path(run_dir, METRICS)
-    if not path.is_file():
-        return []
-    return [json.loads(line) for line in path.read_text().split("\n")[:-1] if line.endswith("}")]
+    lines = path.read_text().split("\n")[:-1] if path.is_file() else []
+    return [json.loads(line) for line in lines if line.endswith("}")]
 
 
 def last_evaluation(run_dir: str | Path) -> dict[str, Any]:
@@ -104,8 +78,8 @@ def last_evaluation(run_dir: str | Path) -> dict[str, Any]:
 
     Detectron2 writes them as "task/metric", such as "bbox/AP"; training losses have no slash.
     """
-    evaluations = [m for m in read_metrics(run_dir) if any("/" in key for key in m)]
-    return evaluations[-1] if evaluations else {}
+    newest_first = reversed(read_metrics(run_dir))
+    return next((line for line in newest_first if any("/" in key for key in line)), {})
 
 
 def iterations_done(run_dir: str | Path, tail: int = 8192) -> int:

@@ -2,12 +2,9 @@
 """Detect objects in images with a trained run; writes drawings and a json in COCO's results format."""
 
 import argparse
-import json
 
-from retina_plugin.commands.predict import predict
-from retina_plugin.config import load_config
+from retina_plugin.commands.predict import load_predictor, predict, read_image_ids
 from retina_plugin.engine.cli import exit_with, parse_with_overrides
-from retina_plugin.inference.predictor import LazyPredictor
 
 
 def parse_args() -> argparse.Namespace:
@@ -30,14 +27,8 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Detect as the command line says."""
     args = parse_args()
-    if args.run:
-        predictor = LazyPredictor.from_run(args.run, args.weights, args.opts)
-    else:
-        predictor = LazyPredictor(load_config(args.config_file, args.opts), args.weights)
-    ids = None
-    if args.coco_json:
-        with open(args.coco_json) as f:
-            ids = {image["file_name"]: image["id"] for image in json.load(f)["images"]}
+    predictor = load_predictor(args.run, args.config_file, args.weights, args.opts)
+    ids = read_image_ids(args.coco_json) if args.coco_json else None
     found = predict(predictor, args.input, args.output, args.score_thresh, ids)
     print(f"{len(found)} detections: drawings and detections.json are in {args.output}")
 

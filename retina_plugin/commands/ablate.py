@@ -1,27 +1,14 @@
 """Run a study and report it."""
 
-from __future__ import annotations
-
 from ..study import Study, report_results, run_study
 from ..study.execution.executors import Executor
 from ..study.execution.results import found_results
 
-__all__ = ["ablate"]
 
+def ablate(study: Study, executor: Executor | None = None, num_images: int = 4, report_only: bool = False) -> None:
+    """Prepare, run and measure a study, then write and print its report, with `num_images` test images.
 
-def ablate(
-    study: Study,
-    executor: Executor | None = None,
-    num_images: int = 4,
-    report_only: bool = False,
-) -> None:
-    """Prepare, run and measure a study, then write and print its report.
-
-    Args:
-        study: what to run.
-        executor: where; by default on this machine, one run after another.
-        num_images: test images that the report shows under all variants.
-        report_only: report the runs in the study's folder as they are, and train nothing.
+    Runs go to `executor`, by default one after another on this machine. `report_only` trains nothing.
 
     Raises:
         ConfigError, DataError: before any training, for a config or data that cannot be used.

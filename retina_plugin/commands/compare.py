@@ -1,18 +1,16 @@
 """Detections of several runs side by side."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 
+from detectron2.config import instantiate
 from tqdm import tqdm
 
 from ..inference.images import drawing_names, find_images, write_rgb
 from ..inference.predictor import LazyPredictor
-from ..inference.side_by_side import draw_columns, test_images
+from ..inference.side_by_side import draw_columns
 from ..inference.visualize import grid, titled
-
-__all__ = ["compare", "run_names"]
+from ..run_folder import read_config
 
 
 def compare(
@@ -23,16 +21,10 @@ def compare(
     score_thresh: float = 0.5,
     names: Sequence[str] | None = None,
 ) -> list[Path]:
-    """Write one picture per image, with a column per run; the files written.
+    """Write one picture per image into the folder `output`, with a column per run folder; the files written.
 
-    Args:
-        runs: run folders.
-        output: folder.
-        inputs: files, folders or patterns; by default the first images of the first run's test data, with their
-            ground truth as one more column.
-        num_images: number of test images.
-        score_thresh: minimum score to draw.
-        names: titles of the runs.
+    `inputs` are files, folders or patterns; by default the first `num_images` of the first run's test data, with their
+    ground truth as one more column. `names` are the titles of the runs.
 
     Raises:
         DataError, ConfigError, CheckpointError: for an invalid image, run or checkpoint.
@@ -41,12 +33,11 @@ def compare(
     if inputs:
         entries = [{"file_name": str(path)} for path in find_images(inputs)]
     else:
-        entries = test_images(runs[0], num_images)
+        entries = instantiate(read_config(runs[0]).dataloader.test.dataset)[:num_images]
     written = [Path(output, name) for name in drawing_names([e["file_name"] for e in entries])]
-    columns = draw_columns(entries, predictors, names or run_names(runs), [score_thresh] * len(runs))
-    jobs = zip(columns, written, strict=True)
-    for images, path in tqdm(jobs, desc="compare", unit="image", total=len(written)):
-        write_rgb(path, grid([[titled(image, title) for title, image in images]]))
+    rows = draw_columns(entries, predictors, names or run_names(runs), [score_thresh] * len(runs))
+    for path, row in zip(tqdm(written, desc="compare", unit="image"), rows, strict=True):
+        write_rgb(path, grid([[titled(image, title) for title, image in row]]))
     return written
 
 

@@ -1,7 +1,5 @@
 """Convert weights between file formats."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np
@@ -10,21 +8,11 @@ import torch
 from ..files import written_in_full
 from ..weights import read_weights, write_safetensors
 
-__all__ = ["convert_weights"]
-
-_HINTS = (
-    "__author__",
-    "matching_heuristics",
-)  # tell Detectron2 how to convert names of other frameworks
+_HINTS = ("__author__", "matching_heuristics")  # tell Detectron2 how to convert names of other frameworks
 
 
 def convert_weights(source: str | Path, target: str | Path, overwrite: bool = False) -> int:
-    """Write only the weights of a checkpoint to another file; returns the number of tensors.
-
-    Args:
-        source: any file that read_weights reads.
-        target: a `.safetensors` or `.pth` file.
-        overwrite: replace the target if it exists.
+    """Write only the weights of a checkpoint to a `.safetensors` or `.pth` file; returns the number of tensors.
 
     Raises:
         CheckpointError: if the source cannot be read, or would run code.

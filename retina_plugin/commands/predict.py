@@ -1,7 +1,6 @@
 """Detect objects in images; write drawings and a json in COCO's results format."""
 
-from __future__ import annotations
-
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,13 +8,12 @@ from typing import Any
 from detectron2.structures import BoxMode, Instances
 from tqdm import tqdm
 
+from ..config import load_config
 from ..data import DataError
 from ..files import write_json
 from ..inference.images import drawing_names, find_images, read_rgb, write_rgb
 from ..inference.predictor import LazyPredictor
 from ..inference.visualize import draw_detections
-
-__all__ = ["predict", "to_coco"]
 
 
 def predict(
@@ -25,7 +23,7 @@ def predict(
     score_thresh: float = 0.5,
     image_ids: dict[str, int] | None = None,
 ) -> list[dict[str, Any]]:
-    """Draw the detections of every image into `output` and write detections.json there.
+    """Draw the detections of every image into the folder `output` and write detections.json there.
 
     Args:
         predictor: the detector.
@@ -42,15 +40,16 @@ def predict(
     """
     paths, unreadable, results = find_images(inputs), [], []
     ids = [_image_id(path, number, image_ids) for number, path in enumerate(paths, 1)]
-    jobs = list(zip(ids, paths, drawing_names(paths), strict=True))
-    for image_id, path, drawing in tqdm(jobs, desc="predict", unit="image"):
+    category_ids = predictor.metadata.as_dict().get("category_ids")
+    for image_id, path, name in zip(ids, tqdm(paths, desc="predict", unit="image"), drawing_names(paths), strict=True):
         try:
-            instances = _detect(predictor, path, Path(output, drawing), score_thresh)
+            image = read_rgb(path)
         except DataError as e:
             unreadable.append(str(e))
             continue
+        instances = predictor(image[:, :, ::-1])
+        write_rgb(Path(output, name), draw_detections(image, instances, predictor.metadata, score_thresh))
         key = {"image_id": image_id, "file_name": path.name}
-        category_ids = predictor.metadata.as_dict().get("category_ids")
         results += [key | result for result in to_coco(instances, category_ids)]
     write_json(Path(output, "detections.json"), results)
     if unreadable:
@@ -58,21 +57,24 @@ def predict(
     return results
 
 
-def _detect(predictor: LazyPredictor, path: Path, drawing: Path, score_thresh: float) -> Instances:
-    image = read_rgb(path)
-    instances = predictor(image[:, :, ::-1])
-    write_rgb(drawing, draw_detections(image, instances, predictor.metadata, score_thresh))
-    return instances
+def load_predictor(run: str | None, config_file: str, weights: str, overrides: Sequence[str] = ()) -> LazyPredictor:
+    """The detector of a run folder or, without one, of a config and its weights."""
+    if run:
+        return LazyPredictor.from_run(run, weights, overrides)
+    return LazyPredictor(load_config(config_file, overrides), weights)
+
+
+def read_image_ids(annotation_file: str | Path) -> dict[str, int]:
+    """The image id of every file name in an annotation file of COCO."""
+    return {image["file_name"]: image["id"] for image in json.loads(Path(annotation_file).read_text())["images"]}
 
 
 def to_coco(instances: Instances, category_ids: Sequence[int] | None) -> list[dict[str, Any]]:
     """Detections as COCO results: category_id, bbox in XYWH pixels, score; class indices if ids are unknown."""
     boxes = BoxMode.convert(instances.pred_boxes.tensor, BoxMode.XYXY_ABS, BoxMode.XYWH_ABS)
+    found = zip(instances.pred_classes.tolist(), boxes.tolist(), instances.scores.tolist(), strict=True)
     return [
-        {"category_id": category_ids[c] if category_ids else c, "bbox": box, "score": score}
-        for c, box, score in zip(
-            instances.pred_classes.tolist(), boxes.tolist(), instances.scores.tolist(), strict=True
-        )
+        {"category_id": category_ids[c] if category_ids else c, "bbox": box, "score": score} for c, box, score in found
     ]
 
 
@@ -80,8 +82,7 @@ def _image_id(path: Path, number: int, image_ids: dict[str, int] | None) -> int:
     """The id of the file name that the path ends with; its number in the list without ids."""
     if image_ids is None:
         return number
-    parts = path.parts
-    for length in range(1, len(parts) + 1):
-        if (image_id := image_ids.get("/".join(parts[-length:]))) is not None:
+    for start in reversed(range(len(path.parts))):
+        if (image_id := image_ids.get("/".join(path.parts[start:]))) is not None:
             return image_id
     raise DataError(f"{path} is not among the file names that have image ids")

@@ -1,7 +1,5 @@
 """Repeat a training step that failed."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from tabulate import tabulate
@@ -11,15 +9,11 @@ from ..engine.reliability.guard import load_dump
 from ..engine.setup import build_model, resolve_device
 from ..run_folder import read_config
 
-__all__ = ["replay"]
-
 
 def replay(dump: str | Path, run_dir: str | Path | None = None) -> str:
-    """Describe a saved training step, and name the first value that is not finite.
+    """Describe a training step that was saved in RUN/nonfinite, and name the first value that is not finite.
 
-    Args:
-        dump: a file that a training saved in RUN/nonfinite.
-        run_dir: the run, whose config.yaml describes the model; by default the folder above the dump's.
+    The config of `run_dir` describes the model; by default that is the folder above the dump's.
 
     Raises:
         ConfigError: if `dump` is not such a file, or its run has no config.
@@ -29,14 +23,7 @@ def replay(dump: str | Path, run_dir: str | Path | None = None) -> str:
     model = build_model(cfg, pretrained=False).to(resolve_device(cfg.train.device))
     model.load_state_dict(kept.model)
     model.train()
-    images = [
-        (
-            inputs.get("file_name", "?"),
-            *inputs["image"].shape[-2:],
-            len(inputs.get("instances", ())),
-        )
-        for inputs in kept.batch
-    ]
+    images = [(x.get("file_name", "?"), *x["image"].shape[-2:], len(x.get("instances", ()))) for x in kept.batch]
     parts = [
         f"iteration {kept.iteration}",
         tabulate(images, headers=["image", "height", "width", "objects"]),

@@ -1,7 +1,5 @@
 """Kill trainings at random moments, resume them, and compare them with one that was not killed."""
 
-from __future__ import annotations
-
 import os
 import random
 import signal
@@ -13,9 +11,7 @@ from pathlib import Path
 
 from ..engine.reliability.verify import first_difference
 from ..run_folder import checkpoints
-from .trainings import run_to_the_end, train_command
-
-__all__ = ["Kill", "soak"]
+from .trainings import train_command, train_to_the_end
 
 
 @dataclass(frozen=True)
@@ -32,35 +28,30 @@ def soak(
 ) -> Iterator[Kill]:
     """Start `kills` trainings, kill each with SIGKILL at a random moment, and resume it to its end.
 
-    Args:
-        config_file: the config to train.
-        folder: new or empty, for the runs.
-        kills: number of runs.
-        overrides: `key=value` for all runs.
-        seed: of the moments, which are uniform between the start of a process and its end.
+    `folder` is new or empty, for the runs. `seed` is that of the moments, which are uniform between the start of a
+    process and its end.
 
     Raises:
         ChildProcessError: if a training fails without being killed, with the last line of its output.
     """
     rng, whole = random.Random(seed), Path(folder, "whole")
     start = time.monotonic()
-    run_to_the_end(train_command(config_file, whole, overrides))
+    train_to_the_end(config_file, whole, overrides)
     duration = time.monotonic() - start
     for i in range(kills):
         run, moment = Path(folder, f"kill{i:02d}"), rng.uniform(0, duration)
         _kill_after(moment, train_command(config_file, run, overrides))
         found = checkpoints(run)
         # without a checkpoint there is nothing to resume: the run starts again
-        run_to_the_end(train_command(config_file, run, [*overrides, *(["--resume"] if found else [])]))
+        train_to_the_end(config_file, run, overrides, resume=bool(found))
         name = found[0].name if found else "the start"
         yield Kill(moment, name, first_difference(whole, run))
 
 
 def _kill_after(seconds: float, command: list[str]) -> None:
     # in its own session, so that the processes that load images are killed too
-    with subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    ) as process:
+    nowhere = subprocess.DEVNULL
+    with subprocess.Popen(command, stdout=nowhere, stderr=nowhere, start_new_session=True) as process:
         try:
             process.wait(seconds)
         except subprocess.TimeoutExpired:

@@ -1,7 +1,5 @@
 """Trainings in processes of their own."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -9,23 +7,16 @@ from pathlib import Path
 
 from ..config import quoted
 
-__all__ = ["run_to_the_end", "train_command"]
+
+def train_command(config_file: str, folder: Path, overrides: Sequence[str], resume: bool = False) -> list[str]:
+    """The command that trains a config into a folder."""
+    flags = ["--config-file", config_file, *(["--resume"] if resume else [])]
+    return [sys.executable, "-m", "retina_plugin.engine", *flags, f"train.output_dir={quoted(folder)}", *overrides]
 
 
-def train_command(config_file: str, folder: Path, arguments: Sequence[str]) -> list[str]:
-    """The command that trains a config into a folder; `arguments` are flags and overrides."""
-    flags = [a for a in arguments if a.startswith("--")]
-    values = [a for a in arguments if not a.startswith("--")]
-    command = [sys.executable, "-m", "retina_plugin.engine", "--config-file", config_file]
-    return [*command, *flags, f"train.output_dir={quoted(folder)}", *values]
-
-
-def run_to_the_end(command: list[str]) -> None:
-    """Run a training and wait for its end.
-
-    Raises:
-        ChildProcessError: if it fails, with the last line of its output.
-    """
+def train_to_the_end(config_file: str, folder: Path, overrides: Sequence[str], resume: bool = False) -> None:
+    """Train a config into a folder; raises ChildProcessError with the last line of output if that fails."""
+    command = train_command(config_file, folder, overrides, resume)
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         lines = (done.stderr.strip() or done.stdout.strip()).splitlines()

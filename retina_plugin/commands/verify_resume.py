@@ -1,7 +1,5 @@
 """Verify that a resumed run is bit-identical to one without interruption."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,19 +7,13 @@ from pathlib import Path
 from ..config import ConfigError, load_config
 from ..engine.reliability.verify import first_difference
 from ..run_folder import CONFIG, LAST_CHECKPOINT, METRICS, iteration_checkpoint
-from .trainings import run_to_the_end, train_command
-
-__all__ = ["verify_resume"]
+from .trainings import train_to_the_end
 
 
 def verify_resume(config_file: str, iterations: int, folder: str | Path, overrides: Sequence[str] = ()) -> str:
     """Train for `iterations`, repeat the second half from the checkpoint in the middle, and compare.
 
-    Args:
-        config_file: the config; its schedule is shortened to `iterations`.
-        iterations: at least 2.
-        folder: new or empty, for the two runs "whole" and "resumed".
-        overrides: `key=value` for both runs.
+    `folder` is new or empty, for the two runs "whole" and "resumed".
 
     Returns:
         The first difference of weights, optimizer, averages, schedule and metrics; an empty string if there is none.
@@ -36,18 +28,15 @@ def verify_resume(config_file: str, iterations: int, folder: str | Path, overrid
     if any(path.exists() for path in (whole, resumed)):
         raise ConfigError(f"{folder} holds runs already: choose another folder")
     half = iterations // 2
-    shared = [*overrides, f"train.max_iter={iterations}", f"train.checkpointer.period={half}"]
-    shared.append("train.checkpointer.max_to_keep=null")
+    schedule = {"max_iter": iterations, "checkpointer.period": half, "checkpointer.max_to_keep": "null"}
+    shared = [*overrides, *(f"train.{key}={value}" for key, value in schedule.items())]
     load_config(config_file, shared)  # one clear error before two trainings
-    run_to_the_end(train_command(config_file, whole, shared))
-    _interrupt(whole, resumed, f"{iteration_checkpoint(half - 1)}.pth")
-    run_to_the_end(train_command(config_file, resumed, [*shared, "--resume"]))
-    return first_difference(whole, resumed)
-
-
-def _interrupt(whole: Path, resumed: Path, checkpoint: str) -> None:
-    """Create the folder of a run that was interrupted long after its checkpoint in the middle."""
+    train_to_the_end(config_file, whole, shared)
+    # the folder of a run that was interrupted long after its checkpoint in the middle
     resumed.mkdir(parents=True)
+    checkpoint = f"{iteration_checkpoint(half - 1)}.pth"
     for name in (CONFIG, METRICS, checkpoint):
         shutil.copy(whole / name, resumed / name)
     (resumed / LAST_CHECKPOINT).write_text(checkpoint)
+    train_to_the_end(config_file, resumed, shared, resume=True)
+    return first_difference(whole, resumed)

@@ -1,7 +1,5 @@
 """Draw the training data of a config."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,17 +16,11 @@ from ..engine.run_data import record_data, run_metadata
 from ..inference.images import read_rgb, write_rgb
 from ..inference.visualize import draw_ground_truth
 
-__all__ = ["visualize_data"]
-
 
 def visualize_data(cfg: DictConfig, output: str | Path, source: str = "annotation", num_images: int = 16) -> list[Path]:
-    """Draw training data with class names into `output`; the files written.
+    """Draw up to `num_images` of the training data with class names into the folder `output`; the files written.
 
-    Args:
-        cfg: a config.
-        output: folder.
-        source: "annotation" draws the files as they are, "dataloader" what the model gets after augmentation.
-        num_images: maximum number of images.
+    `source` "annotation" draws the files as they are, "dataloader" what the model gets after augmentation.
 
     Raises:
         DataError, ConfigError: for invalid data or an invalid config.

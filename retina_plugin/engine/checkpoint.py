@@ -1,7 +1,5 @@
 """Checkpoints that are written in full or not at all, with errors that say why one does not fit."""
 
-from __future__ import annotations
-
 import logging
 import shutil
 from collections.abc import Sequence
@@ -15,8 +13,6 @@ from torch import nn
 from ..files import first_line, written_in_full
 from ..run_folder import FINAL_CHECKPOINT, LAST_CHECKPOINT, checkpoints
 from ..weights import CheckpointError, SafeCheckpointer, UnsafeCheckpointError, read_weights
-
-__all__ = ["CheckpointError", "RunCheckpointer"]
 
 logger = logging.getLogger(__name__)
 _OPTIONAL = ("loss_normalizer", "num_batches_tracked")  # other RetinaNets do not save them
@@ -32,15 +28,11 @@ class RunCheckpointer(SafeCheckpointer):
         self._incompatible = _IncompatibleKeys([], [], [])
 
     def save(self, name: str, **kwargs: Any) -> None:
-        """Write `name`.pth completely before it replaces an earlier file of that name.
-
-        Raises:
-            OSError: if it cannot be written; earlier checkpoints are kept.
-        """
+        """Write `name`.pth in full, or raise OSError and keep earlier checkpoints."""
         if not self.save_dir or not self.save_to_disk:
             return
-        state = {key: part.state_dict() for key, part in self.checkpointables.items()}
         path = Path(self.save_dir, f"{name}.pth")
+        state = {key: part.state_dict() for key, part in self.checkpointables.items()}
         with written_in_full(path) as partial, partial.open("wb") as f:
             torch.save({"model": self.model.state_dict()} | state | kwargs, f)
         if self._tag:
@@ -52,11 +44,7 @@ class RunCheckpointer(SafeCheckpointer):
             partial.write_text(last_filename_basename)
 
     def load(self, path: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Load a checkpoint as upstream does.
-
-        Raises:
-            CheckpointError: if the file does not exist or is damaged.
-        """
+        """Load a checkpoint as upstream does; raises CheckpointError if it does not exist or is damaged."""
         try:
             return super().load(path, *args, **kwargs)
         except (AssertionError, FileNotFoundError) as e:
@@ -74,9 +62,7 @@ class RunCheckpointer(SafeCheckpointer):
         """
         self._averaged = True
         self.load(path, checkpointables=[])
-        complaints = _complaints(self._incompatible)
-        if complaints:
-            raise CheckpointError(f"checkpoint {path} belongs to another model: {complaints}")
+        self._check_model(path)
 
     def load_some(self, path: str) -> str:
         """Load the weights that fit, to start a training from; returns a message about the others.
@@ -87,9 +73,8 @@ class RunCheckpointer(SafeCheckpointer):
         if not path:
             return "No init_checkpoint: initial weights are the model's own"
         self.load(path, checkpointables=[])
-        new = [key for key, _, _ in self._incompatible.incorrect_shapes]
-        new += self._incompatible.missing_keys
-        if len(new) >= len(self.model.state_dict()):
+        new = len(self._incompatible.incorrect_shapes) + len(self._incompatible.missing_keys)
+        if new >= len(self.model.state_dict()):
             raise CheckpointError(f"checkpoint {path} has no tensor that fits the model")
         complaints = _complaints(self._incompatible) or "none"
         return f"Weights from {path}; not from there but from the model's own initial ones: {complaints}"
@@ -100,13 +85,11 @@ class RunCheckpointer(SafeCheckpointer):
         Raises:
             CheckpointError: if there is nothing to resume, or it does not fit.
         """
-        candidates = checkpoints(self.save_dir)
-        if not candidates:
+        if not (candidates := checkpoints(self.save_dir)):
             raise CheckpointError(f"nothing to resume in {self.save_dir}: it has no checkpoint. Start without --resume")
         self._resumed = _first_readable(candidates)
         state = self.load(str(self._resumed))
-        if complaints := _complaints(self._incompatible):
-            raise CheckpointError(f"checkpoint {self._resumed} belongs to another model: {complaints}")
+        self._check_model(self._resumed)
         return int(state.get("iteration", -1)) + 1
 
     def keep_as_final(self) -> None:
@@ -116,6 +99,10 @@ class RunCheckpointer(SafeCheckpointer):
             with written_in_full(final) as partial:
                 shutil.copyfile(self._resumed, partial)
             self.tag_last_checkpoint(final.name)
+
+    def _check_model(self, path: str | Path) -> None:
+        if complaints := _complaints(self._incompatible):
+            raise CheckpointError(f"checkpoint {path} belongs to another model: {complaints}")
 
     def _load_model(self, checkpoint: dict[str, Any]) -> _IncompatibleKeys:
         if self._averaged and "ema" in checkpoint:
@@ -143,9 +130,5 @@ def _complaints(incompatible: _IncompatibleKeys) -> str:
     shapes = [f"{key} {tuple(theirs)} instead of {tuple(ours)}" for key, theirs, ours in incompatible.incorrect_shapes]
     missing = [key for key in incompatible.missing_keys if not key.endswith(_OPTIONAL)]
     lists = {"wrong shape": shapes, "missing": missing, "unknown": incompatible.unexpected_keys}
-    return "; ".join(f"{what}: {_shorten(keys)}" for what, keys in lists.items() if keys)
-
-
-def _shorten(keys: list[str], most: int = 6) -> str:
-    rest = f" and {len(keys) - most} more" if len(keys) > most else ""
-    return ", ".join(keys[:most]) + rest
+    rest = {what: f" and {len(keys) - 6} more" if len(keys) > 6 else "" for what, keys in lists.items()}
+    return "; ".join(f"{what}: {', '.join(keys[:6])}{rest[what]}" for what, keys in lists.items() if keys)

@@ -1,7 +1,5 @@
 """The command line of training, with Detectron2's flags; exit status and error line of all commands."""
 
-from __future__ import annotations
-
 import argparse
 import gc
 import re
@@ -58,10 +56,7 @@ def parse_with_overrides(parser: argparse.ArgumentParser, argv: Sequence[str] | 
 
 
 def exit_with(command: Callable[[], Any]) -> NoReturn:
-    """Run a command and end the process: with status 0, or for invalid input 1 and one line on standard error.
-
-    Set RETINA_PLUGIN_TRACEBACK=1 to see the traceback instead.
-    """
+    """Run a command and end the process: with status 0, or for invalid input 1 and one line on standard error."""
     try:
         command()
     except KeyboardInterrupt:

@@ -1,7 +1,5 @@
 """A moving average of the weights."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from torch import nn
@@ -9,18 +7,12 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ..config import ConfigError
 
-__all__ = ["WeightAverage"]
-
 
 class WeightAverage:
     """Exponential moving average of a model's weights, as torch's AveragedModel; buffers are copied from the model."""
 
     def __init__(self, model: nn.Module, decay: float) -> None:
-        """Start an average in which the weights of each step enter with the factor 1 - `decay`.
-
-        Raises:
-            ConfigError: if `decay` is not between 0 and 1.
-        """
+        """Start an average in which the weights of each step enter with the factor 1 - `decay`; 0 < `decay` < 1."""
         if not 0 < decay < 1:
             raise ConfigError(f"train.ema_decay must lie between 0 and 1, got {decay}")
         self._source = model
@@ -33,7 +25,7 @@ class WeightAverage:
         return self._average.module
 
     def update(self) -> None:
-        """Update the average after a step; the first step sets it."""
+        """Update the average after a step of training; the first sets it."""
         self._average.update_parameters(self._source)
 
     def state_dict(self) -> dict[str, Any]:

@@ -1,7 +1,5 @@
 """Start the processes of a training: by Detectron2's flags, or within torchrun."""
 
-from __future__ import annotations
-
 import argparse
 import os
 from collections.abc import Callable
@@ -17,12 +15,8 @@ from torch.multiprocessing import ProcessExitedException
 from ..config import ConfigError, load_config
 from ..run_folder import checkpoints
 
-__all__ = ["launch_training"]
 
-Main = Callable[[argparse.Namespace], Any]
-
-
-def launch_training(main: Main, args: argparse.Namespace) -> None:
+def launch_training(main: Callable[[argparse.Namespace], Any], args: argparse.Namespace) -> None:
     """Run `main(args)` in every process that the flags or torchrun start.
 
     Without a GPU the processes run on the CPU and communicate over gloo.
@@ -56,27 +50,22 @@ def _check_devices(num_gpus: int) -> None:
         raise ConfigError(f"--num-gpus {num_gpus} asks for more {what} than the {there}{where}")
 
 
-def _join_torchrun(main: Main, args: argparse.Namespace) -> None:
+def _join_torchrun(main: Callable[[argparse.Namespace], Any], args: argparse.Namespace) -> None:
     on_gpu = torch.cuda.is_available()
     local_rank, local_size = (int(os.environ[k]) for k in ("LOCAL_RANK", "LOCAL_WORLD_SIZE"))
     if on_gpu:
         _check_devices(local_size)
         torch.cuda.set_device(local_rank)
-    _init_process_group("nccl" if on_gpu else "gloo")
+    store, rank, world_size = next(rendezvous("env://"))
+    # restarted processes use a new namespace, without the addresses of dead ones
+    store = distributed.PrefixStore(f"attempt_{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
+    distributed.init_process_group("nccl" if on_gpu else "gloo", store=store, rank=rank, world_size=world_size)
     comm.create_local_process_group(local_size)
     try:
         args.resume = args.resume or _restarted(args)
         main(args)
     finally:
         distributed.destroy_process_group()
-
-
-def _init_process_group(backend: str) -> None:
-    """Join the process group; restarted processes use a new namespace, without the addresses of dead ones."""
-    store, rank, world_size = next(rendezvous("env://"))
-    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
-    store = distributed.PrefixStore(f"attempt_{attempt}", store)
-    distributed.init_process_group(backend, store=store, rank=rank, world_size=world_size)
 
 
 def _restarted(args: argparse.Namespace) -> bool:

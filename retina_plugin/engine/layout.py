@@ -1,7 +1,5 @@
 """Splitting of one batch over processes and micro-batches."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch
@@ -9,15 +7,9 @@ from detectron2.utils import comm
 
 from ..config import ConfigError
 
-__all__ = ["any_process", "micro_batches", "share_padded_size"]
-
 
 def micro_batches(batch: list[dict[str, Any]], number: int) -> list[list[dict[str, Any]]]:
-    """Split a process' share of a batch into `number` parts of equal size.
-
-    Raises:
-        ConfigError: if its number of images is not a multiple of `number`.
-    """
+    """Split a process' share of a batch into `number` equal parts; raises ConfigError if that is not possible."""
     if len(batch) % number:
         raise ConfigError(
             f"train.accumulation={number} does not divide the {len(batch)} images of a process: set "
@@ -32,21 +24,19 @@ def share_padded_size(batch: list[dict[str, Any]]) -> None:
 
     `PluggableRetinaNet.preprocess_image` pads to it, so that all parts of a batch have the same background.
     """
-    sizes = torch.tensor([list(inputs["image"].shape[-2:]) for inputs in batch]).amax(0)
-    if comm.get_world_size() > 1:
-        sizes = _reduce(sizes)
+    sizes = _maximum(torch.tensor([list(inputs["image"].shape[-2:]) for inputs in batch]).amax(0))
     for inputs in batch:
         inputs["padded_size"] = tuple(sizes.tolist())
 
 
 def any_process(flag: bool) -> bool:
     """Whether `flag` is true in any process; all processes get the same answer."""
+    return bool(_maximum(torch.tensor([int(flag)])).item())
+
+
+def _maximum(values: torch.Tensor) -> torch.Tensor:
     if comm.get_world_size() == 1:
-        return flag
-    return bool(_reduce(torch.tensor([int(flag)])).item())
-
-
-def _reduce(values: torch.Tensor) -> torch.Tensor:
+        return values
     on_device = values.cuda() if torch.distributed.get_backend() == "nccl" else values.clone()
     torch.distributed.all_reduce(on_device, torch.distributed.ReduceOp.MAX)
     return on_device.cpu()

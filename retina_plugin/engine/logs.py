@@ -1,7 +1,5 @@
 """Logging to the terminal and into run folders."""
 
-from __future__ import annotations
-
 import logging
 import os
 import warnings
@@ -14,17 +12,9 @@ from detectron2.utils.logger import setup_logger
 from omegaconf.errors import OmegaConfBaseException
 from torch.multiprocessing import ProcessRaisedException
 
-__all__ = ["EXPECTED_ERRORS", "log_to_file", "log_to_terminal", "show_tracebacks"]
-
 _LOGGERS = ("retina_plugin", "detectron2", "fvcore")
 
-EXPECTED_ERRORS = (
-    ValueError,
-    OSError,
-    FloatingPointError,
-    OmegaConfBaseException,
-    ProcessRaisedException,
-)
+EXPECTED_ERRORS = (ValueError, OSError, FloatingPointError, OmegaConfBaseException, ProcessRaisedException)
 """Errors that invalid input causes. Any other is a defect of the program and shows its traceback."""
 
 
@@ -36,9 +26,8 @@ def log_to_terminal() -> None:
     for message in ("torch.meshgrid", "The given NumPy array is not writable"):
         warnings.filterwarnings("ignore", message=message)
     for name in _LOGGERS:
-        logger = setup_logger(distributed_rank=comm.get_rank(), name=name)
-        for handler in logger.handlers:
-            handler.addFilter(_is_no_expected_error)
+        for handler in setup_logger(distributed_rank=comm.get_rank(), name=name).handlers:
+            handler.addFilter(_is_shown)
 
 
 def show_tracebacks() -> bool:
@@ -48,10 +37,7 @@ def show_tracebacks() -> bool:
 
 @contextmanager
 def log_to_file(path: Path) -> Iterator[None]:
-    """Append the log to `path` while in the context, on the main process only.
-
-    Each of several runs in one process has its own log.
-    """
+    """Append the log to `path` while in the context, on the main process only."""
     if not comm.is_main_process():
         yield
         return
@@ -68,6 +54,6 @@ def log_to_file(path: Path) -> Iterator[None]:
         handler.close()
 
 
-def _is_no_expected_error(record: logging.LogRecord) -> bool:
+def _is_shown(record: logging.LogRecord) -> bool:
     error = record.exc_info and record.exc_info[1]
     return show_tracebacks() or not isinstance(error, EXPECTED_ERRORS)

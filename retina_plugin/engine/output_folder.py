@@ -1,7 +1,5 @@
 """The run folder before training."""
 
-from __future__ import annotations
-
 import logging
 from pathlib import Path
 
@@ -13,11 +11,8 @@ from ..config.yaml_file import save_config
 from ..files import move_aside
 from ..run_folder import CONFIG, LAST_CHECKPOINT, METRICS
 
-__all__ = ["prepare_folder"]
-
 logger = logging.getLogger(__name__)
 _RUN_FOLDERS = ("inference", "nonfinite", "wandb")
-_RUN_FILES = (CONFIG, METRICS, LAST_CHECKPOINT)
 
 
 def prepare_folder(cfg: DictConfig, resume: bool) -> None:
@@ -39,10 +34,9 @@ def prepare_folder(cfg: DictConfig, resume: bool) -> None:
 
 
 def _move_earlier_run(folder: Path) -> Path | None:
-    if not any((folder / name).exists() for name in _RUN_FILES):
+    if not any((folder / name).exists() for name in (CONFIG, METRICS, LAST_CHECKPOINT)):
         return None
-    others = [p.name for p in folder.iterdir() if p.is_dir() and p.name not in _RUN_FOLDERS]
-    if others:
+    if others := [p.name for p in folder.iterdir() if p.is_dir() and p.name not in _RUN_FOLDERS]:
         raise ConfigError(
             f"train.output_dir={folder} holds an earlier run and other folders ({', '.join(others)}): choose another"
         )

@@ -1,7 +1,5 @@
 """One training with all its parts, built from a config."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,33 +14,23 @@ from torch import nn
 from ..run_folder import METRICS
 from .checkpoint import RunCheckpointer
 from .ema import WeightAverage
-from .hooks.build import HookParts, build_hooks, check_periods
+from .hooks.build import build_hooks, check_periods
 from .hooks.metrics_state import MetricsState, cut_metrics
 from .reliability.guard import NonFiniteGuard
 from .reliability.identity import RunIdentity
 from .reliability.signals import StopSignals
 from .setup import build_model, building, configure_torch, freeze, resolve_device, resolve_dtype
-from .trackers.writers import build_writers
+from .trackers import build_writers
 from .trainer import Trainer, Update
-
-__all__ = ["Run", "create_model_for_processes"]
 
 
 class Run:
     """Model, data, trainer and checkpoints of a config. `evaluated` is the model whose weights are measured."""
 
     def __init__(
-        self,
-        cfg: DictConfig,
-        resume: bool,
-        test: Callable[[nn.Module], dict[str, Any]],
-        signals: StopSignals,
+        self, cfg: DictConfig, resume: bool, test: Callable[[nn.Module], dict[str, Any]], signals: StopSignals
     ) -> None:
-        """`test` returns the metrics of a model.
-
-        Raises:
-            ConfigError: for a value that a part refuses.
-        """
+        """`test` returns the metrics of a model. Raises ConfigError for a value that a part refuses."""
         check_periods(cfg)
         configure_torch(cfg.train)
         device = resolve_device(cfg.train.device)
@@ -53,20 +41,13 @@ class Run:
         self.average = None if decay is None else WeightAverage(self.model, decay)
         self.evaluated = self.model if self.average is None else self.average.model
         self.trainer = self._build_trainer(device)
-        self.checkpointer = self._build_checkpointer()
+        parts = {"run": RunIdentity(cfg, getattr(self.trainer.data_loader, "fingerprint", "")), "trainer": self.trainer}
+        parts |= {} if self.average is None else {"ema": self.average}
+        self.checkpointer = RunCheckpointer(self.trainer.model, cfg.train.output_dir, **parts)
         self.metrics_file = Path(cfg.train.output_dir, METRICS)
         self.writers: list[EventWriter] = []  # opened when training begins
         self.metrics_state = MetricsState(self.metrics_file, self.writers)
-        parts = HookParts(
-            self.evaluated,
-            self.average,
-            self.checkpointer,
-            self.metrics_state,
-            self.writers,
-            signals,
-            test,
-        )
-        self.trainer.register_hooks(build_hooks(cfg, parts))
+        self.trainer.register_hooks(build_hooks(self, test, signals))
 
     def load(self, resume: bool) -> tuple[int, str]:
         """Load weights, and if `resume` all other state; the iteration to begin with, and what was loaded.
@@ -84,11 +65,7 @@ class Run:
         return start_iter, f"Resuming at iteration {start_iter}"
 
     def train(self, start_iter: int) -> None:
-        """Train from `start_iter` on, writing into the run folder.
-
-        Raises:
-            StopRun: if there is a reason to end early.
-        """
+        """Train from `start_iter` on, writing into the run folder; raises StopRun if there is a reason to end early."""
         self.writers += build_writers(self.cfg, start_iter)
         if hasattr(self.trainer.data_loader, "start_iter"):
             self.trainer.data_loader.start_iter = start_iter
@@ -109,12 +86,6 @@ class Run:
         guard = NonFiniteGuard(train.nonfinite, Path(train.output_dir, "nonfinite"))
         model = create_model_for_processes(self.model, device, train.ddp)
         return Trainer(model, loader, optimizer, update, guard)
-
-    def _build_checkpointer(self) -> RunCheckpointer:
-        fingerprint = getattr(self.trainer.data_loader, "fingerprint", "")
-        parts = {"run": RunIdentity(self.cfg, fingerprint), "trainer": self.trainer}
-        parts |= {} if self.average is None else {"ema": self.average}
-        return RunCheckpointer(self.trainer.model, self.cfg.train.output_dir, **parts)
 
 
 def create_model_for_processes(model: nn.Module, device: str, ddp: DictConfig) -> nn.Module:

@@ -1,9 +1,6 @@
 """Class names, category ids and number of classes of a run's data, recorded in its config."""
 
-from __future__ import annotations
-
 import contextlib
-from collections.abc import Sequence
 
 from detectron2.config import instantiate
 from detectron2.data import Metadata
@@ -27,9 +24,14 @@ def record_data(cfg: DictConfig) -> None:
         train_names = instantiate(cfg.dataloader.train.dataset.names)
         test_names = instantiate(cfg.dataloader.test.dataset.names)
         num_classes = instantiate(cfg.model.num_classes)
-    first, *others = [dataset_metadata(n) for n in [*_list(train_names), *_list(test_names)]]
+    names = [[n] if isinstance(n, str) else list(n) for n in (train_names, test_names)]
+    first, *others = map(dataset_metadata, sum(names, []))
     for other in others:
-        _check_same_classes(first, other)
+        if list(other.thing_classes) != list(first.thing_classes):
+            raise DataError(
+                "data sets must have the same categories in the same order, but "
+                f"{first.name} has {list(first.thing_classes)} and {other.name} has {list(other.thing_classes)}"
+            )
     if len(first.thing_classes) != num_classes:
         raise ConfigError(
             f"model.num_classes={num_classes}, but {first.name} has {len(first.thing_classes)} categories: "
@@ -37,32 +39,15 @@ def record_data(cfg: DictConfig) -> None:
         )
     ids = first.as_dict().get("thing_dataset_id_to_contiguous_id", {})
     cfg.model.num_classes = num_classes
-    cfg.metadata = {
-        "thing_classes": list(first.thing_classes),
-        "category_ids": list(ids) or list(range(num_classes)),
-    }
+    cfg.metadata = {"thing_classes": list(first.thing_classes), "category_ids": list(ids or range(num_classes))}
 
 
 def run_metadata(cfg: DictConfig) -> Metadata:
     """Class names and category ids that a run recorded; otherwise the class names of a registered data set."""
     metadata = Metadata(name="run")
-    recorded = cfg.get("metadata")
-    if recorded is not None:
+    if (recorded := cfg.get("metadata")) is not None:
         metadata.set(**OmegaConf.to_container(recorded))
     elif isinstance(names := cfg.dataloader.test.dataset.names, str):
         with contextlib.suppress(DataError):
             metadata.set(thing_classes=dataset_metadata(names).thing_classes)
     return metadata
-
-
-def _list(names: str | Sequence[str]) -> list[str]:
-    return [names] if isinstance(names, str) else list(names)
-
-
-def _check_same_classes(first: Metadata, other: Metadata) -> None:
-    ours, theirs = list(first.thing_classes), list(other.thing_classes)
-    if ours != theirs:
-        raise DataError(
-            "data sets must have the same categories in the same order, but "
-            f"{first.name} has {ours} and {other.name} has {theirs}"
-        )

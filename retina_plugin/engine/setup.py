@@ -1,7 +1,5 @@
 """What a run needs before its first step: device, precision, model."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 from collections.abc import Iterator, Sequence
@@ -23,11 +21,7 @@ _PRECISIONS = ("highest", "high", "medium")
 
 
 def resolve_device(name: str) -> str:
-    """The device to run on; "auto" is CUDA if there is a GPU, otherwise the CPU.
-
-    Raises:
-        ConfigError: if it is not available.
-    """
+    """The device to run on; "auto" is a GPU if there is one, else the CPU. Raises ConfigError if it is unavailable."""
     if name == "auto":
         return default_device()
     if reason := why_unavailable(name):
@@ -36,11 +30,7 @@ def resolve_device(name: str) -> str:
 
 
 def resolve_dtype(amp: DictConfig, device: str) -> torch.dtype | None:
-    """The type of mixed precision, or None for float32.
-
-    Raises:
-        ConfigError: for an unknown dtype, or one that the device does not support.
-    """
+    """The type of mixed precision, or None for float32. Raises ConfigError for one that the device does not support."""
     if not amp.enabled:
         return None
     on_cuda = device.startswith("cuda")
@@ -87,11 +77,7 @@ def set_float32_precision(precision: str) -> None:
 
 
 def freeze(model: nn.Module, names: Sequence[str]) -> None:
-    """Exclude modules of a model from training, including the statistics of their BatchNorm layers.
-
-    Raises:
-        ConfigError: for a name that is not a module of the model.
-    """
+    """Exclude modules from training, with the statistics of their BatchNorm. Raises ConfigError for an unknown name."""
     modules = dict(model.named_modules())
     for name in names:
         if name not in modules or not name:
@@ -107,9 +93,7 @@ def freeze(model: nn.Module, names: Sequence[str]) -> None:
 def build_model(cfg: DictConfig, pretrained: bool = True) -> nn.Module:
     """The config's model on the CPU, with the same initial weights for the same `train.seed`.
 
-    Args:
-        cfg: a config with `model` and `train`.
-        pretrained: False skips loading ImageNet weights, for when a checkpoint replaces them.
+    `pretrained=False` skips loading ImageNet weights, for when a checkpoint replaces them.
 
     Raises:
         ConfigError: if a required key is missing, or a part refuses a value.
@@ -122,24 +106,15 @@ def build_model(cfg: DictConfig, pretrained: bool = True) -> nn.Module:
 
 @contextlib.contextmanager
 def building(cfg: DictConfig, what: str) -> Iterator[None]:
-    """Turn errors of building `what` from the config into errors of the config.
-
-    Raises:
-        ConfigError: with the reason; a ValueError or OSError passes unchanged.
-    """
+    """Turn errors of building `what` from the config into a ConfigError; a ValueError or OSError passes unchanged."""
     try:
         yield
     except (MissingMandatoryValue, InterpolationToMissingValueError) as e:
-        raise ConfigError(missing_key_message(cfg)) from e
+        # omegaconf's own list of missing keys stops at an interpolation of one
+        values = leaves(OmegaConf.to_container(cfg, resolve=False))
+        keys = sorted(key for key, value in values if value == "???")
+        raise ConfigError("this config needs values for " + " ".join(f"{key}=..." for key in keys)) from e
     except (ValueError, OSError):
         raise
     except Exception as e:
         raise ConfigError(f"{what} of the config cannot be built: {type(e).__name__}: {e}") from e
-
-
-def missing_key_message(cfg: DictConfig) -> str:
-    """An error message that lists the keys for which the user must give values."""
-    # omegaconf's own list of missing keys stops at an interpolation of one
-    values = leaves(OmegaConf.to_container(cfg, resolve=False))
-    keys = sorted(key for key, value in values if value == "???")
-    return "this config needs values for " + " ".join(f"{key}=..." for key in keys)

@@ -1,7 +1,5 @@
 """Training and evaluation of a LazyConfig with Detectron2's trainer."""
 
-from __future__ import annotations
-
 import argparse
 import logging
 import platform
@@ -31,8 +29,6 @@ from .run import Run
 from .run_data import record_data
 from .setup import build_model, building, resolve_device, set_float32_precision
 
-__all__ = ["do_test", "do_train", "main"]
-
 logger = logging.getLogger(__name__)
 
 
@@ -50,8 +46,7 @@ def main(args: argparse.Namespace) -> dict[str, Any]:
             raise ConfigError(f"{args.config_file} is not a training config: it lacks {section}")
     record_data(cfg)
     if args.eval_only:
-        weights = cfg.train.init_checkpoint or find_weights(cfg.train.output_dir)
-        return evaluate(cfg, weights)
+        return evaluate(cfg, cfg.train.init_checkpoint or find_weights(cfg.train.output_dir))
     return do_train(cfg, args.resume)
 
 
@@ -65,11 +60,7 @@ def evaluate(cfg: DictConfig, weights: str | Path) -> dict[str, Any]:
 
 
 def do_train(cfg: DictConfig, resume: bool = False) -> dict[str, Any]:
-    """Train a config into its run folder; the metrics of the final evaluation.
-
-    Args:
-        cfg: checked and with its data recorded.
-        resume: continue from the last checkpoint of `train.output_dir`.
+    """Train a config whose data are recorded into its run folder; the metrics of the final evaluation.
 
     Raises:
         ValueError, OSError: for invalid input; the message names the key or the file.
@@ -93,17 +84,13 @@ def do_train(cfg: DictConfig, resume: bool = False) -> dict[str, Any]:
         prepare_folder(cfg, resume)
         with log_to_file(Path(cfg.train.output_dir, "log.txt")):
             _log_summary(run, origin)
-            _train(run, start_iter)
+            try:
+                run.train(start_iter)
+            except StopRun as stop:
+                logger.info("%s", stop)
+                if stop.status:
+                    raise SystemExit(stop.status) from None
     return results
-
-
-def _train(run: Run, start_iter: int) -> None:
-    try:
-        run.train(start_iter)
-    except StopRun as stop:
-        logger.info("%s", stop)
-        if stop.status:
-            raise SystemExit(stop.status) from None
 
 
 def do_test(cfg: DictConfig, model: nn.Module, test_loader: Any) -> dict[str, Any]:

@@ -1,7 +1,5 @@
 """Detectron2's trainer with updates that are checked, and that do not depend on how a batch is split."""
 
-from __future__ import annotations
-
 import contextlib
 import time
 from collections.abc import Iterable
@@ -19,8 +17,6 @@ from ..modeling.meta_arch import ForegroundAverage
 from .hooks.state import hook_states, load_hook_states
 from .layout import any_process, micro_batches, share_padded_size
 from .reliability.guard import NonFiniteGuard
-
-__all__ = ["Trainer", "Update"]
 
 Batch = list[dict[str, Any]]
 
@@ -141,8 +137,7 @@ class Trainer(SimpleTrainer):
 
     def state_dict(self) -> dict[str, Any]:
         scaler = {"grad_scaler": self.grad_scaler.state_dict()} if self.grad_scaler.is_enabled() else {}
-        hooks = {"hooks": hook_states(self._hooks)}
-        return super().state_dict() | hooks | scaler
+        return super().state_dict() | {"hooks": hook_states(self._hooks)} | scaler
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         super().load_state_dict({**state_dict, "hooks": {}})

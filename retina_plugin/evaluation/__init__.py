@@ -3,9 +3,4 @@
 from .coco import COCOEvaluator, complete_annotations
 from .validation_loss import build_annotated_loader, validation_loss
 
-__all__ = [
-    "COCOEvaluator",
-    "build_annotated_loader",
-    "complete_annotations",
-    "validation_loss",
-]
+__all__ = ["COCOEvaluator", "build_annotated_loader", "complete_annotations", "validation_loss"]

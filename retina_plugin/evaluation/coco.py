@@ -1,14 +1,10 @@
 """Detectron2's COCO evaluator, also for detectors without detections and annotations without area."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from detectron2 import evaluation
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
-
-__all__ = ["COCOEvaluator", "complete_annotations"]
 
 
 def complete_annotations(truth: COCO) -> None:
@@ -20,11 +16,7 @@ def complete_annotations(truth: COCO) -> None:
 
 
 class COCOEvaluator(evaluation.COCOEvaluator):
-    """Overrides upstream's evaluator in two points.
-
-    Without any detection, AP is 0 instead of NaN if there are objects. Annotations may lack `area` and `iscrowd`, see
-    `complete_annotations`.
-    """
+    """Overrides upstream's evaluator so that AP is 0, not NaN, without detections, and annotations may lack `area`."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Takes the arguments of upstream's evaluator."""

@@ -1,7 +1,5 @@
 """The training losses, computed on the test data."""
 
-from __future__ import annotations
-
 import copy
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -17,8 +15,6 @@ from torch import nn
 
 from ..config import ConfigError
 from ..modeling.meta_arch import ForegroundAverage
-
-__all__ = ["build_annotated_loader", "validation_loss"]
 
 
 def build_annotated_loader(cfg: DictConfig) -> Iterable[list[dict[str, Any]]]:
@@ -39,14 +35,10 @@ def build_annotated_loader(cfg: DictConfig) -> Iterable[list[dict[str, Any]]]:
 
 @torch.no_grad()
 def validation_loss(model: nn.Module, loader: Iterable[list[dict[str, Any]]]) -> dict[str, float]:
-    """Compute every loss of a detector, summed over a data set and divided by its number of foreground anchors.
+    """Compute every loss of a PluggableRetinaNet over a data set, divided by its number of foreground anchors.
 
-    Args:
-        model: a PluggableRetinaNet. Dropout and BatchNorm act as in a test; the model is left unchanged.
-        loader: batches with annotations; with several processes, the share of this process.
-
-    Raises:
-        ConfigError: for any other model.
+    Dropout and BatchNorm act as in a test. `loader` gives this process' share of the annotated batches. Raises
+    ConfigError for another model.
     """
     average = ForegroundAverage.of(model)
     if average is None:

@@ -1,9 +1,8 @@
 """Find, read and write image files."""
 
-from __future__ import annotations
-
 import glob
 from collections.abc import Sequence
+from itertools import chain, count
 from pathlib import Path
 
 import cv2
@@ -23,11 +22,10 @@ def find_images(inputs: Sequence[str]) -> list[Path]:
     """
     found: dict[Path, None] = {}
     for name in inputs:
-        path = Path(name)
-        if path.is_dir():
-            paths = sorted(p for p in path.iterdir() if p.suffix.lower() in _SUFFIXES)
+        if Path(name).is_dir():
+            paths = sorted(p for p in Path(name).iterdir() if p.suffix.lower() in _SUFFIXES)
         else:
-            paths = [path] if path.is_file() else sorted(map(Path, glob.glob(name, recursive=True)))
+            paths = [Path(name)] if Path(name).is_file() else sorted(map(Path, glob.glob(name, recursive=True)))
         if not paths:
             raise DataError(f"{name} is neither an image nor a folder with images, and matches no file")
         found.update(dict.fromkeys(paths))
@@ -38,20 +36,13 @@ def drawing_names(paths: Sequence[str | Path]) -> list[str]:
     """A .png name for every image: its stem, followed by a number if an earlier image has the same name."""
     names: dict[str, None] = {}
     for stem in (Path(path).stem for path in paths):
-        name, number = stem, 1
-        while name in names:
-            number += 1
-            name = f"{stem}_{number}"
-        names[name] = None
-    return [f"{name}.png" for name in names]
+        candidates = chain([f"{stem}.png"], (f"{stem}_{number}.png" for number in count(2)))
+        names[next(name for name in candidates if name not in names)] = None
+    return list(names)
 
 
 def read_rgb(path: str | Path) -> np.ndarray:
-    """An image as (H, W, 3) RGB uint8, rotated according to its EXIF orientation.
-
-    Raises:
-        DataError: if it cannot be read.
-    """
+    """An image as (H, W, 3) RGB uint8, rotated according to its EXIF orientation; raises DataError if unreadable."""
     try:
         return read_image(str(path), format="RGB")
     except (OSError, SyntaxError, ValueError) as e:
@@ -59,11 +50,7 @@ def read_rgb(path: str | Path) -> np.ndarray:
 
 
 def write_rgb(path: Path, image: np.ndarray) -> None:
-    """Write an RGB image in the format of the name's suffix.
-
-    Raises:
-        OSError: if it cannot be written.
-    """
+    """Write an RGB image in the format of the name's suffix; raises OSError if that is not possible."""
     path.parent.mkdir(parents=True, exist_ok=True)
     done, data = cv2.imencode(path.suffix, image[:, :, ::-1])
     if not done:

@@ -1,7 +1,5 @@
 """Detection in single images: what Detectron2's DefaultPredictor is for its yacs configs, for LazyConfigs."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,19 +16,12 @@ from ..engine.run_data import run_metadata
 from ..engine.setup import build_model, resolve_device
 from ..run_folder import find_weights, read_config
 
-__all__ = ["LazyPredictor"]
-
 
 class LazyPredictor:
     """Runs a trained detector on single images as its config's test loader would."""
 
     def __init__(self, cfg: DictConfig, weights: str | Path, device: str | None = None) -> None:
-        """Build the model and load its weights.
-
-        Args:
-            cfg: a config with `model` and `dataloader.test`.
-            weights: a checkpoint of that model; every tensor must fit.
-            device: where to run; by default `train.device`.
+        """Build the model of a config and load its weights; it runs on `device`, by default `train.device`.
 
         Raises:
             CheckpointError: if the checkpoint does not exist, is damaged, or belongs to another model.
@@ -46,10 +37,8 @@ class LazyPredictor:
     @classmethod
     def from_run(
         cls, run_dir: str | Path, weights: str | Path | None = None, overrides: Sequence[str] = ()
-    ) -> LazyPredictor:
+    ) -> "LazyPredictor":
         """The detector of a run folder: its config.yaml, and its final weights unless `weights` names others.
-
-        If this machine lacks the device that the run was trained on, its default device is used.
 
         Raises:
             ConfigError: if the folder holds no config.yaml.
@@ -61,11 +50,7 @@ class LazyPredictor:
     def __call__(self, image: np.ndarray) -> Instances:
         """Detections in one image, on the CPU, with pred_boxes in its pixels, scores and pred_classes.
 
-        Args:
-            image: (H, W, 3) BGR uint8, as OpenCV reads it.
-
-        Raises:
-            ValueError: for an image of another shape or type.
+        The image is (H, W, 3) BGR uint8, as OpenCV reads it; ValueError is raised for any other.
         """
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise ValueError(f"an image must be (H, W, 3) BGR uint8, got {image.shape} {image.dtype}")

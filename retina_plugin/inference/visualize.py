@@ -1,7 +1,5 @@
 """Draw ground truth and detections with Detectron2's Visualizer. Images are RGB, (H, W, 3) uint8."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,8 +8,6 @@ import numpy as np
 from detectron2.data import Metadata
 from detectron2.structures import BoxMode, Instances
 from detectron2.utils.visualizer import Visualizer
-
-__all__ = ["draw_detections", "draw_ground_truth", "grid", "titled"]
 
 _SMALLEST_SIDE = 480  # pixels; smaller images are enlarged so that labels fit
 _COLOURS = [
@@ -25,9 +21,8 @@ def draw_ground_truth(image: np.ndarray, dataset_dict: dict[str, Any], metadata:
     annotations = dataset_dict.get("annotations", [])
     boxes = [BoxMode.convert(a["bbox"], a["bbox_mode"], BoxMode.XYXY_ABS) for a in annotations]
     classes = [a["category_id"] for a in annotations]
-    names = class_names(classes, metadata)
-    crowds = [" (crowd)" if a.get("iscrowd") else "" for a in annotations]
-    labels = [name + crowd for name, crowd in zip(names, crowds, strict=True)]
+    names = zip(_class_names(classes, metadata), annotations, strict=True)
+    labels = [f"{name} (crowd)" if a.get("iscrowd") else name for name, a in names]
     return _draw(image, np.array(boxes).reshape(-1, 4), classes, labels)
 
 
@@ -37,13 +32,12 @@ def draw_detections(
     """Detections that score at least `score_thresh`, with class names and scores in percent."""
     instances = instances[instances.scores >= score_thresh].to("cpu")
     classes = instances.pred_classes.tolist()
-    names = class_names(classes, metadata)
-    labels = [f"{n} {s:.0%}" for n, s in zip(names, instances.scores.tolist(), strict=True)]
+    names = zip(_class_names(classes, metadata), instances.scores.tolist(), strict=True)
+    labels = [f"{name} {score:.0%}" for name, score in names]
     return _draw(image, instances.pred_boxes.tensor.numpy(), classes, labels)
 
 
-def class_names(classes: Sequence[int], metadata: Metadata) -> list[str]:
-    """Names of class indices; such as "class 3" if the metadata has no name."""
+def _class_names(classes: Sequence[int], metadata: Metadata) -> list[str]:
     names = metadata.as_dict().get("thing_classes", [])
     return [names[c] if c < len(names) else f"class {c}" for c in classes]
 
@@ -57,14 +51,12 @@ def titled(image: np.ndarray, title: str) -> np.ndarray:
 
 def grid(rows: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
     """Rows of images in one picture, padded with white."""
-    height = [max(image.shape[0] for image in row) for row in rows]
-    width = [max(row[i].shape[1] for row in rows) for i in range(len(rows[0]))]
-    return np.vstack(
-        [
-            np.hstack([_pad(image, h, w) for image, w in zip(row, width, strict=True)])
-            for row, h in zip(rows, height, strict=True)
-        ]
-    )
+    widths = [max(image.shape[1] for image in column) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        height = max(image.shape[0] for image in row)
+        lines.append(np.hstack([_pad(image, height, width) for image, width in zip(row, widths, strict=True)]))
+    return np.vstack(lines)
 
 
 def _pad(image: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -1,50 +1,28 @@
 """All hooks of a training, in the order in which they run."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from detectron2.config import instantiate
 from detectron2.engine import HookBase, hooks
 from detectron2.utils import comm
-from detectron2.utils.events import EventWriter
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from ...config import ConfigError
 from ..checkpoint import RunCheckpointer
-from ..ema import WeightAverage
 from ..reliability.signals import StopSignals
-from ..run_data import run_metadata
 from ..setup import building
 from .detectron2_hooks import BestCheckpointer, PeriodicCheckpointer, PeriodicWriter
 from .early_exit import EarlyExit
 from .memory_usage import MemoryUsage
-from .metrics_state import MetricsState
 from .visualize_detections import VisualizeDetections
 
-__all__ = ["HookParts", "build_hooks", "check_periods"]
+if TYPE_CHECKING:
+    from ..run import Run
 
 
-@dataclass(frozen=True)
-class HookParts:
-    """What the hooks of a training work on.
-
-    `evaluated` is the model whose weights are measured by `test`; `writers` may be filled until training begins.
-    """
-
-    evaluated: nn.Module
-    average: WeightAverage | None
-    checkpointer: RunCheckpointer
-    metrics_state: MetricsState
-    writers: list[EventWriter]
-    signals: StopSignals
-    test: Callable[[nn.Module], dict[str, Any]]
-
-
-def build_hooks(cfg: DictConfig, parts: HookParts) -> list[HookBase]:
+def build_hooks(run: "Run", test: Callable[[nn.Module], dict[str, Any]], signals: StopSignals) -> list[HookBase]:
     """The hooks of a training. Each of their methods is called in the order of this list.
 
     Hooks of `train.hooks` follow evaluation, so they see its metrics, and precede the writers and the checkpoint, so
@@ -53,34 +31,30 @@ def build_hooks(cfg: DictConfig, parts: HookParts) -> list[HookBase]:
     Raises:
         ConfigError: for an argument that a hook refuses, or an entry of `train.hooks` that is not a hook.
     """
-    train, model, average = cfg.train, parts.evaluated, parts.average
+    cfg, train, model, average = run.cfg, run.cfg.train, run.evaluated, run.average
     best_file = RunCheckpointer(model, train.output_dir, tag=False)
     main_process = comm.is_main_process()
     with building(cfg, "lr_multiplier or train"):
         best = BestCheckpointer(train.eval_period, best_file, **train.best_checkpointer)
         ordered = [
-            parts.metrics_state,
+            run.metrics_state,
             None if average is None else hooks.CallbackHook(after_step=lambda _: average.update()),
             hooks.IterationTimer(),
             MemoryUsage(),
             hooks.LRScheduler(scheduler=instantiate(cfg.lr_multiplier)),
-            hooks.EvalHook(train.eval_period, lambda: parts.test(model)),
+            hooks.EvalHook(train.eval_period, lambda: test(model)),
             best,
-            _visualizer(cfg, model) if main_process and train.vis_period else None,
+            VisualizeDetections(cfg, model) if main_process and train.vis_period else None,
             *_user_hooks(cfg),
-            PeriodicWriter(parts.writers, period=train.log_period),
-            PeriodicCheckpointer(parts.checkpointer, **train.checkpointer) if main_process else None,
-            EarlyExit(parts.checkpointer, best, parts.signals, train.max_minutes, train.early_stopping),
+            PeriodicWriter(run.writers, period=train.log_period),
+            PeriodicCheckpointer(run.checkpointer, **train.checkpointer) if main_process else None,
+            EarlyExit(run.checkpointer, best, signals, train.max_minutes, train.early_stopping),
         ]
     return [hook for hook in ordered if hook is not None]
 
 
 def check_periods(cfg: DictConfig) -> None:
-    """Check the settings that count iterations or evaluations.
-
-    Raises:
-        ConfigError: for a period below 1, or for early stopping without evaluations.
-    """
+    """Raise ConfigError for a period below 1, or for early stopping without evaluations."""
     for key in ("max_iter", "log_period", "checkpointer.period", "accumulation"):
         if OmegaConf.select(cfg.train, key) < 1:
             raise ConfigError(f"train.{key} must be 1 or more, got {OmegaConf.select(cfg.train, key)}")
@@ -100,9 +74,3 @@ def _user_hooks(cfg: DictConfig) -> list[HookBase]:
             )
         found.append(hook)
     return found
-
-
-def _visualizer(cfg: DictConfig, model: nn.Module) -> VisualizeDetections:
-    dataset_dicts = instantiate(cfg.dataloader.test.dataset)[: cfg.train.vis_images]
-    mapper = instantiate(cfg.dataloader.test.mapper)
-    return VisualizeDetections(cfg.train.vis_period, model, dataset_dicts, mapper, run_metadata(cfg))

@@ -1,7 +1,5 @@
 """Detectron2's hooks where their behaviour has to change."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from detectron2.engine import hooks
@@ -9,8 +7,6 @@ from detectron2.utils import comm
 from detectron2.utils.events import CommonMetricPrinter
 
 from ...run_folder import iteration_checkpoints
-
-__all__ = ["BestCheckpointer", "PeriodicCheckpointer", "PeriodicWriter"]
 
 
 class BestCheckpointer(hooks.BestCheckpointer):
@@ -52,10 +48,7 @@ class PeriodicCheckpointer(hooks.PeriodicCheckpointer):
 
 
 class PeriodicWriter(hooks.PeriodicWriter):
-    """Closes the terminal's writer without a last line.
-
-    Upstream's would divide by zero when a run ends right after it printed.
-    """
+    """Closes the terminal's writer without a last line: upstream divides by zero if a run ends right after a line."""
 
     def after_train(self) -> None:
         for writer in self._writers:

@@ -1,7 +1,5 @@
 """End a training early, with a checkpoint."""
 
-from __future__ import annotations
-
 import time
 
 from detectron2.engine import HookBase
@@ -12,8 +10,6 @@ from ..checkpoint import RunCheckpointer
 from ..layout import any_process
 from ..reliability.signals import StopRun, StopSignals
 from .detectron2_hooks import BestCheckpointer
-
-__all__ = ["EarlyExit"]
 
 
 class EarlyExit(HookBase):
@@ -36,20 +32,12 @@ class EarlyExit(HookBase):
         self._start = time.monotonic()  # unaffected by changes of the system clock
 
     def before_train(self) -> None:
-        """Keep a resumed run from training on if it had already ended early.
-
-        Raises:
-            StopRun: in that case.
-        """
+        """Raise StopRun if a resumed run had already ended early."""
         if self._stopped_improving():
             raise StopRun(f"Ended early at iteration {self.trainer.iter}: {self._no_gain()}")
 
     def after_step(self) -> None:
-        """End the training if there is a reason to.
-
-        Raises:
-            StopRun: to leave Detectron2's training loop.
-        """
+        """Raise StopRun, which leaves Detectron2's training loop, if there is a reason to."""
         if self.trainer.iter + 1 == self.trainer.max_iter:
             return
         if self._stopped_improving():
@@ -58,20 +46,16 @@ class EarlyExit(HookBase):
         number, late = self._signals.number, self._is_late()
         if any_process(bool(number) or late):
             self._save(iteration_checkpoint(self.trainer.iter))
-            limit = f"train.max_minutes={self._max_minutes} is over"
-            reason = limit if late else "a signal asked for it"
-            raise StopRun(
-                f"Stopped after iteration {self.trainer.iter}, {reason}; continue with --resume",
-                128 + number if number else 0,
-            )
+            reason = f"train.max_minutes={self._max_minutes} is over" if late else "a signal asked for it"
+            message = f"Stopped after iteration {self.trainer.iter}, {reason}; continue with --resume"
+            raise StopRun(message, 128 + number if number else 0)
 
     def _save(self, name: str) -> None:
         self._checkpointer.save(name, iteration=self.trainer.iter)
         comm.synchronize()  # launchers kill all processes when one ends, also the one that still writes
 
     def _is_late(self) -> bool:
-        limit = self._max_minutes
-        return limit is not None and time.monotonic() - self._start >= 60 * limit
+        return self._max_minutes is not None and time.monotonic() - self._start >= 60 * self._max_minutes
 
     def _stopped_improving(self) -> bool:
         return any_process(self._best.stale >= self._patience > 0)

@@ -1,28 +1,22 @@
 """How much memory a training takes."""
 
-from __future__ import annotations
-
 import resource
 import sys
 
 import torch
 from detectron2.engine import HookBase
 
-__all__ = ["MEMORY_METRIC", "MemoryUsage", "peak_memory_mb"]
-
 MEMORY_METRIC = "max_memory_mb"
 
 
 class MemoryUsage(HookBase):
-    """Records the peak memory of this process among the metrics, see `peak_memory_mb`."""
+    """Records among the metrics the peak that tensors took of the GPU in MB or, without one, that of this process."""
 
     def after_step(self) -> None:
-        """Record the peak so far."""
-        self.trainer.storage.put_scalar(MEMORY_METRIC, peak_memory_mb(), smoothing_hint=False)
+        self.trainer.storage.put_scalar(MEMORY_METRIC, _peak_memory_mb(), smoothing_hint=False)
 
 
-def peak_memory_mb() -> float:
-    """The peak that tensors took of the GPU in MB or, without one, that of this process."""
+def _peak_memory_mb() -> float:
     if on_gpu := torch.cuda.max_memory_allocated():
         return on_gpu / 2**20
     unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux kilobytes

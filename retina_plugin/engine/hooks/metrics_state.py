@@ -1,7 +1,5 @@
 """Metrics that continue after an interruption as if there had been none."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Sequence
@@ -12,8 +10,6 @@ from detectron2.engine import HookBase
 from detectron2.utils.events import EventWriter
 
 from .memory_usage import MEMORY_METRIC
-
-__all__ = ["TIMES", "MetricsState", "cut_metrics"]
 
 # differ between processes that do the same
 TIMES = ("time", "data_time", "rank_data_time", "eta_seconds", MEMORY_METRIC)
@@ -49,7 +45,6 @@ class MetricsState(HookBase):
                 writer._last_write = self._state["last_write"]
 
     def state_dict(self) -> dict[str, Any]:
-        """Recent values of every scalar, and the last iteration that was written."""
         if self._file.is_file():
             with self._file.open("rb") as f:
                 os.fsync(f.fileno())  # what the checkpoint counts as written must be on the disk

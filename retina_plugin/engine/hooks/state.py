@@ -1,15 +1,11 @@
 """State of hooks in checkpoints, by the name of their class as Detectron2's trainer stores it."""
 
-from __future__ import annotations
-
 import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from detectron2.engine import HookBase
-
-__all__ = ["hook_states", "load_hook_states"]
 
 logger = logging.getLogger(__name__)
 _NAMES_BEFORE = {"MetricsMemory": "MetricsState"}  # class names in older checkpoints: today's
@@ -27,8 +23,7 @@ def load_hook_states(hooks: Iterable[HookBase], states: Mapping[str, dict[str, A
     """Give hooks the states that `hook_states`, or Detectron2's trainer, saved."""
     by_name = dict(_named(hooks))
     for name, state in states.items():
-        hook = by_name.get(_NAMES_BEFORE.get(name, name))
-        if hook is None:
+        if (hook := by_name.get(_NAMES_BEFORE.get(name, name))) is None:
             logger.warning("This run has no hook %s; its state in the checkpoint is ignored", name)
         else:
             hook.load_state_dict(state)

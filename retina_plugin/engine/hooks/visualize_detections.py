@@ -1,43 +1,33 @@
 """Pictures of detections in TensorBoard."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
-from detectron2.data import Metadata
+from detectron2.config import instantiate
 from detectron2.data.detection_utils import read_image
 from detectron2.engine import HookBase
+from omegaconf import DictConfig
 from torch import nn
 
 from ...inference.visualize import draw_detections, draw_ground_truth, grid, titled
+from ..run_data import run_metadata
 
-__all__ = ["VisualizeDetections"]
+_SCORE_THRESH = 0.3  # the lowest score to draw
 
 
 class VisualizeDetections(HookBase):
-    """Shows ground truth and detections side by side in TensorBoard, every `period` iterations and at the end."""
+    """Shows ground truth and detections side by side in TensorBoard, during training and at its end."""
 
-    def __init__(
-        self,
-        period: int,
-        model: nn.Module,
-        dataset_dicts: list[dict[str, Any]],
-        mapper: Callable[[dict[str, Any]], dict[str, Any]],
-        metadata: Metadata,
-        score_thresh: float = 0.3,
-    ) -> None:
-        """Draw each of `dataset_dicts`; `mapper` turns one into the model's input."""
-        self._period, self._model, self._mapper = period, model, mapper
-        self._dataset_dicts, self._metadata = dataset_dicts, metadata
-        self._score_thresh = score_thresh
+    def __init__(self, cfg: DictConfig, model: nn.Module) -> None:
+        """Draws the first `train.vis_images` images of the test data every `train.vis_period` iterations."""
+        self._period, self._model, self._metadata = cfg.train.vis_period, model, run_metadata(cfg)
+        self._dataset_dicts = instantiate(cfg.dataloader.test.dataset)[: cfg.train.vis_images]
+        self._mapper = instantiate(cfg.dataloader.test.mapper)
 
     def after_step(self) -> None:
-        """Draw if `period` iterations have passed."""
         next_iter = self.trainer.iter + 1
-        if self._period and (next_iter % self._period == 0 or next_iter == self.trainer.max_iter):
+        if next_iter % self._period == 0 or next_iter == self.trainer.max_iter:
             for i, dataset_dict in enumerate(self._dataset_dicts):
                 picture = torch.from_numpy(self.draw(dataset_dict).copy()).permute(2, 0, 1)
                 self.trainer.storage.put_image(f"detections/{i}", picture)
@@ -51,5 +41,5 @@ class VisualizeDetections(HookBase):
         (output,) = self._model([self._mapper(dataset_dict)])
         self._model.train(training)
         truth = draw_ground_truth(image, dataset_dict, self._metadata)
-        found = draw_detections(image, output["instances"], self._metadata, self._score_thresh)
+        found = draw_detections(image, output["instances"], self._metadata, _SCORE_THRESH)
         return grid([[titled(truth, "ground truth"), titled(found, "detections")]])

@@ -1,11 +1,7 @@
 """Keep the memory of freed CPU tensors for the next ones."""
 
-from __future__ import annotations
-
 import ctypes
 import sys
-
-__all__ = ["keep_freed_memory"]
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of malloc.h
 _NEVER = -1
@@ -17,9 +13,7 @@ def keep_freed_memory() -> None:
     By default glibc maps every block above 32 MB separately and returns it when freed, so the kernel clears the pages
     of a detector's large tensors in every step. Does nothing with another C library.
     """
-    if not sys.platform.startswith("linux"):
-        return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
+    linux = sys.platform.startswith("linux")
+    if linux and (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)):
         mallopt(_M_MMAP_MAX, 0)
         mallopt(_M_TRIM_THRESHOLD, _NEVER)

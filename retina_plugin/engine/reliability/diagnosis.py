@@ -1,9 +1,7 @@
 """Find the first value of a training step that is not finite."""
 
-from __future__ import annotations
-
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -13,8 +11,6 @@ from torch import Tensor, nn
 
 from ...modeling.meta_arch import ForegroundAverage
 
-__all__ = ["diagnose", "magnitudes"]
-
 
 def diagnose(model: nn.Module, batch: list[dict[str, Any]], dtype: torch.dtype | None = None) -> str:
     """Name the first image, weight, feature, prediction, loss or gradient of a training step that is not finite.
@@ -22,24 +18,30 @@ def diagnose(model: nn.Module, batch: list[dict[str, Any]], dtype: torch.dtype |
     The step is repeated, in mixed precision of `dtype` if given. Buffers and random generators are restored afterwards;
     gradients are not.
     """
-    for inputs in batch:
-        if not _finite(inputs["image"]):
-            return f"image {inputs.get('file_name', '?')} is not finite"
-    for name, parameter in model.named_parameters():
-        if not _finite(parameter):
-            return f"parameter {name} is not finite"
+    images = [(f"image {inputs.get('file_name', '?')}", inputs["image"]) for inputs in batch]
+    parameters = [(f"parameter {name}", parameter) for name, parameter in model.named_parameters()]
+    if bad := _not_finite(images + parameters):
+        return f"{bad[0]} is not finite"
     with _step(model, batch, dtype) as (seen, loss_dict):
-        return _first_not_finite(model, seen, loss_dict)
+        if bad := _not_finite(seen.items()):
+            return f"{bad[0]} is the first that is not finite"
+        if bad := _not_finite(loss_dict.items()):
+            return f"all predictions are finite, but {bad[0]} is {loss_dict[bad[0]].item():g}"
+        sum(loss_dict.values()).backward()
+        gradients = [(name, t.grad) for name, t in [*seen.items(), *model.named_parameters()] if t.grad is not None]
+    bad = _not_finite(gradients)
+    return f"all losses are finite, but the gradient of {bad[0]} is not" if bad else "repeated, the step is finite"
+
+
+def _not_finite(tensors: Iterable[tuple[str, Tensor]]) -> list[str]:
+    """Names of the tensors with values that are not finite; integers always are."""
+    return [name for name, tensor in tensors if tensor.is_floating_point() and not tensor.isfinite().all()]
 
 
 def magnitudes(
     model: nn.Module, batch: list[dict[str, Any]], dtype: torch.dtype | None = None
 ) -> list[tuple[str, float, int]]:
-    """Repeat a step, and list its features, predictions and losses.
-
-    Returns:
-        Name, largest absolute value, and number of values that are not finite, of each.
-    """
+    """Repeat a step: name, largest absolute value and number of non-finite values of each feature, prediction, loss."""
     with _step(model, batch, dtype) as (seen, loss_dict):
         return [
             (name, tensor.detach().abs().max().item(), int((~tensor.isfinite()).sum()))
@@ -67,19 +69,6 @@ def _step(
             buffer.copy_(buffers[name])
 
 
-def _first_not_finite(model: nn.Module, seen: dict[str, Tensor], loss_dict: dict[str, Tensor]) -> str:
-    for name, tensor in seen.items():
-        if not _finite(tensor):
-            return f"{name} is the first that is not finite"
-    for name, loss in loss_dict.items():
-        if not _finite(loss):
-            return f"all predictions are finite, but {name} is {loss.item():g}"
-    sum(loss_dict.values()).backward()
-    gradients = {n: t.grad for n, t in [*seen.items(), *model.named_parameters()]}
-    bad = [n for n, grad in gradients.items() if grad is not None and not _finite(grad)]
-    return f"all losses are finite, but the gradient of {bad[0]} is not" if bad else "repeated, the step is finite"
-
-
 @contextmanager
 def _watch(model: nn.Module) -> Iterator[dict[str, Tensor]]:
     """Collect features and predictions of every level in the order of their computation."""
@@ -99,17 +88,10 @@ def _watch(model: nn.Module) -> Iterator[dict[str, Tensor]]:
                 tensor.retain_grad()
             seen[name] = tensor
 
-    watched = (
-        (getattr(model, "backbone", None), features),
-        (getattr(model, "head", None), predictions),
-    )
+    watched = ((getattr(model, "backbone", None), features), (getattr(model, "head", None), predictions))
     handles = [part.register_forward_hook(hook) for part, hook in watched if part is not None]
     try:
         yield seen
     finally:
         for handle in handles:
             handle.remove()
-
-
-def _finite(tensor: Tensor) -> bool:
-    return not tensor.is_floating_point() or bool(tensor.isfinite().all())

@@ -1,7 +1,5 @@
 """Stop or skip updates whose loss or gradient is not finite."""
 
-from __future__ import annotations
-
 import logging
 import pickle
 from dataclasses import dataclass
@@ -20,8 +18,6 @@ from .diagnosis import diagnose
 if TYPE_CHECKING:
     from ..trainer import Trainer
 
-__all__ = ["Dump", "NonFiniteError", "NonFiniteGuard", "load_dump"]
-
 logger = logging.getLogger(__name__)
 _MOST_IN_A_ROW = 10
 
@@ -34,29 +30,25 @@ class NonFiniteGuard:
     """Handles updates that are not finite: saves the batch for a replay, then stops the run or skips the update."""
 
     def __init__(self, policy: str, folder: str | Path) -> None:
-        """`policy` is "stop" or "skip"; batches are saved in `folder`.
-
-        Raises:
-            ConfigError: for any other policy.
-        """
+        """`policy` is "stop" or "skip", otherwise ConfigError is raised; batches are saved in `folder`."""
         if policy not in ("stop", "skip"):
             raise ConfigError(f"train.nonfinite must be stop or skip, got {policy!r}")
         self._skips, self._folder = policy == "skip", Path(folder)
         self._last_iter, self._in_a_row = -2, 0
 
-    def refuse(self, trainer: Trainer, batch: list[dict[str, Any]], loss_dict: dict[str, Tensor]) -> None:
+    def refuse(self, trainer: "Trainer", batch: list[dict[str, Any]], loss_dict: dict[str, Tensor]) -> None:
         """Diagnose an update, save its batch, and stop or skip it.
 
         Raises:
             NonFiniteError: if the policy is to stop, if skipping cannot help, and for the tenth skip in a row.
         """
         dump = self._folder / f"iteration_{trainer.iter:07d}_rank{comm.get_rank()}.pth"
-        names = ", ".join(str(inputs.get("file_name", "?")) for inputs in batch)
         where = diagnose(trainer.inner, batch, trainer.update.dtype)
-        values = ", ".join(f"{name} {float(loss):g}" for name, loss in loss_dict.items())
         unrecoverable = not all(b.isfinite().all() for b in trainer.inner.buffers())
         if unrecoverable:
             where += "; BatchNorm statistics are not finite; skipping cannot recover the run"
+        names = ", ".join(str(inputs.get("file_name", "?")) for inputs in batch)
+        values = ", ".join(f"{name} {float(loss):g}" for name, loss in loss_dict.items())
         what = f"the update of iteration {trainer.iter} is not finite ({values}): {where}; images: {names}"
         _dump(dump, trainer, batch)
         self._in_a_row = self._in_a_row + 1 if trainer.iter == self._last_iter + 1 else 1
@@ -80,11 +72,7 @@ class Dump:
 
 
 def load_dump(path: str | Path) -> Dump:
-    """Read a batch that a guard saved.
-
-    Raises:
-        ConfigError: if `path` is not such a file.
-    """
+    """Read a batch that a guard saved; raises ConfigError if `path` is not such a file."""
     try:
         content = torch.load(path, weights_only=True)
         batch = [_inputs(image) for image in content["batch"]]
@@ -93,7 +81,7 @@ def load_dump(path: str | Path) -> Dump:
         raise ConfigError(f"{path} is not a batch saved by a training: {e}") from e
 
 
-def _dump(path: Path, trainer: Trainer, batch: list[dict[str, Any]]) -> None:
+def _dump(path: Path, trainer: "Trainer", batch: list[dict[str, Any]]) -> None:
     content = {
         "iteration": trainer.iter,
         "model": trainer.inner.state_dict(),
@@ -108,11 +96,9 @@ def _dump(path: Path, trainer: Trainer, batch: list[dict[str, Any]]) -> None:
 def _plain(inputs: dict[str, Any]) -> dict[str, Any]:
     """Reduce an input to plain values and tensors, which torch.load reads with weights_only."""
     kept = {k: v for k, v in inputs.items() if isinstance(v, str | int | float | tuple | Tensor)}
-    found = inputs.get("instances")
-    if found is None:
-        return kept
-    boxes, classes = found.gt_boxes.tensor, found.gt_classes
-    return kept | {"image_size": found.image_size, "gt_boxes": boxes, "gt_classes": classes}
+    if (found := inputs.get("instances")) is not None:
+        kept |= {"image_size": found.image_size, "gt_boxes": found.gt_boxes.tensor, "gt_classes": found.gt_classes}
+    return kept
 
 
 def _inputs(plain: dict[str, Any]) -> dict[str, Any]:

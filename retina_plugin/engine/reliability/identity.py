@@ -1,7 +1,5 @@
 """Does a resumed run still have the config and the data that it began with?"""
 
-from __future__ import annotations
-
 import re
 import sys
 from typing import Any
@@ -13,8 +11,6 @@ from ...config import ConfigError
 from ...config.load import train_defaults
 from ...config.moved import current_key, current_name
 from ...config.walk import as_text, leaves
-
-__all__ = ["RunIdentity", "config_values"]
 
 # prefixes of keys that do not change the results of a training
 _FREE = (
@@ -43,8 +39,7 @@ class RunIdentity:
 
     def __init__(self, cfg: DictConfig, data: str) -> None:
         """`data` is the fingerprint of the training data."""
-        values = config_values(cfg)
-        self._values = {k: v for k, v in values.items() if not k.startswith(_FREE)}
+        self._values = {k: v for k, v in config_values(cfg).items() if not k.startswith(_FREE)}
         self._data, self._accepts = data, cfg.train.accept_changes
 
     def state_dict(self) -> dict[str, Any]:
@@ -57,8 +52,7 @@ class RunIdentity:
         Raises:
             ConfigError: naming what has changed, unless train.accept_changes.
         """
-        changes = self.changes(state)
-        if changes and not self._accepts:
+        if (changes := self.changes(state)) and not self._accepts:
             raise ConfigError(
                 f"this run began with other settings: {'; '.join(changes)}. Resume it with those, or set "
                 "train.accept_changes=True to continue anyway; the run is then not reproducible"
@@ -81,8 +75,7 @@ class RunIdentity:
 def config_values(cfg: DictConfig) -> dict[str, str]:
     """Every resolved value of a training config as text, by its dotted key."""
     sections = {name: OmegaConf.to_container(cfg[name], resolve=True) for name in _SECTIONS}
-    values = leaves(sections, into_lists=True)
-    return {current_key(key): as_text(value) for key, value in values}
+    return {current_key(key): as_text(value) for key, value in leaves(sections, into_lists=True)}
 
 
 def _with_train_defaults(before: dict[str, str]) -> dict[str, str]:

@@ -1,7 +1,5 @@
 """Signals and other reasons to end a training early."""
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import os
@@ -10,8 +8,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-
-__all__ = ["StopRun", "StopSignals", "stop_signals", "terminate_when_stdin_closes"]
 
 logger = logging.getLogger(__name__)
 
@@ -63,12 +59,12 @@ def terminate_when_stdin_closes() -> None:
 
     A daemon thread reads standard input until then, so nothing else may read it.
     """
-    threading.Thread(target=_terminate_at_end_of_stdin, daemon=True).start()
 
+    def wait() -> None:
+        with contextlib.suppress(OSError):  # closed from the beginning
+            # not sys.stdin, whose lock a daemon thread must not hold when the interpreter ends
+            while os.read(0, 4096):
+                pass
+        os.kill(os.getpid(), signal.SIGTERM)
 
-def _terminate_at_end_of_stdin() -> None:
-    with contextlib.suppress(OSError):  # closed from the beginning
-        # not sys.stdin, whose lock a daemon thread must not hold when the interpreter ends
-        while os.read(0, 4096):
-            pass
-    os.kill(os.getpid(), signal.SIGTERM)
+    threading.Thread(target=wait, daemon=True).start()

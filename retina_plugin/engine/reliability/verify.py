@@ -1,7 +1,5 @@
 """Compare two runs bit by bit."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +10,19 @@ from ...config.walk import leaves
 from ...run_folder import FINAL_CHECKPOINT, read_metrics
 from ..hooks.metrics_state import TIMES
 
-__all__ = ["first_difference"]
-
 
 def first_difference(one: str | Path, other: str | Path) -> str:
     """The first difference of two finished runs apart from times: weights, optimizer, averages, schedule or metrics.
 
     An empty string if there is none.
     """
-    pairs = [(_state(Path(run, FINAL_CHECKPOINT)), _metrics(Path(run))) for run in (one, other)]
-    (ours, our_metrics), (theirs, their_metrics) = pairs
+    ours, theirs = (_state(Path(run, FINAL_CHECKPOINT)) for run in (one, other))
     for key in {**ours, **theirs}:
         if key not in ours or key not in theirs:
             return f"{key} is in the checkpoint of one run only"
         if not _same(ours[key], theirs[key]):
             return f"{key} of the checkpoints: {_describe(ours[key], theirs[key])}"
+    our_metrics, their_metrics = _metrics(one), _metrics(other)
     if len(our_metrics) != len(their_metrics):
         return f"metrics.json has {len(our_metrics)} and {len(their_metrics)} lines"
     for ours, theirs in zip(our_metrics, their_metrics, strict=True):
@@ -37,21 +33,14 @@ def first_difference(one: str | Path, other: str | Path) -> str:
 
 def _state(path: Path) -> dict[str, Any]:
     content = leaves(torch.load(path, weights_only=True), into_lists=True)
-    return {key: value for key, value in content if not _is_time(key)}
-
-
-def _is_time(key: str) -> bool:
-    return any(part in TIMES for part in key.split("."))
+    return {key: value for key, value in content if not set(key.split(".")).intersection(TIMES)}
 
 
 def _same(one: Any, other: Any) -> bool:
     if isinstance(one, Tensor) and isinstance(other, Tensor):
-        return one.dtype == other.dtype and one.shape == other.shape and _bits(one) == _bits(other)
+        ours, theirs = (tensor.contiguous().reshape(-1).view(torch.uint8) for tensor in (one, other))
+        return one.dtype == other.dtype and one.shape == other.shape and torch.equal(ours, theirs)
     return type(one) is type(other) and repr(one) == repr(other)
-
-
-def _bits(tensor: Tensor) -> bytes:
-    return tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
 
 
 def _describe(one: Any, other: Any) -> str:
@@ -61,5 +50,5 @@ def _describe(one: Any, other: Any) -> str:
     return f"{int((apart > 0).sum())} of {one.numel()} values, by up to {apart.max().item():.3g}"
 
 
-def _metrics(run_dir: Path) -> list[dict[str, Any]]:
+def _metrics(run_dir: str | Path) -> list[dict[str, Any]]:
     return [{k: v for k, v in line.items() if k not in TIMES} for line in read_metrics(run_dir)]

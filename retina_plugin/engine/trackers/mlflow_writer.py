@@ -1,12 +1,9 @@
 """Scalars to MLflow."""
 
-from __future__ import annotations
-
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from ...config.walk import leaves
@@ -28,40 +25,32 @@ class MLflowWriter(Tracker):
     ) -> None:
         """`tracking_uri`: address of a server or database; by default that of MLflow's own settings."""
         mlflow, known = library("mlflow"), run_dir / "mlflow_run_id"
-        self._entities: ModuleType = mlflow.entities
+        self._entities = mlflow.entities
         self._client = mlflow.MlflowClient(tracking_uri)
         if run_id := known_id(known):
             self._run_id = run_id
             self._client.update_run(run_id, status="RUNNING")
-            self._last_write = max(self._steps(), default=-1)
+            names = self._client.get_run(run_id).data.metrics
+            sent = (metric for name in names for metric in self._client.get_metric_history(run_id, name))
+            self._last_write = max((metric.step for metric in sent), default=-1)
         else:
             self._run_id = self._create_run(experiment_name, run_dir.name)
             known.write_text(self._run_id)
             self._log_parameters({"run_dir": str(run_dir), **config})
 
     def _create_run(self, experiment_name: str, run_name: str) -> str:
-        experiment = self._client.get_experiment_by_name(experiment_name)
-        if experiment is None:
-            experiment_id = self._client.create_experiment(experiment_name)
-        else:
-            experiment_id = experiment.experiment_id
+        found = self._client.get_experiment_by_name(experiment_name)
+        experiment_id = self._client.create_experiment(experiment_name) if found is None else found.experiment_id
         return self._client.create_run(experiment_id, run_name=run_name).info.run_id
-
-    def _steps(self) -> Iterator[int]:
-        for name in self._client.get_run(self._run_id).data.metrics:
-            for metric in self._client.get_metric_history(self._run_id, name):
-                yield metric.step
 
     def _log_parameters(self, config: Mapping[str, Any]) -> None:
         parameters = [self._entities.Param(_name(key), str(value)[:_PARAMETER_LENGTH]) for key, value in leaves(config)]
         for start in range(0, len(parameters), _PARAMETERS_AT_ONCE):
-            some = parameters[start : start + _PARAMETERS_AT_ONCE]
-            self._client.log_batch(self._run_id, params=some)
+            self._client.log_batch(self._run_id, params=parameters[start : start + _PARAMETERS_AT_ONCE])
 
     def _send(self, scalars: dict[str, float], iteration: int) -> None:
         now = int(time.time() * 1000)
-        metric = self._entities.Metric
-        metrics = [metric(_name(key), value, now, iteration) for key, value in scalars.items()]
+        metrics = [self._entities.Metric(_name(key), value, now, iteration) for key, value in scalars.items()]
         self._client.log_batch(self._run_id, metrics=metrics)
 
     def _finish(self) -> None:

@@ -1,7 +1,5 @@
 """Base class of the trackers."""
 
-from __future__ import annotations
-
 import importlib
 import logging
 from collections import defaultdict
@@ -46,11 +44,7 @@ class Tracker(EventWriter):
 
 
 def library(name: str) -> ModuleType:
-    """Import an optional library.
-
-    Raises:
-        ConfigError: if it is not installed.
-    """
+    """Import an optional library; raises ConfigError if it is not installed."""
     try:
         return importlib.import_module(name)
     except ImportError as e:

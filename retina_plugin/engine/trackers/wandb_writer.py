@@ -1,7 +1,5 @@
 """Scalars to Weights & Biases."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,9 +13,8 @@ class WandbWriter(Tracker):
     def __init__(self, run_dir: Path, config: Mapping[str, Any], **arguments: Any) -> None:
         """`arguments`: those of wandb.init, such as project."""
         wandb, known = library("wandb"), run_dir / "wandb_run_id"
-        ours = {"dir": str(run_dir), "name": run_dir.name, "id": known_id(known), "resume": "allow"}
-        parameters = {"run_dir": str(run_dir), **config}
-        self._run = wandb.init(**{**ours, **arguments}, config=parameters)
+        defaults = {"dir": str(run_dir), "name": run_dir.name, "id": known_id(known), "resume": "allow"}
+        self._run = wandb.init(**(defaults | arguments), config={"run_dir": str(run_dir), **config})
         known.write_text(self._run.id)
         self._last_write = self._run.step - 1  # a resumed run has steps already
 
