@@ -106,7 +106,7 @@ def named_worker_death() -> Iterator[None]:
             raise
         raise DataError(
             f"a process that loads images died ({str(e).splitlines()[0]}). Usually the machine is out of memory, or "
-            "/dev/shm is full: lower dataloader.train.num_workers and go on with --resume"
+            "/dev/shm is full: lower dataloader.train.num_workers and continue with --resume"
         ) from e
 
 
