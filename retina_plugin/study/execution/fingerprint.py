@@ -28,12 +28,7 @@ RunFacts = dict[str, dict[str, str]]
 """Values as text by key, in the parts "config", "data", "code", "threads", "start"."""
 
 _PACKAGE = Path(__file__).resolve().parents[2]
-NOT_FOR_TRAINING = (
-    "study",
-    "analysis",
-    "benchmark",
-    "commands",
-)  # training imports nothing of these
+NOT_FOR_TRAINING = ("study", "analysis", "benchmark", "commands")  # training imports nothing of these
 _WITH_VERSIONS = ("retina_plugin", "detectron2", "torch", "torchvision", "fvcore")
 
 
@@ -63,7 +58,9 @@ def run_facts(cfg: DictConfig, threads: int) -> RunFacts:
     """
     with building(cfg, "data"):
         data = dict(_data(cfg))
-        config = _config(cfg)
+        anywhere = cfg.copy()
+        anywhere.train.output_dir = ""  # a study folder may be moved
+        config = config_values(anywhere)
     versions = {p.__name__: p.__version__ for p in (torch, torchvision, detectron2)}
     code = {"retina_plugin": _LOADED_PACKAGE, **versions, **dict(_other_modules(config))}
     return {"config": config, "data": data, "code": code, "threads": {"of a run": str(threads)}}
@@ -83,12 +80,6 @@ def changes(before: RunFacts, now: RunFacts) -> list[str]:
             values = [_shorten(x.get(key, "none")) for x in (old, new)]
             phrases.append(f"{part} {key}: {' -> '.join(values)}")
     return phrases
-
-
-def _config(cfg: DictConfig) -> dict[str, str]:
-    cfg = cfg.copy()
-    cfg.train.output_dir = ""  # a study folder may be moved
-    return config_values(cfg)
 
 
 def _data(cfg: DictConfig) -> Iterator[tuple[str, str]]:

@@ -25,12 +25,10 @@ class Job:
     """One run of a study.
 
     Attributes:
-        variant: name of the variant.
-        seed: of the run.
         run_dir: the run folder, absolute.
         config: the resolved config of the run; every stage of a study reads this one.
         facts: everything that the numbers of the run follow from.
-        threads: CPU threads of the run.
+        threads: number of CPU threads.
         cwd: the working directory that relative paths of the config refer to.
     """
 

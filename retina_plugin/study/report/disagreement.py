@@ -16,13 +16,7 @@ _THRESHOLDS = np.arange(0.05, 1.0, 0.05)
 
 @dataclass(frozen=True)
 class ImageCounts:
-    """Counts at IoU .5, each (I,) over images.
-
-    Attributes:
-        objects: objects that count.
-        found: those that a detection matches.
-        false: detections that match no object.
-    """
+    """(I,) over images: objects that count, those that a detection matches at IoU .5, and false detections."""
 
     objects: np.ndarray
     found: np.ndarray
@@ -57,10 +51,6 @@ def best_threshold(matches: Matches) -> float:
 
 
 def rank_by_disagreement(runs: Sequence[ImageCounts]) -> list[int]:
-    """Indices of images, sorted by the gap between the most and the fewest errors of `runs`, largest first.
-
-    Images with equal gaps keep their order.
-    """
-    errors = np.stack([counts.errors for counts in runs])
-    apart = errors.max(axis=0) - errors.min(axis=0)
-    return np.argsort(-apart, kind="stable").tolist()
+    """Indices of images, sorted by the gap between the most and the fewest errors of `runs`, largest first."""
+    gaps = np.ptp([counts.errors for counts in runs], axis=0)
+    return np.argsort(-gaps, kind="stable").tolist()

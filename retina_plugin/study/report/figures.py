@@ -1,10 +1,16 @@
-"""Figures of a study: metrics of every run, training with bands over seeds, precision over recall."""
+"""Figures of a study: verdicts, metrics of every run, training with bands over seeds, precision over recall.
+
+Each figure has one panel, so that a narrow screen can stack them.
+"""
 
 from __future__ import annotations
 
+import base64
+import io
 import math
 from collections.abc import Sequence
 
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -12,21 +18,51 @@ from matplotlib.figure import Figure
 from ...run_folder import read_metrics
 from ..spec.metrics import Metric
 from ..statistics.measurements import Measurements
-from .plots import colour_of, new_panel
+from ..statistics.verdict import Verdict
 
-__all__ = ["draw_means", "draw_precision", "draw_training"]
+__all__ = ["draw_means", "draw_precision", "draw_training", "effect_bars", "svg_uri"]
 
+# Okabe and Ito 2008: colour-blind readers can tell them apart
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#444444", "#999933")
+_STYLE = {
+    "font.size": 11,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#888888",
+    "svg.hashsalt": "retina_plugin",  # the same figure gives the same bytes
+}
 _MOST_POINTS = 200  # of one line
 _MARKED_POINTS = 12  # up to this many points have markers: a line of one point is not visible
+_HALF = 48  # percent of the width of a bar, from the centre to the end of the widest interval
+
+
+def effect_bars(verdicts: Sequence[Verdict]) -> list[dict[str, float] | None]:
+    """By verdict, left, centre and right of its interval in percent of the width; None without an interval.
+
+    50 means that the variants do not differ, and the hypothesis holds to the right of it. Bars of one metric have the
+    same scale.
+    """
+    widest: dict[str, float] = {}
+    for v in verdicts:
+        name, d = v.hypothesis.metric.name, v.difference
+        if not math.isnan(d.low):
+            widest[name] = max(abs(d.low), abs(d.high), widest.get(name, 1e-9))
+    return [None if math.isnan(v.difference.low) else _bar(v, widest[v.hypothesis.metric.name]) for v in verdicts]
+
+
+def _bar(verdict: Verdict, widest: float) -> dict[str, float]:
+    d, sign = verdict.difference, 1 if verdict.hypothesis.metric.higher_is_better else -1
+    left, centre, right = sorted(50 + sign * (_HALF / widest) * x for x in (d.low, d.mean, d.high))
+    return {"left": left, "centre": centre, "right": right}
 
 
 def draw_means(measurements: Measurements, variants: Sequence[str], metric: Metric) -> Figure:
     """A metric of every run as a dot, and the mean of each variant with its 95 % interval."""
     label = f"{metric.name}, {metric.note}" if metric.note else metric.name
     title = f"{metric.name} of every run, mean and 95 % interval"
-    figure, axes = new_panel(title, label, height=3.4)
+    figure, axes = _new_panel(title, label, height=3.4)
     for place, name in enumerate(variants):
-        colour, mean = colour_of(name, variants), measurements.mean(name, metric)
+        colour, mean = _colour_of(name, variants), measurements.mean(name, metric)
         values = [metric.value(r.metrics) for r in measurements.finished(name).values()]
         axes.plot(values, [place] * len(values), "o", color=colour, alpha=0.55, markersize=6)
         axes.plot([mean.mean], [place], "|", color=colour, markersize=20, markeredgewidth=2.5)
@@ -56,9 +92,9 @@ def draw_training(measurements: Measurements, variants: Sequence[str], metric: M
         }
         if not any(lines.values()):
             continue
-        figure, axes = new_panel(title, "iteration")
+        figure, axes = _new_panel(title, "iteration")
         for name in variants:
-            _draw_band(axes, lines[name], colour_of(name, variants), name)
+            _draw_band(axes, lines[name], _colour_of(name, variants), name)
         if key == "loss_cls":
             axes.set_yscale("log")
         elif key == "loss_box_reg" or metric.is_percent:
@@ -93,11 +129,11 @@ def draw_precision(measurements: Measurements, variants: Sequence[str]) -> list[
         return []
     figures = []
     for title, thresholds in (("IoU .5", slice(0, 1)), ("mean of IoU .5 to .95", slice(None))):
-        figure, axes = new_panel(f"precision over recall, {title}", "recall", "precision")
+        figure, axes = _new_panel(f"precision over recall, {title}", "recall", "precision")
         for name in variants:
             runs = [measurements.evidence[name, seed] for seed in measurements.finished(name)]
             lines = [_precision_line(run.matches.precision[thresholds]) for run in runs]
-            _draw_band(axes, lines, colour_of(name, variants), name)
+            _draw_band(axes, lines, _colour_of(name, variants), name)
         axes.set(xlim=(0, 1), ylim=(0, 1.02))
         axes.legend(frameon=False, fontsize=10)
         figures.append(figure)
@@ -107,3 +143,25 @@ def draw_precision(measurements: Measurements, variants: Sequence[str]) -> list[
 def _precision_line(precision: np.ndarray) -> np.ndarray:
     """(2, 101) recall and mean precision, from (T, 101, K) precision."""
     return np.stack([np.linspace(0, 1, 101), np.nanmean(precision, axis=(0, 2))])
+
+
+def _colour_of(variant: str, variants: Sequence[str]) -> str:
+    return _COLOURS[list(variants).index(variant) % len(_COLOURS)]
+
+
+def _new_panel(title: str, xlabel: str, ylabel: str = "", height: float = 3.4) -> tuple[Figure, Axes]:
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(4.8, height), layout="constrained")
+        axes = figure.add_subplot()
+        axes.set_title(title, loc="left", fontsize=12)
+        axes.set(xlabel=xlabel, ylabel=ylabel)
+        axes.grid(alpha=0.25)
+    return figure, axes
+
+
+def svg_uri(figure: Figure) -> str:
+    """A figure as a data URI, which needs no file."""
+    buffer = io.BytesIO()
+    with matplotlib.rc_context(_STYLE):
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -70,7 +70,6 @@ class Row:
     """One variant in a table. All mappings are by metric name.
 
     Attributes:
-        variant: its name.
         num_runs: number of finished runs.
         mean: over its runs.
         difference: to the reference; empty for the reference itself.

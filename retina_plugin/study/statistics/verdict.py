@@ -19,7 +19,6 @@ class Verdict:
     """The answer to one hypothesis.
 
     Attributes:
-        hypothesis: the question.
         outcome: "better", "worse", "not distinguishable", or "no verdict" if seeds or the metric are missing or a run
             failed.
         headline: the answer in one line.
@@ -54,7 +53,10 @@ def judge(measurements: Measurements, hypotheses: Sequence[Hypothesis]) -> list[
     one that failed.
     """
     differences = [measurements.difference(h.better, h.than, h.metric) for h in hypotheses]
-    failed = [_failed(measurements, h) for h in hypotheses]
+    failed = [
+        [f"{variant}, seed {seed}" for variant in (h.better, h.than) for seed in measurements.failed_seeds(variant)]
+        for h in hypotheses
+    ]
     p_values = correct_holm([math.nan if f else d.p_value for d, f in zip(differences, failed, strict=True)])
     count = sum(not math.isnan(p) for p in p_values)
     verdicts = []
@@ -63,12 +65,3 @@ def judge(measurements: Measurements, hypotheses: Sequence[Hypothesis]) -> list[
         text = explain(h, d, p, count, f)
         verdicts.append(Verdict(h, outcome, headline(h, outcome, d), text, d, p, count))
     return verdicts
-
-
-def _failed(measurements: Measurements, hypothesis: Hypothesis) -> list[str]:
-    """The failed runs of both variants, in words."""
-    return [
-        f"{variant}, seed {seed}"
-        for variant in (hypothesis.better, hypothesis.than)
-        for seed in measurements.failed_seeds(variant)
-    ]

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ..spec.hypothesis import Hypothesis
 from ..spec.metrics import Metric
 from .estimate import LEVEL, Estimate
 
-__all__ = ["ALIKE", "BETTER", "NONE", "WORSE", "explain", "headline", "number", "signed"]
+__all__ = ["ALIKE", "BETTER", "NONE", "WORSE", "explain", "headline", "interval", "number", "signed"]
 
 BETTER, WORSE, ALIKE, NONE = "better", "worse", "not distinguishable", "no verdict"
 
 
-def number(value: float, metric: Metric | None = None) -> str:
-    """A value without its unit: one decimal for percent (the default), otherwise three significant digits."""
-    return f"{value:.1f}" if metric is None or metric.is_percent else f"{value:.3g}"
+def number(value: float, metric: Metric) -> str:
+    """A value without its unit: one decimal for percent, otherwise three significant digits."""
+    return f"{value:.1f}" if metric.is_percent else f"{value:.3g}"
 
 
-def signed(value: float, metric: Metric | None = None) -> str:
+def signed(value: float, metric: Metric) -> str:
     """A difference of a metric with its sign."""
     text = number(abs(value), metric)
     return text if not float(text) else ("−" if value < 0 else "+") + text
@@ -61,12 +61,13 @@ def _effect(h: Hypothesis, d: Estimate, p: float, count: int) -> str:
     corrected = f" corrected for {count} comparisons" if count > 1 else ""
     return (
         f"{h.metric.name} of {h.better} minus that of {h.than} is {signed(d.mean, h.metric)}{_unit(h.metric)}, "
-        f"95 % interval {_interval(h, d)}, p = {p:.2g}{corrected}."
+        f"95 % interval {interval(d, h.metric)}, p = {p:.2g}{corrected}."
     )
 
 
-def _interval(h: Hypothesis, d: Estimate) -> str:
-    return f"{signed(d.low, h.metric)} to {signed(d.high, h.metric)}"
+def interval(d: Estimate, metric: Metric, form: Callable[[float, Metric], str] = signed) -> str:
+    """The 95 % interval; `form` writes its ends."""
+    return f"{form(d.low, metric)} to {form(d.high, metric)}"
 
 
 def _basis(d: Estimate) -> str:
@@ -94,10 +95,10 @@ def _explain_alike(h: Hypothesis, d: Estimate, p: float, count: int) -> str:
 
 def _explain_failed(h: Hypothesis, d: Estimate, failed: Sequence[str]) -> str:
     pairs = f"{d.num_seeds} pair" + ("s" if d.num_seeds > 1 else "")
-    interval = "" if math.isnan(d.low) else f", 95 % interval {_interval(h, d)}"
+    known_interval = "" if math.isnan(d.low) else f", 95 % interval {interval(d, h.metric)}"
     return (
         f"Failed: {'; '.join(failed)}. Over the {pairs} of finished runs, {h.metric.name} of {h.better} minus that of "
-        f"{h.than} is {signed(d.mean, h.metric)}{interval}. Finished runs alone give no verdict, because "
+        f"{h.than} is {signed(d.mean, h.metric)}{known_interval}. Finished runs alone give no verdict, because "
         "the failed ones may have differed."
     )
 
@@ -106,7 +107,7 @@ def _explain_one_seed(h: Hypothesis, d: Estimate) -> str:
     text = f"One seed: {h.better} has {signed(d.mean, h.metric)} {h.metric.name} compared with {h.than}"
     if d.num_images:
         text += (
-            f". For these two trained models, other test images would give {_interval(h, d)} (95 %, "
+            f". For these two trained models, other test images would give {interval(d, h.metric)} (95 %, "
             f"from {d.num_images} resampled images)"
         )
     return text + (
