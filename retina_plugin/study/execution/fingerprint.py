@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +21,7 @@ from ...data import data_fingerprint
 from ...engine.reliability.identity import config_values
 from ...engine.setup import building
 
-__all__ = ["RunFacts", "changes", "fingerprint_of", "package_fingerprint", "run_facts"]
+__all__ = ["RunFacts", "changes", "package_fingerprint", "run_facts"]
 
 RunFacts = dict[str, dict[str, str]]
 """Values as text by key, in the parts "config", "data", "code", "threads", "start"."""
@@ -64,11 +63,6 @@ def run_facts(cfg: DictConfig, threads: int) -> RunFacts:
     versions = {p.__name__: p.__version__ for p in (torch, torchvision, detectron2)}
     code = {"retina_plugin": _LOADED_PACKAGE, **versions, **dict(_other_modules(config))}
     return {"config": config, "data": data, "code": code, "threads": {"of a run": str(threads)}}
-
-
-def fingerprint_of(facts: RunFacts) -> str:
-    """The facts as one short string."""
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 def changes(before: RunFacts, now: RunFacts) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from dataclasses import asdict, dataclass, field
@@ -13,7 +14,7 @@ from omegaconf import DictConfig
 from ...config import ConfigError, load_config
 from ...config.save import save_config
 from ...files import write_json
-from .fingerprint import RunFacts, changes, fingerprint_of
+from .fingerprint import RunFacts, changes
 
 __all__ = ["FACTS", "RESULT", "Job", "RunEnd", "known_end", "what_changed", "write_end"]
 
@@ -43,7 +44,7 @@ class Job:
     @property
     def fingerprint(self) -> str:
         """The facts as one short string."""
-        return fingerprint_of(self.facts)
+        return hashlib.sha256(json.dumps(self.facts, sort_keys=True).encode()).hexdigest()
 
     @property
     def key(self) -> tuple[str, int]:
@@ -74,7 +75,6 @@ class Job:
 
         Raises:
             ConfigError: if YAML cannot hold the config.
-            OSError: if the file cannot be written.
         """
         self.run_dir.parent.mkdir(parents=True, exist_ok=True)
         try:

@@ -32,7 +32,6 @@ def prepare(study: Study, threads: int) -> Prepared:
 
     Raises:
         ConfigError, DataError: for a config or data that cannot be used.
-        OSError: if a file cannot be written.
     """
     study.output_dir.mkdir(parents=True, exist_ok=True)
     paired = _paired_jobs(study, threads)

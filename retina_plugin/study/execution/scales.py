@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,22 +69,14 @@ def loss_scale(cfg: DictConfig) -> dict[str, float]:
 
 def _scale_of(job: Job) -> dict[str, float]:
     """The scale of a job's loss; empty if it cannot be measured, or is not a positive finite number."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(job.threads)
     try:
-        with _threads(job.threads):
-            scale = loss_scale(job.config)
+        scale = loss_scale(job.config)
     except (ValueError, OSError, RuntimeError) as e:  # as RuntimeError, torch reports memory and shapes
         logger.warning("the loss of %s cannot be measured: %s", job.name, e)
         return {}
     finally:
+        torch.set_num_threads(threads)
         torch.cuda.empty_cache()  # does nothing where CUDA was not used
     return scale if 0 < scale["grad_norm"] < math.inf else {}
-
-
-@contextmanager
-def _threads(number: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import difflib
+import json
 import math
+import os
+import platform
+import shlex
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from importlib import metadata
+from pathlib import Path
 from typing import Any
 
+import detectron2
+import torch
+
+from ..execution.job import FACTS
+from ..execution.results import RunResult
 from ..spec.config_changes import Change, config_changes
 from ..spec.hypothesis import Hypothesis
 from ..spec.metrics import Metric, read_metric
@@ -15,9 +27,10 @@ from ..spec.study import Study
 from ..statistics.measurements import Measurements, Row, tabulate_runs
 from ..statistics.verdict import Verdict, judge
 from .costs import costs, loss_scales
-from .environment import describe_environment
 
 __all__ = ["collect_content", "plain_content"]
+
+_PACKAGES = ("retina_plugin", "torch", "torchvision", "numpy", "scipy", "pycocotools")
 
 
 def collect_content(study: Study, measurements: Measurements) -> dict[str, Any]:
@@ -32,7 +45,7 @@ def collect_content(study: Study, measurements: Measurements) -> dict[str, Any]:
     rows = tabulate_runs(measurements, names, study.reference, metrics)
     categories = _category_metrics(study, measurements)
     return {
-        "environment": describe_environment(study, measurements.results),
+        "environment": _environment(study, measurements.results),
         "variants": names,
         "reference": study.reference,
         "asked": [str(h) for h in study.hypotheses],
@@ -51,6 +64,26 @@ def collect_content(study: Study, measurements: Measurements) -> dict[str, Any]:
         "num_images": measurements.num_images,
         "runs": list(measurements.results),
     }
+
+
+def _environment(study: Study, results: Sequence[RunResult]) -> dict[str, Any]:
+    """Where a study ran, and how to repeat it; the CPU threads of a run are empty if unknown."""
+    accelerator = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
+    versions = {name: metadata.version(name) for name in _PACKAGES}
+    return {
+        "base": study.base,
+        "seeds": list(study.seeds),
+        "overrides": list(study.overrides),
+        "command": shlex.join(["python", *sys.argv]),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPU cores, {accelerator}",
+        "threads": ", ".join(sorted(_threads(results))),
+        "versions": versions | {"detectron2": detectron2.__version__, "python": platform.python_version()},
+    }
+
+
+def _threads(results: Sequence[RunResult]) -> set[str]:
+    paths = [Path(result.run_dir, FACTS) for result in results]
+    return {json.loads(path.read_text())["threads"]["of a run"] for path in paths if path.is_file()}
 
 
 def _missing_metrics(measurements: Measurements, metrics: Sequence[Metric]) -> dict[str, str]:

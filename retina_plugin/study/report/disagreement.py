@@ -42,12 +42,13 @@ def count_images(matches: Matches, score_thresh: float) -> ImageCounts:
 
 def best_threshold(matches: Matches) -> float:
     """The score threshold, in steps of .05, with the best F1 over all test images."""
-    scores = []
-    for thresh in _THRESHOLDS:
-        counts = count_images(matches, thresh)
-        total = 2 * counts.found.sum() + counts.errors.sum()
-        scores.append(2 * counts.found.sum() / max(total, 1))
-    return round(float(_THRESHOLDS[int(np.argmax(scores))]), 2)
+
+    def f1(threshold: float) -> float:
+        counts = count_images(matches, threshold)
+        found = 2 * counts.found.sum()
+        return found / max(found + counts.errors.sum(), 1)
+
+    return round(float(max(_THRESHOLDS, key=f1)), 2)
 
 
 def rank_by_disagreement(runs: Sequence[ImageCounts]) -> list[int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib
 import numpy as np
@@ -60,9 +60,9 @@ def draw_means(measurements: Measurements, variants: Sequence[str], metric: Metr
     """A metric of every run as a dot, and the mean of each variant with its 95 % interval."""
     label = f"{metric.name}, {metric.note}" if metric.note else metric.name
     title = f"{metric.name} of every run, mean and 95 % interval"
-    figure, axes = _new_panel(title, label, height=3.4)
+    figure, axes = _new_panel(title, label)
     for place, name in enumerate(variants):
-        colour, mean = _colour_of(name, variants), measurements.mean(name, metric)
+        colour, mean = _COLOURS[place % len(_COLOURS)], measurements.mean(name, metric)
         values = [metric.value(r.metrics) for r in measurements.finished(name).values()]
         axes.plot(values, [place] * len(values), "o", color=colour, alpha=0.55, markersize=6)
         axes.plot([mean.mean], [place], "|", color=colour, markersize=20, markeredgewidth=2.5)
@@ -92,14 +92,11 @@ def draw_training(measurements: Measurements, variants: Sequence[str], metric: M
         }
         if not any(lines.values()):
             continue
-        figure, axes = _new_panel(title, "iteration")
-        for name in variants:
-            _draw_band(axes, lines[name], _colour_of(name, variants), name)
+        figure, axes = _draw_bands(lines, title, "iteration")
         if key == "loss_cls":
             axes.set_yscale("log")
         elif key == "loss_box_reg" or metric.is_percent:
             axes.set_ylim(bottom=0)
-        axes.legend(frameon=False, fontsize=10)
         figures.append(figure)
     return figures
 
@@ -111,31 +108,18 @@ def _line_of(metrics: Sequence[dict], key: str) -> np.ndarray:
     return np.array(points[::-1][::step][::-1], float).T
 
 
-def _draw_band(axes: Axes, lines: Sequence[np.ndarray], colour: str, label: str) -> None:
-    if not lines:
-        return
-    x = lines[0][0]
-    values = np.stack([np.interp(x, *line) for line in lines])
-    marker = "." if len(x) <= _MARKED_POINTS else None
-    axes.plot(x, values.mean(axis=0), color=colour, linewidth=2, marker=marker, label=label)
-    if len(lines) > 1:
-        axes.fill_between(x, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.15)
-        axes.plot(x, values.T, color=colour, linewidth=0.6, alpha=0.6)
-
-
 def draw_precision(measurements: Measurements, variants: Sequence[str]) -> list[Figure]:
     """Precision over recall, mean over categories, at IoU .5 and averaged over IoU .5 to .95; none without evidence."""
     if not measurements.evidence:
         return []
     figures = []
     for title, thresholds in (("IoU .5", slice(0, 1)), ("mean of IoU .5 to .95", slice(None))):
-        figure, axes = _new_panel(f"precision over recall, {title}", "recall", "precision")
+        lines = {}
         for name in variants:
-            runs = [measurements.evidence[name, seed] for seed in measurements.finished(name)]
-            lines = [_precision_line(run.matches.precision[thresholds]) for run in runs]
-            _draw_band(axes, lines, _colour_of(name, variants), name)
+            matches = [measurements.evidence[name, seed].matches for seed in measurements.finished(name)]
+            lines[name] = [_precision_line(m.precision[thresholds]) for m in matches]
+        figure, axes = _draw_bands(lines, f"precision over recall, {title}", "recall", "precision")
         axes.set(xlim=(0, 1), ylim=(0, 1.02))
-        axes.legend(frameon=False, fontsize=10)
         figures.append(figure)
     return figures
 
@@ -145,13 +129,29 @@ def _precision_line(precision: np.ndarray) -> np.ndarray:
     return np.stack([np.linspace(0, 1, 101), np.nanmean(precision, axis=(0, 2))])
 
 
-def _colour_of(variant: str, variants: Sequence[str]) -> str:
-    return _COLOURS[list(variants).index(variant) % len(_COLOURS)]
+def _draw_bands(
+    lines: Mapping[str, Sequence[np.ndarray]], title: str, xlabel: str, ylabel: str = ""
+) -> tuple[Figure, Axes]:
+    """A panel with the (2, P) lines of every variant: their mean, lowest and highest, and each line."""
+    figure, axes = _new_panel(title, xlabel, ylabel)
+    for place, (variant, own) in enumerate(lines.items()):
+        if not own:
+            continue
+        colour = _COLOURS[place % len(_COLOURS)]
+        x = own[0][0]
+        values = np.stack([np.interp(x, *line) for line in own])
+        marker = "." if len(x) <= _MARKED_POINTS else None
+        axes.plot(x, values.mean(axis=0), color=colour, linewidth=2, marker=marker, label=variant)
+        if len(own) > 1:
+            axes.fill_between(x, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.15)
+            axes.plot(x, values.T, color=colour, linewidth=0.6, alpha=0.6)
+    axes.legend(frameon=False, fontsize=10)
+    return figure, axes
 
 
-def _new_panel(title: str, xlabel: str, ylabel: str = "", height: float = 3.4) -> tuple[Figure, Axes]:
+def _new_panel(title: str, xlabel: str, ylabel: str = "") -> tuple[Figure, Axes]:
     with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(4.8, height), layout="constrained")
+        figure = Figure(figsize=(4.8, 3.4), layout="constrained")
         axes = figure.add_subplot()
         axes.set_title(title, loc="left", fontsize=12)
         axes.set(xlabel=xlabel, ylabel=ylabel)

@@ -10,7 +10,7 @@ import jinja2
 
 from ..spec.metrics import Metric
 from ..statistics.estimate import Estimate
-from ..statistics.wording import interval, number, signed
+from ..statistics.verdict import interval, number, signed
 
 __all__ = ["render", "without_nan"]
 

@@ -35,21 +35,19 @@ def compare_seeds(
 ) -> Comparison:
     """Compare variant a with variant b by the rule of a study's report, without resampled images.
 
-    Higher values are better; swap a and b for a loss. A failed run on either side gives "no verdict": the seeds that
-    finished may differ from the one that failed.
+    A failed run on either side gives "no verdict": the seeds that finished may differ from the one that failed.
 
     Args:
-        a: a metric in percent by seed, None for a failed run. Values of one position share a seed.
-        b: the same of the other variant.
+        a, b: a metric in percent by seed, None for a failed run; values of one position share a seed. Higher values
+            are better: swap a and b for a loss.
         family: number of comparisons made together; p is multiplied by it (Bonferroni).
-        least_spread: the smallest standard deviation of the differences that is used, see `estimate`; 0 for metrics
-            that are not in percent.
+        least_spread: see `estimate`; 0 for metrics that are not in percent.
 
     Raises:
         ValueError: if a and b have different lengths, or `family` is less than 1.
     """
     if len(a) != len(b):
-        raise ValueError(f"a has {len(a)} values, b has {len(b)}: give both one per seed, None for a failed run")
+        raise ValueError(f"a has {len(a)} values and b has {len(b)}: give both one per seed, None if it failed")
     if family < 1:
         raise ValueError(f"family must be the number of comparisons, 1 or more, got {family}")
     flags = [*_failures("a", a), *_failures("b", b)]
