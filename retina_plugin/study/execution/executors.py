@@ -1,7 +1,8 @@
-"""Where runs are executed: on this machine, one or several at once. Ray is in `ray_executor.py`."""
+"""Where runs are executed: on this machine, one or several at once, or on the machines of a Ray cluster."""
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from typing import Protocol
@@ -9,11 +10,12 @@ from typing import Protocol
 from ...config import ConfigError
 from .job import Job, RunEnd
 from .run_process import RunProcess
-from .threads import count_cores, threads_per_run
 
-__all__ = ["Executor", "LocalExecutor", "build_executor"]
+__all__ = ["Executor", "LocalExecutor", "RayExecutor", "build_executor"]
 
 _LOOK_PERIOD = 0.1  # seconds between looks at processes
+_RETRIES = 3  # of a run whose worker or machine died
+_PATIENCE = 120.0  # seconds that runs have to save a checkpoint when the study is stopped
 
 
 class Executor(Protocol):
@@ -32,11 +34,7 @@ class Executor(Protocol):
 
 
 def build_executor(
-    name: str = "local",
-    jobs: int = 1,
-    address: str | None = None,
-    cpus_per_run: int = 1,
-    gpus_per_run: float = 0,
+    name: str = "local", jobs: int = 1, address: str | None = None, cpus_per_run: int = 1, gpus_per_run: float = 0
 ) -> Executor:
     """The executor "local" with `jobs` runs at once, or "ray" with `cpus_per_run` and `gpus_per_run`.
 
@@ -45,18 +43,14 @@ def build_executor(
     """
     if jobs < 1 or cpus_per_run < 1 or gpus_per_run < 0:
         raise ConfigError("--jobs and --cpus-per-run must be 1 or more, --gpus-per-run 0 or more")
-    if name == "local":
-        return LocalExecutor(jobs)
-    from .ray_executor import RayExecutor
-
-    return RayExecutor(address, cpus_per_run, gpus_per_run)
+    return LocalExecutor(jobs) if name == "local" else RayExecutor(address, cpus_per_run, gpus_per_run)
 
 
 class LocalExecutor:
     """Processes on this machine, `jobs` at once, which share its cores."""
 
     def __init__(self, jobs: int = 1) -> None:
-        self.threads = threads_per_run(count_cores() // jobs)
+        self.threads = _threads_per_run(_count_cores() // jobs)
         self._jobs = jobs
         self._queued: list[Job] = []
         self._active: list[RunProcess] = []
@@ -86,3 +80,83 @@ class LocalExecutor:
         polled = [(run, run.poll()) for run in self._active]
         self._active = [run for run, end in polled if end is None]
         return [(run.job, end) for run, end in polled if end is not None]
+
+
+class RayExecutor:
+    """One Ray task per run. A run whose worker died is started again, and continues from its last checkpoint.
+
+    All machines need the same retina_plugin, and the study's folder and the data under the same paths.
+    """
+
+    def __init__(self, address: str | None = None, cpus_per_run: int = 1, gpus_per_run: float = 0) -> None:
+        """Join the cluster at `address` ("auto": the one on this machine), or start one here if it is None.
+
+        Raises:
+            ConfigError: if Ray is not installed, or there is no cluster at `address`.
+        """
+        try:
+            import ray
+        except ImportError as e:
+            raise ConfigError("--executor ray needs Ray: pip install 'retina_plugin[ray]'") from e
+        try:
+            ray.init(address or "local", ignore_reinit_error=True, log_to_driver=False)
+        except (ConnectionError, ray.exceptions.RayError) as e:
+            raise ConfigError(f"--address {address}: {str(e).splitlines()[0]}") from e
+        self._ray = ray
+        resources = {"num_cpus": cpus_per_run, "num_gpus": gpus_per_run}
+        self._task = ray.remote(**resources, max_retries=_RETRIES)(_run_to_end)
+        self.threads = _threads_per_run(cpus_per_run)
+        self._pending: dict[object, Job] = {}
+
+    def submit(self, jobs: Sequence[Job]) -> None:
+        self._pending |= {self._task.remote(job): job for job in jobs}
+
+    def poll(self, seconds: float) -> list[tuple[Job, RunEnd]]:
+        handles = list(self._pending)
+        done, _ = self._ray.wait(handles, num_returns=len(handles), timeout=seconds)
+        return [(job := self._pending.pop(handle), self._end(handle, job)) for handle in done]
+
+    def stop(self) -> None:
+        for handle in self._pending:
+            self._ray.cancel(handle)
+        self._ray.wait(list(self._pending), num_returns=max(1, len(self._pending)), timeout=_PATIENCE)
+
+    def _end(self, handle: object, job: Job) -> RunEnd:
+        try:
+            end = self._ray.get(handle)
+        except self._ray.exceptions.RayError as e:
+            return RunEnd(job.fingerprint, error=f"Ray: {str(e).strip().splitlines()[-1]}")
+        if not end.error and not job.run_dir.is_dir():
+            error = f"{job.run_dir} is on another machine: put --output where all machines see it"
+            return RunEnd(job.fingerprint, error=error)
+        return end
+
+
+def _run_to_end(job: Job) -> RunEnd:
+    run = RunProcess(job)
+    try:
+        while (end := run.poll()) is None:
+            time.sleep(_LOOK_PERIOD)
+    except BaseException:  # Ray cancels with a KeyboardInterrupt
+        run.ask_to_leave()
+        while run.has_started and run.poll() is None:
+            time.sleep(_LOOK_PERIOD)
+        raise
+    return end
+
+
+def _count_cores() -> int:
+    """The cores that this process may use; all of the machine where the system does not say."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _threads_per_run(share: int) -> int:
+    """OMP_NUM_THREADS if that is set, otherwise `share`, and 1 at least."""
+    value = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    if not value:
+        return max(1, share)
+    if not value.isdecimal() or int(value) < 1:
+        raise ConfigError(
+            f"the environment variable OMP_NUM_THREADS={value!r} must be a whole number of 1 or more: set or unset it"
+        )
+    return int(value)

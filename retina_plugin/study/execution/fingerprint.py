@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,18 +21,13 @@ from ...data import data_fingerprint
 from ...engine.reliability.identity import config_values
 from ...engine.setup import building
 
-__all__ = ["RunFacts", "changes", "fingerprint_of", "package_fingerprint", "run_facts"]
+__all__ = ["RunFacts", "changes", "package_fingerprint", "run_facts"]
 
 RunFacts = dict[str, dict[str, str]]
 """Values as text by key, in the parts "config", "data", "code", "threads", "start"."""
 
 _PACKAGE = Path(__file__).resolve().parents[2]
-NOT_FOR_TRAINING = (
-    "study",
-    "analysis",
-    "benchmark",
-    "commands",
-)  # training imports nothing of these
+NOT_FOR_TRAINING = ("study", "analysis", "benchmark", "commands")  # training imports nothing of these
 _WITH_VERSIONS = ("retina_plugin", "detectron2", "torch", "torchvision", "fvcore")
 
 
@@ -63,15 +57,12 @@ def run_facts(cfg: DictConfig, threads: int) -> RunFacts:
     """
     with building(cfg, "data"):
         data = dict(_data(cfg))
-        config = _config(cfg)
+        anywhere = cfg.copy()
+        anywhere.train.output_dir = ""  # a study folder may be moved
+        config = config_values(anywhere)
     versions = {p.__name__: p.__version__ for p in (torch, torchvision, detectron2)}
     code = {"retina_plugin": _LOADED_PACKAGE, **versions, **dict(_other_modules(config))}
     return {"config": config, "data": data, "code": code, "threads": {"of a run": str(threads)}}
-
-
-def fingerprint_of(facts: RunFacts) -> str:
-    """The facts as one short string."""
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 def changes(before: RunFacts, now: RunFacts) -> list[str]:
@@ -83,12 +74,6 @@ def changes(before: RunFacts, now: RunFacts) -> list[str]:
             values = [_shorten(x.get(key, "none")) for x in (old, new)]
             phrases.append(f"{part} {key}: {' -> '.join(values)}")
     return phrases
-
-
-def _config(cfg: DictConfig) -> dict[str, str]:
-    cfg = cfg.copy()
-    cfg.train.output_dir = ""  # a study folder may be moved
-    return config_values(cfg)
 
 
 def _data(cfg: DictConfig) -> Iterator[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from dataclasses import asdict, dataclass, field
@@ -13,7 +14,7 @@ from omegaconf import DictConfig
 from ...config import ConfigError, load_config
 from ...config.yaml_file import save_config
 from ...files import write_json
-from .fingerprint import RunFacts, changes, fingerprint_of
+from .fingerprint import RunFacts, changes
 
 __all__ = ["FACTS", "RESULT", "Job", "RunEnd", "known_end", "what_changed", "write_end"]
 
@@ -25,12 +26,10 @@ class Job:
     """One run of a study.
 
     Attributes:
-        variant: name of the variant.
-        seed: of the run.
         run_dir: the run folder, absolute.
         config: the resolved config of the run; every stage of a study reads this one.
         facts: everything that the numbers of the run follow from.
-        threads: CPU threads of the run.
+        threads: number of CPU threads.
         cwd: the working directory that relative paths of the config refer to.
     """
 
@@ -45,7 +44,7 @@ class Job:
     @property
     def fingerprint(self) -> str:
         """The facts as one short string."""
-        return fingerprint_of(self.facts)
+        return hashlib.sha256(json.dumps(self.facts, sort_keys=True).encode()).hexdigest()
 
     @property
     def key(self) -> tuple[str, int]:
@@ -76,7 +75,6 @@ class Job:
 
         Raises:
             ConfigError: if YAML cannot hold the config.
-            OSError: if the file cannot be written.
         """
         self.run_dir.parent.mkdir(parents=True, exist_ok=True)
         try:

@@ -29,14 +29,8 @@ Weights = dict[str, Tensor]
 def pair_weights(jobs: Sequence[Job], reference: Job) -> list[Job]:
     """The jobs, each starting from the weights that `reference` draws where shapes and names agree.
 
-    A job that draws them anyway comes back as it is. So does one that cannot be built: its run reports the reason.
-
-    Args:
-        jobs: of any variants, with the seed of `reference`.
-        reference: the job of the reference variant.
-
-    Raises:
-        OSError: if weights cannot be written.
+    All have the seed of `reference`. A job that draws them anyway comes back as it is. So does one that cannot be
+    built: its run reports the reason.
     """
     theirs: Weights | None = None
     paired = []
@@ -59,13 +53,11 @@ def shared_start(own: Weights, redrawn: Weights, reference: Weights) -> Weights:
 
     Weights that do not depend on the seed, such as a bias prior, are equal in `redrawn`, which another seed drew.
     """
-
-    def is_shared(name: str) -> bool:
-        theirs = reference.get(name)
-        is_drawn = not torch.equal(own[name], redrawn[name])
-        return is_drawn and theirs is not None and theirs.shape == own[name].shape
-
-    return {name: reference[name] if is_shared(name) else own[name] for name in own}
+    start = dict(own)
+    for name, theirs in reference.items():
+        if name in own and theirs.shape == own[name].shape and not torch.equal(own[name], redrawn[name]):
+            start[name] = theirs
+    return start
 
 
 def _start(job: Job, theirs: Weights) -> Weights | None:

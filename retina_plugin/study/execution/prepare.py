@@ -17,12 +17,9 @@ __all__ = ["Prepared", "make_job", "measure", "prepare"]
 
 @dataclass(frozen=True)
 class Prepared:
-    """A study that is ready to run.
+    """A study that is ready to run: its jobs seed by seed, and by `Job.key` the ends of those that cannot run.
 
-    Attributes:
-        jobs: all runs, seed by seed.
-        failed: by `Job.key`, the ends of those that cannot run as they should.
-        samples: one job of each variant, as it is without matching, to measure the scale of its loss.
+    `samples` are one job of each variant, as it is without matching, to measure the scale of its loss.
     """
 
     jobs: list[Job]
@@ -35,7 +32,6 @@ def prepare(study: Study, threads: int) -> Prepared:
 
     Raises:
         ConfigError, DataError: for a config or data that cannot be used.
-        OSError: if a file cannot be written.
     """
     study.output_dir.mkdir(parents=True, exist_ok=True)
     paired = _paired_jobs(study, threads)

@@ -45,8 +45,7 @@ class Progress:
         self._done += reached
         self._num_ended += 1
         how = f"failed: {end.error}" if end.error else f"{end.minutes:.1f} minutes"
-        text = f"{self._num_ended}/{self._num_runs} {job.name}: {how}{self._rest()}"
-        tqdm.write(text, file=sys.stderr)
+        tqdm.write(f"{self._num_ended}/{self._num_runs} {job.name}: {how}{self._rest()}", file=sys.stderr)
 
     def close(self) -> None:
         """End the bar."""

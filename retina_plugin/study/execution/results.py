@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ...run_folder import last_evaluation
 from ..spec.study import Study
-from .job import RESULT, Job, RunEnd
+from .job import RESULT, RunEnd
 
 __all__ = ["RunResult", "found_results", "result_of"]
 
@@ -26,11 +26,6 @@ class RunResult:
     memory_mb: float = math.nan
 
 
-def result_of(study: Study, job: Job, end: RunEnd) -> RunResult:
-    """The result of a run that ended."""
-    return _result(study, job.variant, job.seed, end)
-
-
 def found_results(study: Study) -> list[RunResult]:
     """The results that lie in a study's folder, whichever code, config and data made them; nothing is trained."""
     results = []
@@ -40,11 +35,12 @@ def found_results(study: Study) -> list[RunResult]:
             end = RunEnd("", error=f"{path} does not exist: the run has not ended")
             if path.is_file():
                 end = RunEnd(**json.loads(path.read_text()))
-            results.append(_result(study, variant.name, seed, end))
+            results.append(result_of(study, variant.name, seed, end))
     return results
 
 
-def _result(study: Study, variant: str, seed: int, end: RunEnd) -> RunResult:
+def result_of(study: Study, variant: str, seed: int, end: RunEnd) -> RunResult:
+    """The result of a run that ended."""
     run_dir = study.run_dir(variant, seed)
     return RunResult(
         variant=variant,

@@ -71,7 +71,10 @@ class RunProcess:
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            self._say_that_it_waits()
+            if not self._waits:
+                self._lock.seek(0)
+                self._log(f"waiting for process {self._lock.read()}, which trains in this folder")
+            self._waits = True
             return None
         known = known_end(self.job)
         if known is not None and not known.error:
@@ -85,21 +88,9 @@ class RunProcess:
         self._start()
         return None
 
-    def _say_that_it_waits(self) -> None:
-        if not self._waits:
-            self._lock.seek(0)
-            self._log(f"waiting for process {self._lock.read()}, which trains in this folder")
-        self._waits = True
-
     def _start(self) -> None:
-        flags = ["--resume"] if _can_resume(self.job) else []
-        arguments = [
-            "-m",
-            "retina_plugin.engine",
-            *flags,
-            "--config-file",
-            str(self.job.config_file),
-        ]
+        resume = ["--resume"] if _can_resume(self.job) else []
+        arguments = ["-m", "retina_plugin.engine", *resume, "--config-file", str(self.job.config_file)]
         self._log(f"$ {shlex.join(['python', *arguments])}")
         self._start_time = self._noted = time.monotonic()
         with self.job.sibling_path(".log").open("ab") as log:
@@ -118,9 +109,8 @@ class RunProcess:
         self._lock.close()  # the run's process holds it from here on
 
     def _note(self, error: str) -> RunEnd:
-        now = time.monotonic()
-        self._noted = now
-        minutes = self._minutes + (now - self._start_time) / 60
+        self._noted = time.monotonic()
+        minutes = self._minutes + (self._noted - self._start_time) / 60
         end = RunEnd(self.job.fingerprint, minutes, error, _peak_memory_mb(self.job.run_dir))
         if self.job.run_dir.is_dir():
             write_end(self.job, end)
@@ -130,14 +120,9 @@ class RunProcess:
         """Why the run did not reach its end; empty if it did."""
         log = self.job.sibling_path(".log")
         if status == 0:
-            is_final = (self.job.run_dir / FINAL_CHECKPOINT).is_file()
-            return (
-                ""
-                if is_final
-                else (
-                    "stopped before its last iteration because of train.max_minutes: start the study again to continue"
-                )
-            )
+            if (self.job.run_dir / FINAL_CHECKPOINT).is_file():
+                return ""
+            return "stopped before its last iteration because of train.max_minutes: start the study again to continue"
         if status in (128 + signal.SIGTERM, -signal.SIGTERM):
             return "interrupted"
         if status < 0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,7 +19,7 @@ from .results import RunResult, result_of
 __all__ = ["run_study"]
 
 _TICK = 0.5  # seconds between updates of the progress bar
-Ends = dict[tuple[str, int], RunEnd]
+_MOST_CHANGES = 3  # that a message names
 
 
 def run_study(study: Study, executor: Executor | None = None) -> list[RunResult]:
@@ -29,9 +29,7 @@ def run_study(study: Study, executor: Executor | None = None) -> list[RunResult]
     continues from its last checkpoint. If anything has changed, the run is trained again: the terminal says what
     changed, and the earlier run is moved aside. A run that fails is reported, and the others go on.
 
-    Args:
-        study: what to run.
-        executor: where; by default on this machine, one run after another.
+    The executor says where to train; by default on this machine, one run after another.
 
     Raises:
         ConfigError, DataError: before any training, for a config or data that cannot be used.
@@ -42,18 +40,18 @@ def run_study(study: Study, executor: Executor | None = None) -> list[RunResult]
         prepared = prepare(study, executor.threads)
         ends = run(prepared, executor)
         measure(study, prepared)
-    return [result_of(study, job, ends[job.key]) for job in prepared.jobs]
+    return [result_of(study, *job.key, ends[job.key]) for job in prepared.jobs]
 
 
-def run(prepared: Prepared, executor: Executor) -> Ends:
-    """Execute every job that has not finished yet; how each ended."""
+def run(prepared: Prepared, executor: Executor) -> dict[tuple[str, int], RunEnd]:
+    """Execute every job that has not finished yet; how each ended, by `Job.key`."""
     known = {job.key: known_end(job) for job in prepared.jobs}
-    ends = {key: end for key, end in known.items() if end is not None and not end.error}
-    ends |= prepared.failed
+    ends = {key: end for key, end in known.items() if end and not end.error} | prepared.failed
     rest = [job for job in prepared.jobs if job.key not in ends]
     for job in rest:
         if changed := what_changed(job):
-            print(f"{job.name} runs again, and the earlier run is kept: {_first_of(changed)}")
+            more = f" and {len(changed) - _MOST_CHANGES} more" if len(changed) > _MOST_CHANGES else ""
+            print(f"{job.name} runs again, and the earlier run is kept: {'; '.join(changed[:_MOST_CHANGES])}{more}")
     progress = Progress(prepared.jobs, [job for job in prepared.jobs if job.key in ends])
     try:
         executor.submit(rest)
@@ -88,8 +86,3 @@ def _sigterm_unwinds() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _first_of(changed: Sequence[str], most: int = 3) -> str:
-    rest = f" and {len(changed) - most} more" if len(changed) > most else ""
-    return "; ".join(changed[:most]) + rest

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,24 +30,18 @@ logger = logging.getLogger(__name__)
 def measure_scales(folder: Path, jobs: Sequence[Job], reference: str, match: bool) -> Scales:
     """Measure the scales that scales.json in a study folder does not know yet, and complete it.
 
-    Args:
-        folder: of the study.
-        jobs: one of each variant.
-        reference: the variant whose gradient norm the factors lead to.
-        match: whether to compute factors; without, they are 1.
-
-    Returns:
-        By variant, what `loss_scale` gives, and "factor", the factor of the loss. A variant that cannot be measured is
-        left out.
+    `jobs` are one of each variant. Returns, by variant, what `loss_scale` gives and "factor": with `match`, the factor
+    that gives the loss the gradient norm of `reference`, otherwise 1. A variant that cannot be measured is left out.
     """
     path = folder / SCALES
     known = json.loads(path.read_text()) if path.is_file() else {}
     new = [job for job in jobs if known.get(job.variant, {}).get("digest") != job.fingerprint]
     known |= {job.variant: {"digest": job.fingerprint, **_scale_of(job)} for job in new}
     scales = {name: scale for name, scale in known.items() if "grad_norm" in scale}
+    is_matched = match and reference in scales
     for scale in scales.values():
-        is_matched = match and reference in scales
-        scale["factor"] = _factor(scales[reference], scale) if is_matched else 1.0
+        ratio = scales[reference]["grad_norm"] / scale["grad_norm"] if is_matched else 1.0
+        scale["factor"] = float(f"{ratio:.6g}")
     write_json(path, scales)
     measured = {job.variant for job in jobs}
     return {name: scale for name, scale in scales.items() if name in measured}
@@ -74,32 +67,16 @@ def loss_scale(cfg: DictConfig) -> dict[str, float]:
     return {"loss_cls": loss.item(), "grad_norm": torch.stack(norms).norm().item()}
 
 
-def _factor(reference: dict[str, float], scale: dict[str, float]) -> float:
-    return float(f"{reference['grad_norm'] / scale['grad_norm']:.6g}")
-
-
 def _scale_of(job: Job) -> dict[str, float]:
     """The scale of a job's loss; empty if it cannot be measured, or is not a positive finite number."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(job.threads)
     try:
-        with _threads(job.threads):
-            scale = loss_scale(job.config)
-    except (
-        ValueError,
-        OSError,
-        RuntimeError,
-    ) as e:  # as RuntimeError, torch reports memory and shapes
+        scale = loss_scale(job.config)
+    except (ValueError, OSError, RuntimeError) as e:  # as RuntimeError, torch reports memory and shapes
         logger.warning("the loss of %s cannot be measured: %s", job.name, e)
         return {}
     finally:
+        torch.set_num_threads(threads)
         torch.cuda.empty_cache()  # does nothing where CUDA was not used
     return scale if 0 < scale["grad_norm"] < math.inf else {}
-
-
-@contextmanager
-def _threads(number: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

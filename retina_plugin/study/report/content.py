@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+import difflib
+import json
+import math
+import os
+import platform
+import shlex
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from importlib import metadata
+from pathlib import Path
 from typing import Any
 
+import detectron2
+import torch
+
+from ..execution.job import FACTS
+from ..execution.results import RunResult
 from ..spec.config_changes import Change, config_changes
 from ..spec.hypothesis import Hypothesis
 from ..spec.metrics import Metric, read_metric
@@ -13,10 +27,10 @@ from ..spec.study import Study
 from ..statistics.measurements import Measurements, Row, tabulate_runs
 from ..statistics.verdict import Verdict, judge
 from .costs import costs, loss_scales
-from .environment import describe_environment
-from .missing import missing_metrics, without_images
 
 __all__ = ["collect_content", "plain_content"]
+
+_PACKAGES = ("retina_plugin", "torch", "torchvision", "numpy", "scipy", "pycocotools")
 
 
 def collect_content(study: Study, measurements: Measurements) -> dict[str, Any]:
@@ -26,12 +40,12 @@ def collect_content(study: Study, measurements: Measurements) -> dict[str, Any]:
         Hypothesis(name, study.reference, study.metrics[0]) for name in names if name != study.reference
     ]
     wanted = dict.fromkeys([*study.metrics, *(h.metric for h in hypotheses)])
-    missing = missing_metrics(measurements, list(wanted))
+    missing = _missing_metrics(measurements, list(wanted))
     metrics = [m for m in study.metrics if m.name not in missing] or list(study.metrics)
     rows = tabulate_runs(measurements, names, study.reference, metrics)
     categories = _category_metrics(study, measurements)
     return {
-        "environment": describe_environment(study, measurements.results),
+        "environment": _environment(study, measurements.results),
         "variants": names,
         "reference": study.reference,
         "asked": [str(h) for h in study.hypotheses],
@@ -39,7 +53,7 @@ def collect_content(study: Study, measurements: Measurements) -> dict[str, Any]:
         "verdicts": judge(measurements, hypotheses),
         "metrics": metrics,
         "missing": missing,
-        "seeds_only": without_images(measurements, rows),
+        "seeds_only": _without_images(measurements, rows),
         "rows": rows,
         "classes": categories,
         "class_rows": tabulate_runs(measurements, names, study.reference, categories),
@@ -50,6 +64,52 @@ def collect_content(study: Study, measurements: Measurements) -> dict[str, Any]:
         "num_images": measurements.num_images,
         "runs": list(measurements.results),
     }
+
+
+def _environment(study: Study, results: Sequence[RunResult]) -> dict[str, Any]:
+    """Where a study ran, and how to repeat it; the CPU threads of a run are empty if unknown."""
+    accelerator = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
+    versions = {name: metadata.version(name) for name in _PACKAGES}
+    return {
+        "base": study.base,
+        "seeds": list(study.seeds),
+        "overrides": list(study.overrides),
+        "command": shlex.join(["python", *sys.argv]),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPU cores, {accelerator}",
+        "threads": ", ".join(sorted(_threads(results))),
+        "versions": versions | {"detectron2": detectron2.__version__, "python": platform.python_version()},
+    }
+
+
+def _threads(results: Sequence[RunResult]) -> set[str]:
+    paths = [Path(result.run_dir, FACTS) for result in results]
+    return {json.loads(path.read_text())["threads"]["of a run"] for path in paths if path.is_file()}
+
+
+def _missing_metrics(measurements: Measurements, metrics: Sequence[Metric]) -> dict[str, str]:
+    """By name, why a metric has no value in any finished run; empty if no run finished."""
+    lines = [result.metrics for result in measurements.results if not result.error]
+    reported = sorted({key for line in lines for key in line if key != "iteration"})
+    return {
+        metric.name: _why_missing(metric, reported)
+        for metric in metrics
+        if lines and all(math.isnan(metric.value(line)) for line in lines)
+    }
+
+
+def _why_missing(metric: Metric, reported: Sequence[str]) -> str:
+    if metric.key in reported:
+        return "NaN in every run, as for sizes or categories that the test data do not contain"
+    nearest = difflib.get_close_matches(metric.key, reported, n=3, cutoff=0.3)
+    text = f"no run reports {metric.key!r}"
+    return f"{text}; the nearest keys in metrics.json are {', '.join(nearest)}" if nearest else text
+
+
+def _without_images(measurements: Measurements, rows: Sequence[Row]) -> list[str]:
+    """Names of the metrics whose intervals are based on seeds only, although test images could be resampled."""
+    means = [item for row in rows for item in row.mean.items()]
+    found = {name for name, mean in means if not math.isnan(mean.mean) and not mean.num_images}
+    return sorted(found) if measurements.num_images else []
 
 
 def _category_metrics(study: Study, measurements: Measurements) -> list[Metric]:
@@ -74,11 +134,10 @@ def plain_content(content: dict[str, Any]) -> dict[str, Any]:
     """The same for report.json, under the keys of its first version, which scripts may read."""
     plain = dict(content)
     plain["facts"], plain["dropped"] = plain.pop("environment"), plain.pop("not_asked")
-    metrics: Sequence[Metric] = content["metrics"]
     return plain | {
         "verdicts": [_plain_verdict(v) for v in content["verdicts"]],
-        "metrics": [m.name for m in metrics],
-        "lower_is_better": [m.name for m in metrics if not m.higher_is_better],
+        "metrics": [m.name for m in content["metrics"]],
+        "lower_is_better": [m.name for m in content["metrics"] if not m.higher_is_better],
         "rows": [_plain_row(row) for row in content["rows"]],
         "classes": [m.name for m in content["classes"]],
         "class_rows": [_plain_row(row) for row in content["class_rows"]],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,15 +17,14 @@ __all__ = ["costs", "loss_scales"]
 
 def costs(measurements: Measurements, variants: Sequence[str]) -> list[dict[str, Any]]:
     """Mean minutes and mean peak memory in MB of a run, by variant; NaN if no run reports them."""
-    rows = []
-    for name in variants:
-        runs = list(measurements.finished(name).values())
-        minutes, memory = _mean([r.minutes for r in runs]), _mean([r.memory_mb for r in runs])
-        rows.append({"variant": name, "minutes": minutes, "memory_mb": memory})
-    return rows
+    runs = {name: measurements.finished(name).values() for name in variants}
+    return [
+        {"variant": name, "minutes": _mean(r.minutes for r in own), "memory_mb": _mean(r.memory_mb for r in own)}
+        for name, own in runs.items()
+    ]
 
 
-def _mean(values: Sequence[float]) -> float:
+def _mean(values: Iterable[float]) -> float:
     known = [v for v in values if not math.isnan(v)]
     return float(np.mean(known)) if known else math.nan
 

@@ -16,13 +16,7 @@ _THRESHOLDS = np.arange(0.05, 1.0, 0.05)
 
 @dataclass(frozen=True)
 class ImageCounts:
-    """Counts at IoU .5, each (I,) over images.
-
-    Attributes:
-        objects: objects that count.
-        found: those that a detection matches.
-        false: detections that match no object.
-    """
+    """(I,) over images: objects that count, those that a detection matches at IoU .5, and false detections."""
 
     objects: np.ndarray
     found: np.ndarray
@@ -48,19 +42,16 @@ def count_images(matches: Matches, score_thresh: float) -> ImageCounts:
 
 def best_threshold(matches: Matches) -> float:
     """The score threshold, in steps of .05, with the best F1 over all test images."""
-    scores = []
-    for thresh in _THRESHOLDS:
-        counts = count_images(matches, thresh)
-        total = 2 * counts.found.sum() + counts.errors.sum()
-        scores.append(2 * counts.found.sum() / max(total, 1))
-    return round(float(_THRESHOLDS[int(np.argmax(scores))]), 2)
+
+    def f1(threshold: float) -> float:
+        counts = count_images(matches, threshold)
+        found = 2 * counts.found.sum()
+        return found / max(found + counts.errors.sum(), 1)
+
+    return round(float(max(_THRESHOLDS, key=f1)), 2)
 
 
 def rank_by_disagreement(runs: Sequence[ImageCounts]) -> list[int]:
-    """Indices of images, sorted by the gap between the most and the fewest errors of `runs`, largest first.
-
-    Images with equal gaps keep their order.
-    """
-    errors = np.stack([counts.errors for counts in runs])
-    apart = errors.max(axis=0) - errors.min(axis=0)
-    return np.argsort(-apart, kind="stable").tolist()
+    """Indices of images, sorted by the gap between the most and the fewest errors of `runs`, largest first."""
+    gaps = np.ptp([counts.errors for counts in runs], axis=0)
+    return np.argsort(-gaps, kind="stable").tolist()

@@ -1,10 +1,16 @@
-"""Figures of a study: metrics of every run, training with bands over seeds, precision over recall."""
+"""Figures of a study: verdicts, metrics of every run, training with bands over seeds, precision over recall.
+
+Each figure has one panel, so that a narrow screen can stack them.
+"""
 
 from __future__ import annotations
 
+import base64
+import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -12,21 +18,51 @@ from matplotlib.figure import Figure
 from ...run_folder import read_metrics
 from ..spec.metrics import Metric
 from ..statistics.measurements import Measurements
-from .plots import colour_of, new_panel
+from ..statistics.verdict import Verdict
 
-__all__ = ["draw_means", "draw_precision", "draw_training"]
+__all__ = ["draw_means", "draw_precision", "draw_training", "effect_bars", "svg_uri"]
 
+# Okabe and Ito 2008: colour-blind readers can tell them apart
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#444444", "#999933")
+_STYLE = {
+    "font.size": 11,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#888888",
+    "svg.hashsalt": "retina_plugin",  # the same figure gives the same bytes
+}
 _MOST_POINTS = 200  # of one line
 _MARKED_POINTS = 12  # up to this many points have markers: a line of one point is not visible
+_HALF = 48  # percent of the width of a bar, from the centre to the end of the widest interval
+
+
+def effect_bars(verdicts: Sequence[Verdict]) -> list[dict[str, float] | None]:
+    """By verdict, left, centre and right of its interval in percent of the width; None without an interval.
+
+    50 means that the variants do not differ, and the hypothesis holds to the right of it. Bars of one metric have the
+    same scale.
+    """
+    widest: dict[str, float] = {}
+    for v in verdicts:
+        name, d = v.hypothesis.metric.name, v.difference
+        if not math.isnan(d.low):
+            widest[name] = max(abs(d.low), abs(d.high), widest.get(name, 1e-9))
+    return [None if math.isnan(v.difference.low) else _bar(v, widest[v.hypothesis.metric.name]) for v in verdicts]
+
+
+def _bar(verdict: Verdict, widest: float) -> dict[str, float]:
+    d, sign = verdict.difference, 1 if verdict.hypothesis.metric.higher_is_better else -1
+    left, centre, right = sorted(50 + sign * (_HALF / widest) * x for x in (d.low, d.mean, d.high))
+    return {"left": left, "centre": centre, "right": right}
 
 
 def draw_means(measurements: Measurements, variants: Sequence[str], metric: Metric) -> Figure:
     """A metric of every run as a dot, and the mean of each variant with its 95 % interval."""
     label = f"{metric.name}, {metric.note}" if metric.note else metric.name
     title = f"{metric.name} of every run, mean and 95 % interval"
-    figure, axes = new_panel(title, label, height=3.4)
+    figure, axes = _new_panel(title, label)
     for place, name in enumerate(variants):
-        colour, mean = colour_of(name, variants), measurements.mean(name, metric)
+        colour, mean = _COLOURS[place % len(_COLOURS)], measurements.mean(name, metric)
         values = [metric.value(r.metrics) for r in measurements.finished(name).values()]
         axes.plot(values, [place] * len(values), "o", color=colour, alpha=0.55, markersize=6)
         axes.plot([mean.mean], [place], "|", color=colour, markersize=20, markeredgewidth=2.5)
@@ -56,14 +92,11 @@ def draw_training(measurements: Measurements, variants: Sequence[str], metric: M
         }
         if not any(lines.values()):
             continue
-        figure, axes = new_panel(title, "iteration")
-        for name in variants:
-            _draw_band(axes, lines[name], colour_of(name, variants), name)
+        figure, axes = _draw_bands(lines, title, "iteration")
         if key == "loss_cls":
             axes.set_yscale("log")
         elif key == "loss_box_reg" or metric.is_percent:
             axes.set_ylim(bottom=0)
-        axes.legend(frameon=False, fontsize=10)
         figures.append(figure)
     return figures
 
@@ -75,31 +108,18 @@ def _line_of(metrics: Sequence[dict], key: str) -> np.ndarray:
     return np.array(points[::-1][::step][::-1], float).T
 
 
-def _draw_band(axes: Axes, lines: Sequence[np.ndarray], colour: str, label: str) -> None:
-    if not lines:
-        return
-    x = lines[0][0]
-    values = np.stack([np.interp(x, *line) for line in lines])
-    marker = "." if len(x) <= _MARKED_POINTS else None
-    axes.plot(x, values.mean(axis=0), color=colour, linewidth=2, marker=marker, label=label)
-    if len(lines) > 1:
-        axes.fill_between(x, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.15)
-        axes.plot(x, values.T, color=colour, linewidth=0.6, alpha=0.6)
-
-
 def draw_precision(measurements: Measurements, variants: Sequence[str]) -> list[Figure]:
     """Precision over recall, mean over categories, at IoU .5 and averaged over IoU .5 to .95; none without evidence."""
     if not measurements.evidence:
         return []
     figures = []
     for title, thresholds in (("IoU .5", slice(0, 1)), ("mean of IoU .5 to .95", slice(None))):
-        figure, axes = new_panel(f"precision over recall, {title}", "recall", "precision")
+        lines = {}
         for name in variants:
-            runs = [measurements.evidence[name, seed] for seed in measurements.finished(name)]
-            lines = [_precision_line(run.matches.precision[thresholds]) for run in runs]
-            _draw_band(axes, lines, colour_of(name, variants), name)
+            matches = [measurements.evidence[name, seed].matches for seed in measurements.finished(name)]
+            lines[name] = [_precision_line(m.precision[thresholds]) for m in matches]
+        figure, axes = _draw_bands(lines, f"precision over recall, {title}", "recall", "precision")
         axes.set(xlim=(0, 1), ylim=(0, 1.02))
-        axes.legend(frameon=False, fontsize=10)
         figures.append(figure)
     return figures
 
@@ -107,3 +127,41 @@ def draw_precision(measurements: Measurements, variants: Sequence[str]) -> list[
 def _precision_line(precision: np.ndarray) -> np.ndarray:
     """(2, 101) recall and mean precision, from (T, 101, K) precision."""
     return np.stack([np.linspace(0, 1, 101), np.nanmean(precision, axis=(0, 2))])
+
+
+def _draw_bands(
+    lines: Mapping[str, Sequence[np.ndarray]], title: str, xlabel: str, ylabel: str = ""
+) -> tuple[Figure, Axes]:
+    """A panel with the (2, P) lines of every variant: their mean, lowest and highest, and each line."""
+    figure, axes = _new_panel(title, xlabel, ylabel)
+    for place, (variant, own) in enumerate(lines.items()):
+        if not own:
+            continue
+        colour = _COLOURS[place % len(_COLOURS)]
+        x = own[0][0]
+        values = np.stack([np.interp(x, *line) for line in own])
+        marker = "." if len(x) <= _MARKED_POINTS else None
+        axes.plot(x, values.mean(axis=0), color=colour, linewidth=2, marker=marker, label=variant)
+        if len(own) > 1:
+            axes.fill_between(x, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.15)
+            axes.plot(x, values.T, color=colour, linewidth=0.6, alpha=0.6)
+    axes.legend(frameon=False, fontsize=10)
+    return figure, axes
+
+
+def _new_panel(title: str, xlabel: str, ylabel: str = "") -> tuple[Figure, Axes]:
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(4.8, 3.4), layout="constrained")
+        axes = figure.add_subplot()
+        axes.set_title(title, loc="left", fontsize=12)
+        axes.set(xlabel=xlabel, ylabel=ylabel)
+        axes.grid(alpha=0.25)
+    return figure, axes
+
+
+def svg_uri(figure: Figure) -> str:
+    """A figure as a data URI, which needs no file."""
+    buffer = io.BytesIO()
+    with matplotlib.rc_context(_STYLE):
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode()

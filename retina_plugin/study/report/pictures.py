@@ -45,36 +45,27 @@ class Picture:
     tiles: list[Tile]
 
 
-@dataclass(frozen=True)
-class _Choice:
-    """Data set entries, one score threshold per run, and per entry the counts of ground truth and of every run."""
-
-    entries: list[dict[str, Any]]
-    thresholds: list[float]
-    counts: list[list[str]]
-
-
 def draw_pictures(study: Study, measurements: Measurements, num_images: int) -> list[Picture]:
     """Drawings for the first seed that all variants finished; empty if weights or images of a run cannot be read."""
     runs = _runs_of_one_seed(study, measurements)
     if not runs or not num_images:
         return []
     try:
-        choice = _choose(runs, measurements, num_images)
+        entries, thresholds, counts = _choose(runs, measurements, num_images)
         predictors = [LazyPredictor(read_config(run.run_dir), find_weights(run.run_dir)) for run in runs]
         names = [run.variant for run in runs]
-        drawn = list(draw_columns(choice.entries, predictors, names, choice.thresholds))
+        drawn = list(draw_columns(entries, predictors, names, thresholds))
     except (ValueError, OSError, OmegaConfBaseException) as e:
         logger.warning("the report has no pictures, because they cannot be drawn: %s", e)
         return []
     return [
-        Picture(entry["file_name"], runs[0].seed, _tiles(columns, counts))
-        for entry, columns, counts in zip(choice.entries, drawn, choice.counts, strict=True)
+        Picture(entry["file_name"], runs[0].seed, _tiles(columns, words))
+        for entry, columns, words in zip(entries, drawn, counts, strict=True)
     ]
 
 
-def _tiles(columns: list[tuple[str, np.ndarray]], counts: list[str]) -> list[Tile]:
-    words = counts[-len(columns) :]  # images without annotations have no column of ground truth
+def _tiles(columns: list[tuple[str, np.ndarray]], words: list[str]) -> list[Tile]:
+    words = words[-len(columns) :]  # images without annotations have no column of ground truth
     return [Tile(title, _jpeg_uri(image), text) for (title, image), text in zip(columns, words, strict=True)]
 
 
@@ -85,22 +76,21 @@ def _runs_of_one_seed(study: Study, measurements: Measurements) -> list[RunResul
     return [runs[seeds[0]] for runs in finished] if seeds else []
 
 
-def _choose(runs: list[RunResult], measurements: Measurements, num_images: int) -> _Choice:
+def _choose(
+    runs: list[RunResult], measurements: Measurements, num_images: int
+) -> tuple[list[dict[str, Any]], list[float], list[list[str]]]:
+    """Data set entries, one score threshold per run, and per entry the counts of ground truth and of every run."""
+    entries = instantiate(read_config(runs[0].run_dir).dataloader.test.dataset)
     if not measurements.evidence:
-        entries = _test_images(runs[0])[:num_images]
-        words = [[""] * (len(runs) + 1) for _ in entries]
-        return _Choice(entries, [_SCORE_THRESH] * len(runs), words)
+        entries = entries[:num_images]
+        return entries, [_SCORE_THRESH] * len(runs), [[""] * (len(runs) + 1) for _ in entries]
     matches = [measurements.evidence[r.variant, r.seed].matches for r in runs]
     thresholds = [best_threshold(m) for m in matches]
     counts = [count_images(m, t) for m, t in zip(matches, thresholds, strict=True)]
-    entries = {entry["image_id"]: entry for entry in _test_images(runs[0])}
+    by_id = {entry["image_id"]: entry for entry in entries}
     ids = matches[0].image_ids
-    order = [i for i in rank_by_disagreement(counts) if ids[i] in entries][:num_images]
-    return _Choice([entries[ids[i]] for i in order], thresholds, [_words(counts, i) for i in order])
-
-
-def _test_images(run: RunResult) -> list[dict[str, Any]]:
-    return instantiate(read_config(run.run_dir).dataloader.test.dataset)
+    order = [i for i in rank_by_disagreement(counts) if ids[i] in by_id][:num_images]
+    return [by_id[ids[i]] for i in order], thresholds, [_words(counts, i) for i in order]
 
 
 def _words(counts: list[ImageCounts], image: int) -> list[str]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import jinja2
 
 from ..spec.metrics import Metric
 from ..statistics.estimate import Estimate
-from ..statistics.wording import number, signed
+from ..statistics.verdict import interval, number, signed
 
 __all__ = ["render", "without_nan"]
 
@@ -25,32 +26,31 @@ def render(template: str, content: dict[str, Any]) -> str:
     )
     environment.tests["nan"] = math.isnan
     environment.filters |= {
-        "number": lambda value, metric=None: _or_dash(value, number(value, metric)),
-        "decimals": lambda value, digits: _or_dash(value, f"{value:.{digits}f}"),
-        "signed": lambda value, metric=None: _or_dash(value, signed(value, metric)),
+        "number": _dash_for_nan(number),
+        "decimals": _dash_for_nan("{:.{}f}".format),
+        "signed": _dash_for_nan(signed),
         "mean_and_spread": _mean_and_spread,
         "interval": _interval,
         "p_value": _p_value,
-        "ratio": lambda value: _or_dash(value, f"{value:.3g}"),
+        "ratio": _dash_for_nan("{:.3g}".format),
     }
     return environment.get_template(template).render(content)
 
 
-def _or_dash(value: float, text: str) -> str:
-    return "–" if math.isnan(value) else text
+def _dash_for_nan(form: Callable[..., str]) -> Callable[..., str]:
+    def write(value: float, *arguments: Any) -> str:
+        return "–" if math.isnan(value) else form(value, *arguments)
+
+    return write
 
 
 def _mean_and_spread(value: Estimate, metric: Metric) -> str:
-    """The mean, and the standard deviation over seeds if there are several."""
-    mean = _or_dash(value.mean, number(value.mean, metric))
+    mean = _dash_for_nan(number)(value.mean, metric)
     return mean if math.isnan(value.spread) else f"{mean} ± {number(value.spread, metric)}"
 
 
 def _interval(value: Estimate, metric: Metric, sign: bool = False) -> str:
-    if math.isnan(value.low):
-        return ""
-    form = signed if sign else number
-    return f"{form(value.low, metric)} to {form(value.high, metric)}"
+    return "" if math.isnan(value.low) else interval(value, metric, signed if sign else number)
 
 
 def _p_value(p: float) -> str:

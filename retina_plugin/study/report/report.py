@@ -9,30 +9,21 @@ from typing import Any
 
 from ...files import write_json
 from ..execution.results import RunResult
-from ..spec.metrics import Metric
 from ..spec.study import Study
 from ..statistics.evidence import collect_evidence
 from ..statistics.measurements import Measurements
 from .content import collect_content, plain_content
-from .effect_bars import effect_bars
-from .figures import draw_means, draw_precision, draw_training
+from .figures import draw_means, draw_precision, draw_training, effect_bars, svg_uri
 from .pictures import draw_pictures
-from .plots import svg_uri
 from .render import render, without_nan
 
 __all__ = ["report_results", "write_report"]
 
 
 def write_report(study: Study, results: Sequence[RunResult], num_images: int = 4) -> Path:
-    """Write the report of a study into its folder. The same runs give the same report.
+    """Write the report of a study into its folder, with `num_images` test images under all variants.
 
-    Args:
-        study: what was run.
-        results: one per run.
-        num_images: number of test images to show under all variants.
-
-    Returns:
-        The path of the HTML page.
+    The same runs give the same report. Returns the path of the HTML page.
     """
     evidence, reason = collect_evidence(results)
     measurements = Measurements(results, evidence)
@@ -40,9 +31,7 @@ def write_report(study: Study, results: Sequence[RunResult], num_images: int = 4
     folder, page = study.output_dir, study.output_dir / "report.html"
     write_json(folder / "report.json", without_nan(plain_content(content)))
     (folder / "report.md").write_text(render("report.md.j2", content))
-    drawn = _draw(study, measurements, content["metrics"][0], num_images)
-    drawn["bars"] = effect_bars(content["verdicts"])
-    page.write_text(render("report.html.j2", content | drawn))
+    page.write_text(render("report.html.j2", content | _draw(study, measurements, content, num_images)))
     return page
 
 
@@ -51,14 +40,15 @@ def report_results(study: Study, results: Sequence[RunResult], num_images: int =
     page = write_report(study, results, num_images)
     print(page.with_name("report.md").read_text())
     print(f"report with pictures: {page}")
-    failed = [r for r in results if r.error]
-    if failed:
+    if failed := [r for r in results if r.error]:
         sys.exit(f"error: {len(failed)} of {len(results)} runs failed: {failed[0].error}")
 
 
-def _draw(study: Study, measurements: Measurements, metric: Metric, num_images: int) -> dict[str, Any]:
+def _draw(study: Study, measurements: Measurements, content: dict[str, Any], num_images: int) -> dict[str, Any]:
+    metric = content["metrics"][0]
     names = [v.name for v in study.variants if measurements.finished(v.name)]
     return {
+        "bars": effect_bars(content["verdicts"]),
         "means": svg_uri(draw_means(measurements, names, metric)) if names else "",
         "training": [svg_uri(f) for f in draw_training(measurements, names, metric)],
         "precision": [svg_uri(f) for f in draw_precision(measurements, names)],

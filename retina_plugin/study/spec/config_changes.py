@@ -14,12 +14,10 @@ __all__ = ["Change", "config_changes"]
 
 @dataclass(frozen=True)
 class Change:
-    """One value that differs.
+    """One value that differs; `named` says whether an override names its key or a parent of it.
 
-    Attributes:
-        key: dotted key in the config.
-        old, new: values as strings, "–" where the key does not exist.
-        named: whether an override names the key; otherwise the value follows from such a key by interpolation.
+    `old` and `new` are strings, "–" where the key does not exist. A value that is not named follows from a named one
+    by interpolation.
     """
 
     key: str
@@ -35,27 +33,12 @@ class Change:
 
 
 def config_changes(base: DictConfig, own: DictConfig, named_overrides: Sequence[str]) -> list[Change]:
-    """Every value in which `own` differs from `base`; those that an override names come first.
-
-    Args:
-        base: a config.
-        own: the same config with overrides.
-        named_overrides: those overrides, `key=value`.
-    """
-    named = tuple(o.partition("=")[0].lstrip("+") for o in named_overrides)
-    before, after = _leaves(base), _leaves(own)
-    changes = [
-        Change(key, before.get(key, "–"), after.get(key, "–"), _below(key, named))
-        for key in sorted(before.keys() | after.keys())
-        if before.get(key) != after.get(key)
-    ]
+    """Every value in which `own` differs from `base`; those that an override (`key=value`) names come first."""
+    named = tuple(o.partition("=")[0].lstrip("+") + "." for o in named_overrides)
+    before, after = (dict(leaves(OmegaConf.to_container(cfg, resolve=True))) for cfg in (base, own))
+    changes = []
+    for key in sorted(before.keys() | after.keys()):
+        old, new = (as_text(values[key]) if key in values else "–" for values in (before, after))
+        if old != new:
+            changes.append(Change(key, old, new, f"{key}.".startswith(named)))
     return sorted(changes, key=lambda change: not change.named)
-
-
-def _below(key: str, named: tuple[str, ...]) -> bool:
-    return any(key == name or key.startswith(f"{name}.") for name in named)
-
-
-def _leaves(cfg: DictConfig) -> dict[str, str]:
-    """Values as strings by dotted key, with interpolations resolved."""
-    return {k: as_text(v) for k, v in leaves(OmegaConf.to_container(cfg, resolve=True))}

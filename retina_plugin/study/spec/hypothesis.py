@@ -29,15 +29,12 @@ class Hypothesis:
 
 
 def read_hypotheses(
-    entries: Sequence[Any],
-    declared: Sequence[str],
-    kept: Sequence[str],
-    metrics: Sequence[Metric],
+    entries: Sequence[Any], declared: Sequence[str], kept: Sequence[str], metrics: Sequence[Metric]
 ) -> tuple[tuple[Hypothesis, ...], tuple[Hypothesis, ...]]:
-    """The hypotheses of a study file: those about variants that run, and the others.
+    """The hypotheses of a study file: those about variants that are `kept`, and the others.
 
-    An entry such as dict(better="focal", than="ce", metric="AP") is about two of the `declared` variants, of which
-    `kept` run. Its metric defaults to the first of `metrics`.
+    An entry such as dict(better="focal", than="ce", metric="AP") is about two `declared` variants. Its metric defaults
+    to the first of `metrics`.
 
     Raises:
         ConfigError: if an entry has another form, or names a variant that the file does not define.
@@ -57,11 +54,10 @@ def _read(entry: Any, declared: Sequence[str], metrics: Sequence[Metric]) -> Hyp
         raise ConfigError(f"hypothesis {entry!r} has unknown keys {sorted(unknown)}: use {_EXAMPLE}")
     metric = read_metric(entry.get("metric", metrics[0].name), metrics)
     hypothesis = Hypothesis(str(entry["better"]), str(entry["than"]), metric)
+    where = f"hypothesis {str(hypothesis)!r}"
     for name in (hypothesis.better, hypothesis.than):
         if name not in declared:
-            raise ConfigError(
-                f"hypothesis {str(hypothesis)!r}: the study has no variant {name!r}, only {list(declared)}"
-            )
+            raise ConfigError(f"{where}: the study has no variant {name!r}, only {list(declared)}")
     if hypothesis.better == hypothesis.than:
-        raise ConfigError(f"hypothesis {str(hypothesis)!r} compares a variant with itself")
+        raise ConfigError(f"{where} compares a variant with itself")
     return hypothesis

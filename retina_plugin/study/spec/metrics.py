@@ -37,9 +37,9 @@ class Metric:
 
     @property
     def note(self) -> str:
-        """What a reader needs to know about the values; empty for percent where higher is better."""
-        unit = [] if self.is_percent or not self.unit else [self.unit]
-        return ", ".join(unit + ["lower is better"] * (not self.higher_is_better))
+        """Unit and direction for a reader; empty for percent where higher is better."""
+        unit = "" if self.is_percent else self.unit
+        return ", ".join(filter(None, (unit, "" if self.higher_is_better else "lower is better")))
 
     def value(self, metrics: Mapping[str, Any]) -> float:
         """The value in a line of metrics.json; NaN if it is not there."""
@@ -65,14 +65,12 @@ def read_study_metrics(entries: Sequence[Any]) -> tuple[Metric, ...]:
 
 
 def read_metric(entry: Any, declared: Sequence[Metric] = ()) -> Metric:
-    """One metric of a study file.
+    """One metric of a study file, which may refer to a `declared` one by its name or key.
 
-    Args:
-        entry: the name or key of a `declared` metric; a name such as "AP50", which means "bbox/AP50"; a key of
-            metrics.json with a slash, such as "segm/AP"; or dict(key=..., name=..., higher_is_better=..., unit=...),
-            of which all but the key may be left out. Unless the entry says otherwise, lower is better for keys that
-            end in a name with "loss", and bbox metrics, AP and AR are in percent.
-        declared: metrics that the study file has defined before.
+    An entry is a name such as "AP50", which means "bbox/AP50"; a key of metrics.json with a slash, such as "segm/AP";
+    or dict(key=..., name=..., higher_is_better=..., unit=...), of which all but the key may be left out. Unless the
+    entry says otherwise, lower is better for keys that end in a name with "loss", and bbox metrics, AP and AR are in
+    percent.
 
     Raises:
         ConfigError: if the entry is something else, or has unknown keys or values of the wrong type.
@@ -94,9 +92,8 @@ def read_metric(entry: Any, declared: Sequence[Metric] = ()) -> Metric:
 
 def _from_key(key: str) -> Metric:
     last = key.rpartition("/")[2]
-    percent = key.startswith("bbox/") or last.startswith(("AP", "AR"))
-    name = key.removeprefix("bbox/")
-    return Metric(key, name, higher_is_better="loss" not in last, unit="%" if percent else "")
+    unit = "%" if key.startswith("bbox/") or last.startswith(("AP", "AR")) else ""
+    return Metric(key, key.removeprefix("bbox/"), "loss" not in last, unit)
 
 
 COCO_METRICS = tuple(_from_key(f"bbox/{name}") for name in ("AP", "AP50", "AP75", "APs", "APm", "APl"))

@@ -29,15 +29,12 @@ class Study:
 
     Attributes:
         base: name or path of the base config.
-        variants: those that run.
-        seeds: every variant is trained once with each.
         reference: name of the variant that the others are compared with.
         partner: the variant whose initial weights the others share. It and `scale_seed` are those of the study file
             even if only some variants or seeds run, so that a run is the same run in every part of a study.
         scale_seed: the seed with which the scale of the losses is measured.
         output_dir: the study folder.
         overrides: `key=value` for every run.
-        hypotheses: what the report answers.
         not_asked: hypotheses of the file about variants that do not run.
         metrics: columns of the report.
         paper: published figures, by variant and metric name, with their "source".
@@ -63,15 +60,11 @@ class Study:
         """The run folder of one training."""
         return self.output_dir / variant / f"seed{seed}"
 
-    def run_overrides(self, variant: Variant, seed: int) -> list[str]:
-        """All overrides of one training; those of the variant come last, so that no other one replaces them."""
-        place = f"train.output_dir={quoted(self.run_dir(variant.name, seed))}"
-        return [*self.overrides, f"train.seed={seed}", place, *variant.overrides]
-
     def run_config(self, variant: Variant, seed: int) -> DictConfig:
-        """The checked config of one training.
+        """The checked config of one training. The overrides of the variant take precedence over those of the study.
 
         Raises:
             ConfigError: if an override does not fit the base config.
         """
-        return load_config(self.base, self.run_overrides(variant, seed))
+        place = f"train.output_dir={quoted(self.run_dir(variant.name, seed))}"
+        return load_config(self.base, [*self.overrides, f"train.seed={seed}", place, *variant.overrides])

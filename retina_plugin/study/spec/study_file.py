@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,13 @@ from omegaconf import OmegaConf
 
 from ...config import ConfigError
 from .hypothesis import read_hypotheses
-from .metrics import COCO_METRICS, read_study_metrics
-from .paper import read_paper
+from .metrics import COCO_METRICS, Metric, read_metric, read_study_metrics
 from .study import Study, Variant
 
 __all__ = ["load_study"]
 
-_KEYS = ("base", "variants", "seeds", "reference", "output_dir", "overrides", "match_scale")
-_REPORT_KEYS = ("hypotheses", "metrics", "paper")
+_RUN_KEYS = ("base", "variants", "seeds", "reference", "output_dir", "overrides", "match_scale")
+_KEYS = (*_RUN_KEYS, "hypotheses", "metrics", "paper")
 
 
 def load_study(
@@ -30,15 +29,10 @@ def load_study(
     overrides: Sequence[str] = (),
     match_scale: bool | None = None,
 ) -> Study:
-    """Read and check a study file. All arguments but `path` replace or extend what the file says.
+    """Read and check a study file.
 
-    Args:
-        path: of the file.
-        seeds: replace the file's.
-        only: names of the variants to keep.
-        output_dir: replaces the file's.
-        overrides: additional `key=value` for every run.
-        match_scale: replaces the file's.
+    `seeds`, `output_dir` and `match_scale` replace what the file says, `overrides` are added to those of the file, and
+    `only` names the variants to keep.
 
     Raises:
         ConfigError: if the file is not a valid study, a name is unknown, or an override does not fit the base config.
@@ -53,7 +47,8 @@ def load_study(
             raise ConfigError(f"{path} has no variant {name!r}, only {declared}")
     kept = [name for name in declared if not only or name in only]
     file_seeds = _read_seeds(content.get("seeds", [0]))
-    report = _read_report_keys(content, declared, kept)
+    metrics = read_study_metrics(content.get("metrics", [metric.name for metric in COCO_METRICS]))
+    asked, not_asked = read_hypotheses(content.get("hypotheses", ()), declared, kept, metrics)
     study = Study(
         base=_find_base(content["base"], Path(path)),
         variants=tuple(variants[name] for name in kept),
@@ -63,20 +58,15 @@ def load_study(
         scale_seed=file_seeds[0],
         output_dir=Path(output_dir or content.get("output_dir", "./output/study")),
         overrides=(*content.get("overrides", ()), *overrides),
+        hypotheses=asked,
+        not_asked=not_asked,
+        metrics=metrics,
+        paper=_read_paper(content.get("paper", {}), declared, kept, metrics),
         match_scale=bool(content.get("match_scale", False) if match_scale is None else match_scale),
-        **report,
     )
     for variant in (study.partner, *study.variants):
         study.run_config(variant, study.seeds[0])  # report a bad override before any training
     return study
-
-
-def _read_report_keys(content: dict[str, Any], declared: Sequence[str], kept: Sequence[str]) -> dict[str, Any]:
-    metrics = read_study_metrics(content.get("metrics", [metric.name for metric in COCO_METRICS]))
-    entries = content.get("hypotheses", ())
-    asked, not_asked = read_hypotheses(entries, declared, kept, metrics)
-    paper = read_paper(content.get("paper", {}), declared, kept, metrics)
-    return {"hypotheses": asked, "not_asked": not_asked, "metrics": metrics, "paper": paper}
 
 
 def _read_content(path: Path) -> dict[str, Any]:
@@ -86,11 +76,8 @@ def _read_content(path: Path) -> dict[str, Any]:
         content = OmegaConf.to_container(LazyConfig.load(str(path), "study"), resolve=False)
     except KeyError as e:
         raise ConfigError(f"{path} defines no {e}: a study file has study = dict(base=...)") from e
-    unknown = [key for key in content if key not in (*_KEYS, *_REPORT_KEYS)]
-    if unknown or not {"base", "variants"} <= set(content):
-        raise ConfigError(
-            f"{path}: study needs base and variants, and takes {[*_KEYS, *_REPORT_KEYS]}, got {list(content)}"
-        )
+    if not {"base", "variants"} <= set(content) <= set(_KEYS):
+        raise ConfigError(f"{path}: study needs base and variants, and takes {list(_KEYS)}, got {list(content)}")
     names = content["variants"]
     bad = [n for n in names if type(n) is not str or not re.fullmatch(r"[^\W_][\w.\-]*", n)]
     if bad or not names:
@@ -101,6 +88,25 @@ def _read_content(path: Path) -> dict[str, Any]:
         _check_overrides(f"{path}: variant {name}", overrides)
     _check_overrides(f"{path}: overrides", content.get("overrides", ()))
     return content
+
+
+def _read_paper(
+    entries: Mapping[str, Any], declared: Sequence[str], kept: Sequence[str], metrics: Sequence[Metric]
+) -> dict[str, dict[str, Any]]:
+    """Published figures of the variants that are kept, such as dict(focal=dict(AP=34.0, source="Table 1b"))."""
+    for variant, row in entries.items():
+        if variant not in declared:
+            raise ConfigError(f"paper: the study has no variant {variant!r}, only {list(declared)}")
+        if not isinstance(row, Mapping) or not isinstance(row.get("source"), str):
+            raise ConfigError(f"paper.{variant} must be dict(AP=..., source='Table 1b')")
+        for name, value in row.items():
+            if name != "source" and not isinstance(value, int | float):
+                raise ConfigError(f"paper.{variant}.{name} must be a number, got {value!r}")
+    return {
+        variant: {k if k == "source" else read_metric(k, metrics).name: v for k, v in row.items()}
+        for variant, row in entries.items()
+        if variant in kept
+    }
 
 
 def _read_seeds(seeds: Sequence[int]) -> tuple[int, ...]:

@@ -18,10 +18,9 @@ class Comparison:
 
     Attributes:
         outcome: "better", "worse", "not distinguishable" or "no verdict", of a compared with b.
-        low, high: 95 % interval of a minus b over the complete pairs, not corrected for `family`; NaN with fewer than
-            two pairs.
+        low, high: 95 % interval of a minus b over the complete pairs, not corrected; NaN with fewer than two pairs.
         p_value: two-sided, corrected for `family`; NaN without a verdict.
-        flags: what prevents a verdict, such as "a: seed 2 failed" or "one seed"; empty otherwise.
+        flags: what prevents a verdict, such as "a: seed 2 failed" or "one seed".
     """
 
     outcome: str
@@ -32,30 +31,23 @@ class Comparison:
 
 
 def compare_seeds(
-    a: Sequence[float | None],
-    b: Sequence[float | None],
-    family: int = 1,
-    least_spread: float = LEAST_SPREAD,
+    a: Sequence[float | None], b: Sequence[float | None], family: int = 1, least_spread: float = LEAST_SPREAD
 ) -> Comparison:
     """Compare variant a with variant b by the rule of a study's report, without resampled images.
 
-    Higher values are better; swap a and b for a loss. A failed run on either side gives "no verdict": the seeds that
-    finished may differ from the one that failed.
+    A failed run on either side gives "no verdict": the seeds that finished may differ from the one that failed.
 
     Args:
-        a: a metric in percent by seed, None for a failed run. Values of one position share a seed.
-        b: the same of the other variant.
+        a, b: a metric in percent by seed, None for a failed run; values of one position share a seed. Higher values
+            are better: swap a and b for a loss.
         family: number of comparisons made together; p is multiplied by it (Bonferroni).
-        least_spread: the smallest standard deviation of the differences that is used, see `estimate`; 0 for metrics
-            that are not in percent.
+        least_spread: see `estimate`; 0 for metrics that are not in percent.
 
     Raises:
         ValueError: if a and b have different lengths, or `family` is less than 1.
     """
     if len(a) != len(b):
-        raise ValueError(
-            f"a has {len(a)} values and b has {len(b)}: give both one value per seed, None for a failed run"
-        )
+        raise ValueError(f"a has {len(a)} values and b has {len(b)}: give both one per seed, None if it failed")
     if family < 1:
         raise ValueError(f"family must be the number of comparisons, 1 or more, got {family}")
     flags = [*_failures("a", a), *_failures("b", b)]
@@ -66,8 +58,7 @@ def compare_seeds(
         flags.append(f"complete pairs: {len(pairs)}, and a verdict needs 2")
     difference = estimate(pairs, least_spread=least_spread)
     p_value = math.nan if flags else min(1.0, family * difference.p_value)
-    outcome = decide(difference, p_value)
-    return Comparison(outcome, difference.low, difference.high, p_value, flags)
+    return Comparison(decide(difference, p_value), difference.low, difference.high, p_value, flags)
 
 
 def _is_finite(value: float | None) -> bool:

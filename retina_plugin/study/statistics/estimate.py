@@ -32,7 +32,7 @@ from scipy.special import stdtr, stdtrit  # scipy.stats takes most of a second t
 __all__ = ["LEAST_SPREAD", "LEVEL", "Estimate", "correct_holm", "estimate"]
 
 LEVEL = 0.05
-LEAST_SPREAD = 0.35  # of metrics in percent: two published runs of one config have 35.8 and 36.3 AP
+LEAST_SPREAD = 0.35  # of metrics in percent
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,9 @@ class Estimate:
     """The mean of a metric over seeds, or of a paired difference, in the unit of the metric; NaN where unknown.
 
     Attributes:
-        mean: over seeds, with every test image counted once.
         spread: standard deviation over seeds.
         low, high: 95 % interval.
-        p_value: two-sided, of the hypothesis that the true mean is 0, not corrected. NaN with one seed, where it would
-            apply to two trained models only.
+        p_value: two-sided, of the hypothesis that the true mean is 0, not corrected; NaN with one seed.
         num_seeds: number of runs, or of pairs of runs.
         num_images: number of test images that were resampled, or 0.
     """
@@ -76,33 +74,28 @@ def estimate(
     if n == 0 or np.isnan(values).any():
         return Estimate(num_seeds=n)
     mean, spread = float(np.mean(values)), float(np.std(values, ddof=1)) if n > 1 else math.nan
-    if resampled is not None and (num_images < 2 or np.isnan(resampled).mean() > 0.5):
-        resampled = None
-    errors = _over_seeds(spread, n, least_spread) + _over_both(spread, n, resampled, num_images)
+    errors = [(max(spread, least_spread) / math.sqrt(n), n - 1.0)] if n > 1 else []
+    if resampled is None or num_images < 2 or np.isnan(resampled).mean() > 0.5:
+        num_images = 0
+    else:
+        errors.append(_over_seeds_and_images(spread, resampled, num_images))
     if not errors:
         return Estimate(mean, spread, num_seeds=n)
     half = max(error * stdtrit(freedom, 1 - LEVEL / 2) for error, freedom in errors)
     p = max(_p_value(mean, error, freedom) for error, freedom in errors) if n > 1 else math.nan
-    images = num_images if resampled is not None else 0
-    return Estimate(mean, spread, mean - half, mean + half, p, n, images)
+    return Estimate(mean, spread, mean - half, mean + half, p, n, num_images)
 
 
-def _over_seeds(spread: float, n: int, least_spread: float) -> list[tuple[float, float]]:
-    """Standard error and degrees of freedom over seeds; empty with one seed."""
-    return [(max(spread, least_spread) / math.sqrt(n), n - 1.0)] if n > 1 else []
-
-
-def _over_both(spread: float, n: int, resampled: np.ndarray | None, num_images: int) -> list[tuple[float, float]]:
-    """Standard error and degrees of freedom over seeds and images; empty without resampled images."""
-    if resampled is None:
-        return []
+def _over_seeds_and_images(spread: float, resampled: np.ndarray, num_images: int) -> tuple[float, float]:
+    """Standard error and degrees of freedom."""
+    n = len(resampled)
     variance = float(np.nanvar(_draw_seeds(resampled), ddof=1))
     of_seeds = spread**2 / n if n > 1 else 0.0
     of_images = max(variance - of_seeds, 0.0)
     # Satterthwaite 1946: each part of the variance has one degree of freedom less than it has samples
     uncertainty = of_seeds**2 / max(n - 1, 1) + of_images**2 / (num_images - 1)
     freedom = variance**2 / uncertainty if uncertainty else num_images - 1.0
-    return [(math.sqrt(variance), max(freedom, 1.0))]
+    return math.sqrt(variance), max(freedom, 1.0)
 
 
 def _draw_seeds(resampled: np.ndarray) -> np.ndarray:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from detectron2.config import instantiate
@@ -18,7 +20,7 @@ from ...evaluation import complete_annotations
 from ...run_folder import DETECTIONS, read_config
 from ..execution.results import RunResult
 from ..spec.metrics import COCO_METRICS
-from .matching import Matches, match_detections, read_detections
+from .matching import Matches, match_detections
 from .resampling import image_weights, resample_metrics
 
 __all__ = ["Evidence", "collect_evidence"]
@@ -29,52 +31,44 @@ _AP = COCO_METRICS[0]
 
 @dataclass(frozen=True)
 class Evidence:
-    """The results of one run by image.
+    """The matched detections of one run, and by key of metrics.json its (B,) values in percent on resampled images.
 
-    Attributes:
-        matches: its detections, matched to the ground truth.
-        resampled: (B,) values in percent, by key of metrics.json such as "bbox/AP"; resample b has the same images in
-            every run of a study.
+    Resample b has the same images in every run of a study.
     """
 
     matches: Matches
     resampled: dict[str, np.ndarray]
 
 
-class _Unavailable(ValueError):
-    """Why a run has no results by image."""
-
-
-def collect_evidence(
-    results: Sequence[RunResult],
-) -> tuple[dict[tuple[str, int], Evidence], str]:
-    """The evidence of every finished run by variant and seed; or none at all, and the reason.
+def collect_evidence(results: Sequence[RunResult]) -> tuple[dict[tuple[str, int], Evidence], str]:
+    """The evidence of every finished run by variant and seed, and ""; or none at all, and the reason.
 
     Every run needs a readable COCO json as its ground truth, and detections that give the AP that it reports.
     """
-    truths: dict[tuple[str, int], COCO] = {}
+    truths: dict[str, COCO] = {}
     evidence: dict[tuple[str, int], Evidence] = {}
     try:
         for result in results:
             if not result.error:
                 evidence[result.variant, result.seed] = _of_run(result, truths)
-        _check_same_images(evidence)
+        if len({e.matches.image_ids for e in evidence.values()}) > 1:
+            raise ValueError("the runs were evaluated on different images")
     except (ValueError, OSError, KeyError, OmegaConfBaseException) as e:
         return {}, f"because test images could not be resampled: {e}"
     return evidence, ""
 
 
-def _of_run(result: RunResult, truths: dict[tuple[str, int], COCO]) -> Evidence:
-    key = _ground_truth(result.run_dir)
-    if key not in truths:
-        truths[key] = _read_truth(key[0])
-    detections = read_detections(result.run_dir)
-    if detections is None:
-        raise _Unavailable(f"{result.run_dir} has no {DETECTIONS}")
-    matches = match_detections(truths[key], detections, key[1])
+def _of_run(result: RunResult, truths: dict[str, COCO]) -> Evidence:
+    json_file, max_dets = _ground_truth(result.run_dir)
+    if json_file not in truths:
+        truths[json_file] = _read_truth(json_file)
+    path = Path(result.run_dir, DETECTIONS)
+    if not path.is_file():
+        raise ValueError(f"{result.run_dir} has no {DETECTIONS}")
+    matches = match_detections(truths[json_file], json.loads(path.read_text()), max_dets)
     own, reported = 100 * float(np.nanmean(matches.precision)), _AP.value(result.metrics)
     if not math.isclose(own, reported, abs_tol=0.01):
-        raise _Unavailable(f"the detections of {result.run_dir} give AP {own:.2f}, but its {_AP.key} is {reported:.2f}")
+        raise ValueError(f"the detections of {result.run_dir} give AP {own:.2f}, but its {_AP.key} is {reported:.2f}")
     resampled = resample_metrics(matches, image_weights(len(matches.image_ids), _NUM_RESAMPLES))
     return Evidence(matches, {f"bbox/{name}": values for name, values in resampled.items()})
 
@@ -84,10 +78,10 @@ def _ground_truth(run_dir: str) -> tuple[str, int]:
     cfg = read_config(run_dir)
     names = instantiate(cfg.dataloader.test.dataset.names)
     if not isinstance(names, str):
-        raise _Unavailable(f"the test data consist of {len(names)} data sets")
+        raise ValueError(f"the test data consist of {len(names)} data sets")
     metadata = dataset_metadata(names).as_dict()
     if metadata.get("evaluator_type") != "coco" or "json_file" not in metadata:
-        raise _Unavailable(f"{names} has no COCO json")
+        raise ValueError(f"{names} has no COCO json")
     most = cfg.dataloader.evaluator.get("max_dets_per_image") or 100
     return str(metadata["json_file"]), int(most if isinstance(most, int) else most[-1])
 
@@ -97,8 +91,3 @@ def _read_truth(json_file: str) -> COCO:
         truth = COCO(json_file)
     complete_annotations(truth)
     return truth
-
-
-def _check_same_images(evidence: dict[tuple[str, int], Evidence]) -> None:
-    if len({e.matches.image_ids for e in evidence.values()}) > 1:
-        raise _Unavailable("the runs were evaluated on different images")

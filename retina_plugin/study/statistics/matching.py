@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from ...run_folder import DETECTIONS
-
-__all__ = ["Matches", "RankedDetections", "match_detections", "read_detections"]
+__all__ = ["Matches", "RankedDetections", "match_detections"]
 
 
 @dataclass(frozen=True)
@@ -58,19 +54,11 @@ class Matches:
     precision: np.ndarray
 
 
-def read_detections(run_dir: str | Path) -> list[dict[str, Any]] | None:
-    """The detections that a run's last evaluation wrote, in COCO's result format; None without the file."""
-    path = Path(run_dir, DETECTIONS)
-    return json.loads(path.read_text()) if path.is_file() else None
-
-
 def match_detections(truth: COCO, detections: Sequence[dict[str, Any]], max_dets: int = 100) -> Matches:
     """Match detections in COCO's result format to boxes, at COCO's thresholds and area ranges.
 
-    Args:
-        truth: ground truth in which every annotation has `area` and `iscrowd`.
-        detections: with the image and category ids of `truth`.
-        max_dets: number of detections that count per image and category, those with the highest scores.
+    Every annotation of `truth` has `area` and `iscrowd`. Of each image and category, the `max_dets` detections with the
+    highest scores count.
 
     Raises:
         ValueError: if a detection is in an image that is not in `truth`.

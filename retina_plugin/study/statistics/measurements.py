@@ -70,7 +70,6 @@ class Row:
     """One variant in a table. All mappings are by metric name.
 
     Attributes:
-        variant: its name.
         num_runs: number of finished runs.
         mean: over its runs.
         difference: to the reference; empty for the reference itself.
@@ -98,13 +97,8 @@ def tabulate_runs(
         p_values = correct_holm([row[metric.name].p_value for row in differences.values()])
         for name, p in zip(differences, p_values, strict=True):
             corrected[name][metric.name] = p
+    means = {name: {m.name: measurements.mean(name, m) for m in metrics} for name in variants}
     return [
-        Row(
-            variant=name,
-            num_runs=len(measurements.finished(name)),
-            mean={m.name: measurements.mean(name, m) for m in metrics},
-            difference=differences.get(name, {}),
-            p_corrected=corrected[name],
-        )
+        Row(name, len(measurements.finished(name)), means[name], differences.get(name, {}), corrected[name])
         for name in variants
     ]

@@ -29,21 +29,12 @@ def resample_metrics(matches: Matches, weights: np.ndarray) -> dict[str, np.ndar
 
     A category without objects in a resample does not enter the mean of that resample; NaN where no category has any.
     """
-    ap = {
-        area: np.stack(
-            [
-                _average_precision(ranked, weights, objects @ weights)
-                for ranked, objects in zip(matches.ranked[a], matches.num_objects[a], strict=True)
-            ]
-        )
-        for a, area in enumerate(matches.areas)
-    }  # each (K, T, B)
+    ap = {}  # (K, T, B) by area
+    for area, ranked, num_objects in zip(matches.areas, matches.ranked, matches.num_objects, strict=True):
+        pairs = zip(ranked, num_objects, strict=True)
+        ap[area] = np.stack([_average_precision(r, weights, objects @ weights) for r, objects in pairs])
     everything = ap["all"]
-    metrics = {
-        "AP": _mean(everything, (0, 1)),
-        "AP50": _mean(everything[:, 0], 0),
-        "AP75": _mean(everything[:, 5], 0),
-    }
+    metrics = {"AP": _mean(everything, (0, 1)), "AP50": _mean(everything[:, 0], 0), "AP75": _mean(everything[:, 5], 0)}
     metrics |= {_AREA_NAMES[area]: _mean(ap[area], (0, 1)) for area in matches.areas[1:]}
     per_class = zip(matches.categories, everything, strict=True)
     return metrics | {f"AP-{name}": _mean(values, 0) for name, values in per_class}
@@ -59,11 +50,7 @@ def _average_precision(ranked: RankedDetections, weights: np.ndarray, num_object
 
 
 def _at_threshold(
-    image: np.ndarray,
-    true_positive: np.ndarray,
-    counted: np.ndarray,
-    weights: np.ndarray,
-    num_objects: np.ndarray,
+    image: np.ndarray, true_positive: np.ndarray, counted: np.ndarray, weights: np.ndarray, num_objects: np.ndarray
 ) -> np.ndarray:
     """(B,) interpolated AP. Only ranks of true positives matter: between them recall is constant."""
     if not true_positive.any():
