@@ -4,8 +4,6 @@ Private names may change without notice. A test looks for each of them in the in
 that lacks one is noticed by its name.
 """
 
-from __future__ import annotations
-
 PRIVATE_NAMES: dict[str, str] = {
     # checkpoints
     "fvcore.common.checkpoint:_IncompatibleKeys": "type of what _load_model returns",

@@ -3,8 +3,6 @@
 x_t is the logit x where the class is present and -x where it is absent; p_t = sigmoid(x_t).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
@@ -16,8 +14,6 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from ..modeling.losses import ClassificationLoss, SigmoidCrossEntropyLoss, SigmoidFocalLoss, SigmoidFocalStarLoss
-
-__all__ = ["figure_1", "figure_5", "figure_6", "figure_7", "logit_view", "loss_at", "save_figures"]
 
 _GAMMAS = (0.5, 1.0, 2.0, 5.0)
 _COLORS = colormaps["tab10"].colors

@@ -1,15 +1,11 @@
 """The losses of configs/common/losses.py by name."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from detectron2.config import instantiate
 
 from ..config import get_config
 from ..modeling.losses import ClassificationLoss
-
-__all__ = ["named_losses"]
 
 
 def named_losses(names: Sequence[str] = ()) -> dict[str, ClassificationLoss]:

@@ -1,7 +1,5 @@
 """Peak memory of one loss in one training step. Run as a module, it measures in a fresh process and prints JSON."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys
@@ -13,8 +11,6 @@ import torch
 from torch import Tensor
 
 from .loss_problem import Problem, get_loss, make_step
-
-__all__ = ["measure_memory", "measure_memory_apart"]
 
 
 def measure_memory_apart(name: str, problem: Problem) -> dict[str, float]:

@@ -1,7 +1,5 @@
 """What the benchmark of losses runs: logits and targets of a training step, and Detectron2's loss for comparison."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,8 +10,6 @@ from torch.nn import functional as F
 
 from ..analysis.named_losses import named_losses
 from ..modeling.losses import ClassificationLoss, DenseTargets
-
-__all__ = ["DETECTRON2", "Problem", "StockFocalLoss", "get_loss", "make_step"]
 
 DETECTRON2 = "detectron2"
 

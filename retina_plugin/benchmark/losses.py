@@ -1,7 +1,5 @@
 """Time and memory of classification losses, forward and backward, relative to Detectron2's RetinaNet."""
 
-from __future__ import annotations
-
 import statistics
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Time training steps of this package's loader and trainer and of Detectron2's in turn."""
 
-from __future__ import annotations
-
 import copy
 import statistics
 import tempfile
@@ -20,8 +18,6 @@ from ..config import load_config
 from ..engine.reliability.guard import NonFiniteGuard
 from ..engine.setup import build_model, resolve_device
 from ..engine.trainer import Trainer, Update
-
-__all__ = ["benchmark_step"]
 
 
 def benchmark_step(config_file: str, steps: int, overrides: Sequence[str] = ()) -> dict[str, float | int]:

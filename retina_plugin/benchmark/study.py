@@ -1,14 +1,10 @@
 """How much time of a study is neither training nor evaluation: imports, preparation, process starts, report."""
 
-from __future__ import annotations
-
 import subprocess
 import time
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-
-__all__ = ["benchmark_study", "study_overhead"]
 
 _BEGIN = "Starting training from iteration"  # in log.txt
 

@@ -1,7 +1,5 @@
 """LazyCalls in a config: mappings with a `_target_` and the arguments for it."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Mapping
 from typing import Any
@@ -9,8 +7,6 @@ from typing import Any
 from detectron2.utils.registry import locate
 
 from .errors import ConfigError
-
-__all__ = ["argument_names", "is_call", "parameters_of", "target_of"]
 
 
 def is_call(node: Any) -> bool:

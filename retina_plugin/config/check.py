@@ -1,7 +1,5 @@
 """Strict checks of lazy configs: unknown keys, and values of another kind than the key holds."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Mapping
 from typing import Any
@@ -12,8 +10,6 @@ from omegaconf.errors import OmegaConfBaseException
 from .calls import argument_names, is_call, target_of
 from .errors import ConfigError, nearest
 from .walk import mappings
-
-__all__ = ["check_config", "check_kind"]
 
 _ONE_OR_SEVERAL = ({"a float", "a list"}, {"a string", "a list"})
 _NAMES = {bool: "a boolean", int: "an integer", float: "a float", str: "a string"}

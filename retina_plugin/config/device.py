@@ -1,10 +1,6 @@
 """Devices by name."""
 
-from __future__ import annotations
-
 import torch
-
-__all__ = ["default_device", "why_unavailable"]
 
 
 def default_device() -> str:

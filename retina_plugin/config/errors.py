@@ -1,11 +1,7 @@
 """What is wrong with a config, and which key was meant."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Iterable
-
-__all__ = ["ConfigError", "nearest"]
 
 
 class ConfigError(ValueError):

@@ -1,7 +1,5 @@
 """Load configs: found by name from any folder, checked, with overrides."""
 
-from __future__ import annotations
-
 import builtins
 import functools
 from collections.abc import Sequence
@@ -15,8 +13,6 @@ from .check import check_config
 from .errors import ConfigError
 from .overrides import apply_override
 from .yaml_file import read_yaml
-
-__all__ = ["get_config", "load_config", "train_defaults"]
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _ROOTS = (_PACKAGE / "configs", _PACKAGE.parent / "configs")  # installed; in a clone

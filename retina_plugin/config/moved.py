@@ -1,9 +1,5 @@
 """Names that an earlier version used for objects that are now found elsewhere."""
 
-from __future__ import annotations
-
-__all__ = ["MOVED_NAMES", "RENAMED_ARGUMENTS", "current_key", "current_name"]
-
 # name today by former name
 MOVED_NAMES = {"retina_plugin.modeling.backbone.lesions.LesionedFPN": "retina_plugin.modeling.AblatedFPN"}
 # part of a dotted config key today by its former form

@@ -1,7 +1,5 @@
 """Overrides of a config: `key=value` in Hydra's grammar, checked against the config."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any
@@ -13,8 +11,6 @@ from omegaconf import DictConfig, OmegaConf
 from .calls import argument_names, is_call
 from .check import check_kind
 from .errors import ConfigError, nearest
-
-__all__ = ["apply_override", "quoted"]
 
 _RENAMED = {"dials": "settings"}  # name of a key today by its former name
 

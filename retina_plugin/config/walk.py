@@ -1,11 +1,7 @@
 """Walk nested configs and other nested plain values."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
-
-__all__ = ["as_text", "leaves", "mappings"]
 
 
 def leaves(node: Any, into_lists: bool = False, path: str = "") -> Iterator[tuple[str, Any]]:

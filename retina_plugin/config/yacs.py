@@ -1,14 +1,10 @@
 """The keys of this package in Detectron2's yacs configs."""
 
-from __future__ import annotations
-
 import inspect
 
 from detectron2.config import CfgNode
 
 from ..registry import CLS_LOSS_REGISTRY
-
-__all__ = ["add_retina_plugin_config"]
 
 
 def add_retina_plugin_config(cfg: CfgNode) -> None:

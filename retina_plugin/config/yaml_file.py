@@ -1,7 +1,5 @@
 """Configs as YAML files, which hold classes and functions by their names and call nothing when they are read."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,8 +12,6 @@ from ..files import written_in_full
 from .errors import ConfigError
 from .moved import current_name
 from .walk import as_text
-
-__all__ = ["read_yaml", "save_config"]
 
 
 def save_config(cfg: DictConfig, path: Path) -> None:

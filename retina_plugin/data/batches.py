@@ -1,15 +1,11 @@
 """Which image goes into which batch: indices only, so that skipping batches reads no image."""
 
-from __future__ import annotations
-
 import copy
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from .coco_check import DataError
-
-__all__ = ["BatchPlan", "SampleIndex", "aspect_groups"]
 
 
 class SampleIndex(NamedTuple):

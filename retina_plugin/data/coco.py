@@ -1,7 +1,5 @@
 """COCO json files: registered with Detectron2, read when they are used, and checked then."""
 
-from __future__ import annotations
-
 import difflib
 import functools
 import os

@@ -1,7 +1,5 @@
 """Checks whether a file is a COCO detection json that can be trained on."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Iterable

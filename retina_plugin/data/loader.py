@@ -21,8 +21,6 @@ from .batches import BatchPlan, SampleIndex, aspect_groups
 from .coco_check import DataError
 from .seeding import seeded
 
-__all__ = ["TrainLoader", "build_train_loader", "data_fingerprint", "named_worker_death"]
-
 Mapper = Callable[[dict[str, Any]], dict[str, Any] | None]
 _MAX_TRIES = 10
 

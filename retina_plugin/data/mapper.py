@@ -1,14 +1,10 @@
 """Detectron2's DatasetMapper, with errors that name the image."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from detectron2.data import DatasetMapper
 
 from .coco_check import DataError
-
-__all__ = ["CheckedDatasetMapper"]
 
 
 class CheckedDatasetMapper(DatasetMapper):

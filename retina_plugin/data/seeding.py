@@ -1,15 +1,11 @@
 """Random number generators seeded by what their numbers are used for."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
 import torch
-
-__all__ = ["seed_generators", "seeded"]
 
 
 def seed_generators(*key: int) -> None:

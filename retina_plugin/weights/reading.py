@@ -1,7 +1,5 @@
 """Weights from files; no code in them is run."""
 
-from __future__ import annotations
-
 import pickle
 import re
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Weights as safetensors, a format that holds only tensors, with a checksum, which the format lacks."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping

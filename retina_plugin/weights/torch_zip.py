@@ -4,8 +4,6 @@ They are read here and not by torch.load, so that any supported PyTorch reads th
 `torch.load(weights_only=True)` has holes (CVE-2025-32434, CVE-2026-24747).
 """
 
-from __future__ import annotations
-
 import pickle
 import sys
 import zipfile
@@ -19,8 +17,6 @@ from torch import Tensor, nn
 
 from .arrays import ADMITTED, without_stand_ins
 from .unpickler import AdmittedUnpickler
-
-__all__ = ["read_torch_zip"]
 
 _Ints = tuple[int, ...]
 _KINDS = {

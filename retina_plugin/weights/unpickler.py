@@ -1,7 +1,5 @@
 """Unpicklers that call nothing but what a table of names admits."""
 
-from __future__ import annotations
-
 import io
 import pickle
 from collections.abc import Callable, Mapping
@@ -10,8 +8,6 @@ from typing import Any, ClassVar
 
 from .arrays import ADMITTED, without_stand_ins
 from .errors import UnsafeCheckpointError
-
-__all__ = ["AdmittedUnpickler", "read_pickle", "unsafe_message"]
 
 
 def read_pickle(path: Path) -> Any:

@@ -4,8 +4,6 @@ The filled shapes are the objects. The outlined ones are clutter: they resemble 
 that negatives are many and some of them hard. Only integers and numpy's frozen RandomState are used.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
@@ -22,8 +20,6 @@ from PIL import Image
 from ..coco import register_coco
 from ..coco_check import DataError
 from .shapes import SHAPES, paint_scene
-
-__all__ = ["SyntheticSettings", "register_synthetic"]
 
 _VERSION = 1  # of the pixels; a new version generates new folders
 

@@ -1,7 +1,5 @@
 """Where runs are executed: on this machine, one or several at once, or on the machines of a Ray cluster."""
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Sequence
@@ -10,8 +8,6 @@ from typing import Protocol
 from ...config import ConfigError
 from .job import Job, RunEnd
 from .run_process import RunProcess
-
-__all__ = ["Executor", "LocalExecutor", "RayExecutor", "build_executor"]
 
 _LOOK_PERIOD = 0.1  # seconds between looks at processes
 _RETRIES = 3  # of a run whose worker or machine died

@@ -1,7 +1,5 @@
 """What the numbers of a run follow from: its config, its data, the code, and the number of threads."""
 
-from __future__ import annotations
-
 import functools
 import hashlib
 import sys
@@ -20,8 +18,6 @@ from ...config import ConfigError
 from ...data import data_fingerprint
 from ...engine.reliability.identity import config_values
 from ...engine.setup import building
-
-__all__ = ["RunFacts", "changes", "package_fingerprint", "run_facts"]
 
 RunFacts = dict[str, dict[str, str]]
 """Values as text by key, in the parts "config", "data", "code", "threads", "start"."""

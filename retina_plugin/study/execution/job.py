@@ -1,7 +1,5 @@
 """One run of a study: what to train, where, and how its last start ended."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import math

@@ -3,8 +3,6 @@
 The same seed alone does not give that: a part of another size draws other numbers, and so do all parts built after it.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging
@@ -19,8 +17,6 @@ from ...engine import RunCheckpointer
 from ...engine.setup import build_model
 from ...files import write_json, written_in_full
 from .job import Job
-
-__all__ = ["pair_weights", "shared_start"]
 
 logger = logging.getLogger(__name__)
 Weights = dict[str, Tensor]

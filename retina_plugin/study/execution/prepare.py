@@ -1,7 +1,5 @@
 """Prepare a study: one resolved config per run, paired initial weights and, if asked, matched gradients."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,8 +9,6 @@ from .fingerprint import run_facts
 from .job import Job, RunEnd
 from .pairing import pair_weights
 from .scales import Scales, measure_scales
-
-__all__ = ["Prepared", "make_job", "measure", "prepare"]
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,5 @@
 """How far a study is: a bar on a terminal, and a line for every run that ends."""
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Iterable
@@ -10,8 +8,6 @@ from tqdm import tqdm
 
 from ...run_folder import iterations_done
 from .job import Job, RunEnd
-
-__all__ = ["Progress"]
 
 
 class Progress:

@@ -1,7 +1,5 @@
 """What the runs of a study gave."""
 
-from __future__ import annotations
-
 import json
 import math
 from dataclasses import dataclass
@@ -9,8 +7,6 @@ from dataclasses import dataclass
 from ...run_folder import last_evaluation
 from ..spec.study import Study
 from .job import RESULT, RunEnd
-
-__all__ = ["RunResult", "found_results", "result_of"]
 
 
 @dataclass(frozen=True)

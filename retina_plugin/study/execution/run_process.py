@@ -1,7 +1,5 @@
 """A run as a process of its own: `python -m retina_plugin.engine` with the run's config."""
 
-from __future__ import annotations
-
 import fcntl
 import json
 import math
@@ -18,8 +16,6 @@ from ...files import move_aside, write_json
 from ...run_folder import FINAL_CHECKPOINT, checkpoints, read_metrics
 from .fingerprint import package_fingerprint
 from .job import FACTS, Job, RunEnd, known_end, what_changed, write_end
-
-__all__ = ["RunProcess"]
 
 _NOTE_PERIOD = 10.0  # seconds between notes of a run's minutes, which then survive SIGKILL
 

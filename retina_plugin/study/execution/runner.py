@@ -1,7 +1,5 @@
 """Runs a study in three steps: prepare, run, measure. The report is the fourth."""
 
-from __future__ import annotations
-
 import signal
 import sys
 import threading
@@ -15,8 +13,6 @@ from .job import RunEnd, known_end, what_changed
 from .prepare import Prepared, measure, prepare
 from .progress import Progress
 from .results import RunResult, result_of
-
-__all__ = ["run_study"]
 
 _TICK = 0.5  # seconds between updates of the progress bar
 _MOST_CHANGES = 3  # that a message names

@@ -1,7 +1,5 @@
 """How large the losses of a study's variants are at step 0: a comparison of losses also compares their scales."""
 
-from __future__ import annotations
-
 import json
 import logging
 import math
@@ -19,8 +17,6 @@ from ...engine import RunCheckpointer
 from ...engine.setup import build_model, freeze, resolve_device
 from ...files import write_json
 from .job import Job
-
-__all__ = ["SCALES", "Scales", "loss_scale", "measure_scales"]
 
 SCALES = "scales.json"  # in the study folder
 Scales = dict[str, dict[str, Any]]

@@ -1,7 +1,5 @@
 """What all three forms of a report say."""
 
-from __future__ import annotations
-
 import difflib
 import json
 import math
@@ -27,8 +25,6 @@ from ..spec.study import Study
 from ..statistics.measurements import Measurements, Row, tabulate_runs
 from ..statistics.verdict import Verdict, judge
 from .costs import costs, loss_scales
-
-__all__ = ["collect_content", "plain_content"]
 
 _PACKAGES = ("retina_plugin", "torch", "torchvision", "numpy", "scipy", "pycocotools")
 

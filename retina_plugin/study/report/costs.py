@@ -1,7 +1,5 @@
 """Time and memory of the runs of a study, and the scale of their losses."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Iterable, Sequence
@@ -11,8 +9,6 @@ import numpy as np
 
 from ..spec.study import Study
 from ..statistics.measurements import Measurements
-
-__all__ = ["costs", "loss_scales"]
 
 
 def costs(measurements: Measurements, variants: Sequence[str]) -> list[dict[str, Any]]:

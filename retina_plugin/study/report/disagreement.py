@@ -1,15 +1,11 @@
 """Find the test images on which detectors differ most."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..statistics.matching import Matches
-
-__all__ = ["ImageCounts", "best_threshold", "count_images", "rank_by_disagreement"]
 
 _THRESHOLDS = np.arange(0.05, 1.0, 0.05)
 

@@ -3,8 +3,6 @@
 Each figure has one panel, so that a narrow screen can stack them.
 """
 
-from __future__ import annotations
-
 import base64
 import io
 import math
@@ -19,8 +17,6 @@ from ...run_folder import read_metrics
 from ..spec.metrics import Metric
 from ..statistics.measurements import Measurements
 from ..statistics.verdict import Verdict
-
-__all__ = ["draw_means", "draw_precision", "draw_training", "effect_bars", "svg_uri"]
 
 # Okabe and Ito 2008: colour-blind readers can tell them apart
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#444444", "#999933")

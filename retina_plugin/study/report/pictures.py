@@ -1,7 +1,5 @@
 """The same test images under every variant, starting with those on which the variants disagree most."""
 
-from __future__ import annotations
-
 import base64
 import logging
 from dataclasses import dataclass
@@ -19,8 +17,6 @@ from ..execution.results import RunResult
 from ..spec.study import Study
 from ..statistics.measurements import Measurements
 from .disagreement import ImageCounts, best_threshold, count_images, rank_by_disagreement
-
-__all__ = ["Picture", "draw_pictures"]
 
 logger = logging.getLogger(__name__)
 _SCORE_THRESH = 0.3  # used without results by image

@@ -1,7 +1,5 @@
 """Fill in the templates of a report."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Any
@@ -11,8 +9,6 @@ import jinja2
 from ..spec.metrics import Metric
 from ..statistics.estimate import Estimate
 from ..statistics.verdict import interval, number, signed
-
-__all__ = ["render", "without_nan"]
 
 
 def render(template: str, content: dict[str, Any]) -> str:

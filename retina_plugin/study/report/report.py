@@ -1,7 +1,5 @@
 """The report of a study: report.json, report.md, and report.html as one file that needs no network."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,8 +14,6 @@ from .content import collect_content, plain_content
 from .figures import draw_means, draw_precision, draw_training, effect_bars, svg_uri
 from .pictures import draw_pictures
 from .render import render, without_nan
-
-__all__ = ["report_results", "write_report"]
 
 
 def write_report(study: Study, results: Sequence[RunResult], num_images: int = 4) -> Path:

@@ -1,15 +1,11 @@
 """The values in which two resolved configs differ."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from omegaconf import DictConfig, OmegaConf
 
 from ...config.walk import as_text, leaves
-
-__all__ = ["Change", "config_changes"]
 
 
 @dataclass(frozen=True)

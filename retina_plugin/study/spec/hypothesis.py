@@ -1,7 +1,5 @@
 """The questions of a study: which variant is expected to be better than which other one."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,8 +7,6 @@ from typing import Any
 
 from ...config import ConfigError
 from .metrics import COCO_METRICS, Metric, read_metric
-
-__all__ = ["Hypothesis", "read_hypotheses"]
 
 logger = logging.getLogger(__name__)
 _EXAMPLE = "dict(better='focal', than='ce', metric='AP')"

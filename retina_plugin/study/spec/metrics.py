@@ -1,15 +1,11 @@
 """The metrics of a study: which values of metrics.json it compares, and which direction is better."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ...config import ConfigError
-
-__all__ = ["COCO_METRICS", "Metric", "read_metric", "read_study_metrics"]
 
 _TYPES = {"key": str, "name": str, "higher_is_better": bool, "unit": str}
 

@@ -1,7 +1,5 @@
 """A study: variants of one base config, each trained with the same seeds."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,8 +9,6 @@ from omegaconf import DictConfig
 from ...config import load_config, quoted
 from .hypothesis import Hypothesis
 from .metrics import COCO_METRICS, Metric
-
-__all__ = ["Study", "Variant"]
 
 
 @dataclass(frozen=True)

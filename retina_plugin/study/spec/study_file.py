@@ -1,7 +1,5 @@
 """The study file: `study = dict(base=..., variants=dict(name=[...]), seeds=[...], ...)`."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,8 +12,6 @@ from ...config import ConfigError
 from .hypothesis import read_hypotheses
 from .metrics import COCO_METRICS, Metric, read_metric, read_study_metrics
 from .study import Study, Variant
-
-__all__ = ["load_study"]
 
 _RUN_KEYS = ("base", "variants", "seeds", "reference", "output_dir", "overrides", "match_scale")
 _KEYS = (*_RUN_KEYS, "hypotheses", "metrics", "paper")

@@ -1,15 +1,11 @@
 """Compare two variants by one metric value per seed, outside of a study."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .estimate import LEAST_SPREAD, estimate
 from .verdict import decide
-
-__all__ = ["Comparison", "compare_seeds"]
 
 
 @dataclass(frozen=True)

@@ -20,16 +20,12 @@ Without results by image only (1) remains, and a verdict holds for these test im
 can be resampled: the interval then applies to these two trained models, and there is no verdict on the configs.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import stdtr, stdtrit  # scipy.stats takes most of a second to import
-
-__all__ = ["LEAST_SPREAD", "LEVEL", "Estimate", "correct_holm", "estimate"]
 
 LEVEL = 0.05
 LEAST_SPREAD = 0.35  # of metrics in percent

@@ -1,7 +1,5 @@
 """Results of a run by image: its matched detections, and its AP on resampled test images."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import json
@@ -22,8 +20,6 @@ from ..execution.results import RunResult
 from ..spec.metrics import COCO_METRICS
 from .matching import Matches, match_detections
 from .resampling import image_weights, resample_metrics
-
-__all__ = ["Evidence", "collect_evidence"]
 
 _NUM_RESAMPLES = 500  # enough to know a standard error to 3 %
 _AP = COCO_METRICS[0]

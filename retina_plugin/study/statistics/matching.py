@@ -1,7 +1,5 @@
 """COCO's matching of detections to ground truth, kept by image so that AP can be computed on resampled images."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 from collections.abc import Sequence
@@ -11,8 +9,6 @@ from typing import Any
 import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
-
-__all__ = ["Matches", "RankedDetections", "match_detections"]
 
 
 @dataclass(frozen=True)

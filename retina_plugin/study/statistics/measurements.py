@@ -1,7 +1,5 @@
 """All measurements of a study: means of its variants, and differences paired by seed."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -11,8 +9,6 @@ from ..execution.results import RunResult
 from ..spec.metrics import Metric
 from .estimate import LEAST_SPREAD, Estimate, correct_holm, estimate
 from .evidence import Evidence
-
-__all__ = ["Measurements", "Row", "tabulate_runs"]
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,10 @@ This equals AP on a data set that contains the image m times (Efron and Tibshira
 chapter 6). Images are the sampling unit, because boxes of one image are not independent.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from scipy.sparse import csr_array
 
 from .matching import Matches, RankedDetections
-
-__all__ = ["image_weights", "resample_metrics"]
 
 _RECALLS = np.linspace(0.0, 1.0, 101)  # COCO's
 _AREA_NAMES = {"small": "APs", "medium": "APm", "large": "APl"}

@@ -1,7 +1,5 @@
 """The answers of a study to its hypotheses, by the rule of `estimate`, and their wording."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,8 +8,6 @@ from ..spec.hypothesis import Hypothesis
 from ..spec.metrics import Metric
 from .estimate import LEVEL, Estimate, correct_holm
 from .measurements import Measurements
-
-__all__ = ["Verdict", "decide", "interval", "judge", "number", "signed"]
 
 BETTER, WORSE, ALIKE, NONE = "better", "worse", "not distinguishable", "no verdict"
 
