@@ -5,6 +5,10 @@ STAMP = $(VENV)/.installed
 
 .PHONY: install demo test lint clean
 install: $(STAMP)
+ifneq ($(origin PYTHON),file)
+	@[ "$$($(BIN)/python -V)" = "$$($(PYTHON) -V)" ] || { \
+		echo "error: $(VENV) holds another Python than $(PYTHON): set VENV=... to another folder" >&2; exit 1; }
+endif
 
 $(STAMP): pyproject.toml setup.py constraints.txt requirements/detectron2.txt requirements/weights.txt tools/install.sh
 	PYTHON=$(PYTHON) VENV=$(VENV) sh tools/install.sh

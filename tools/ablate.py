@@ -12,22 +12,22 @@ def main() -> None:
     """Run the study that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--study", required=True, metavar="FILE", help="defines study = dict(...)")
-    parser.add_argument("--seeds", nargs="+", type=int, help="instead of the study's")
+    parser.add_argument("--seeds", nargs="+", type=int, help="seeds to use instead of the study's")
     parser.add_argument("--only", nargs="+", metavar="VARIANT", help="train these variants only")
-    parser.add_argument("--output", metavar="DIR", help="instead of the study's folder")
+    parser.add_argument("--output", metavar="DIR", help="folder to use instead of the study's")
     parser.add_argument("--report-only", action="store_true", help="report the runs that are there, train nothing")
     parser.add_argument("--num-images", type=int, default=4, help="pictures in the report")
     parser.add_argument(
         "--match-scale",
         action="store_true",
         default=None,
-        help="weigh the classification losses so that their gradients are equally long at step 0",
+        help="weigh the classification losses so that their gradients have equal norms at step 0",
     )
     parser.add_argument("--executor", choices=["local", "ray"], default="local")
     parser.add_argument("--jobs", type=int, default=1, help="runs at once on this machine")
-    parser.add_argument("--address", help="of a Ray cluster; without it Ray starts one here")
-    parser.add_argument("--cpus-per-run", type=int, default=1, help="that Ray keeps for a run")
-    parser.add_argument("--gpus-per-run", type=float, default=0, help="that Ray keeps for a run")
+    parser.add_argument("--address", help="address of a Ray cluster; without it Ray starts one here")
+    parser.add_argument("--cpus-per-run", type=int, default=1, help="CPUs that Ray reserves for a run")
+    parser.add_argument("--gpus-per-run", type=float, default=0, help="GPUs that Ray reserves for a run")
     args = parse_with_overrides(parser)
     study = load_study(args.study, args.seeds, args.only, args.output, args.opts, args.match_scale)
     executor = build_executor(args.executor, args.jobs, args.address, args.cpus_per_run, args.gpus_per_run)

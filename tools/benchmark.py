@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from retina_plugin.benchmark.losses import Problem, benchmark_losses, format_tab
 from retina_plugin.benchmark.step import benchmark_step
 from retina_plugin.benchmark.study import benchmark_study
 from retina_plugin.engine.cli import exit_with
+from retina_plugin.files import write_json
 
 
 def main() -> None:
@@ -39,8 +39,7 @@ def main() -> None:
     args = parser.parse_args()
     result = {"losses": _losses, "step": _step, "study": _study}[args.command](args)
     if args.output:
-        args.output.parent.mkdir(parents=True, exist_ok=True)
-        args.output.write_text(json.dumps(result, indent=2) + "\n")
+        write_json(args.output, result)
 
 
 def _losses(args: argparse.Namespace) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""What parts of the package cost beside named peers."""
+"""Time and memory compared with other implementations."""

@@ -9,7 +9,6 @@ from typing import Any
 import detectron2
 import torch
 from detectron2.config import instantiate
-from detectron2.engine.defaults import create_ddp_model
 from detectron2.evaluation import inference_on_dataset, print_csv_format
 from detectron2.utils import comm
 from omegaconf import DictConfig
@@ -25,7 +24,7 @@ from .logs import log_to_file, log_to_terminal
 from .output_folder import prepare_folder
 from .reliability.allocator import keep_freed_memory
 from .reliability.signals import StopRun, stop_signals
-from .run import Run
+from .run import Run, create_model_for_processes
 from .run_data import record_data
 from .setup import build_model, building, resolve_device, set_float32_precision
 
@@ -53,10 +52,12 @@ def main(args: argparse.Namespace) -> dict[str, Any]:
 def evaluate(cfg: DictConfig, weights: str | Path) -> dict[str, Any]:
     """Metrics of `weights` on the config's test data, by task and name, in percent."""
     set_float32_precision(cfg.train.float32_precision)
-    model = build_model(cfg, pretrained=False).to(resolve_device(cfg.train.device))
+    device = resolve_device(cfg.train.device)
+    model = build_model(cfg, pretrained=False).to(device)
     RunCheckpointer(model).load_all(str(weights))
     Path(cfg.train.output_dir, "inference").mkdir(parents=True, exist_ok=True)
-    return do_test(cfg, create_ddp_model(model), instantiate(cfg.dataloader.test))
+    model = create_model_for_processes(model, device, cfg.train.ddp)
+    return do_test(cfg, model, instantiate(cfg.dataloader.test))
 
 
 def do_train(cfg: DictConfig, resume: bool = False) -> dict[str, Any]:

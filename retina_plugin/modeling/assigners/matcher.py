@@ -37,7 +37,7 @@ class MatcherAssigner(LabelAssigner):
 
 
 def choose_assigner(anchor_matcher: Matcher | None, label_assigner: LabelAssigner | None) -> LabelAssigner:
-    """`label_assigner`, or the assigner of Detectron2's `anchor_matcher`; ValueError for none, or two that differ."""
+    """`label_assigner`, or the assigner of Detectron2's `anchor_matcher`; ValueError for none, or both."""
     if label_assigner is None and anchor_matcher is None:
         raise ValueError("model.anchor_matcher and model.label_assigner are both None: set one of them")
     if label_assigner is None:

@@ -61,7 +61,7 @@ class AblatedFPN(Pyramid):
 
 
 def __getattr__(name: str) -> Any:
-    """Names of version 0.1 that configs may hold: `LesionedFPN`, and `lesions`, its module."""
+    """Former names that configs may hold: `LesionedFPN`, and `lesions`, its module."""
     if name == "lesions":
         return sys.modules[__name__]
     if name != "LesionedFPN":

@@ -83,7 +83,7 @@ class ClassificationLoss(nn.Module):
         if targets.weights is not None:
             raise ValueError(
                 f"{type(self).__name__} overrides forward(logits, labels), which cannot use targets.weights;"
-                " override elementwise(logits, targets) instead"
+                " replace it by elementwise(logits, targets) or weighted_sum(logits, targets)"
             )
         return self(logits, targets.labels)
 

@@ -25,7 +25,7 @@ class DenseTargets:
     anchors: Tensor | None = None
 
     def __post_init__(self) -> None:
-        """Check types and shapes, but no values: looking at them would wait for a GPU."""
+        """Check types and shapes, but not values, since reading them would wait for a GPU."""
         labels = self.labels
         if labels.dim() != 1 or labels.is_floating_point():
             raise ValueError(f"targets.labels must be integers (M,), got {labels.dtype} {tuple(labels.shape)}")
@@ -39,5 +39,5 @@ class DenseTargets:
         if anchors.dim() != 2 or anchors.shape[1] != 4:
             raise ValueError(f"targets.anchors must be (R, 4), got {tuple(anchors.shape)}")
         if len(labels) % max(1, len(anchors)):
-            lengths = f"{len(anchors)} anchors per image, but {len(labels)} labels"
-            raise ValueError(f"targets.anchors has {lengths} are not a multiple of it")
+            lengths = f"a multiple of {len(anchors)}, got {len(labels)}"
+            raise ValueError(f"targets.anchors has {len(anchors)} rows, so the number of labels must be {lengths}")

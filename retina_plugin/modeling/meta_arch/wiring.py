@@ -108,7 +108,8 @@ def _check_predictions(model: PluggableRetinaNet, num_logits: int, box_dim: int)
         )
     if box_dim != BOX_DIM:
         raise ValueError(
-            f"model.head.box_dim is {box_dim}, but model.box2box_transform decodes {BOX_DIM} deltas per anchor"
+            f"model.head.box_dim is {box_dim}, but model.box2box_transform decodes {BOX_DIM} deltas per anchor: "
+            f"use a head with {BOX_DIM}"
         )
 
 

@@ -98,11 +98,14 @@ class RunEnd:
 
 def known_end(job: Job) -> RunEnd | None:
     """What the run folder says about this very run; None if it says nothing."""
-    path = job.run_dir / RESULT
-    if not path.is_file():
-        return None
-    end = RunEnd(**json.loads(path.read_text()))
-    return end if end.digest == job.fingerprint else None
+    end = read_end(job.run_dir)
+    return end if end is not None and end.digest == job.fingerprint else None
+
+
+def read_end(run_dir: Path) -> RunEnd | None:
+    """What a run folder says about how its run ended; None if it says nothing."""
+    path = run_dir / RESULT
+    return RunEnd(**json.loads(path.read_text())) if path.is_file() else None
 
 
 def write_end(job: Job, end: RunEnd) -> None:

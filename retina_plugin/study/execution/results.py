@@ -1,12 +1,11 @@
 """What the runs of a study gave."""
 
-import json
 import math
 from dataclasses import dataclass
 
 from ...run_folder import last_evaluation
 from ..spec.study import Study
-from .job import RESULT, RunEnd
+from .job import RESULT, RunEnd, read_end
 
 
 @dataclass(frozen=True)
@@ -27,10 +26,8 @@ def found_results(study: Study) -> list[RunResult]:
     results = []
     for seed in study.seeds:
         for variant in study.variants:
-            path = study.run_dir(variant.name, seed) / RESULT
-            end = RunEnd("", error=f"{path} does not exist: the run has not ended")
-            if path.is_file():
-                end = RunEnd(**json.loads(path.read_text()))
+            run_dir = study.run_dir(variant.name, seed)
+            end = read_end(run_dir) or RunEnd("", error=f"{run_dir / RESULT} does not exist: the run has not ended")
             results.append(result_of(study, variant.name, seed, end))
     return results
 

@@ -1,4 +1,4 @@
-"""Runs a study in three steps: prepare, run, measure. The report is the fourth."""
+"""Runs a study in three steps: prepare, run, measure. `study.report` then writes the report."""
 
 import signal
 import sys

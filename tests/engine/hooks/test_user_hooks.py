@@ -79,7 +79,7 @@ def test_hooks_of_a_config_file_run(tmp_path):
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        ("{_target_: detectron2.structures.BoxMode, value: 0}", "is not a detectron2.engine.Hook"),
+        ("{_target_: torch.nn.Identity}", "is not a detectron2.engine.Hook"),
         ("7", r"7, which is not a detectron2.engine.HookBase: list hooks as L\(YourHook\)"),
         (f"{{_target_: {__name__}.Count, nam: 1}}", r"train.hooks.1.nam is unknown"),
         ("{_target_: detectron2.engine.hooks.EvalHook, eval_period: a}", "cannot be built"),
