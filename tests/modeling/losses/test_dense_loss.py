@@ -101,7 +101,7 @@ def test_logits_of_other_anchors_are_refused():
         ({"labels": LABELS, "weights": torch.ones(5)}, r"weights .*\(5,\) for labels \(6,\)"),
         ({"labels": LABELS, "quality": torch.ones(6, 1)}, r"quality .*\(6, 1\) for labels \(6,\)"),
         ({"labels": LABELS, "anchors": torch.ones(6)}, r"anchors must be \(R, 4\), got \(6,\)"),
-        ({"labels": LABELS, "anchors": torch.ones(4, 4)}, "anchors has 4 anchors .* 6 labels"),
+        ({"labels": LABELS, "anchors": torch.ones(4, 4)}, "anchors has 4 rows.* multiple of 4, got 6"),
     ],
 )
 def test_targets_that_do_not_fit_are_refused(targets, message):
