@@ -5,11 +5,11 @@ import os
 import pickle
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
 
+import forked
 import pytest
 import torch
 from conftest import QUICK, ROOT, TINY, train_args
@@ -214,7 +214,7 @@ def test_a_worker_that_is_killed_is_named(tmp_path):
     program += f"args = train_args(pathlib.Path({str(run)!r}), *test_faults.LONG, 'train.max_iter=30',\n"
     program += "    'dataloader.train.num_workers=2')\n"
     program += "exit_with(lambda: test_faults.with_murdered_workers(args))\n"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    done = forked.run([sys.executable, "-c", program])
     last = done.stderr.strip().splitlines()[-1]
     assert done.returncode == 1 and last.startswith("error: a process that loads images died")
     assert "continue with --resume" in last
@@ -264,7 +264,7 @@ def test_torchrun_starts_anew_from_the_last_checkpoint(tmp_path):
     command += ["--standalone", "--nproc-per-node=2", "--max-restarts=1", "--monitor-interval=1"]
     command += [str(script), "--config-file", QUICK, *TINY, *LONG]
     command += [f"train.output_dir='{tmp_path}/run'"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = forked.run(command, timeout=120)
     assert done.returncode == 0, done.stderr[-2000:]
     assert "Resuming at iteration 2" in (tmp_path / "run" / "log.txt").read_text()
     assert find_weights(tmp_path / "run").name == "model_final.pth"
@@ -295,7 +295,7 @@ def test_a_detectron2_run_folder_resumes(tmp_path):
         "except Stop: pass\n"
     )
     run.mkdir()
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    done = forked.run([sys.executable, "-c", program])
     assert done.returncode == 0, done.stderr[-2000:]
     begun = torch.load(run / "model_0000003.pth", weights_only=True)
     main(train_args(run, *LONG, resume=True))
