@@ -23,13 +23,16 @@ LAST_CHECKPOINT = "last_checkpoint"  # names the checkpoint to resume from
 DETECTIONS = "inference/coco_instances_results.json"  # of the last evaluation
 
 
-def read_config(run_dir: str | Path, overrides: Sequence[str] = ()) -> DictConfig:
+def read_config(run_dir: str | Path, overrides: Sequence[str] = (), trust: Sequence[str] = ()) -> DictConfig:
     """The config of a run with `key=value` overrides. A recorded device that this machine lacks becomes its default.
 
+    The folder may be someone else's: its config may name nothing but parts of detectors, their data and training, and
+    what is in the modules that `trust` lists.
+
     Raises:
-        ConfigError: if the folder holds no config.yaml, or an override does not fit it.
+        ConfigError: if the folder holds no config.yaml, if that names anything else, or if an override does not fit.
     """
-    cfg = load_config(Path(run_dir, CONFIG), overrides)
+    cfg = load_config(Path(run_dir, CONFIG), overrides, trust)
     chosen = any(override.startswith("train.device=") for override in overrides)
     if cfg.train.device != "auto" and not chosen and why_unavailable(cfg.train.device):
         logger.warning("%s of %s is not available: using %s", cfg.train.device, run_dir, default_device())

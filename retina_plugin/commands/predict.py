@@ -57,10 +57,15 @@ def predict(
     return results
 
 
-def load_predictor(run: str | None, config_file: str, weights: str, overrides: Sequence[str] = ()) -> LazyPredictor:
-    """The detector of a run folder or, without one, of a config and its weights."""
+def load_predictor(
+    run: str | None, config_file: str, weights: str, overrides: Sequence[str] = (), trust: Sequence[str] = ()
+) -> LazyPredictor:
+    """The detector of a run folder or, without one, of a config and its weights.
+
+    `trust` lists modules of your own that the config of the run folder may use.
+    """
     if run:
-        return LazyPredictor.from_run(run, weights, overrides)
+        return LazyPredictor.from_run(run, weights, overrides, trust)
     return LazyPredictor(load_config(config_file, overrides), weights)
 
 

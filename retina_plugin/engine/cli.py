@@ -55,6 +55,20 @@ def parse_with_overrides(parser: argparse.ArgumentParser, argv: Sequence[str] | 
     return args
 
 
+def add_trust_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that say what a run folder's config may use besides parts of detectors; they fill `trust`."""
+    parser.add_argument(
+        "--trust-module", dest="trust", action="append", default=[], metavar="NAME",
+        help="the config may use classes and functions of this module; may be repeated",
+    )  # fmt: skip
+    parser.add_argument(
+        "--trust",
+        action="append_const",
+        const="*",
+        help="the config may use anything, like a program of its author",
+    )
+
+
 def exit_with(command: Callable[[], Any]) -> NoReturn:
     """Run a command and end the process: with status 0, or for invalid input 1 and one line on standard error."""
     try:
