@@ -23,6 +23,7 @@ from .checkpoint import RunCheckpointer
 from .logs import log_to_file, log_to_terminal
 from .output_folder import prepare_folder
 from .reliability.allocator import keep_freed_memory
+from .reliability.folder_lock import run_lock
 from .reliability.signals import StopRun, stop_signals
 from .run import Run, create_model_for_processes
 from .run_data import record_data
@@ -65,6 +66,7 @@ def do_train(cfg: DictConfig, resume: bool = False) -> dict[str, Any]:
 
     Raises:
         ValueError, OSError: for invalid input; the message names the key or the file.
+        FolderInUseError: if another process trains in the run folder.
         FloatingPointError: if a loss or gradient is not finite.
         SystemExit: 128 + signal, after saving a checkpoint, if SIGTERM or SIGINT came.
     """
@@ -76,7 +78,7 @@ def do_train(cfg: DictConfig, resume: bool = False) -> dict[str, Any]:
             results["validation"] = validation_loss(model, annotated_loader)
         return results
 
-    with stop_signals() as signals, named_worker_death():
+    with stop_signals() as signals, named_worker_death(), run_lock(cfg.train.output_dir):
         with building(cfg, "dataloader"):
             test_loader = instantiate(cfg.dataloader.test)
             annotated_loader = build_annotated_loader(cfg) if cfg.train.val_loss else None

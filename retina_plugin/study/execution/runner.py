@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ...engine.reliability.folder_lock import FolderLock
 from ..spec.study import Study
 from .executors import Executor, LocalExecutor
 from .job import RunEnd, known_end, what_changed
@@ -29,10 +30,11 @@ def run_study(study: Study, executor: Executor | None = None) -> list[RunResult]
 
     Raises:
         ConfigError, DataError: before any training, for a config or data that cannot be used.
+        FolderInUseError: if another process runs a study in this folder.
         KeyboardInterrupt, SystemExit: on Ctrl-C or SIGTERM, after all runs have saved a checkpoint and left.
     """
     executor = executor or LocalExecutor()
-    with _sigterm_unwinds():
+    with _sigterm_unwinds(), FolderLock(study.output_dir):
         prepared = prepare(study, executor.threads)
         ends = run(prepared, executor)
         measure(study, prepared)
