@@ -1,6 +1,5 @@
 """Files written in full or not at all, files that may be damaged, and folders moved aside."""
 
-import errno
 import json
 import logging
 import os
@@ -36,9 +35,7 @@ def written_in_full(path: Path) -> Iterator[Path]:
         if os.name == "posix":
             _sync(path.parent)  # a new name is safe only when its folder is flushed too
     except (OSError, RuntimeError) as e:  # torch reports a full disk as a RuntimeError
-        number = e.errno or 0 if isinstance(e, OSError) else 0
-        reason = os.strerror(number) if number else first_line(e)
-        raise OSError(f"cannot write {path}; an earlier file there is unchanged: {reason}") from e
+        raise OSError(f"cannot write {path}; an earlier file there is unchanged: {_reason(e)}") from e
     finally:
         with suppress(OSError):
             partial.unlink()
@@ -54,10 +51,17 @@ def remove_leftovers(folder: Path) -> None:
 def open_to_append(path: Path) -> int:
     """A descriptor for reading and appending; raises OSError naming `path` if it is a link or anything but a file."""
     check_regular(path)
-    try:
+    with naming(path):
         return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an OSError in this context say that `path` cannot be written."""
+    try:
+        yield
     except OSError as e:
-        raise OSError(e.errno, f"cannot write {path}: {os.strerror(e.errno or 0)}") from e
+        raise OSError(f"cannot write {path}: {_reason(e)}") from e
 
 
 def check_regular(path: Path) -> None:
@@ -68,7 +72,7 @@ def check_regular(path: Path) -> None:
         return  # whoever opens it reports the reason
     if not stat.S_ISREG(mode):
         kinds = {stat.S_IFLNK: "a symbolic link", stat.S_IFDIR: "a folder"}
-        raise OSError(errno.EINVAL, f"{path} is {kinds.get(stat.S_IFMT(mode), 'a device')}, not a file: remove it")
+        raise OSError(f"{path} is {kinds.get(stat.S_IFMT(mode), 'a device')} in place of a file: remove it")
 
 
 def first_line(error: BaseException) -> str:
@@ -100,9 +104,9 @@ def read_small(path: Path) -> str:
     """The text of a small file, as UTF-8; raises OSError or ValueError if it is no file, large, or not text."""
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
-        raise OSError(errno.EINVAL, "it is not a file")
+        raise OSError("it is not a file")
     if status.st_size > _MOST_BYTES:
-        raise OSError(errno.EFBIG, f"it has {status.st_size} bytes")
+        raise OSError(f"it has {status.st_size} bytes")
     return path.read_text(encoding="utf-8")
 
 
@@ -124,6 +128,11 @@ def move_aside(folder: Path) -> Path:
     while (target := folder.with_name(f"{folder.name}.{number}")).exists():
         number += 1
     return folder.rename(target)
+
+
+def _reason(error: BaseException) -> str:
+    number = error.errno if isinstance(error, OSError) else None
+    return os.strerror(number) if number else first_line(error)
 
 
 def _sync(path: Path) -> None:

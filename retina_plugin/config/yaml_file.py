@@ -30,7 +30,7 @@ def save_config(cfg: DictConfig, path: Path) -> None:
 def read_yaml(path: Path) -> DictConfig:
     """A config of plain values, tuples, and names of classes and functions; ConfigError if there is anything else."""
     try:
-        content = yaml.load(path.read_text(), _Loader)
+        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except yaml.constructor.ConstructorError as e:
         line = e.problem_mark.line + 1 if e.problem_mark else "?"
         raise ConfigError(f"config {path}, line {line} is not a plain value: {e.problem}") from e

@@ -15,7 +15,7 @@ from ...engine.reliability.folder_lock import INHERITED, FolderInUseError, Folde
 from ...files import move_aside, write_json
 from ...run_folder import FINAL_CHECKPOINT, checkpoints, read_metrics
 from .fingerprint import package_fingerprint
-from .job import FACTS, Job, RunEnd, known_end, what_changed, write_end
+from .job import FACTS, Job, RunEnd, holds_part_of, known_end, write_end
 
 _NOTE_PERIOD = 10.0  # seconds between notes of a run's minutes, which then survive SIGKILL
 
@@ -133,12 +133,11 @@ class RunProcess:
 def _can_resume(job: Job) -> bool:
     """Whether the run folder holds a part of this very run; anything else in it is moved aside."""
     folder = job.run_dir
-    if (folder / FACTS).is_file() and not what_changed(job) and checkpoints(folder):
-        return True
-    if folder.exists():
+    can = holds_part_of(job) and bool(checkpoints(folder))
+    if folder.exists() and not can:
         move_aside(folder)
     write_json(folder / FACTS, job.facts)
-    return False
+    return can
 
 
 def _environment(threads: int) -> dict[str, str]:
