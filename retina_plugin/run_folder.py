@@ -115,6 +115,12 @@ def last_evaluation(run_dir: str | Path) -> dict[str, Any]:
     return next((line for line in newest_first if any("/" in key for key in line)), {})
 
 
+def is_finished(run_dir: str | Path, max_iter: int) -> bool:
+    """Whether a run has saved its final checkpoint and evaluated it."""
+    is_evaluated = last_evaluation(run_dir).get("iteration") == max_iter
+    return is_evaluated and Path(run_dir, FINAL_CHECKPOINT).is_file()
+
+
 def iterations_done(run_dir: str | Path, tail: int = 8192) -> int:
     """Iterations that metrics.json tells of, read from its last `tail` bytes; 0 if it cannot be read."""
     try:

@@ -88,8 +88,11 @@ class _FileHandler(logging.StreamHandler):
 
 
 def _ignore_full_disk(record: logging.LogRecord) -> None:
-    """Handle an error of a terminal's handler: output may be redirected to a full disk or a closed pipe."""
-    if not isinstance(sys.exc_info()[1], OSError):
+    """Handle an error of a terminal's handler: output may be redirected to a full disk or a closed pipe.
+
+    A message of a signal handler that interrupts another message is a RuntimeError.
+    """
+    if not isinstance(sys.exc_info()[1], OSError | RuntimeError):
         logging.Handler.handleError(logging.Handler(), record)
 
 

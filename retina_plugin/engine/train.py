@@ -13,10 +13,12 @@ from detectron2.evaluation import inference_on_dataset, print_csv_format
 from detectron2.utils import comm
 from omegaconf import DictConfig
 from torch import nn
+from torch.utils.data import DataLoader
 
 from .. import __version__
 from ..config import ConfigError, load_config
 from ..data import TrainLoader, named_worker_death
+from ..data.worker_signals import shield_worker
 from ..evaluation import build_annotated_loader, validation_loss
 from ..run_folder import find_weights
 from .checkpoint import RunCheckpointer
@@ -80,7 +82,7 @@ def do_train(cfg: DictConfig, resume: bool = False) -> dict[str, Any]:
 
     with stop_signals() as signals, named_worker_death(), run_lock(cfg.train.output_dir):
         with building(cfg, "dataloader"):
-            test_loader = instantiate(cfg.dataloader.test)
+            test_loader = _shielded(instantiate(cfg.dataloader.test))
             annotated_loader = build_annotated_loader(cfg) if cfg.train.val_loss else None
         run = Run(cfg, resume, test, signals)
         start_iter, origin = run.load(resume)
@@ -94,6 +96,13 @@ def do_train(cfg: DictConfig, resume: bool = False) -> dict[str, Any]:
                 if stop.status:
                     raise SystemExit(stop.status) from None
     return results
+
+
+def _shielded(loader: Any) -> Any:
+    """The loader, whose processes ignore signals that are meant for the training."""
+    if isinstance(loader, DataLoader) and loader.worker_init_fn is None:
+        loader.worker_init_fn = shield_worker
+    return loader
 
 
 def do_test(cfg: DictConfig, model: nn.Module, test_loader: Any) -> dict[str, Any]:

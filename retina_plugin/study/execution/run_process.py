@@ -13,9 +13,9 @@ from pathlib import Path
 from ...engine.hooks.memory_usage import MEMORY_METRIC
 from ...engine.reliability.folder_lock import INHERITED, FolderInUseError, FolderLock
 from ...files import move_aside, write_json
-from ...run_folder import FINAL_CHECKPOINT, checkpoints, read_metrics
+from ...run_folder import FINAL_CHECKPOINT, checkpoints, is_finished, read_metrics
 from .fingerprint import package_fingerprint
-from .job import FACTS, Job, RunEnd, holds_part_of, known_end, write_end
+from .job import FACTS, NOT_ENDED, Job, RunEnd, holds_part_of, known_end, write_end
 
 _NOTE_PERIOD = 10.0  # seconds between notes of a run's minutes, which then survive SIGKILL
 
@@ -62,7 +62,7 @@ class RunProcess:
             self._lock.close()
             return end
         if time.monotonic() - self._noted > _NOTE_PERIOD:
-            self._note("has not ended")
+            self._note(NOT_ENDED)
         return None
 
     def _try_to_start(self) -> RunEnd | None:
@@ -114,6 +114,9 @@ class RunProcess:
     def _error(self, status: int) -> str:
         """Why the run did not reach its end; empty if it did."""
         log = self.job.sibling_path(".log")
+        by_signal = status < 0 or status in (128 + signal.SIGTERM, 128 + signal.SIGINT)
+        if by_signal and is_finished(self.job.run_dir, self.job.max_iter):
+            return ""
         if status == 0:
             if (self.job.run_dir / FINAL_CHECKPOINT).is_file():
                 return ""

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ...engine.reliability.folder_lock import FolderLock
+from ...engine.reliability.signals import FirstSignal
 from ..spec.study import Study
 from .executors import Executor, LocalExecutor
 from .job import RunEnd, known_end, what_changed
@@ -72,9 +73,12 @@ def run(prepared: Prepared, executor: Executor) -> dict[tuple[str, int], RunEnd]
 @contextmanager
 def _sigterm_unwinds() -> Iterator[None]:
     """SIGTERM raises SystemExit, as Ctrl-C raises KeyboardInterrupt; only a main thread can arrange that."""
+    first, asked = FirstSignal(), []
 
     def leave(number: int, _: Any) -> None:
-        raise SystemExit(128 + number)
+        if first.is_second(number) or not asked:
+            asked.append(number)
+            raise SystemExit(128 + number)
 
     if threading.current_thread() is not threading.main_thread():
         yield
