@@ -121,6 +121,8 @@ def _log_summary(run: Run, origin: str) -> None:
     device = next(run.model.parameters()).device
     logger.info("%.2f M parameters on %s, losses %s and %s", millions, device, *losses)
     logger.info(origin)
+    if inexact := run.identity.inexact:
+        logger.warning("This run is not bit-identical to one without interruption: %s", inexact)
     if not isinstance(run.trainer.data_loader, TrainLoader):
         loader = run.cfg.dataloader.train._target_
         logger.warning(
