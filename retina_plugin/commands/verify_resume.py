@@ -37,6 +37,6 @@ def verify_resume(config_file: str, iterations: int, folder: str | Path, overrid
     checkpoint = f"{iteration_checkpoint(half - 1)}.pth"
     for name in (CONFIG, METRICS, checkpoint):
         shutil.copy(whole / name, resumed / name)
-    (resumed / LAST_CHECKPOINT).write_text(checkpoint)
+    (resumed / LAST_CHECKPOINT).write_text(checkpoint, encoding="utf-8")
     run_to_the_end(train_command(config_file, resumed, shared, resume=True))
     return first_difference(whole, resumed)

@@ -1,8 +1,10 @@
 """The command line of training, with Detectron2's flags; exit status and error line of all commands."""
 
 import argparse
+import atexit
 import gc
 import re
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
@@ -39,6 +41,8 @@ def train_net(argv: Sequence[str] | None = None) -> None:
         parser.error("--config-file is missing")
     if args.leave_with_parent:
         terminate_when_stdin_closes()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        atexit.register(signal.signal, number, signal.SIG_IGN)  # a training that has ended does not end by a signal
     exit_with(lambda: launch_training(main, args))
 
 
