@@ -18,7 +18,7 @@ from detectron2.utils import comm
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from .batches import BatchPlan, SampleIndex, aspect_groups
-from .coco_check import DataError
+from .errors import DataError
 from .seeding import seeded
 
 Mapper = Callable[[dict[str, Any]], dict[str, Any] | None]

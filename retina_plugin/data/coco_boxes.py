@@ -1,0 +1,98 @@
+"""Checks the boxes of a COCO json: training and evaluation must agree on which of them are objects."""
+
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from .entries import Entries, is_finite
+from .errors import DataError
+
+_BEYOND = 0.1  # of the side of an image: boxes of a sound data set end at most this far beyond it
+_MOST = 0.5
+
+
+def check_boxes(annotations: Entries, sizes: np.ndarray) -> None:
+    """Check the boxes of all annotations against the (N, 2) width and height of their images.
+
+    Raises:
+        DataError: if one is not four finite numbers or has a negative side, or if most boxes look like corners,
+            fractions of the image, or boxes of images of other sizes.
+    """
+    boxes = _to_array(annotations)
+    annotations.refuse((boxes[:, 2:] < 0).any(axis=1), "bbox", "has bbox {}: its width or height is negative")
+    _refuse_other_formats(annotations, boxes, sizes)
+    _warn_of_unequal_use(annotations, boxes, sizes)
+
+
+def _to_array(annotations: Entries) -> np.ndarray:
+    """(N, 4) boxes; DataError for one that is not four finite numbers."""
+    boxes = annotations.column("bbox")
+    of_four = [type(box) is list and len(box) == 4 for box in boxes]
+    if not all(of_four) or not {int, float}.issuperset(map(type, chain.from_iterable(boxes))):
+        _refuse_boxes(annotations, boxes)
+    try:
+        array = np.array(boxes, float)
+    except OverflowError:
+        _refuse_boxes(annotations, boxes)
+    if not np.isfinite(array).all():
+        _refuse_boxes(annotations, boxes)
+    return array
+
+
+def _refuse_boxes(annotations: Entries, boxes: list[Any]) -> None:
+    bad = [not (type(box) is list and len(box) == 4 and all(map(is_finite, box))) for box in boxes]
+    annotations.refuse(bad, "bbox", "has bbox {} instead of four finite numbers x, y, width, height")
+
+
+def _refuse_other_formats(annotations: Entries, boxes: np.ndarray, sizes: np.ndarray) -> None:
+    fractions = (boxes <= 1).all(axis=1) & (sizes > 4).all(axis=1)
+    _refuse_most(annotations, fractions, "are fractions of the image: multiply them by its width and height")
+    ends = boxes[:, :2] + boxes[:, 2:]
+    beyond = (ends > (1 + _BEYOND) * sizes).any(axis=1)
+    corners = ((boxes[:, 2:] > boxes[:, :2]) & (boxes[:, 2:] <= sizes + 1)).all(axis=1)
+    if corners.mean() > 0.99:
+        _refuse_most(annotations, beyond, "are corners x1, y1, x2, y2, it seems: use x, y, width, height")
+    _refuse_most(annotations, beyond, "end far beyond their images: are they boxes of images of another size?")
+
+
+def _refuse_most(annotations: Entries, marked: np.ndarray, problem: str) -> None:
+    """DataError if more than half of the boxes are marked."""
+    if marked.mean() > _MOST:
+        first = annotations.entries[int(marked.argmax())]
+        raise DataError(
+            f"{annotations.path}: {int(marked.sum())} of {len(marked)} boxes {problem}. The first is that of "
+            f"{annotations.kind} {first['id']}, {first['bbox']}"
+        )
+
+
+def _warn_of_unequal_use(annotations: Entries, boxes: np.ndarray, sizes: np.ndarray) -> None:
+    """Warn of objects that only training or only the evaluation knows."""
+    inside = np.clip(boxes[:, :2] + boxes[:, 2:], 0, sizes) - np.clip(boxes[:, :2], 0, sizes)
+    areas, visible = boxes[:, 2:].prod(axis=1), inside.prod(axis=1)
+    skipped = "it counts as an object in the evaluation, but training skips it, because"
+    annotations.warn(areas == 0, "bbox", f"has bbox {{}}: {skipped} it is empty")
+    annotations.warn((areas > 0) & (visible == 0), "bbox", f"has bbox {{}}: {skipped} it is outside its image")
+    annotations.warn(
+        (visible > 0) & (visible < areas / 2),
+        "bbox",
+        "has bbox {}: less than half of it is in its image, so that no detection can match it",
+    )
+    annotations.warn(
+        [bool(s) and not isinstance(s, dict) and not _has_polygon(s) for s in annotations.optional("segmentation", 0)],
+        "segmentation",
+        f"has segmentation {{}}: {skipped} Detectron2 needs a polygon of at least 3 points: remove the segmentation",
+    )
+    zero = np.array([area is not None and area == 0 for area in annotations.optional("area", None)])
+    annotations.warn(
+        zero & (areas > 0),
+        "area",
+        "has area {}: it counts as a small object; without area, its box counts",
+    )
+
+
+def _has_polygon(segmentation: Any) -> bool:
+    """Whether Detectron2 keeps an annotation with this segmentation, which is not in RLE."""
+    return isinstance(segmentation, list) and any(
+        isinstance(points, list) and len(points) % 2 == 0 and len(points) >= 6 for points in segmentation
+    )
