@@ -1,15 +1,18 @@
 """Checks the boxes of a COCO json: training and evaluation must agree on which of them are objects."""
 
+from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
 import numpy as np
 
+from ..files import shown
 from .entries import Entries, is_finite
 from .errors import DataError
 
 _BEYOND = 0.1  # of the side of an image: boxes of a sound data set end at most this far beyond it
 _MOST = 0.5
+_LARGEST_AREA = 1e10  # of pycocotools; larger objects count nowhere
 
 
 def check_boxes(annotations: Entries, sizes: np.ndarray) -> None:
@@ -19,20 +22,26 @@ def check_boxes(annotations: Entries, sizes: np.ndarray) -> None:
         DataError: if one is not four finite numbers or has a negative side, or if most boxes look like corners,
             fractions of the image, or boxes of images of other sizes.
     """
-    boxes = _to_array(annotations)
+    boxes = _read_boxes(annotations)
     annotations.refuse((boxes[:, 2:] < 0).any(axis=1), "bbox", "has bbox {}: its width or height is negative")
     _refuse_other_formats(annotations, boxes, sizes)
     _warn_of_unequal_use(annotations, boxes, sizes)
+    _check_areas(annotations, boxes)
 
 
-def _to_array(annotations: Entries) -> np.ndarray:
+def to_array(rows: Sequence[Sequence[float]]) -> np.ndarray:
+    """(N, C) from N rows; several times as fast as numpy.array."""
+    return np.fromiter(chain.from_iterable(rows), float, len(rows) * len(rows[0])).reshape(len(rows), -1)
+
+
+def _read_boxes(annotations: Entries) -> np.ndarray:
     """(N, 4) boxes; DataError for one that is not four finite numbers."""
     boxes = annotations.column("bbox")
     of_four = [type(box) is list and len(box) == 4 for box in boxes]
     if not all(of_four) or not {int, float}.issuperset(map(type, chain.from_iterable(boxes))):
         _refuse_boxes(annotations, boxes)
     try:
-        array = np.array(boxes, float)
+        array = to_array(boxes)
     except OverflowError:
         _refuse_boxes(annotations, boxes)
     if not np.isfinite(array).all():
@@ -62,7 +71,7 @@ def _refuse_most(annotations: Entries, marked: np.ndarray, problem: str) -> None
         first = annotations.entries[int(marked.argmax())]
         raise DataError(
             f"{annotations.path}: {int(marked.sum())} of {len(marked)} boxes {problem}. The first is that of "
-            f"{annotations.kind} {first['id']}, {first['bbox']}"
+            f"{annotations.kind} {first['id']}, {shown(first['bbox'])}"
         )
 
 
@@ -79,13 +88,21 @@ def _warn_of_unequal_use(annotations: Entries, boxes: np.ndarray, sizes: np.ndar
         "has bbox {}: less than half of it is in its image, so that no detection can match it",
     )
     annotations.warn(
-        [bool(s) and not isinstance(s, dict) and not _has_polygon(s) for s in annotations.optional("segmentation", 0)],
+        [s and not isinstance(s, dict) and not _has_polygon(s) for s in annotations.optional("segmentation", 0)],
         "segmentation",
         f"has segmentation {{}}: {skipped} Detectron2 needs a polygon of at least 3 points: remove the segmentation",
     )
-    zero = np.array([area is not None and area == 0 for area in annotations.optional("area", None)])
+
+
+def _check_areas(annotations: Entries, boxes: np.ndarray) -> None:
+    areas = annotations.optional("area", None)
+    annotations.refuse(
+        [a is not None and (type(a) not in (int, float) or not 0 <= a <= _LARGEST_AREA) for a in areas],
+        "area",
+        "has area {}: the evaluation would not count it; it must be a number of pixels, or be left out",
+    )
     annotations.warn(
-        zero & (areas > 0),
+        [a is not None and a == 0 for a in areas] & (boxes[:, 2:] > 0).all(axis=1),
         "area",
         "has area {}: it counts as a small object; without area, its box counts",
     )
@@ -93,6 +110,7 @@ def _warn_of_unequal_use(annotations: Entries, boxes: np.ndarray, sizes: np.ndar
 
 def _has_polygon(segmentation: Any) -> bool:
     """Whether Detectron2 keeps an annotation with this segmentation, which is not in RLE."""
-    return isinstance(segmentation, list) and any(
-        isinstance(points, list) and len(points) % 2 == 0 and len(points) >= 6 for points in segmentation
-    )
+    for points in segmentation if isinstance(segmentation, list) else ():
+        if isinstance(points, list) and len(points) % 2 == 0 and len(points) >= 6:
+            return True
+    return False

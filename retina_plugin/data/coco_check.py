@@ -5,11 +5,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..files import shown
-from .coco_boxes import check_boxes
-from .entries import Entries, is_finite, is_integer
+from .coco_boxes import check_boxes, to_array
+from .entries import Entries, is_finite
 from .errors import DataError
 from .json_file import read_json
 
@@ -36,7 +34,7 @@ def check_coco_json(path: str | Path, hint: str = "", allow_outside: bool = Fals
     sizes = _check_images(images, allow_outside)
     if annotations.entries:
         image_ids = _check_annotations(annotations, categories, sizes)
-        check_boxes(annotations, np.array([sizes[i] for i in image_ids], float))
+        check_boxes(annotations, to_array([sizes[i] for i in image_ids]))
 
 
 def _check_categories(categories: Entries) -> set[int]:
@@ -46,6 +44,11 @@ def _check_categories(categories: Entries) -> set[int]:
         "name",
         lambda name: isinstance(name, str) and bool(name.strip()) and not _UNSAFE.search(name),
         "has name {}, which must be a string, not empty and without control characters",
+    )
+    categories.refuse(
+        ["${" in name or name == "???" for name in names],
+        "name",
+        "has name {}, which the config of a run cannot hold: it stands for another value there; rename the category",
     )
     first = {name: i for i, name in reversed(list(enumerate(names)))}
     categories.warn(
@@ -87,26 +90,19 @@ def _is_size(value: Any) -> bool:
 def _check_annotations(annotations: Entries, categories: set[int], images: dict[Any, Any]) -> list[Any]:
     """The image id of every annotation."""
     annotations.unique_ids()
-    for key, declared in (("category_id", categories), ("image_id", images)):
-        values = annotations.column(key)
-        annotations.refuse(
-            [not (is_integer(v) or type(v) is str) or v not in declared for v in values],
-            key,
-            f"has {key} {{}}, which is not declared",
-        )
+    for key, declared in (("category_id", categories), ("image_id", set(images))):
+        values, types = annotations.column(key), {*map(type, declared)}
+        if not types.issuperset(map(type, values)) or not declared.issuperset(values):
+            bad = [type(v) not in types or v not in declared for v in values]
+            annotations.refuse(bad, key, f"has {key} {{}}, which is not declared")
     annotations.refuse(
         [ignore != 0 for ignore in annotations.optional("ignore", 0)],
         "ignore",
         "is marked 'ignore', which Detectron2 does not support; use 'iscrowd'",
     )
     annotations.refuse(
-        [crowd != 0 and crowd != 1 for crowd in annotations.optional("iscrowd", 0)],
+        [crowd not in (0, 1) for crowd in annotations.optional("iscrowd", 0)],
         "iscrowd",
         "has iscrowd {}: it would neither train nor count as an object; it must be 0 or 1",
     )
-    annotations.refuse(
-        [area is not None and not (is_finite(area) and area >= 0) for area in annotations.optional("area", None)],
-        "area",
-        "has area {}: the evaluation would not count it; it must be a number of pixels, or be left out",
-    )
-    return annotations.column("image_id")
+    return values

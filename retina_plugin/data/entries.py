@@ -10,12 +10,12 @@ from detectron2.utils.logger import log_first_n
 from ..files import shown
 from .errors import DataError
 
-_HUGE = 1e300
+_HUGE, _INT64 = 1e300, 2**63
 
 
 def is_integer(value: Any) -> bool:
     """Whether a value of a json is an integer of 64 bits; true and 1.0 are not."""
-    return type(value) is int and -(2**63) <= value < 2**63
+    return type(value) is int and -_INT64 <= value < _INT64
 
 
 def is_finite(value: Any) -> bool:
@@ -45,7 +45,7 @@ class Entries:
 
     def optional(self, key: str, default: Any) -> list[Any]:
         """The value of every entry, or the default."""
-        return [e.get(key, default) for e in self.entries]
+        return [e[key] if key in e else default for e in self.entries]
 
     def refuse(self, bad: Collection[Any], key: str, problem: str) -> None:
         """Raise DataError if `bad` is true for an entry. `problem` has {} for its value of `key`."""
@@ -68,9 +68,11 @@ class Entries:
 
         DataError if one is of another type or appears twice.
         """
-        ids = self.column("id")
+        if not (ids := self.column("id")):
+            return ids
         if not strings or type(ids[0]) is not str:
-            self.refuse([not is_integer(i) for i in ids], "id", "has id {}, which is not an integer of 64 bits")
+            if {*map(type, ids)} != {int} or min(ids) < -_INT64 or max(ids) >= _INT64:
+                self.refuse([not is_integer(i) for i in ids], "id", "has id {}, which is not an integer of 64 bits")
         else:
             self.refuse([type(i) is not str for i in ids], "id", "has id {}, but the id of others is a string")
         if len(set(ids)) < len(ids):
