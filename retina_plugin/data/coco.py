@@ -53,7 +53,7 @@ def _load(json_file: str, image_root: str, name: str, hint: str, allow_outside: 
     try:
         return load_coco_json(json_file, image_root, name)
     except (LookupError, TypeError, AttributeError, AssertionError, ValueError) as e:
-        raise DataError(f"Detectron2 cannot read {shown(json_file)}: {type(e).__name__}: {first_line(e)}") from e
+        raise DataError(f"{shown(json_file)} cannot be read by Detectron2: {type(e).__name__}: {first_line(e)}") from e
 
 
 def register_builtin() -> None:

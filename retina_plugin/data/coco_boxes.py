@@ -11,7 +11,7 @@ from .entries import Entries, is_finite
 from .errors import DataError
 
 _BEYOND = 0.1  # of the side of an image: boxes of a sound data set end at most this far beyond it
-_MOST = 0.5
+_MOST, _SOME = 0.5, 0.1
 _LARGEST_AREA = 1e10  # of pycocotools; larger objects count nowhere
 
 
@@ -56,18 +56,19 @@ def _refuse_boxes(annotations: Entries, boxes: list[Any]) -> None:
 
 def _refuse_other_formats(annotations: Entries, boxes: np.ndarray, sizes: np.ndarray) -> None:
     fractions = (boxes <= 1).all(axis=1) & (sizes > 4).all(axis=1)
-    _refuse_most(annotations, fractions, "are fractions of the image: multiply them by its width and height")
+    _refuse_many(annotations, fractions, "are fractions of the image: multiply them by its width and height")
     ends = boxes[:, :2] + boxes[:, 2:]
     beyond = (ends > (1 + _BEYOND) * sizes).any(axis=1)
     corners = ((boxes[:, 2:] > boxes[:, :2]) & (boxes[:, 2:] <= sizes + 1)).all(axis=1)
     if corners.mean() > 0.99:
-        _refuse_most(annotations, beyond, "are corners x1, y1, x2, y2, it seems: use x, y, width, height")
-    _refuse_most(annotations, beyond, "end far beyond their images: are they boxes of images of another size?")
+        hint = "end far beyond their images, as corners x1, y1, x2, y2 would: use x, y, width, height"
+        _refuse_many(annotations, beyond, hint, _SOME)
+    _refuse_many(annotations, beyond, "end far beyond their images: are they boxes of images of another size?")
 
 
-def _refuse_most(annotations: Entries, marked: np.ndarray, problem: str) -> None:
-    """DataError if more than half of the boxes are marked."""
-    if marked.mean() > _MOST:
+def _refuse_many(annotations: Entries, marked: np.ndarray, problem: str, share: float = _MOST) -> None:
+    """DataError if more than this share of the boxes is marked."""
+    if marked.mean() > share:
         first = annotations.entries[int(marked.argmax())]
         raise DataError(
             f"{annotations.path}: {int(marked.sum())} of {len(marked)} boxes {problem}. The first is that of "
