@@ -16,6 +16,7 @@ data = dict(
     train_images="???",  # folder of the images that it names
     val_json="???",
     val_images="???",
+    allow_outside=False,  # whether the json may name images outside these folders
     short_edge=[
         320,
         352,
@@ -25,8 +26,12 @@ data = dict(
     max_size=640,
 )
 
-dataloader.train.dataset.names = L(register_coco)(json_file="${data.train_json}", image_root="${data.train_images}")
-dataloader.test.dataset.names = L(register_coco)(json_file="${data.val_json}", image_root="${data.val_images}")
+dataloader.train.dataset.names = L(register_coco)(
+    json_file="${data.train_json}", image_root="${data.train_images}", allow_outside="${data.allow_outside}"
+)
+dataloader.test.dataset.names = L(register_coco)(
+    json_file="${data.val_json}", image_root="${data.val_images}", allow_outside="${data.allow_outside}"
+)
 dataloader.train.mapper.augmentations = [
     L(T.ResizeShortestEdge)(short_edge_length="${data.short_edge}", max_size="${data.max_size}", sample_style="choice"),
     L(T.RandomFlip)(horizontal=True),

@@ -6,7 +6,7 @@ from pathlib import Path
 from detectron2.config import instantiate
 from tqdm import tqdm
 
-from ..inference.images import drawing_names, find_images, write_rgb
+from ..inference.images import drawing_paths, find_images, write_rgb
 from ..inference.predictor import LazyPredictor
 from ..inference.side_by_side import draw_columns
 from ..inference.visualize import grid, titled
@@ -36,7 +36,7 @@ def compare(
         entries = [{"file_name": str(path)} for path in find_images(inputs)]
     else:
         entries = instantiate(read_config(runs[0], trust=trust).dataloader.test.dataset)[:num_images]
-    written = [Path(output, name) for name in drawing_names([e["file_name"] for e in entries])]
+    written = drawing_paths([e["file_name"] for e in entries], output)
     rows = draw_columns(entries, predictors, names or run_names(runs), [score_thresh] * len(runs))
     for path, row in zip(tqdm(written, desc="compare", unit="image"), rows, strict=True):
         write_rgb(path, grid([[titled(image, title) for title, image in row]]))

@@ -1,6 +1,6 @@
 """Detect objects in images; write drawings and a json in COCO's results format."""
 
-import json
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,15 @@ from tqdm import tqdm
 
 from ..config import load_config
 from ..data import DataError
-from ..files import write_json
-from ..inference.images import drawing_names, find_images, read_rgb, write_rgb
+from ..data.entries import Entries
+from ..data.json_file import read_json
+from ..files import first_line, shown, write_json
+from ..inference.images import drawing_paths, find_images, read_rgb, write_rgb
 from ..inference.predictor import LazyPredictor
 from ..inference.visualize import draw_detections
+
+logger = logging.getLogger(__name__)
+_MOST_SHOWN = 5  # reasons in the message at the end
 
 
 def predict(
@@ -24,6 +29,8 @@ def predict(
     image_ids: dict[str, int] | None = None,
 ) -> list[dict[str, Any]]:
     """Draw the detections of every image into the folder `output` and write detections.json there.
+
+    An image that fails does not stop the others, and detections.json is also written if the user stops them.
 
     Args:
         predictor: the detector.
@@ -36,25 +43,42 @@ def predict(
         The content of the json: image_id, file_name, category_id, bbox in XYWH pixels and score per detection.
 
     Raises:
-        DataError: for an input without images, or an image without an id; at the end, for unreadable images.
+        DataError: for an input without images, an image without an id, or two with the same; at the end, for images
+            that could not be read, processed or drawn.
+        OSError: if `output` cannot be written to.
     """
-    paths, unreadable, results = find_images(inputs), [], []
-    ids = [_image_id(path, number, image_ids) for number, path in enumerate(paths, 1)]
-    category_ids = predictor.metadata.as_dict().get("category_ids")
-    for image_id, path, name in zip(ids, tqdm(paths, desc="predict", unit="image"), drawing_names(paths), strict=True):
-        try:
-            image = read_rgb(path)
-        except DataError as e:
-            unreadable.append(str(e))
-            continue
-        instances = predictor(image[:, :, ::-1])
-        write_rgb(Path(output, name), draw_detections(image, instances, predictor.metadata, score_thresh))
-        key = {"image_id": image_id, "file_name": path.name}
-        results += [key | result for result in to_coco(instances, category_ids)]
-    write_json(Path(output, "detections.json"), results)
-    if unreadable:
-        raise DataError(f"{len(unreadable)} of {len(paths)} images: " + "; ".join(unreadable))
+    paths = find_images(inputs)
+    ids = _image_ids(paths, image_ids)
+    drawings = drawing_paths(paths, output)
+    results, failed = [], []
+    try:
+        for image_id, path, drawing in zip(ids, tqdm(paths, desc="predict", unit="image"), drawings, strict=True):
+            try:
+                found = _predict_one(predictor, path, drawing, score_thresh)
+            except (ValueError, OSError, RuntimeError, MemoryError) as e:  # torch runs out of memory with RuntimeError
+                failed.append(_describe(path, e))
+                logger.warning("%s", failed[-1])
+                continue
+            results += [{"image_id": image_id, "file_name": path.name} | detection for detection in found]
+    finally:
+        write_json(Path(output, "detections.json"), results)
+    if failed:
+        more = f"; and {len(failed) - _MOST_SHOWN} more, see above" if len(failed) > _MOST_SHOWN else ""
+        raise DataError(f"{len(failed)} of {len(paths)} images: {'; '.join(failed[:_MOST_SHOWN])}{more}")
     return results
+
+
+def _predict_one(predictor: LazyPredictor, path: Path, drawing: Path, score_thresh: float) -> list[dict[str, Any]]:
+    """Write the drawing of one image; its detections as COCO results without the image's id."""
+    image = read_rgb(path)
+    instances = predictor(image[:, :, ::-1])
+    write_rgb(drawing, draw_detections(image, instances, predictor.metadata, score_thresh))
+    return to_coco(instances, predictor.metadata.as_dict().get("category_ids"))
+
+
+def _describe(path: Path, error: Exception) -> str:
+    reason = first_line(error)
+    return reason if isinstance(error, DataError) else f"image {shown(path)}: {reason}"
 
 
 def load_predictor(
@@ -70,8 +94,17 @@ def load_predictor(
 
 
 def read_image_ids(annotation_file: str | Path) -> dict[str, int]:
-    """The image id of every file name in an annotation file of COCO."""
-    return {image["file_name"]: image["id"] for image in json.loads(Path(annotation_file).read_text())["images"]}
+    """The image id of every file name in an annotation file of COCO; DataError for an invalid file."""
+    content = read_json(annotation_file)
+    if not isinstance(content, dict) or not isinstance(content.get("images"), list):
+        raise DataError(f"{shown(annotation_file)} is not in COCO's format: 'images' is not a list")
+    images = Entries(shown(annotation_file), "image", content["images"])
+    ids, found = images.unique_ids(strings=True), {}
+    for image_id, name in zip(ids, images.column("file_name"), strict=True):
+        if not isinstance(name, str) or name in found:
+            raise DataError(f"{shown(annotation_file)}: image {shown(image_id)} has no file name of its own")
+        found[name] = image_id
+    return found
 
 
 def to_coco(instances: Instances, category_ids: Sequence[int] | None) -> list[dict[str, Any]]:
@@ -83,6 +116,16 @@ def to_coco(instances: Instances, category_ids: Sequence[int] | None) -> list[di
     ]
 
 
+def _image_ids(paths: Sequence[Path], image_ids: dict[str, int] | None) -> list[int]:
+    """The id of every path; DataError if two images have the same, whose detections would be those of one image."""
+    ids = [_image_id(path, number, image_ids) for number, path in enumerate(paths, 1)]
+    first: dict[int, Path] = {}
+    for image_id, path in zip(ids, paths, strict=True):
+        if first.setdefault(image_id, path) is not path:
+            raise DataError(f"{shown(first[image_id])} and {shown(path)} have the same image id, {shown(image_id)}")
+    return ids
+
+
 def _image_id(path: Path, number: int, image_ids: dict[str, int] | None) -> int:
     """The id of the file name that the path ends with; its number in the list without ids."""
     if image_ids is None:
@@ -90,4 +133,4 @@ def _image_id(path: Path, number: int, image_ids: dict[str, int] | None) -> int:
     for start in reversed(range(len(path.parts))):
         if (image_id := image_ids.get("/".join(path.parts[start:]))) is not None:
             return image_id
-    raise DataError(f"{path} is not among the file names that have image ids")
+    raise DataError(f"{shown(path)} is not among the file names that have image ids")

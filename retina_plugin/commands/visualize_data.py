@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from tqdm import tqdm
 
 from ..engine.run_data import record_data, run_metadata
-from ..inference.images import read_rgb, write_rgb
+from ..inference.images import drawing_names, read_rgb, write_rgb
 from ..inference.visualize import draw_ground_truth
 
 
@@ -29,7 +29,7 @@ def visualize_data(cfg: DictConfig, output: str | Path, source: str = "annotatio
     metadata, written = run_metadata(cfg), []
     entries = _annotated(cfg) if source == "annotation" else _augmented(cfg)
     for i, (image, entry) in zip(tqdm(range(num_images), unit="image"), entries, strict=False):
-        written.append(Path(output, f"{i:03d}_{Path(entry['file_name']).stem}.png"))
+        written.append(Path(output, f"{i:03d}_{drawing_names([entry['file_name']])[0]}"))
         write_rgb(written[-1], draw_ground_truth(image, entry, metadata))
     return written
 

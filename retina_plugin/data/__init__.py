@@ -1,6 +1,8 @@
 """Data sets, mappers and the training loader. Importing this registers "bccd_*" and "coco_mini_*" with Detectron2."""
 
-from .coco import DataError, count_classes, dataset_metadata, register_builtin, register_coco
+from .coco import count_classes, dataset_metadata, register_builtin, register_coco
+from .errors import DataError
+from .image_reader import read_image
 from .loader import TrainLoader, build_train_loader, data_fingerprint, named_worker_death
 from .mapper import CheckedDatasetMapper
 from .synthetic import SyntheticSettings, register_synthetic
@@ -15,6 +17,7 @@ __all__ = [
     "data_fingerprint",
     "dataset_metadata",
     "named_worker_death",
+    "read_image",
     "register_coco",
     "register_synthetic",
 ]

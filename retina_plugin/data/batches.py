@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from .coco_check import DataError
+from .errors import DataError
 
 
 class SampleIndex(NamedTuple):

@@ -9,7 +9,9 @@ from typing import Any
 from detectron2.data import DatasetCatalog, Metadata, MetadataCatalog
 from detectron2.data.datasets import load_coco_json
 
-from .coco_check import DataError, check_coco_json
+from ..files import first_line, shown
+from .coco_check import check_coco_json
+from .errors import DataError
 
 __all__ = ["DataError", "count_classes", "dataset_metadata", "register_builtin", "register_coco"]
 
@@ -19,29 +21,39 @@ _BUILTIN = {
 }
 
 
-def register_coco(json_file: str | Path, image_root: str | Path, name: str | None = None, hint: str = "") -> str:
+def register_coco(
+    json_file: str | Path,
+    image_root: str | Path,
+    name: str | None = None,
+    hint: str = "",
+    allow_outside: bool = False,
+) -> str:
     """Register a COCO json and the folder of its images; return the name for Detectron2's catalogs.
 
     Files are read when the data set is used; a bad file then raises DataError, with `hint` if the json is missing. The
-    name is by default the path of the json.
+    name is by default the path of the json. File names of the json that are absolute or lead out of the image folder
+    are refused unless `allow_outside`, because training would read any file that a json of others names.
     """
-    name = name or str(json_file)
+    name, files = name or str(json_file), {"json_file": str(json_file), "image_root": str(image_root)}
     if name in DatasetCatalog.list():
-        known = MetadataCatalog.get(name)
-        if (known.json_file, known.image_root) == (str(json_file), str(image_root)):
+        known = MetadataCatalog.get(name).as_dict()
+        if all(known.get(key) == value for key, value in (files | {"allow_outside": allow_outside}).items()):
             return name
         DatasetCatalog.remove(name)
         MetadataCatalog.remove(name)
-    DatasetCatalog.register(name, functools.partial(_load, str(json_file), str(image_root), name, hint))
-    MetadataCatalog.get(name).set(json_file=str(json_file), image_root=str(image_root), evaluator_type="coco")
+    DatasetCatalog.register(name, functools.partial(_load, **files, name=name, hint=hint, allow_outside=allow_outside))
+    MetadataCatalog.get(name).set(**files, allow_outside=allow_outside, evaluator_type="coco")
     return name
 
 
-def _load(json_file: str, image_root: str, name: str, hint: str) -> list[dict[str, Any]]:
-    check_coco_json(json_file, hint)
+def _load(json_file: str, image_root: str, name: str, hint: str, allow_outside: bool) -> list[dict[str, Any]]:
+    check_coco_json(json_file, hint, allow_outside)
     if not Path(image_root).is_dir():
-        raise DataError(f"{image_root}, the image folder of {json_file}, does not exist")
-    return load_coco_json(json_file, image_root, name)
+        raise DataError(f"{shown(image_root)}, the image folder of {shown(json_file)}, is not a folder")
+    try:
+        return load_coco_json(json_file, image_root, name)
+    except (LookupError, TypeError, AttributeError, AssertionError, ValueError) as e:
+        raise DataError(f"{shown(json_file)} cannot be read by Detectron2: {type(e).__name__}: {first_line(e)}") from e
 
 
 def register_builtin() -> None:

@@ -1,74 +1,108 @@
-"""Checks whether a file is a COCO detection json that can be trained on."""
+"""Checks whether a file is a COCO detection json that can be trained on, and that training and evaluation agree on."""
 
-import json
-import math
-from collections.abc import Iterable
+import os
+import re
 from pathlib import Path
 from typing import Any
 
+from ..files import shown
+from .coco_boxes import check_boxes, to_array
+from .entries import Entries, is_finite
+from .errors import DataError
+from .json_file import read_json
 
-class DataError(ValueError):
-    """Data that cannot be used; the message names the file."""
+_UNSAFE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")  # of terminals, and no valid Unicode
 
 
-def check_coco_json(path: str | Path, hint: str = "") -> None:
-    """Raise DataError if `path` is not a COCO detection json that can be trained on, with `hint` if it is missing."""
-    content = _read(Path(path), hint)
+def check_coco_json(path: str | Path, hint: str = "", allow_outside: bool = False) -> None:
+    """Check that `path` is a COCO detection json that can be trained on, and warn about unusual entries.
+
+    Raises:
+        DataError: naming the file and the first bad entry, with `hint` if the file is missing; also for names of images
+            outside the image folder, unless `allow_outside`.
+    """
+    content, name = read_json(path, hint), shown(path)
     for key in ("images", "annotations", "categories"):
         if not isinstance(content, dict) or not isinstance(content.get(key), list):
-            raise DataError(f"{path} is not in COCO's format: {key!r} is not a list")
+            raise DataError(f"{name} is not in COCO's format: {key!r} is not a list")
     if not content["images"]:
-        raise DataError(f"{path} lists no images")
+        raise DataError(f"{name} lists no images")
     if not content["categories"]:
-        raise DataError(f"{path} declares no categories")
-    try:
-        _check_ids(path, content)
-        for annotation in content["annotations"]:
-            _check_box(path, annotation)
-    except KeyError as e:
-        raise DataError(f"{path} has an entry without {e}, which COCO's format requires") from e
-    except TypeError as e:
-        raise DataError(f"{path} is not in COCO's format: {e}") from e
+        raise DataError(f"{name} declares no categories")
+    images, annotations = Entries(name, "image", content["images"]), Entries(name, "annotation", content["annotations"])
+    categories = _check_categories(Entries(name, "category", content["categories"]))
+    sizes = _check_images(images, allow_outside)
+    if annotations.entries:
+        image_ids = _check_annotations(annotations, categories, sizes)
+        check_boxes(annotations, to_array([sizes[i] for i in image_ids]))
 
 
-def _read(path: Path, hint: str) -> Any:
-    if not path.is_file():
-        raise DataError(f"{path} does not exist" + (f": {hint}" if hint else ""))
-    text = path.read_text()
-    if not text.strip():
-        raise DataError(f"{path} is empty")
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as e:
-        raise DataError(f"{path} is not json: {e}") from e
+def _check_categories(categories: Entries) -> set[int]:
+    """The ids of all categories."""
+    ids = set(categories.unique_ids())
+    names = categories.check(
+        "name",
+        lambda name: isinstance(name, str) and bool(name.strip()) and not _UNSAFE.search(name),
+        "has name {}, which must be a string, not empty and without control characters",
+    )
+    categories.refuse(
+        ["${" in name or name == "???" for name in names],
+        "name",
+        "has name {}, which the config of a run cannot hold: it stands for another value there; rename the category",
+    )
+    first = {name: i for i, name in reversed(list(enumerate(names)))}
+    categories.warn(
+        [first[name] != i for i, name in enumerate(names)],
+        "name",
+        "has name {}, as an earlier category has: metrics show only one of them",
+    )
+    return ids
 
 
-def _check_ids(path: str | Path, content: dict[str, Any]) -> None:
-    categories = _unique(path, "category", (c["id"] for c in content["categories"] if c["name"]))
-    images = _unique(path, "image", (i["id"] for i in content["images"]))
-    _unique(path, "annotation", (a["id"] for a in content["annotations"]))
-    for image in content["images"]:
-        image["file_name"], image["width"], image["height"]
-    for annotation in content["annotations"]:
-        for key, declared in (("category_id", categories), ("image_id", images)):
-            if annotation[key] not in declared:
-                name = f"{path}: annotation {annotation['id']}"
-                raise DataError(f"{name} has {key} {annotation[key]}, which is not declared")
+def _check_images(images: Entries, allow_outside: bool) -> dict[Any, tuple[int, int]]:
+    """Width and height of every image by its id."""
+    ids = images.unique_ids(strings=True)
+    names = images.check(
+        "file_name",
+        lambda name: isinstance(name, str) and bool(name) and "\0" not in name,
+        "has file_name {}, which is not a file name",
+    )
+    if not allow_outside:
+        images.refuse(
+            [(".." in name or name[0] == "/") and _leaves_folder(name) for name in names],
+            "file_name",
+            "has file_name {}, which is not in the image folder: if you trust this json, call register_coco with "
+            "allow_outside=True (data.allow_outside=true in the config of custom data)",
+        )
+    size = "which must be the number of pixels of the image"
+    widths, heights = (images.check(key, _is_size, f"has {key} {{}}, {size}") for key in ("width", "height"))
+    return dict(zip(ids, zip(widths, heights, strict=True), strict=True))
 
 
-def _unique(path: str | Path, what: str, ids: Iterable[int]) -> set[int]:
-    seen: set[int] = set()
-    for i in ids:
-        if i in seen:
-            raise DataError(f"{path} declares {what} id {i} twice")
-        seen.add(i)
-    return seen
+def _leaves_folder(name: str) -> bool:
+    return os.path.isabs(name) or os.path.normpath(name).split(os.sep)[0] == ".."
 
 
-def _check_box(path: str | Path, annotation: dict[str, Any]) -> None:
-    name, box = f"{path}: annotation {annotation['id']}", annotation["bbox"]
-    if annotation.get("ignore"):
-        raise DataError(f"{name} is marked 'ignore', which Detectron2 ignores; use 'iscrowd'")
-    finite = isinstance(box, list) and all(isinstance(x, int | float) and math.isfinite(x) for x in box)
-    if not finite or len(box) != 4:
-        raise DataError(f"{name} has bbox {box} instead of four finite numbers x, y, width, height")
+def _is_size(value: Any) -> bool:
+    return is_finite(value) and value > 0 and value == int(value)
+
+
+def _check_annotations(annotations: Entries, categories: set[int], images: dict[Any, Any]) -> list[Any]:
+    """The image id of every annotation."""
+    annotations.unique_ids()
+    for key, declared in (("category_id", categories), ("image_id", set(images))):
+        values, types = annotations.column(key), {*map(type, declared)}
+        if not types.issuperset(map(type, values)) or not declared.issuperset(values):
+            bad = [type(v) not in types or v not in declared for v in values]
+            annotations.refuse(bad, key, f"has {key} {{}}, which is not declared")
+    annotations.refuse(
+        [ignore != 0 for ignore in annotations.optional("ignore", 0)],
+        "ignore",
+        "is marked 'ignore', which Detectron2 does not support; use 'iscrowd'",
+    )
+    annotations.refuse(
+        [crowd not in (0, 1) for crowd in annotations.optional("iscrowd", 0)],
+        "iscrowd",
+        "has iscrowd {}: it would neither train nor count as an object; it must be 0 or 1",
+    )
+    return values

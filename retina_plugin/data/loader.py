@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from detectron2.utils import comm
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from .batches import BatchPlan, SampleIndex, aspect_groups
-from .coco_check import DataError
+from .errors import DataError
 from .seeding import seeded
 from .worker_signals import shield_worker
 
@@ -49,7 +49,8 @@ def build_train_loader(
         kwargs: of torch's DataLoader.
 
     Raises:
-        DataError: for an iterable-style dataset, or a batch size that the number of processes does not divide.
+        DataError: for an iterable-style dataset, one without any object, or a batch size that the number of processes
+            does not divide.
     """
     if isinstance(dataset, IterableDataset):
         raise DataError(
@@ -63,6 +64,7 @@ def build_train_loader(
     plan = BatchPlan(sampler, total_batch_size, aspect_groups(dataset) if aspect_ratio_grouping else None)
     fingerprint = ""
     if isinstance(dataset, list):
+        _check_objects(dataset)
         fingerprint = data_fingerprint(dataset)
         dataset = DatasetFromList(dataset, copy=False)
     samples = _Samples(dataset, mapper, seed)
@@ -89,7 +91,7 @@ class TrainLoader:
 
     def _shares(self) -> Iterator[list[SampleIndex]]:
         rank, world_size = comm.get_rank(), comm.get_world_size()
-        for batch in itertools.islice(self.plan, self.start_iter, None):
+        for batch in islice(self.plan, self.start_iter, None):
             size = len(batch) // world_size
             yield batch[rank * size : (rank + 1) * size]
 
@@ -137,6 +139,16 @@ class _Samples(Dataset):
                 index = int(np.random.randint(len(self._dataset)))
         raise DataError(
             f"dataloader.train.mapper returned None for {_MAX_TRIES} images in a row: check which images it skips"
+        )
+
+
+def _check_objects(dataset: Sequence[dict[str, Any]]) -> None:
+    """DataError if every image is annotated, and none with an object: the loss would fall to 0 all the same."""
+    annotations = [image.get("annotations") for image in dataset]
+    if None not in annotations and all(a.get("iscrowd", 0) for a in chain.from_iterable(annotations)):
+        raise DataError(
+            f"no image of dataloader.train.dataset has an object to learn from ({len(dataset)} images): check the "
+            "annotations of its json; crowds and objects that Detectron2 skips do not count"
         )
 
 

@@ -1,18 +1,50 @@
-"""Detectron2's DatasetMapper, with errors that name the image."""
+"""Detectron2's DatasetMapper, with the reader of this package and errors that name the image."""
 
+import types
 from typing import Any
 
-from detectron2.data import DatasetMapper
+import numpy as np
+from detectron2.data import DatasetMapper, dataset_mapper, detection_utils
 
-from .coco_check import DataError
+from ..files import first_line, shown
+from .errors import DataError
+from .image_reader import read_image
+
+
+def _check_image_size(dataset_dict: dict[str, Any], image: np.ndarray) -> None:
+    try:
+        detection_utils.check_image_size(dataset_dict, image)
+    except detection_utils.SizeMismatchError as e:
+        (height, width), said = image.shape[:2], (dataset_dict["width"], dataset_dict["height"])
+        turned = ", which is its size before the rotation in its EXIF data" if said == (height, width) else ""
+        raise DataError(
+            f"image {shown(dataset_dict['file_name'])} has {width} x {height} pixels, but its entry in the json says "
+            f"{said[0]} x {said[1]}{turned}: correct the entry and check the boxes of this image"
+        ) from e
+
+
+# DatasetMapper reads and checks images with functions of its module. Its own code runs here with these two, and
+# upstream's module stays as it is.
+_utils = types.SimpleNamespace(
+    **vars(detection_utils) | {"read_image": read_image, "check_image_size": _check_image_size}
+)
+_map = types.FunctionType(DatasetMapper.__call__.__code__, vars(dataset_mapper) | {"utils": _utils})
 
 
 class CheckedDatasetMapper(DatasetMapper):
-    """Overrides DatasetMapper so that the error for an unreadable image names its file."""
+    """Overrides DatasetMapper so that images of 16 bits are scaled, and errors name the image."""
 
     def __call__(self, dataset_dict: dict[str, Any]) -> dict[str, Any]:
-        """The model's input for one dataset dict; DataError if its image is missing, truncated, or not an image."""
+        """The model's input for one dataset dict.
+
+        Raises:
+            DataError: if its image cannot be read (see `read_image`), has another size than its entry says, or cannot
+                be augmented.
+        """
         try:
-            return super().__call__(dataset_dict)
-        except (OSError, SyntaxError) as e:  # what PIL raises for files it cannot read
-            raise DataError(f"cannot read image {dataset_dict['file_name']}: {e}") from e
+            return _map(self, dataset_dict)
+        except DataError:
+            raise
+        except (ValueError, AssertionError, ZeroDivisionError) as e:  # of augmentations, such as a resize to 0 pixels
+            name = shown(dataset_dict["file_name"])
+            raise DataError(f"image {name} cannot be resized or augmented: {first_line(e)}") from e

@@ -1,22 +1,40 @@
 """Detectron2's COCO evaluator, also for detectors without detections and annotations without area."""
 
+import contextlib
+import io
 from typing import Any
 
 from detectron2 import evaluation
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+_LARGEST_ID = 2**53  # pycocotools keeps ids in floating point
+
 
 def complete_annotations(truth: COCO) -> None:
-    """Fill in the `area` and `iscrowd` that many json files lack: the area of the box, and 0."""
-    for annotation in truth.anns.values():
-        _, _, width, height = annotation["bbox"]
-        annotation.setdefault("area", width * height)
+    """Fill in what pycocotools needs and many json files lack, in memory.
+
+    `area` becomes that of the box, and `iscrowd` 0. Ids are numbered from 1 if one is less, or not an integer:
+    pycocotools takes a match with annotation 0 for none.
+    """
+    annotations = list(truth.anns.values())
+    for annotation in annotations:
+        if annotation.get("area") is None:
+            _, _, width, height = annotation["bbox"]
+            annotation["area"] = width * height
         annotation.setdefault("iscrowd", 0)
+    if not all(isinstance(i, int) and 0 < i < _LARGEST_ID for i in truth.anns):
+        for number, annotation in enumerate(annotations, 1):
+            annotation["id"] = number
+        with contextlib.redirect_stdout(io.StringIO()):
+            truth.createIndex()
 
 
 class COCOEvaluator(evaluation.COCOEvaluator):
-    """Overrides upstream's evaluator so that AP is 0, not NaN, without detections, and annotations may lack `area`."""
+    """Overrides upstream's evaluator so that AP is 0, not NaN, without detections, and annotations are completed.
+
+    See `complete_annotations`.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Takes the arguments of upstream's evaluator."""

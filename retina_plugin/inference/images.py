@@ -1,58 +1,95 @@
 """Find, read and write image files."""
 
 import glob
+import logging
+import os
+import tempfile
 from collections.abc import Sequence
 from itertools import chain, count
 from pathlib import Path
 
 import cv2
 import numpy as np
-from detectron2.data.detection_utils import read_image
 
-from ..data import DataError
+from ..data import DataError, read_image
+from ..files import first_line, shown, written_in_full
 
+logger = logging.getLogger(__name__)
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
+_LONGEST_STEM = 200  # bytes; file systems allow 255, of which the suffix and a number take some
 
 
 def find_images(inputs: Sequence[str]) -> list[Path]:
     """Image files named by `inputs`, which are files, folders or glob patterns, without repeats.
 
+    What is found in a folder or by a pattern and is not a regular file, such as a pipe, is skipped with a warning.
+
     Raises:
-        DataError: for an input without images.
+        DataError: for an input without images, or one that names a pipe or device.
     """
     found: dict[Path, None] = {}
     for name in inputs:
-        if Path(name).is_dir():
-            paths = sorted(p for p in Path(name).iterdir() if p.suffix.lower() in _SUFFIXES)
+        path = Path(name)
+        if path.is_dir():
+            paths = _regular(sorted(p for p in path.iterdir() if p.suffix.lower() in _SUFFIXES))
+        elif os.path.lexists(path):
+            paths = [path]
+            if path.exists() and not path.is_file():
+                raise DataError(f"{shown(path)} is not a regular file")
         else:
-            paths = [Path(name)] if Path(name).is_file() else sorted(map(Path, glob.glob(name, recursive=True)))
+            paths = _regular(sorted(map(Path, glob.glob(name, recursive=True))))
         if not paths:
-            raise DataError(f"{name} is neither an image nor a folder with images, and matches no file")
+            raise DataError(f"{shown(name)} is neither an image nor a folder with images, and matches no file")
         found.update(dict.fromkeys(paths))
     return list(found)
+
+
+def _regular(paths: Sequence[Path]) -> list[Path]:
+    """Without folders, pipes and devices. Broken links stay: reading them tells that an image is missing."""
+    for path in (skipped := [p for p in paths if p.exists() and not p.is_file()]):
+        logger.warning("%s is skipped: it is not a regular file", shown(path))
+    return [p for p in paths if p not in skipped]
+
+
+def drawing_paths(paths: Sequence[str | Path], output: str | Path) -> list[Path]:
+    """The path of the drawing of every image: `drawing_names` in the folder `output`, which is created.
+
+    Raises:
+        DataError: if a drawing would overwrite one of the images.
+        OSError: if the folder cannot be created or written to.
+    """
+    try:
+        Path(output).mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=output).close()
+    except OSError as e:
+        raise OSError(f"cannot write into the folder {shown(output)}: {e.strerror or first_line(e)}") from e
+    drawings = [Path(output, name) for name in drawing_names(paths)]
+    images = {os.path.realpath(path) for path in paths}
+    for drawing in drawings:
+        if os.path.realpath(drawing) in images:
+            raise DataError(f"the drawing {shown(drawing)} would overwrite an image: choose another output folder")
+    return drawings
 
 
 def drawing_names(paths: Sequence[str | Path]) -> list[str]:
     """A .png name for every image: its stem, followed by a number if an earlier image has the same name."""
     names: dict[str, None] = {}
-    for stem in (Path(path).stem for path in paths):
+    for stem in (os.fsdecode(os.fsencode(Path(path).stem)[:_LONGEST_STEM]) for path in paths):
         candidates = chain([f"{stem}.png"], (f"{stem}_{number}.png" for number in count(2)))
         names[next(name for name in candidates if name not in names)] = None
     return list(names)
 
 
 def read_rgb(path: str | Path) -> np.ndarray:
-    """An image as (H, W, 3) RGB uint8, rotated according to its EXIF orientation; raises DataError if unreadable."""
-    try:
-        return read_image(str(path), format="RGB")
-    except (OSError, SyntaxError, ValueError) as e:
-        raise DataError(f"cannot read image {path}: {e}") from e
+    """An image as (H, W, 3) RGB uint8, as training reads it; DataError as `read_image`."""
+    return read_image(path, format="RGB")
 
 
 def write_rgb(path: Path, image: np.ndarray) -> None:
-    """Write an RGB image in the format of the name's suffix; raises OSError if that is not possible."""
+    """Write an RGB image in the format of the name's suffix, in full; raises OSError if that is not possible."""
     path.parent.mkdir(parents=True, exist_ok=True)
     done, data = cv2.imencode(path.suffix, image[:, :, ::-1])
     if not done:
-        raise OSError(f"cannot write {path}")
-    path.write_bytes(data.tobytes())
+        raise OSError(f"cannot write {shown(path)}")
+    with written_in_full(path) as partial:
+        partial.write_bytes(data.tobytes())

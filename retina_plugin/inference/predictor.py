@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 from ..engine.checkpoint import RunCheckpointer
 from ..engine.run_data import run_metadata
 from ..engine.setup import build_model, resolve_device
+from ..files import first_line
 from ..run_folder import find_weights, read_config
 
 
@@ -56,13 +57,17 @@ class LazyPredictor:
     def __call__(self, image: np.ndarray) -> Instances:
         """Detections in one image, on the CPU, with pred_boxes in its pixels, scores and pred_classes.
 
-        The image is (H, W, 3) BGR uint8, as OpenCV reads it; ValueError is raised for any other.
+        The image is (H, W, 3) BGR uint8, as OpenCV reads it; ValueError is raised for any other, and for one so narrow
+        that it cannot be resized.
         """
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise ValueError(f"an image must be (H, W, 3) BGR uint8, got {image.shape} {image.dtype}")
         height, width = image.shape[:2]
         aug_input = AugInput(image[:, :, ::-1] if self._format == "RGB" else image)
-        self._augmentations(aug_input)
+        try:
+            self._augmentations(aug_input)
+        except (ValueError, AssertionError, ZeroDivisionError) as e:  # as of a resize to 0 pixels
+            raise ValueError(f"{width} x {height} pixels cannot be resized or augmented: {first_line(e)}") from e
         tensor = torch.as_tensor(np.ascontiguousarray(aug_input.image.transpose(2, 0, 1)))
         (output,) = self.model([{"image": tensor, "height": height, "width": width}])
         return output["instances"].to("cpu")

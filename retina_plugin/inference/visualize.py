@@ -1,5 +1,6 @@
 """Draw ground truth and detections with Detectron2's Visualizer. Images are RGB, (H, W, 3) uint8."""
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,6 +9,9 @@ import numpy as np
 from detectron2.data import Metadata
 from detectron2.structures import BoxMode, Instances
 from detectron2.utils.visualizer import Visualizer
+
+from ..files import shown
+from .text import label_text
 
 _SMALLEST_SIDE = 480  # pixels; smaller images are enlarged so that labels fit
 _COLOURS = [
@@ -39,13 +43,13 @@ def draw_detections(
 
 def _class_names(classes: Sequence[int], metadata: Metadata) -> list[str]:
     names = metadata.as_dict().get("thing_classes", [])
-    return [names[c] if c < len(names) else f"class {c}" for c in classes]
+    return [label_text(names[c]) if c < len(names) else f"class {c}" for c in classes]
 
 
 def titled(image: np.ndarray, title: str) -> np.ndarray:
     """An image below a strip with its title."""
     strip = np.full((32, image.shape[1], 3), 255, np.uint8)
-    cv2.putText(strip, title, (8, 22), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (30, 30, 30), 1, cv2.LINE_AA)
+    cv2.putText(strip, shown(title), (8, 22), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (30, 30, 30), 1, cv2.LINE_AA)
     return np.vstack([strip, image])
 
 
@@ -68,4 +72,6 @@ def _draw(image: np.ndarray, boxes: np.ndarray, classes: Sequence[int], labels: 
     scale = max(1.0, _SMALLEST_SIDE / max(image.shape[:2]))
     visualizer = Visualizer(np.ascontiguousarray(image), scale=scale)
     colours = [_COLOURS[c % len(_COLOURS)] for c in classes]
-    return visualizer.overlay_instances(boxes=boxes, labels=labels, assigned_colors=colours).get_image()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")  # such as emoji, drawn as boxes
+        return visualizer.overlay_instances(boxes=boxes, labels=labels, assigned_colors=colours).get_image()

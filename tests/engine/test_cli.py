@@ -88,7 +88,8 @@ def test_more_gpus_than_there_are(capsys):
 def truncated_image(tmp_path):
     """Overrides of the custom config that train on one image whose second half is missing."""
     image = {"id": 1, "file_name": "broken.png", "width": 64, "height": 64}
-    content = {"images": [image], "annotations": [], "categories": [{"id": 1, "name": "x"}]}
+    found = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [8, 8, 20, 20]}
+    content = {"images": [image], "annotations": [found], "categories": [{"id": 1, "name": "x"}]}
     (tmp_path / "data.json").write_text(json.dumps(content))
     noise = np.random.RandomState(0).randint(0, 255, (64, 64, 3), np.uint8)
     Image.fromarray(noise).save(tmp_path / "broken.png")

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from ..coco import register_coco
-from ..coco_check import DataError
+from ..errors import DataError
 from .shapes import SHAPES, paint_scene
 
 _VERSION = 1  # of the pixels; a new version generates new folders

@@ -19,7 +19,7 @@ from ..execution.job import read_facts
 from ..execution.results import RunResult
 from ..spec.config_changes import Change, config_changes
 from ..spec.hypothesis import Hypothesis
-from ..spec.metrics import Metric, read_metric
+from ..spec.metrics import Metric
 from ..spec.study import Study
 from ..statistics.measurements import Measurements, Row, tabulate_runs
 from ..statistics.verdict import Verdict, judge
@@ -109,10 +109,10 @@ def _without_images(measurements: Measurements, rows: Sequence[Row]) -> list[str
 
 def _category_metrics(study: Study, measurements: Measurements) -> list[Metric]:
     """AP of every category, from the evaluator of the study's first metric."""
-    prefix = study.metrics[0].key.rpartition("/")[0] + "/AP-"
+    evaluator = study.metrics[0].key.partition("/")[0] + "/"
     keys = dict.fromkeys(key for result in measurements.results for key in result.metrics)
-    found = [key for key in keys if key.startswith(prefix)]
-    return [read_metric({"key": key, "name": key.rpartition("/")[2]}) for key in found]
+    found = [key for key in keys if key.startswith(f"{evaluator}AP-")]
+    return [Metric(key, key.removeprefix(evaluator)) for key in found]
 
 
 def _changes(study: Study) -> dict[str, list[Change]]:

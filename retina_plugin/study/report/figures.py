@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ...inference.text import label_text
 from ...run_folder import read_metrics
 from ..spec.metrics import Metric
 from ..statistics.measurements import Measurements
@@ -64,7 +65,7 @@ def draw_means(measurements: Measurements, variants: Sequence[str], metric: Metr
         axes.plot([mean.mean], [place], "|", color=colour, markersize=20, markeredgewidth=2.5)
         if not math.isnan(mean.low):
             axes.plot([mean.low, mean.high], [place, place], color=colour, linewidth=2)
-    axes.set_yticks(range(len(variants)), variants)
+    axes.set_yticks(range(len(variants)), map(label_text, variants))
     axes.set_ylim(len(variants) - 0.5, -0.5)
     return figure
 
@@ -137,7 +138,7 @@ def _draw_bands(
         x = own[0][0]
         values = np.stack([np.interp(x, *line) for line in own])
         marker = "." if len(x) <= _MARKED_POINTS else None
-        axes.plot(x, values.mean(axis=0), color=colour, linewidth=2, marker=marker, label=variant)
+        axes.plot(x, values.mean(axis=0), color=colour, linewidth=2, marker=marker, label=label_text(variant))
         if len(own) > 1:
             axes.fill_between(x, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.15)
             axes.plot(x, values.T, color=colour, linewidth=0.6, alpha=0.6)
@@ -149,8 +150,8 @@ def _new_panel(title: str, xlabel: str, ylabel: str = "") -> tuple[Figure, Axes]
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(4.8, 3.4), layout="constrained")
         axes = figure.add_subplot()
-        axes.set_title(title, loc="left", fontsize=12)
-        axes.set(xlabel=xlabel, ylabel=ylabel)
+        axes.set_title(label_text(title), loc="left", fontsize=12)
+        axes.set(xlabel=label_text(xlabel), ylabel=label_text(ylabel))
         axes.grid(alpha=0.25)
     return figure, axes
 

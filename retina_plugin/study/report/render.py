@@ -1,21 +1,25 @@
 """Fill in the templates of a report."""
 
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
 import jinja2
 
+from ...files import shown
 from ..spec.metrics import Metric
 from ..statistics.estimate import Estimate
 from ..statistics.verdict import interval, number, signed
 
 
 def render(template: str, content: dict[str, Any]) -> str:
-    """Fill in a template of this package. Values in HTML are escaped."""
+    """Fill in a template of this package. Values are escaped, also characters that do not print."""
+    html = template.endswith(".html.j2")
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("retina_plugin.study.report"),
-        autoescape=template.endswith(".html.j2"),
+        autoescape=html,
+        finalize=_printable if html else _escape_markdown,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
@@ -31,6 +35,17 @@ def render(template: str, content: dict[str, Any]) -> str:
         "ratio": _dash_for_nan("{:.3g}".format),
     }
     return environment.get_template(template).render(content)
+
+
+def _printable(value: Any) -> Any:
+    return shown(value, 10 * len(value)) if isinstance(value, str) and not value.isprintable() else value
+
+
+def _escape_markdown(value: Any) -> Any:
+    """Without what would begin a column of a table or a tag of HTML."""
+    if not isinstance(value, str):
+        return value
+    return re.sub(r"<(?=[A-Za-z/!?])", r"\\<", _printable(value).replace("|", r"\|"))
 
 
 def _dash_for_nan(form: Callable[..., str]) -> Callable[..., str]:

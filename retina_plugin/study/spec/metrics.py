@@ -88,8 +88,9 @@ def read_metric(entry: Any, declared: Sequence[Metric] = ()) -> Metric:
 
 def _from_key(key: str) -> Metric:
     last = key.rpartition("/")[2]
-    unit = "%" if key.startswith("bbox/") or last.startswith(("AP", "AR")) else ""
-    return Metric(key, key.removeprefix("bbox/"), "loss" not in last, unit)
+    of_category = "/AP-" in key  # its name may have slashes and "loss" in it
+    unit = "%" if of_category or key.startswith("bbox/") or last.startswith(("AP", "AR")) else ""
+    return Metric(key, key.removeprefix("bbox/"), of_category or "loss" not in last, unit)
 
 
 COCO_METRICS = tuple(_from_key(f"bbox/{name}") for name in ("AP", "AP50", "AP75", "APs", "APm", "APl"))

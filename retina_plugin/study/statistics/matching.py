@@ -53,8 +53,8 @@ class Matches:
 def match_detections(truth: COCO, detections: Sequence[dict[str, Any]], max_dets: int = 100) -> Matches:
     """Match detections in COCO's result format to boxes, at COCO's thresholds and area ranges.
 
-    Every annotation of `truth` has `area` and `iscrowd`. Of each image and category, the `max_dets` detections with the
-    highest scores count.
+    The annotations of `truth` are complete (see `evaluation.complete_annotations`). Of each image and category, the
+    `max_dets` detections with the highest scores count.
 
     Raises:
         ValueError: if a detection is in an image that is not in `truth`.

@@ -1,0 +1,96 @@
+"""The one reader of image files, for training, evaluation, prediction and drawings.
+
+It gives the pixels of Detectron2's reader for images of 8 bits per channel. Detectron2 clips all others at 255 without
+a warning; here 16 bits are scaled, and what has no defined range is refused.
+"""
+
+import logging
+import os
+from pathlib import Path
+
+import numpy as np
+from detectron2.data.detection_utils import _apply_exif_orientation, convert_PIL_to_numpy
+from detectron2.utils.file_io import PathManager
+from PIL import Image, UnidentifiedImageError
+
+from ..files import first_line, shown
+from .errors import DataError
+
+logger = logging.getLogger(__name__)
+_BITS_PER_SAMPLE, _WHITE_IS_ZERO, _LARGEST_SAMPLE = 258, 262, 281  # tags of TIFF
+_LARGEST_OF_TIFF = {2**bits - 1 for bits in range(9, 16)}
+_FULL_RANGE_FORMATS = ("PNG", "PPM")  # PIL reads their 16 bits as 32-bit integers, PNG in versions before 11
+_folders_with_dark_images: set[Path] = set()
+
+
+def read_image(path: str | Path, format: str | None = None) -> np.ndarray:
+    """An image as (H, W, C) uint8 in a mode of PIL or "BGR", rotated according to its EXIF orientation.
+
+    Grey images of 9 to 16 bits are scaled to 8 bits. Takes the arguments of `read_image` in Detectron2's
+    `detection_utils`, and gives the same pixels for images of 8 bits.
+
+    Raises:
+        DataError: naming the file, if it is not a regular file, cannot be read, or has 32 bits per pixel and channel.
+    """
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise DataError(f"cannot read image {shown(path)}: it is not a regular file")
+    try:
+        return _read(str(path), format)
+    except DataError as e:
+        raise DataError(f"cannot read image {shown(path)}: {e}") from e
+    except MemoryError as e:
+        raise DataError(f"cannot read image {shown(path)}: it needs more memory than there is") from e
+    except UnidentifiedImageError as e:
+        reason = "its format is unknown" if os.path.getsize(path) else "it is empty"
+        raise DataError(f"cannot read image {shown(path)}: {reason}") from e
+    except Exception as e:  # PIL raises almost any error for damaged files
+        raise DataError(f"cannot read image {shown(path)}: {first_line(e)}") from e
+
+
+def _read(path: str, format: str | None) -> np.ndarray:
+    with PathManager.open(path, "rb") as file:
+        image = Image.open(file)
+        largest = _largest_value(image) if image.mode[0] in "IF" or ";16" in str(image.tile) else None
+        inverted = largest and getattr(image, "tag_v2", {}).get(_WHITE_IS_ZERO) == 0
+        image = _apply_exif_orientation(image)
+        if largest and image.mode[0] == "I":
+            image = _scale(image, largest, inverted, path)
+        elif largest:
+            _warn_if_dark(max(high for _, high in image.convert("RGB").getextrema()) * 256, path)
+        return convert_PIL_to_numpy(image, format)
+
+
+def _largest_value(image: Image.Image) -> int:
+    """The value of white in an image of more than 8 bits per channel; DataError if it is not defined."""
+    if image.mode == "F" or (image.mode == "I" and image.format not in _FULL_RANGE_FORMATS):
+        kind = "floating point values" if image.mode == "F" else "integers of more than 16 bits, or with a sign"
+        raise DataError(f"its pixels are {kind}, whose range is not defined: convert it to 8 or 16 bits per channel")
+    tags = getattr(image, "tag_v2", {})
+    declared = tags.get(_LARGEST_SAMPLE) or 2 ** tags.get(_BITS_PER_SAMPLE, (16,))[0] - 1
+    declared = declared[0] if isinstance(declared, tuple) else declared
+    return declared if declared in _LARGEST_OF_TIFF else 65535
+
+
+def _scale(image: Image.Image, largest: int, inverted: bool, path: str) -> Image.Image:
+    """A grey image of 8 bits; `inverted` says that 0 is white, which PIL heeds for 8 bits only."""
+    pixels = np.asarray(image).astype(np.uint32)
+    highest = int(pixels.max())
+    if highest > largest:  # the file is wrong about its values
+        largest = 65535
+    if largest == 65535:
+        _warn_if_dark(highest, path)
+    scaled = ((pixels * 255 + largest // 2) // largest).astype(np.uint8)
+    return Image.fromarray(255 - scaled if inverted else scaled)
+
+
+def _warn_if_dark(highest: int, path: str) -> None:
+    """Warn of an image of 16 bits without a value above 12 bits, once per folder."""
+    folder = Path(path).parent
+    if not 0 < highest < 4096 or folder in _folders_with_dark_images:
+        return
+    _folders_with_dark_images.add(folder)
+    logger.warning(
+        "image %s has 16 bits per channel, but no value above 4095. If its white is 4095, as in images of 12 bits, it "
+        "is read 16 times too dark, and so may be others in this folder: multiply their values by 16",
+        shown(path),
+    )
