@@ -18,6 +18,7 @@ PRIVATE_NAMES: dict[str, str] = {
     "detectron2.data.samplers:TrainingSampler._world_size": "set to 1 to read the order of all processes",
     "detectron2.data.detection_utils:_apply_exif_orientation": "rotates images before 16 bits are scaled",
     "detectron2.data.dataset_mapper:utils": "replaced in the code of DatasetMapper.__call__ to read 16-bit images",
+    "os:_exit": "public in spite of its name",
     # modeling
     "detectron2.modeling:FPN._fuse_type": "FPN variants fuse by sum or average, as FPN does",
     "detectron2.modeling:FPN._out_features": "names of the levels in the order in which FPN returns them",

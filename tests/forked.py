@@ -18,6 +18,7 @@ import tempfile
 import time
 import traceback
 import warnings
+from pathlib import Path
 
 import torch
 from detectron2.utils.logger import setup_logger
@@ -38,13 +39,18 @@ class Popen:
             reading, writing = os.pipe()
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
+        passed = {descriptor: os.dup(descriptor) for descriptor in pass_fds}  # locks close when a process forks
         self.pid = os.fork()
         if self.pid == 0:
+            for descriptor, copy in passed.items():
+                os.dup2(copy, descriptor)
             if start_new_session:
                 os.setsid()
             outputs = (stdout, stdout if stderr == subprocess.STDOUT else stderr)
             streams = [reading, *(s.fileno() if hasattr(s, "fileno") else None for s in outputs)]
             _become(args[1:], streams, cwd, os.environ if env is None else env, pass_fds)
+        for copy in passed.values():
+            os.close(copy)
         if writing is not None:
             os.close(reading)
             self.stdin = os.fdopen(writing, "wb")
@@ -107,7 +113,7 @@ def _become(args, streams, cwd, env, pass_fds):
         os.environ.clear()
         os.environ.update(env)
         torch.set_num_threads(int(env.get("OMP_NUM_THREADS", 1)))
-        sys.path[:0] = [path for path in env.get("PYTHONPATH", "").split(os.pathsep) if path not in ("", *sys.path)]
+        _extend_path([path for path in env.get("PYTHONPATH", "").split(os.pathsep) if path not in ("", *sys.path)])
         status = _execute([arg for i, arg in enumerate(args) if i > 2 or arg not in _INTERPRETER_FLAGS])
     except BaseException:
         traceback.print_exc()
@@ -140,6 +146,14 @@ def _forget_the_parent():
             logger.handlers.clear()
     warnings.resetwarnings()
     warnings.simplefilter("ignore")
+
+
+def _extend_path(folders):
+    """Their modules come before those of the same name that the parent has imported."""
+    sys.path[:0] = folders
+    for folder in folders:
+        for path in Path(folder).glob("*.py"):
+            sys.modules.pop(path.stem, None)
 
 
 def _execute(args):
