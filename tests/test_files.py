@@ -1,0 +1,50 @@
+"""Text from files in messages."""
+
+import time
+
+import pytest
+
+from retina_plugin.files import first_line, shown
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("a b", "a b"),
+        ("naïve 猫", "naïve 猫"),
+        ("\x1b[31mred\n\x00", r"\x1b[31mred\n\x00"),
+        ("\u202egnp.exe", r"\u202egnp.exe"),
+        ("\ud800", r"\ud800"),
+        ("", ""),
+        (None, "None"),
+        (3.5, "3.5"),
+        (1 << 9999, "<int>"),
+        ([1, "x", {"a": (None,)}], "[1, 'x', {'a': [None]}]"),
+        (list(range(9)), "[0, 1, 2, 3, 4, ...]"),
+        ({1}, "<set>"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_value_is_shown_in_one_printable_line(value, text):
+    assert shown(value) == text
+
+
+@pytest.mark.parametrize("value", ["x" * 10**6, "\x1b" * 10**6, b"x" * 10**6, ["x" * 90] * 9], ids=type)
+def test_a_long_value_is_cut(value):
+    assert len(shown(value, 50)) == 50 and shown(value, 50).endswith("...")
+
+
+def test_nested_values_take_no_time():
+    tuples, lists = (), []
+    for _ in range(60):
+        tuples, lists = (tuples, tuples), [lists, lists]
+    lists[0].append(lists)
+    start = time.monotonic()
+    assert max(len(shown(value)) for value in (tuples, lists, {"x": tuples})) <= 200
+    assert time.monotonic() - start < 1
+
+
+def test_the_first_line_of_an_error_is_printable():
+    assert first_line(ValueError("no \x1b[2J file\nsecond")) == r"no \x1b[2J file"
+    assert first_line(ValueError("\n\n")) == "ValueError"
+    assert len(first_line(ValueError("x" * 10**6))) == 1000
