@@ -11,6 +11,7 @@ from ...config import ConfigError
 from ...config.load import train_defaults
 from ...config.moved import current_key, current_name
 from ...config.walk import as_text, leaves
+from ...files import shown
 
 # prefixes of keys that do not change the results of a training
 _FREE = (
@@ -30,6 +31,7 @@ _FREE = (
     "dataloader.test.num_workers",
     "dataloader.evaluator.output_dir",
 )
+_MOST_TOLD = 7
 _DOTTED_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 _SECTIONS = ("model", "optimizer", "lr_multiplier", "dataloader", "train")
 
@@ -53,8 +55,10 @@ class RunIdentity:
             ConfigError: naming what has changed, unless train.accept_changes.
         """
         if (changes := self.changes(state)) and not self._accepts:
+            told = [shown(change) for change in changes[:_MOST_TOLD]]
+            told += [f"and {len(changes) - _MOST_TOLD} more"] * (len(changes) > _MOST_TOLD)
             raise ConfigError(
-                f"this run began with other settings: {'; '.join(changes)}. Resume it with those, or set "
+                f"this run began with other settings: {'; '.join(told)}. Resume it with those, or set "
                 "train.accept_changes=True to continue anyway; the run is then not reproducible"
             )
 
