@@ -10,6 +10,7 @@ from .arrays import Array, DType
 _KEYS = frozenset((str, int, float, bool, bytes, type(None)))
 _LARGEST_KEY = 2**60  # larger integers can be chosen so that their hashes are all equal
 _DEEPEST = 100
+_VISITED = (dict, list, tuple, Array, DType)
 
 
 def check_keys(keys: Iterable[Any]) -> None:
@@ -62,13 +63,13 @@ class _Walk:
 
     def plain(self, value: Any, level: int = 0) -> tuple[Any, int]:
         """What `value` becomes, and how deep it is nested."""
-        if not isinstance(value, Array | DType | dict | list | tuple):
+        if not isinstance(value, _VISITED):
             return value, 0
-        if id(value) not in self._done:
+        if id(value) not in self._done and level < _DEEPEST:
             self._done[id(value)] = value, value, _DEEPEST
             self._done[id(value)] = value, *self._visit(value, level + 1)
-        _, result, depth = self._done[id(value)]
-        if max(depth, level) >= _DEEPEST:
+        _, result, depth = self._done.get(id(value), (value, value, _DEEPEST))
+        if depth >= _DEEPEST:
             raise ValueError(f"its containers are nested over {_DEEPEST} deep, or contain themselves")
         return result, depth
 
@@ -78,15 +79,16 @@ class _Walk:
         if isinstance(value, DType):
             return value.dtype, 0
         parts = list(value.values() if isinstance(value, dict) else value)
-        attributes = [vars(value)] if isinstance(value, OrderedDict) else []
-        plain, depths = [], [0]
-        for part in parts + attributes:
+        if isinstance(value, OrderedDict):
+            parts.append(vars(value))
+        plain, deepest = [], -1
+        for part in parts:
             result, depth = self.plain(part, level)
             plain.append(result)
-            depths.append(depth + 1)
+            deepest = max(deepest, depth)
         if isinstance(value, dict):
-            for key, result in zip(value, plain, strict=False):  # the last are attributes
+            for key, result in zip(value, plain, strict=False):  # the last may be the attributes
                 value[key] = result  # update() of a Counter would add
         elif isinstance(value, list):
             value[:] = plain
-        return tuple(plain) if type(value) is tuple else value, max(depths)
+        return tuple(plain) if type(value) is tuple else value, deepest + 1

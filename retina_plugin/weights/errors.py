@@ -1,5 +1,6 @@
 """Errors of checkpoints."""
 
+import struct
 from pathlib import Path
 
 from ..files import first_line, shown
@@ -25,6 +26,8 @@ def unreadable(path: str | Path, error: Exception) -> CheckpointError:
         reason = "it ends too early"
     elif isinstance(error, MemoryError):
         reason = "there is not enough memory"
+    elif isinstance(error, IndexError | KeyError | AttributeError | TypeError | struct.error):
+        reason = f"its content is damaged ({first_line(error)})"
     else:
         reason = first_line(error)
     return CheckpointError(f"checkpoint {shown(path, 500)} cannot be read: {reason}")

@@ -56,7 +56,8 @@ def _fill(storages: dict[str, Tensor], keys: list[str], stream: io.BytesIO) -> N
     """Read what the storages hold, in the order of `keys`."""
     left = dict(storages)
     for key in keys:
-        storage = left.pop(key)
+        if (storage := left.pop(key, None)) is None:
+            raise ValueError(f"no tensor has the storage {shown(key)}")
         count = int.from_bytes(stream.read(8), "little")
         target = memoryview(storage.view(torch.uint8).numpy())
         if count != len(storage) or stream.readinto(target) != len(target):

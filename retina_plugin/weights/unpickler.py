@@ -24,7 +24,7 @@ ADMITTED: dict[str, Callable[..., Any]] = {
 }
 """What every pickle may call, by the module and name that it gives; numpy 2 renamed numpy.core."""
 
-_MOST_INSTRUCTIONS = 3_000_000  # weights need some 50 for each tensor
+_MOST_INSTRUCTIONS = 500_000  # a tensor needs some 40
 _CREATE_OBJECTS = ("OBJ", "NEWOBJ", "NEWOBJ_EX", "NEXT_BUFFER", "READONLY_BUFFER")
 _SIZED = (str, bytes, bytearray, list, tuple, dict, set)
 
