@@ -12,7 +12,9 @@ from torch.optim.lr_scheduler import LRScheduler
 from ..files import shown
 
 _LAST_ITERATION = 2**40
-_NOT_STATE = frozenset([*dir(LRScheduler), "optimizer", "_multiplier", "_max_iter"])
+_LONGEST_NAME = 200
+_METHODS = [name for name in dir(LRScheduler) if callable(getattr(LRScheduler, name))]
+_NOT_STATE = frozenset([*_METHODS, "optimizer", "_multiplier", "_max_iter"])
 _ELEMENTWISE = ("momentum_buffer", "exp_avg", "exp_avg_sq", "max_exp_avg_sq", "square_avg", "grad_avg")
 
 
@@ -51,8 +53,10 @@ def _trainer(state: dict[str, Any], optimizer: Optimizer | None) -> Iterator[str
 def _hooks(states: dict[Any, Any]) -> Iterator[str]:
     """What is wrong with the states of hooks; those of unknown hooks are loaded as they are."""
     for name, state in states.items():
-        if not isinstance(name, str) or not isinstance(state, dict) or not all(isinstance(key, str) for key in state):
-            yield f"{shown(name)} is {_kind(state)}, not a mapping of names"
+        if not _is_name(name):
+            yield f"{shown(name)} is not the name of a hook"
+        elif not isinstance(state, dict) or not all(isinstance(key, str) for key in state):
+            yield f"{name} is {_kind(state)}, not a mapping of names"
         elif (is_right := _HOOKS.get(name.partition("#")[0])) and not is_right(state):
             yield f"{name} has values of other types"
 
@@ -75,13 +79,15 @@ def _is_best(state: dict[str, Any]) -> bool:
 
 def _is_metrics(state: dict[str, Any]) -> bool:
     scalars = state.get("scalars", {})
-    written = state.get("last_write", 0)
-    return isinstance(scalars, dict) and type(written) is int and all(map(_is_history, scalars.items()))
+    written = state.get("last_write", -1)
+    return (
+        isinstance(scalars, dict) and (written == -1 or _is_count(written)) and all(map(_is_history, scalars.items()))
+    )
 
 
 def _is_history(item: tuple[Any, Any]) -> bool:
     name, known = item
-    if not isinstance(name, str) or not isinstance(known, dict) or not isinstance(known.get("smooth"), bool):
+    if not _is_name(name) or not isinstance(known, dict) or not isinstance(known.get("smooth"), bool):
         return False
     values = known.get("values")
     return isinstance(values, list) and bool(values) and all(map(_is_value_of_iteration, values))
@@ -157,6 +163,10 @@ def _ema(state: dict[str, Any], _: Any) -> Iterator[str]:
 
 def _is_count(value: Any) -> bool:
     return type(value) is int and 0 <= value < _LAST_ITERATION
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and value.isprintable() and len(value) <= _LONGEST_NAME
 
 
 def _is_number(value: Any) -> bool:

@@ -92,6 +92,16 @@ INCONSISTENT: dict[str, Change] = {
     "a schedule with another optimizer": put("trainer.hooks.LRScheduler.optimizer", "x"),
     "a schedule with an epoch of text": put("trainer.hooks.LRScheduler.last_epoch", "x"),
     "a schedule with rates of text": put("trainer.hooks.LRScheduler.base_lrs", ["x"]),
+    "a hook whose name clears the terminal": put("trainer.hooks", {"\x1b[2J": {}}),
+    "metrics whose name clears the terminal": put(
+        "trainer.hooks", {"MetricsState": {"scalars": {"loss\x1b[2J": {"values": [[1.0, 1]], "smooth": True}}}}
+    ),
+    "metrics without values": put(
+        "trainer.hooks", {"MetricsState": {"scalars": {"loss": {"values": [], "smooth": True}}}}
+    ),
+    "metrics that were written in the future": put("trainer.hooks", {"MetricsState": {"last_write": 1 << 80}}),
+    "a best result of text": put("trainer.hooks", {"BestCheckpointer": {"best": "x", "iteration": 1, "stale": 0}}),
+    "a scaler of text": put("trainer.grad_scaler", {"scale": "x"}),
     "an identity that is a list": put("run", [1]),
     "an identity without config": drop("run.config"),
     "an identity with numbers": put("run.config", {"train.seed": 1}),
@@ -120,6 +130,8 @@ def _refused() -> Iterator[Try]:
     yield Try(group, "of other settings", other, _resume, "began with other settings: train.seed was 5, now 0. Resume")
     no_settings = partial(_write_run, put("run.config", {"x\x1b[2J" * 99: "x" * 9999}))
     yield Try(group, "of no known settings", no_settings, _resume, r"x\\x1b.*\.\.\.;.* and \d+ more\. Resume it")
+    program = partial(_write_run, lambda content: content["run"]["config"].update({"train.seed": "unittest.__main__"}))
+    yield Try(group, "that names a program", program, _resume, "train.seed was unittest.__main__, now 0")
     both = partial(_write_run, put("trainer", []), first=put("iteration", None))
     yield Try(group, "two inconsistent ones", both, _resume, "none of the 2 checkpoints .* train anew without --resume")
     average = partial(_write_run, put("ema", "x"))

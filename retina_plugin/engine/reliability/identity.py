@@ -31,6 +31,7 @@ _FREE = (
     "dataloader.test.num_workers",
     "dataloader.evaluator.output_dir",
 )
+_IMPORTED = ("retina_plugin.", "detectron2.")
 _MOST_TOLD = 7
 _DOTTED_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 _SECTIONS = ("model", "optimizer", "lr_multiplier", "dataloader", "train")
@@ -101,11 +102,21 @@ def _same_value(before: str | None, now: str | None) -> bool:
 
 
 def _named_object(name: str) -> Any:
-    """What a dotted name stands for; None unless it lies in a package that this process has loaded already."""
+    """What a dotted name stands for; None unless this process has loaded its module, or the module is of Detectron2.
+
+    A name from a checkpoint must not import whatever is installed: that would run it.
+    """
     name = current_name(name)
-    if not _DOTTED_NAME.fullmatch(name) or name.split(".")[0] not in sys.modules:
+    if not _DOTTED_NAME.fullmatch(name) or name.split(".")[0] not in sys.modules or "__main__" in name:
         return None
-    try:
-        return locate(name)
-    except ImportError:
-        return None
+    if name.startswith(_IMPORTED):
+        try:
+            return locate(name)
+        except ImportError:
+            return None
+    parts = name.split(".")
+    loaded = max(i for i in range(1, len(parts) + 1) if ".".join(parts[:i]) in sys.modules)
+    found: Any = sys.modules[".".join(parts[:loaded])]
+    for part in parts[loaded:]:
+        found = getattr(found, part, None)
+    return found
