@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from ..files import written_in_full
-from ..weights import read_weights, write_safetensors
+from ..weights import CheckpointError, read_weights, write_safetensors
 
+_MOST_COPIES = 20
 _HINTS = ("__author__", "matching_heuristics")  # tell Detectron2 how to convert names of other frameworks
 
 
@@ -25,8 +25,10 @@ def convert_weights(source: str | Path, target: str | Path, overwrite: bool = Fa
     if target.exists() and not overwrite:
         raise ValueError(f"{target} exists: name another file, or give --overwrite")
     content = read_weights(source)
-    model = {name: _tensor(name, value) for name, value in content["model"].items()}
+    model = {name: torch.as_tensor(value) for name, value in content["model"].items()}
     hints = {key: content[key] for key in _HINTS if content.get(key)}
+    if target.suffix == ".safetensors":
+        _check_size(source, model)
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.suffix == ".safetensors":
         write_safetensors(model, target, {key: str(value) for key, value in hints.items()})
@@ -36,8 +38,11 @@ def convert_weights(source: str | Path, target: str | Path, overwrite: bool = Fa
     return len(model)
 
 
-def _tensor(name: str, value: torch.Tensor | np.ndarray) -> torch.Tensor:
-    try:
-        return torch.as_tensor(value)
-    except TypeError as e:
-        raise ValueError(f"{name} has dtype {value.dtype}, which torch does not support") from e
+def _check_size(source: str | Path, model: dict[str, torch.Tensor]) -> None:
+    """Tensors that share memory are written separately: a small file can hold millions of such tensors."""
+    needed, held = sum(value.numel() * value.element_size() for value in model.values()), Path(source).stat().st_size
+    if needed > _MOST_COPIES * held:
+        raise CheckpointError(
+            f"checkpoint {source} has {held} bytes, and its tensors, which share memory, would need {needed} as "
+            "safetensors: convert it to .pth"
+        )

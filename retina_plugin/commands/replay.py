@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
+from ..config import ConfigError
 from ..engine.reliability.diagnosis import diagnose, magnitudes
 from ..engine.reliability.guard import load_dump
 from ..engine.setup import build_model, resolve_device
@@ -18,12 +19,15 @@ def replay(dump: str | Path, run_dir: str | Path | None = None, trust: Sequence[
     `trust` lists modules of your own that the config may use.
 
     Raises:
-        ConfigError: if `dump` is not such a file, or its run has no config.
+        ConfigError: if `dump` is not such a file, its run has no config, or the model of the run is another one.
     """
     kept = load_dump(dump)
     cfg = read_config(run_dir or Path(dump).resolve().parent.parent, trust=trust)
     model = build_model(cfg, pretrained=False).to(resolve_device(cfg.train.device))
-    model.load_state_dict(kept.model)
+    try:
+        model.load_state_dict(kept.model)
+    except RuntimeError as e:
+        raise ConfigError(f"{dump} was saved by another model than the run has: name its run with --run") from e
     model.train()
     images = [(x.get("file_name", "?"), *x["image"].shape[-2:], len(x.get("instances", ()))) for x in kept.batch]
     parts = [

@@ -2,7 +2,6 @@
 
 import logging
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +9,10 @@ import torch
 from fvcore.common.checkpoint import _IncompatibleKeys
 from torch import nn
 
-from ..files import first_line, written_in_full
+from ..files import shown, written_in_full
 from ..run_folder import FINAL_CHECKPOINT, LAST_CHECKPOINT, checkpoints
-from ..weights import CheckpointError, SafeCheckpointer, UnsafeCheckpointError, read_weights
+from ..weights import CheckpointError, SafeCheckpointer, UnsafeCheckpointError
+from .checkpoint_state import inconsistencies
 
 logger = logging.getLogger(__name__)
 _OPTIONAL = ("loss_normalizer", "num_batches_tracked")  # other RetinaNets do not save them
@@ -24,7 +24,7 @@ class RunCheckpointer(SafeCheckpointer):
     def __init__(self, model: nn.Module, save_dir: str = "", *, tag: bool = True, **checkpointables: Any) -> None:
         """`tag`: whether a saved file is recorded as the one to resume from."""
         super().__init__(model, save_dir, **checkpointables)
-        self._tag, self._averaged = tag, False
+        self._tag, self._averaged, self._resuming = tag, False, False
         self._incompatible = _IncompatibleKeys([], [], [])
 
     def save(self, name: str, **kwargs: Any) -> None:
@@ -42,17 +42,6 @@ class RunCheckpointer(SafeCheckpointer):
         """Overrides upstream's write, which leaves an empty file when interrupted."""
         with written_in_full(Path(self.save_dir, LAST_CHECKPOINT)) as partial:
             partial.write_text(last_filename_basename, encoding="utf-8")
-
-    def load(self, path: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Load a checkpoint as upstream does; raises CheckpointError if it does not exist or is damaged."""
-        try:
-            return super().load(path, *args, **kwargs)
-        except (AssertionError, FileNotFoundError) as e:
-            raise CheckpointError(f"checkpoint {path} does not exist") from e
-        except (OSError, KeyError) as e:
-            raise CheckpointError(f"checkpoint {path} cannot be used: {first_line(e)}") from e
-        finally:
-            self._parsed_url_during_load = None  # upstream leaves it set after an error
 
     def load_all(self, path: str) -> None:
         """Load the weights, and nothing else, of the same model; averaged weights if the run kept them.
@@ -82,15 +71,35 @@ class RunCheckpointer(SafeCheckpointer):
     def resume(self) -> int:
         """Load all state from the last checkpoint that is not damaged; returns the iteration to continue with.
 
+        A checkpoint that is damaged or inconsistent is passed over with a warning.
+
         Raises:
             CheckpointError: if there is nothing to resume, or it does not fit.
         """
         if not (candidates := checkpoints(self.save_dir)):
             raise CheckpointError(f"nothing to resume in {self.save_dir}: it has no checkpoint. Start without --resume")
-        self._resumed = _first_readable(candidates)
-        state = self.load(str(self._resumed))
-        self._check_model(self._resumed)
-        return int(state.get("iteration", -1)) + 1
+        for path in candidates:
+            if (state := self._load_state(path)) is not None:
+                self._check_model(path)
+                self._resumed = path
+                return state["iteration"] + 1
+        raise CheckpointError(
+            f"none of the {len(candidates)} checkpoints in {self.save_dir} can be used: train anew without --resume"
+        )
+
+    def _load_state(self, path: Path) -> dict[str, Any] | None:
+        """What else the checkpoint holds; None, after a warning, if it is damaged or inconsistent."""
+        self._incompatible, self._resuming = _IncompatibleKeys([], [], []), True
+        try:
+            return self.load(str(path))
+        except UnsafeCheckpointError:
+            raise  # not an accident, so an older checkpoint is not tried
+        except CheckpointError as e:
+            self._check_model(path)  # its state does not fit if it belongs to another model
+            logger.warning("%s. Trying the previous one", e)
+            return None
+        finally:
+            self._resuming = False
 
     def keep_as_final(self) -> None:
         """Copy the resumed checkpoint to model_final.pth, for a run interrupted between its last two writes."""
@@ -105,30 +114,35 @@ class RunCheckpointer(SafeCheckpointer):
             raise CheckpointError(f"checkpoint {path} belongs to another model: {complaints}")
 
     def _load_model(self, checkpoint: dict[str, Any]) -> _IncompatibleKeys:
+        if self._resuming:
+            self._check_state(checkpoint)
         if self._averaged and "ema" in checkpoint:
+            if wrong := next(inconsistencies({"ema": checkpoint["ema"]}), None):
+                raise ValueError(wrong)
             checkpoint["model"] = checkpoint["ema"]["model"]
         return super()._load_model(checkpoint)
+
+    def _check_state(self, checkpoint: dict[str, Any]) -> None:
+        """Raise ValueError for a checkpoint that a training could not continue from, before anything is loaded."""
+        for name in ("iteration", "trainer"):
+            if name not in checkpoint and (name in self.checkpointables or name == "iteration"):
+                raise ValueError(f"it has no {name}, so it is not one that a training wrote to resume from")
+        optimizer, weights = getattr(self.checkpointables.get("trainer"), "optimizer", None), checkpoint["model"]
+        for name, parameter in self.model.named_parameters():
+            if name not in weights or weights[name].shape != parameter.shape:
+                optimizer = None  # of another model, which is another error
+        if wrong := next(inconsistencies(checkpoint, optimizer), None):
+            raise ValueError(wrong)
 
     def _log_incompatible_keys(self, incompatible: _IncompatibleKeys) -> None:
         self._incompatible = incompatible
 
 
-def _first_readable(paths: Sequence[Path]) -> Path:
-    """The first checkpoint that can be read; logs a warning for each that cannot."""
-    for path in paths:
-        try:
-            read_weights(path)
-            return path
-        except UnsafeCheckpointError:
-            raise  # not an accident, so an older checkpoint is not tried
-        except CheckpointError as e:
-            logger.warning("%s. Trying the previous one", e)
-    raise CheckpointError(f"none of the {len(paths)} checkpoints in {paths[0].parent} can be read")
-
-
 def _complaints(incompatible: _IncompatibleKeys) -> str:
-    shapes = [f"{key} {tuple(theirs)} instead of {tuple(ours)}" for key, theirs, ours in incompatible.incorrect_shapes]
+    wrong = incompatible.incorrect_shapes
+    shapes = [f"{shown(key, 90)} {tuple(theirs)} instead of {tuple(ours)}" for key, theirs, ours in wrong]
     missing = [key for key in incompatible.missing_keys if not key.endswith(_OPTIONAL)]
-    lists = {"wrong shape": shapes, "missing": missing, "unknown": incompatible.unexpected_keys}
+    unknown = [shown(key, 90) for key in incompatible.unexpected_keys]
+    lists = {"wrong shape": shapes, "missing": missing, "unknown": unknown}
     rest = {what: f" and {len(keys) - 6} more" if len(keys) > 6 else "" for what, keys in lists.items()}
     return "; ".join(f"{what}: {', '.join(keys[:6])}{rest[what]}" for what, keys in lists.items() if keys)

@@ -1,4 +1,4 @@
-"""What a pickle in a checkpoint may build besides Python's plain values: numpy's arrays and scalars.
+"""NumPy's arrays and scalars in checkpoints.
 
 numpy's own functions trust the pickle: `dtype.__setstate__` lets it declare any bytes to be addresses of objects, and
 so lets it overwrite memory. The functions here replace them under the same names and check their arguments.
@@ -8,25 +8,30 @@ from __future__ import annotations
 
 import math
 import re
-from collections import OrderedDict
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
+from ..files import shown
+
+_CODES = r"b1|[iu][1248]|f[248]|c(8|16)|[SU]\d{1,7}"
+_MOST_DIMENSIONS = 32
 
 
 class DType:
     """Stands in for numpy.dtype: booleans, numbers and strings only."""
 
     def __init__(self, code: str, align: bool = False, copy: bool = False) -> None:
-        if not isinstance(code, str) or not re.fullmatch(r"[biufcSU]\d+", code):
-            raise ValueError(f"weights cannot have dtype {code!r}")
+        if not isinstance(code, str) or not re.fullmatch(_CODES, code):
+            raise ValueError(f"weights cannot have dtype {shown(code)}")
         self.dtype = np.dtype(code)
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         _, order, subdtype, names, fields, *_ = state
-        if (subdtype, names, fields) != (None, None, None):
+        if any(part is not None for part in (subdtype, names, fields)):
             raise ValueError("weights cannot be structured arrays")
+        if order not in ("<", ">", "=", "|"):
+            raise ValueError(f"a dtype has byte order {shown(order)}")
         self.dtype = self.dtype.newbyteorder(order)
 
 
@@ -38,73 +43,56 @@ class Array(np.ndarray):
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         _, shape, dtype, fortran, data = state
-        data = as_bytes(data)
-        if not all(type(n) is int and n >= 0 for n in shape):
-            raise ValueError(f"an array has shape {shape}")
-        if not isinstance(dtype, DType) or math.prod(shape) * dtype.dtype.itemsize != len(data):
-            raise ValueError(f"an array of shape {shape} has {len(data)} bytes")
-        super().__setstate__((1, tuple(shape), dtype.dtype, bool(fortran), data))
+        data, size = as_bytes(data), num_elements(shape)
+        if not isinstance(dtype, DType) or size * dtype.dtype.itemsize != len(data) or size > max(len(data), 1):
+            raise ValueError(f"an array of shape {shown(shape)} has {len(data)} bytes")
+        super().__setstate__((1, shape, dtype.dtype, type(fortran) in (bool, int) and bool(fortran), data))
+
+    def native(self) -> np.ndarray:
+        """The array as one of numpy's own class, in this machine's byte order."""
+        return np.asarray(self, dtype=self.dtype.newbyteorder("="))
+
+
+def num_elements(shape: tuple[int, ...]) -> int:
+    """The number of elements of a shape in a file; raises ValueError if the shape is not a tuple of up to 32 sizes."""
+    if not isinstance(shape, tuple) or len(shape) > _MOST_DIMENSIONS:
+        raise ValueError(f"an array or tensor has shape {shown(shape)}")
+    if not all(type(n) is int and 0 <= n < 2**63 for n in shape):
+        raise ValueError(f"an array or tensor has shape {shown(shape)}")
+    return math.prod(shape)
 
 
 def as_bytes(data: str | bytes | bytearray) -> bytes:
     """Bytes from a pickle of Python 2, which has one type for strings and bytes, or of Python 3."""
+    if isinstance(data, bytes):
+        return data
     return data.encode("latin1") if isinstance(data, str) else bytes(memoryview(data))
 
 
-def _reconstruct(subtype: type, shape: tuple[int, ...], typecode: bytes) -> Array:
+def reconstruct(subtype: Any, shape: Any, typecode: Any) -> Array:
+    """Replaces the function of numpy.core.multiarray that pickles call for an array, whose state follows."""
     return Array()
 
 
-def _frombuffer(data: bytes, dtype: DType, shape: tuple[int, ...], order: str) -> Array:
+def frombuffer(data: bytes | bytearray, dtype: DType, shape: tuple[int, ...], order: str) -> Array:
+    """Replaces the function of numpy.core.numeric that pickles of protocol 5 call."""
     array = Array()
     array.__setstate__((1, shape, dtype, order == "F", data))
     return array
 
 
-def _scalar(dtype: DType, data: str | bytes) -> np.generic:
-    return without_stand_ins(_frombuffer(data, dtype, (), "C"))[()]
+def scalar(dtype: DType, data: str | bytes) -> np.generic:
+    """Replaces the function of numpy.core.multiarray that pickles call for a number."""
+    return frombuffer(data, dtype, (), "C").native()[()]
 
 
-def _encode(text: str, encoding: str = "latin1") -> bytes:
+def encode(text: str, encoding: str = "latin1") -> bytes:
     """Bytes, as pickle protocols without a type for them write them."""
     if encoding != "latin1":
-        raise ValueError(f"bytes are encoded as {encoding}")
+        raise ValueError(f"bytes are encoded as {shown(encoding)}")
     return text.encode("latin1")
 
 
-def _no_bytes() -> bytes:
+def no_bytes() -> bytes:
+    """Replaces `bytes` as protocols before 3 call it."""
     return b""
-
-
-# by the module and name in a pickle; numpy 2 renamed numpy.core
-ADMITTED: dict[str, Callable[..., Any]] = {
-    "numpy.dtype": DType,
-    "numpy.ndarray": Array,
-    "_codecs.encode": _encode,
-    "collections.OrderedDict": OrderedDict,
-    **{f"{python}.set": set for python in ("builtins", "__builtin__")},
-    **{f"{python}.bytes": _no_bytes for python in ("builtins", "__builtin__")},
-    **{f"numpy.{core}.multiarray._reconstruct": _reconstruct for core in ("core", "_core")},
-    **{f"numpy.{core}.multiarray.scalar": _scalar for core in ("core", "_core")},
-    **{f"numpy.{core}.numeric._frombuffer": _frombuffer for core in ("core", "_core")},
-}
-
-
-def without_stand_ins(value: Any, done: dict[int, Any] | None = None) -> Any:
-    """`value` with arrays of numpy's own class and this machine's byte order; lists and dicts are changed in place."""
-    done = {} if done is None else done
-    if id(value) in done:
-        return done[id(value)][1]
-    done[id(value)] = value, value  # keeps the value alive, so that no other one gets its id
-    result = value
-    if isinstance(value, Array):
-        result = np.asarray(value, dtype=value.dtype.newbyteorder("="))
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            value[key] = without_stand_ins(item, done)  # update() of a Counter would add
-    elif isinstance(value, list):
-        value[:] = [without_stand_ins(item, done) for item in value]
-    elif type(value) is tuple:
-        result = tuple(without_stand_ins(item, done) for item in value)
-    done[id(value)] = value, result
-    return result

@@ -1,5 +1,10 @@
 """Errors of checkpoints."""
 
+import struct
+from pathlib import Path
+
+from ..files import first_line, shown
+
 
 class CheckpointError(ValueError):
     """A checkpoint that cannot be used; the message names the file."""
@@ -7,3 +12,22 @@ class CheckpointError(ValueError):
 
 class UnsafeCheckpointError(CheckpointError):
     """A checkpoint that asks for a Python object that weights do not need; the message names it."""
+
+
+def unsafe(path: str | Path, name: str) -> UnsafeCheckpointError:
+    """What to raise for a checkpoint that asks for the object `name`, which includes its module."""
+    message = f"checkpoint {shown(path, 500)} asks for {shown(name)}, which weights do not need: not loaded"
+    return UnsafeCheckpointError(message)
+
+
+def unreadable(path: str | Path, error: Exception) -> CheckpointError:
+    """What to raise for an error of any type that a damaged file caused."""
+    if isinstance(error, EOFError):
+        reason = "it ends too early"
+    elif isinstance(error, MemoryError):
+        reason = "there is not enough memory"
+    elif isinstance(error, IndexError | KeyError | AttributeError | TypeError | struct.error):
+        reason = f"its content is damaged ({first_line(error)})"
+    else:
+        reason = first_line(error)
+    return CheckpointError(f"checkpoint {shown(path, 500)} cannot be read: {reason}")

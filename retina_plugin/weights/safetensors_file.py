@@ -14,6 +14,7 @@ from ..files import written_in_full
 from .errors import CheckpointError
 
 _CHECKSUM = "sha256_of_tensors"
+_LARGEST_HEADER = 16 * 2**20  # some 150,000 tensors
 
 
 def write_safetensors(state_dict: Mapping[str, torch.Tensor], path: str | Path, metadata: Mapping[str, str]) -> None:
@@ -33,6 +34,7 @@ def write_safetensors(state_dict: Mapping[str, torch.Tensor], path: str | Path, 
 
 def read_safetensors(path: Path) -> dict[str, Any]:
     """As read_weights; raises an error of any type if the file is not of this format."""
+    _check_header(path)
     with safe_open(path, framework="pt") as f:
         metadata = f.metadata() or {}
         tensors = {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118
@@ -43,6 +45,16 @@ def read_safetensors(path: Path) -> dict[str, Any]:
     if "matching_heuristics" in hints:
         hints["matching_heuristics"] = True  # Detectron2's type
     return {"model": tensors} | hints
+
+
+def _check_header(path: Path) -> None:
+    """Raise ValueError if the header is larger than the file, or than that of any weights."""
+    with path.open("rb") as f:
+        size = int.from_bytes(f.read(8), "little")
+    if size > path.stat().st_size - 8:
+        raise ValueError("it is cut off, or not a file of safetensors: its header would be longer than the file")
+    if size > _LARGEST_HEADER:
+        raise ValueError(f"its header has {size} bytes, which weights do not need")
 
 
 def _own_memory(name: str, value: Any) -> torch.Tensor:

@@ -12,13 +12,7 @@ from detectron2.engine import SimpleTrainer, hooks
 from fvcore.common.param_scheduler import MultiStepParamScheduler
 from torch import nn
 
-from retina_plugin.weights import CheckpointError, SafeCheckpointer, read_weights, reading
-
-needs_safe_torch = pytest.mark.skipif(
-    not reading._LEGACY_IS_SAFE,
-    reason="PyTorch before 2.10 is not asked to read files of before 1.6",
-)
-LEGACY = pytest.param("legacy", marks=needs_safe_torch)
+from retina_plugin.weights import SafeCheckpointer, read_weights
 
 
 class Net(nn.Module):
@@ -86,7 +80,7 @@ def test_a_trainer_resumes_from_it_through_the_checkpointer(detectron2_pth):
     assert trainer.optimizer.param_groups[0]["momentum"] == 0.9
 
 
-@pytest.mark.parametrize("form", ["zip", LEGACY])
+@pytest.mark.parametrize("form", ["zip", "legacy"])
 def test_numpy_in_a_pth_comes_back_as_numpy(tmp_path, form):
     rng = np.random.default_rng(0)
     extra = {
@@ -105,13 +99,16 @@ def test_numpy_in_a_pth_comes_back_as_numpy(tmp_path, form):
     assert set(torch.serialization.get_safe_globals()) == set(allowed)
 
 
-def test_an_old_format_is_refused_where_pytorch_reads_it_unsafely(tmp_path, monkeypatch):
-    torch.save({"w": torch.ones(2)}, tmp_path / "x.pth", _use_new_zipfile_serialization=False)
-    monkeypatch.setattr(reading, "_LEGACY_IS_SAFE", False)
-    with pytest.raises(CheckpointError, match=r"x\.pth .*PyTorch 2\.10 .* upgrade PyTorch, or convert"):
-        read_weights(tmp_path / "x.pth")
-    torch.save({"w": torch.ones(2)}, tmp_path / "x.pth")
-    assert read_weights(tmp_path / "x.pth")["model"]["w"].tolist() == [1, 1]
+def test_a_file_of_before_pytorch_1_6_reads_whole(tmp_path):
+    base = torch.arange(24.0).reshape(4, 6)
+    model = {"view": base[1:3, ::2], "buffer": base, "half": base.half(), "none": torch.zeros(0, 4)}
+    model |= {"parameter": nn.Parameter(base), "bfloat16": base.bfloat16(), "complex": base.cfloat()}
+    saved = {"model": model, "metric": np.float64(3.5), "iteration": 7}
+    torch.save(saved, tmp_path / "x.pth", _use_new_zipfile_serialization=False)
+    content = read_weights(tmp_path / "x.pth")
+    assert same(content, torch.load(tmp_path / "x.pth", weights_only=False))
+    content["model"]["buffer"][1, 0] = -1  # memory is shared as it was
+    assert content["model"]["view"][0, 0] == -1
 
 
 def test_tensors_of_every_kind_come_back_from_a_pth(tmp_path):

@@ -1,7 +1,7 @@
 """Stop or skip updates whose loss or gradient is not finite."""
 
 import logging
-import pickle
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,8 @@ from detectron2.utils import comm
 from torch import Tensor
 
 from ...config import ConfigError
-from ...files import written_in_full
+from ...files import shown, written_in_full
+from ...weights import CheckpointError, read_content
 from .diagnosis import diagnose
 
 if TYPE_CHECKING:
@@ -72,13 +73,49 @@ class Dump:
 
 
 def load_dump(path: str | Path) -> Dump:
-    """Read a batch that a guard saved; raises ConfigError if `path` is not such a file."""
+    """Read a batch that a guard saved; raises ConfigError if `path` is not such a file. No code in it is run."""
     try:
-        content = torch.load(path, weights_only=True)
-        batch = [_inputs(image) for image in content["batch"]]
-        return Dump(content["iteration"], content["model"], batch, content["dtype"])
-    except (OSError, RuntimeError, KeyError, TypeError, pickle.UnpicklingError) as e:
-        raise ConfigError(f"{path} is not a batch saved by a training: {e}") from e
+        content = read_content(Path(path))
+    except CheckpointError as e:
+        raise ConfigError(f"{shown(path, 500)} is not a batch saved by a training: {e}") from e
+    if wrong := next(_faults(content), None):
+        raise ConfigError(f"{shown(path, 500)} is not a batch saved by a training: {wrong}")
+    batch = [_inputs(image) for image in content["batch"]]
+    return Dump(content["iteration"], content["model"], batch, content["dtype"])
+
+
+def _faults(content: Any) -> Iterator[str]:
+    """What is not as `_dump` writes it, a phrase each."""
+    if not isinstance(content, dict) or not {"iteration", "model", "batch", "dtype"} <= set(content):
+        yield "it lacks iteration, model, batch or dtype"
+        return
+    model, batch = content["model"], content["batch"]
+    if type(content["iteration"]) is not int or not isinstance(content["dtype"], torch.dtype | None):
+        yield f"it has iteration {shown(content['iteration'])} and dtype {shown(content['dtype'])}"
+    if not isinstance(model, dict) or not all(isinstance(value, Tensor) for value in model.values()):
+        yield "its model is not a mapping of tensors"
+    if not isinstance(batch, list) or not batch or not all(map(_is_image, batch)):
+        yield "its batch is not a list of images with their boxes and classes"
+
+
+def _is_image(inputs: Any) -> bool:
+    if not isinstance(inputs, dict) or not _is_tensor(inputs.get("image"), 3) or not inputs["image"].numel():
+        return False
+    if "gt_boxes" not in inputs:
+        return True
+    boxes, classes, size = (inputs.get(key) for key in ("gt_boxes", "gt_classes", "image_size"))
+    return (
+        _is_tensor(boxes, 2)
+        and _is_tensor(classes, 1)
+        and boxes.shape == (len(classes), 4)
+        and not classes.is_floating_point()
+        and isinstance(size, tuple)
+        and [type(side) for side in size] == [int, int]
+    )
+
+
+def _is_tensor(value: Any, dimensions: int) -> bool:
+    return isinstance(value, Tensor) and value.dim() == dimensions and not value.is_complex()
 
 
 def _dump(path: Path, trainer: "Trainer", batch: list[dict[str, Any]]) -> None:
@@ -94,7 +131,7 @@ def _dump(path: Path, trainer: "Trainer", batch: list[dict[str, Any]]) -> None:
 
 
 def _plain(inputs: dict[str, Any]) -> dict[str, Any]:
-    """Reduce an input to plain values and tensors, which torch.load reads with weights_only."""
+    """Reduce an input to plain values and tensors, which checkpoints may hold."""
     kept = {k: v for k, v in inputs.items() if isinstance(v, str | int | float | tuple | Tensor)}
     if (found := inputs.get("instances")) is not None:
         kept |= {"image_size": found.image_size, "gt_boxes": found.gt_boxes.tensor, "gt_classes": found.gt_classes}

@@ -14,6 +14,7 @@ from ...config import ConfigError
 from ...config.load import train_defaults
 from ...config.moved import current_key, current_name
 from ...config.walk import as_text, leaves
+from ...files import shown
 
 # prefixes of keys that do not change the results of a training
 _FREE = (
@@ -33,6 +34,8 @@ _FREE = (
     "dataloader.test.num_workers",
     "dataloader.evaluator.output_dir",
 )
+_IMPORTED = ("retina_plugin.", "detectron2.")
+_MOST_TOLD = 7
 _DOTTED_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 _SECTIONS = ("model", "optimizer", "lr_multiplier", "dataloader", "train")
 
@@ -64,8 +67,10 @@ class RunIdentity:
             ConfigError: naming what has changed, unless train.accept_changes.
         """
         if (changes := self.changes(state)) and not self._accepts:
+            told = [shown(change) for change in changes[:_MOST_TOLD]]
+            told += [f"and {len(changes) - _MOST_TOLD} more"] * (len(changes) > _MOST_TOLD)
             raise ConfigError(
-                f"this run began with other settings: {'; '.join(changes)}. Resume it with those, or set "
+                f"this run began with other settings: {'; '.join(told)}. Resume it with those, or set "
                 "train.accept_changes=True to continue anyway; the run is then not reproducible"
             )
         now, earlier = self._environments[-1], state.get("environments")
@@ -139,11 +144,21 @@ def _same_value(before: str | None, now: str | None) -> bool:
 
 
 def _named_object(name: str) -> Any:
-    """What a dotted name stands for; None unless it lies in a package that this process has loaded already."""
+    """What a dotted name stands for; None unless this process has loaded its module, or the module is of Detectron2.
+
+    A name from a checkpoint must not import whatever is installed: that would run it.
+    """
     name = current_name(name)
-    if not _DOTTED_NAME.fullmatch(name) or name.split(".")[0] not in sys.modules:
+    if not _DOTTED_NAME.fullmatch(name) or name.split(".")[0] not in sys.modules or "__main__" in name:
         return None
-    try:
-        return locate(name)
-    except ImportError:
-        return None
+    if name.startswith(_IMPORTED):
+        try:
+            return locate(name)
+        except ImportError:
+            return None
+    parts = name.split(".")
+    loaded = max(i for i in range(1, len(parts) + 1) if ".".join(parts[:i]) in sys.modules)
+    found: Any = sys.modules[".".join(parts[:loaded])]
+    for part in parts[loaded:]:
+        found = getattr(found, part, None)
+    return found

@@ -1,0 +1,70 @@
+"""Detectron2's checkpointer, with read_weights as its reader."""
+
+from typing import Any
+
+import torch
+from detectron2.checkpoint import DetectionCheckpointer
+from fvcore.common.checkpoint import _IncompatibleKeys
+
+from ..files import first_line, shown
+from .errors import CheckpointError
+from .reading import read_weights
+
+_MOST_TO_MATCH = 20_000  # Detectron2 compares each name with each of the model
+
+
+class SafeCheckpointer(DetectionCheckpointer):
+    """Reads every file with read_weights, and refuses weights that no model can use."""
+
+    def load(self, path: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Load a checkpoint as upstream does.
+
+        Raises:
+            CheckpointError: if it does not exist, is damaged, or holds something that cannot be loaded.
+        """
+        try:
+            return super().load(path, *args, **kwargs)
+        except torch.cuda.OutOfMemoryError:
+            raise
+        except FileNotFoundError as e:
+            raise CheckpointError(f"checkpoint {shown(path, 500)} does not exist") from e
+        except Exception as e:  # damaged content raises many types of error
+            if isinstance(e, ValueError) and type(e) is not ValueError:
+                raise  # CheckpointError and ConfigError say it themselves
+            if "not found!" in str(e) and isinstance(e, AssertionError):
+                raise CheckpointError(f"checkpoint {shown(path, 500)} does not exist") from e
+            raise CheckpointError(f"checkpoint {shown(path, 500)} cannot be used: {first_line(e)}") from e
+        finally:
+            self._parsed_url_during_load = None  # upstream leaves it set after an error
+
+    def _load_file(self, filename: str) -> dict[str, Any]:
+        if filename.endswith((".pkl", ".pyth")):
+            return read_weights(filename)
+        return super()._load_file(filename)  # handles ?matching_heuristics=True in an address
+
+    def _torch_load(self, f: str) -> dict[str, Any]:
+        return read_weights(f)
+
+    def _load_model(self, checkpoint: dict[str, Any]) -> _IncompatibleKeys:
+        """Refuse what upstream would load without a word, or compare for minutes."""
+        weights = checkpoint["model"]
+        for name, value in weights.items():
+            if "complex" in str(value.dtype):
+                raise ValueError(f"{name} has complex numbers")
+        if checkpoint.get("matching_heuristics") and len(weights) > _MOST_TO_MATCH:
+            raise ValueError(f"it has {len(weights)} tensors, too many to find names of the model for")
+        incompatible = super()._load_model(checkpoint)
+        if name := _not_finite(self.model):
+            raise ValueError(f"its {name} has values that are not finite: use an earlier checkpoint")
+        return incompatible
+
+
+def _not_finite(model: torch.nn.Module) -> str:
+    """The name of the first parameter that is not finite, or buffer that is nan; an empty string if there is none."""
+    for name, value in model.named_parameters():
+        if not value.detach().sum().isfinite() and not value.isfinite().all():
+            return name
+    for name, value in model.named_buffers():
+        if value.is_floating_point() and value.sum().isnan() and value.isnan().any():
+            return name
+    return ""
