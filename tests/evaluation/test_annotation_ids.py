@@ -1,6 +1,5 @@
 """Annotation ids that pycocotools would misread do not change results, and json files stay as they are."""
 
-
 import pytest
 from hostile.data_boxes import perfect_ap
 from hostile.data_json import every, write
