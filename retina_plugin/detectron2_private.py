@@ -27,6 +27,7 @@ PRIVATE_NAMES: dict[str, str] = {
     "torch.nn:Module._register_state_dict_hook": "keeps the name of a buffer; public since torch 2.5",
     "torch:_C._autograd._get_current_graph_task_keep_graph": "whether backward can run again; if not, memory is reused",
     # training
+    "torch.utils.data.dataloader:_MultiProcessingDataLoaderIter._shutdown_workers": "ends workers after an error too",
     "detectron2.engine:TrainerBase._hooks": "saves the state of every hook, also of several of one class",
     "detectron2.engine:SimpleTrainer._data_loader_iter": "the next batch",
     "detectron2.engine:SimpleTrainer._data_loader_iter_obj": "dropped after training to stop the loader's processes",

@@ -1,40 +1,79 @@
-"""Files written in full or not at all; folders moved aside; text from files in messages."""
+"""Files written in full or not at all, files that may be damaged, folders moved aside, text in messages."""
 
 import json
+import logging
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import re
+import secrets
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+logger = logging.getLogger(__name__)
+Content = TypeVar("Content")
+_LEFTOVER = re.compile(r"\.[0-9a-f]{12}\.partial")
+_MOST_BYTES = 2**24  # of a json file that a program wrote for itself
 
 
 @contextmanager
 def written_in_full(path: Path) -> Iterator[Path]:
     """Yield a path to write to; if the context ends without an error, the file is flushed and replaces `path`.
 
+    The yielded file is new and has an unpredictable name, so that no symbolic link leads elsewhere.
+
     Raises:
         OSError: naming `path`, if it cannot be written; an earlier file is kept.
     """
-    partial = path.with_name(path.name + ".partial")
+    partial = path.with_name(f".{secrets.token_hex(6)}.partial")
     try:
+        os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o666))
         yield partial
         _sync(partial)
         partial.replace(path)
         if os.name == "posix":
             _sync(path.parent)  # a new name is safe only when its folder is flushed too
     except (OSError, RuntimeError) as e:  # torch reports a full disk as a RuntimeError
-        raise OSError(f"cannot write {path}; an earlier file there is unchanged: {first_line(e)}") from e
+        raise OSError(f"cannot write {path}; an earlier file there is unchanged: {_reason(e)}") from e
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
 
 
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files that killed processes left in a folder; no other process may write into it."""
+    for path in folder.glob(".*.partial"):
+        if _LEFTOVER.fullmatch(path.name) and not path.is_dir():
+            path.unlink(missing_ok=True)
+
+
+def open_to_append(path: Path) -> int:
+    """A descriptor for reading and appending; raises OSError naming `path` if it is a link or anything but a file."""
+    check_regular(path)
+    with naming(path):
+        return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an OSError in this context say that `path` cannot be written."""
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        yield
+    except OSError as e:
+        raise OSError(f"cannot write {path}: {_reason(e)}") from e
+
+
+def check_regular(path: Path) -> None:
+    """Raise OSError if `path` exists and is a symbolic link, a folder or a device, which a run must not write to."""
+    try:
+        mode = path.lstat().st_mode
+    except OSError:
+        return  # whoever opens it reports the reason
+    if not stat.S_ISREG(mode):
+        kinds = {stat.S_IFLNK: "a symbolic link", stat.S_IFDIR: "a folder"}
+        raise OSError(f"{path} is {kinds.get(stat.S_IFMT(mode), 'a device')} in place of a file: remove it")
 
 
 def first_line(error: BaseException) -> str:
@@ -67,11 +106,46 @@ def _short_repr(value: Any, depth: int = 3) -> str:
     return f"<{type(value).__name__}>"
 
 
+def read_json(path: Path, default: Content, valid: Callable[[Any], bool] = lambda content: True) -> Content:
+    """The content of a json file; `default` if there is no file.
+
+    A file that cannot be read, that holds another type than `default`, or that is not `valid` counts as missing, with a
+    warning that names it.
+    """
+    try:
+        content = json.loads(read_small(path))
+    except FileNotFoundError:
+        return default
+    except (OSError, ValueError, RecursionError) as e:
+        reason = first_line(e)
+    else:
+        if isinstance(content, type(default)) and valid(content):
+            return content
+        reason = "its content is not what this program writes there"
+    logger.warning("%s is ignored because it cannot be used: %s", path, reason)
+    return default
+
+
+def read_small(path: Path) -> str:
+    """The text of a small file, as UTF-8; raises OSError or ValueError if it is no file, large, or not text."""
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError("it is not a file")
+    if status.st_size > _MOST_BYTES:
+        raise OSError(f"it has {status.st_size} bytes")
+    return path.read_text(encoding="utf-8")
+
+
 def write_json(path: Path, content: Any) -> None:
     """Write a json file in full, or raise OSError; creates its folder if necessary."""
+    write_text(path, json.dumps(content, indent=1))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file in UTF-8 in full, or raise OSError; creates its folder if necessary."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with written_in_full(path) as partial:
-        partial.write_text(json.dumps(content, indent=1))
+        partial.write_text(text, encoding="utf-8")
 
 
 def move_aside(folder: Path) -> Path:
@@ -80,3 +154,16 @@ def move_aside(folder: Path) -> Path:
     while (target := folder.with_name(f"{folder.name}.{number}")).exists():
         number += 1
     return folder.rename(target)
+
+
+def _reason(error: BaseException) -> str:
+    number = error.errno if isinstance(error, OSError) else None
+    return os.strerror(number) if number else first_line(error)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -12,24 +12,30 @@ from omegaconf import DictConfig
 
 from .config import load_config
 from .config.device import default_device, why_unavailable
+from .files import first_line, read_small
 from .weights import CheckpointError
 
 logger = logging.getLogger(__name__)
 
 CONFIG = "config.yaml"
 METRICS = "metrics.json"  # one json object per line
+LOG = "log.txt"
 FINAL_CHECKPOINT = "model_final.pth"
 LAST_CHECKPOINT = "last_checkpoint"  # names the checkpoint to resume from
+_FILE_NAME = re.compile(r"[\w][\w .+-]{0,250}")
 DETECTIONS = "inference/coco_instances_results.json"  # of the last evaluation
 
 
-def read_config(run_dir: str | Path, overrides: Sequence[str] = ()) -> DictConfig:
+def read_config(run_dir: str | Path, overrides: Sequence[str] = (), trust: Sequence[str] = ()) -> DictConfig:
     """The config of a run with `key=value` overrides. A recorded device that this machine lacks becomes its default.
 
+    The folder may be someone else's: its config may name nothing but parts of detectors, their data and training, and
+    what is in the modules that `trust` lists.
+
     Raises:
-        ConfigError: if the folder holds no config.yaml, or an override does not fit it.
+        ConfigError: if the folder holds no config.yaml, if that names anything else, or if an override does not fit.
     """
-    cfg = load_config(Path(run_dir, CONFIG), overrides)
+    cfg = load_config(Path(run_dir, CONFIG), overrides, trust)
     chosen = any(override.startswith("train.device=") for override in overrides)
     if cfg.train.device != "auto" and not chosen and why_unavailable(cfg.train.device):
         logger.warning("%s of %s is not available: using %s", cfg.train.device, run_dir, default_device())
@@ -44,7 +50,7 @@ def iteration_checkpoint(iteration: int) -> str:
 
 def iteration_checkpoints(run_dir: str | Path) -> list[Path]:
     """The checkpoints written during training, oldest first."""
-    return sorted(Path(run_dir).glob("model_" + "[0-9]" * 7 + ".pth"))
+    return sorted(path for path in Path(run_dir).glob("model_" + "[0-9]" * 7 + ".pth") if path.is_file())
 
 
 def checkpoints(run_dir: str | Path) -> list[Path]:
@@ -52,11 +58,25 @@ def checkpoints(run_dir: str | Path) -> list[Path]:
     folder = Path(run_dir)
     final = folder / FINAL_CHECKPOINT
     found = [final] * final.is_file() + iteration_checkpoints(folder)[::-1]
-    tag = folder / LAST_CHECKPOINT
-    tagged = folder / tag.read_text().strip() if tag.is_file() else folder
+    tagged = folder / _tag(folder / LAST_CHECKPOINT)
     if tagged in found:
         return found[found.index(tagged) :]
     return [tagged, *found] if tagged.is_file() else found
+
+
+def _tag(path: Path) -> str:
+    """The name of a file in the same folder that `last_checkpoint` holds; empty if it holds nothing else."""
+    try:
+        name = read_small(path).strip()
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError) as e:
+        logger.warning("%s is ignored because it cannot be read: %s", path, first_line(e))
+        return ""
+    if not _FILE_NAME.fullmatch(name):
+        logger.warning("%s is ignored because it does not name a checkpoint", path)
+        return ""
+    return name
 
 
 def find_weights(run_dir: str | Path) -> Path:
@@ -67,10 +87,26 @@ def find_weights(run_dir: str | Path) -> Path:
 
 
 def read_metrics(run_dir: str | Path) -> list[dict[str, Any]]:
-    """The lines of metrics.json, without an incomplete last one; an empty list if there is no such file."""
+    """The lines of metrics.json, without an incomplete last one; an empty list if there is no such file.
+
+    Lines that are damaged are left out, with a warning that names the file.
+    """
     path = Path(run_dir, METRICS)
-    lines = path.read_text().split("\n")[:-1] if path.is_file() else []
-    return [json.loads(line) for line in lines if line.endswith("}")]
+    complete = path.read_bytes().split(b"\n")[:-1] if path.is_file() else []
+    lines = [parse_metrics(line) for line in complete]
+    if damaged := lines.count(None):
+        logger.warning("%s: %d damaged lines are ignored", path, damaged)
+    return [line for line in lines if line is not None]
+
+
+def parse_metrics(line: bytes) -> dict[str, Any] | None:
+    """The metrics of a line of metrics.json by name; None if the line is damaged."""
+    try:
+        content = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    is_whole = isinstance(content, dict) and isinstance(content.get("iteration"), int)
+    return content if is_whole and all(isinstance(v, int | float) for v in content.values()) else None
 
 
 def last_evaluation(run_dir: str | Path) -> dict[str, Any]:
@@ -80,6 +116,12 @@ def last_evaluation(run_dir: str | Path) -> dict[str, Any]:
     """
     newest_first = reversed(read_metrics(run_dir))
     return next((line for line in newest_first if any("/" in key for key in line)), {})
+
+
+def is_finished(run_dir: str | Path, max_iter: int) -> bool:
+    """Whether a run has saved its final checkpoint and evaluated it."""
+    is_evaluated = last_evaluation(run_dir).get("iteration") == max_iter
+    return is_evaluated and Path(run_dir, FINAL_CHECKPOINT).is_file()
 
 
 def iterations_done(run_dir: str | Path, tail: int = 8192) -> int:

@@ -1,17 +1,22 @@
 """What tests share: a detector that trains in seconds, and real data where DETECTRON2_DATASETS has them."""
 
 import argparse
+import functools
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 # Tiny networks gain nothing from threads, and threads that wait for each other suffer from whatever else runs.
 os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 
+import forked
 import pytest
 import torch
+from torch import multiprocessing
 
 import retina_plugin  # noqa: F401
 from retina_plugin.config import get_config
+from retina_plugin.study.execution import run_process
 
 ROOT = Path(__file__).parent.parent
 QUICK = "quick/retinanet_tiny_synthetic.py"
@@ -47,6 +52,23 @@ def few_threads() -> None:
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory):
     os.environ["RETINA_PLUGIN_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forked_runs() -> Iterator[None]:
+    """Runs of studies are forked, which saves the seconds that importing takes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run_process, "subprocess", forked)
+        yield
+
+
+@pytest.fixture(scope="session")
+def forked_ranks() -> Iterator[None]:
+    """The processes of a training are forked too; Detectron2's launch spawns them."""
+    with pytest.MonkeyPatch.context() as patch:
+        start = functools.partial(multiprocessing.start_processes, start_method="fork")
+        patch.setattr(multiprocessing, "start_processes", start)
+        yield
 
 
 @pytest.fixture

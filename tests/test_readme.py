@@ -50,7 +50,7 @@ def test_the_loss_and_the_pyramid_of_the_readme_train(tmp_path, monkeypatch):
     from retina_plugin.inference.predictor import LazyPredictor
 
     main(train_args(tmp_path / "run", config_file=str(tmp_path / "my_config.py")))
-    predictor = LazyPredictor.from_run(tmp_path / "run")
+    predictor = LazyPredictor.from_run(tmp_path / "run", trust=["my_losses"])
     assert type(predictor.model.cls_loss).__name__ == "SquaredError"
     assert type(predictor.model.backbone).__name__ == "NoTopDown"
 

@@ -4,7 +4,7 @@
 import argparse
 
 from retina_plugin.commands.compare import compare
-from retina_plugin.engine.cli import exit_with
+from retina_plugin.engine.cli import add_trust_flags, exit_with
 
 
 def main() -> None:
@@ -15,8 +15,9 @@ def main() -> None:
     parser.add_argument("--output", required=True, metavar="DIR")
     parser.add_argument("--num-images", type=int, default=8, help="number of test images")
     parser.add_argument("--score-thresh", type=float, default=0.5, help="minimum score to draw")
+    add_trust_flags(parser)
     args = parser.parse_args()
-    written = compare(args.runs, args.output, args.input, args.num_images, args.score_thresh)
+    written = compare(args.runs, args.output, args.input, args.num_images, args.score_thresh, trust=args.trust)
     print(f"{len(written)} pictures are in {args.output}")
 
 

@@ -4,7 +4,7 @@
 import argparse
 
 from retina_plugin.commands.predict import load_predictor, predict, read_image_ids
-from retina_plugin.engine.cli import exit_with, parse_with_overrides
+from retina_plugin.engine.cli import add_trust_flags, exit_with, parse_with_overrides
 
 
 def parse_args() -> argparse.Namespace:
@@ -18,6 +18,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--output", required=True, metavar="DIR")
     parser.add_argument("--score-thresh", type=float, default=0.5, help="minimum score to draw")
     parser.add_argument("--coco-json", metavar="FILE", help="annotation file that gives the image ids")
+    add_trust_flags(parser)
     args = parse_with_overrides(parser)
     if args.config_file and not args.weights:
         parser.error("--config-file needs --weights")
@@ -27,7 +28,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Detect as the command line says."""
     args = parse_args()
-    predictor = load_predictor(args.run, args.config_file, args.weights, args.opts)
+    predictor = load_predictor(args.run, args.config_file, args.weights, args.opts, args.trust)
     ids = read_image_ids(args.coco_json) if args.coco_json else None
     found = predict(predictor, args.input, args.output, args.score_thresh, ids)
     print(f"{len(found)} detections: drawings and detections.json are in {args.output}")

@@ -20,20 +20,22 @@ def compare(
     num_images: int = 8,
     score_thresh: float = 0.5,
     names: Sequence[str] | None = None,
+    trust: Sequence[str] = (),
 ) -> list[Path]:
     """Write one picture per image into the folder `output`, with a column per run folder; the files written.
 
     `inputs` are files, folders or patterns; by default the first `num_images` of the first run's test data, with their
-    ground truth as one more column. `names` are the titles of the runs.
+    ground truth as one more column. `names` are the titles of the runs, `trust` lists modules of
+    your own that their configs may use.
 
     Raises:
         DataError, ConfigError, CheckpointError: for an invalid image, run or checkpoint.
     """
-    predictors = [LazyPredictor.from_run(run) for run in runs]
+    predictors = [LazyPredictor.from_run(run, trust=trust) for run in runs]
     if inputs:
         entries = [{"file_name": str(path)} for path in find_images(inputs)]
     else:
-        entries = instantiate(read_config(runs[0]).dataloader.test.dataset)[:num_images]
+        entries = instantiate(read_config(runs[0], trust=trust).dataloader.test.dataset)[:num_images]
     written = drawing_paths([e["file_name"] for e in entries], output)
     rows = draw_columns(entries, predictors, names or run_names(runs), [score_thresh] * len(runs))
     for path, row in zip(tqdm(written, desc="compare", unit="image"), rows, strict=True):

@@ -81,10 +81,15 @@ def _describe(path: Path, error: Exception) -> str:
     return reason if isinstance(error, DataError) else f"image {shown(path)}: {reason}"
 
 
-def load_predictor(run: str | None, config_file: str, weights: str, overrides: Sequence[str] = ()) -> LazyPredictor:
-    """The detector of a run folder or, without one, of a config and its weights."""
+def load_predictor(
+    run: str | None, config_file: str, weights: str, overrides: Sequence[str] = (), trust: Sequence[str] = ()
+) -> LazyPredictor:
+    """The detector of a run folder or, without one, of a config and its weights.
+
+    `trust` lists modules of your own that the config of the run folder may use.
+    """
     if run:
-        return LazyPredictor.from_run(run, weights, overrides)
+        return LazyPredictor.from_run(run, weights, overrides, trust)
     return LazyPredictor(load_config(config_file, overrides), weights)
 
 

@@ -1,32 +1,53 @@
-"""Kill trainings at random moments, resume them, and compare them with one that was not killed."""
+"""Kill trainings and studies at random moments, go on, and compare them with ones that were not killed."""
 
+import itertools
+import json
 import os
 import random
 import signal
 import subprocess
+import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..engine.reliability.verify import first_difference
-from ..run_folder import checkpoints
-from .trainings import train_command, train_to_the_end
+from ..run_folder import FINAL_CHECKPOINT, checkpoints
+from .trainings import run_to_the_end, train_command
+
+# what a report says apart from times and folders
+_TOLD = ("verdicts", "rows", "class_rows", "scales", "changes", "num_images")
+_STUDY_PROGRAM = """
+import sys
+from retina_plugin.commands.ablate import ablate
+from retina_plugin.study import build_executor, load_study
+file, output, jobs, *overrides = sys.argv[1:]
+ablate(load_study(file, output_dir=output, overrides=overrides), build_executor(jobs=int(jobs)), num_images=0)
+"""
 
 
 @dataclass(frozen=True)
 class Kill:
-    """One killed run: after how many seconds, the checkpoint it resumed from, and its difference from the whole run."""
+    """One kill: after how many seconds, of what, where the run or study was then, and its difference in the end."""
 
     seconds: float
-    resumed_from: str
+    what: str
+    place: str
     difference: str
 
 
 def soak(
-    config_file: str, folder: str | Path, kills: int, overrides: Sequence[str] = (), seed: int = 0
+    config_file: str,
+    folder: str | Path,
+    kills: int,
+    overrides: Sequence[str] = (),
+    seed: int = 0,
+    num_processes: int = 1,
 ) -> Iterator[Kill]:
-    """Start `kills` trainings, kill each with SIGKILL at a random moment, and resume it to its end.
+    """Start `kills` trainings of `num_processes`, kill all processes of each with SIGKILL, and resume it to its end.
 
     `folder` is new or empty, for the runs. `seed` is that of the moments, which are uniform between the start of a
     process and its end.
@@ -34,25 +55,88 @@ def soak(
     Raises:
         ChildProcessError: if a training fails without being killed, with the last line of its output.
     """
-    rng, whole = random.Random(seed), Path(folder, "whole")
-    start = time.monotonic()
-    train_to_the_end(config_file, whole, overrides)
-    duration = time.monotonic() - start
-    for i in range(kills):
-        run, moment = Path(folder, f"kill{i:02d}"), rng.uniform(0, duration)
-        _kill_after(moment, train_command(config_file, run, overrides))
-        found = checkpoints(run)
+
+    def command(run: Path) -> list[str]:
         # without a checkpoint there is nothing to resume: the run starts again
-        train_to_the_end(config_file, run, overrides, resume=bool(found))
-        name = found[0].name if found else "the start"
-        yield Kill(moment, name, first_difference(whole, run))
+        return train_command(config_file, run, overrides, bool(checkpoints(run)), num_processes)
+
+    def place(run: Path) -> str:
+        found = checkpoints(run)
+        return found[0].name if found else "the start"
+
+    return _soak(command, place, first_difference, Path(folder), kills, random.Random(seed), ["all processes"])
 
 
-def _kill_after(seconds: float, command: list[str]) -> None:
-    # in its own session, so that the processes that load images are killed too
+def soak_study(
+    study_file: str, folder: str | Path, kills: int, overrides: Sequence[str] = (), seed: int = 0, jobs: int = 2
+) -> Iterator[Kill]:
+    """As `soak` for a study with `jobs` runs at once: kills its process alone, or that and all it has started.
+
+    Afterwards the same command is given again. Its report and the weights and metrics of every run must be the same.
+    """
+
+    def command(output: Path) -> list[str]:
+        return [sys.executable, "-c", _STUDY_PROGRAM, study_file, str(output), str(jobs), *overrides]
+
+    def place(output: Path) -> str:
+        return f"{len(list(output.glob(f'*/*/{FINAL_CHECKPOINT}')))} finished runs"
+
+    whats = ["all processes", "the study alone"]
+    return _soak(command, place, _difference_of_studies, Path(folder), kills, random.Random(seed), whats)
+
+
+def _soak(
+    command: Callable[[Path], list[str]],
+    place: Callable[[Path], str],
+    difference: Callable[[Path, Path], str],
+    folder: Path,
+    kills: int,
+    rng: random.Random,
+    whats: Sequence[str],
+) -> Iterator[Kill]:
+    whole = folder / "whole"
+    start = time.monotonic()
+    run_to_the_end(command(whole))
+    duration = time.monotonic() - start
+    done = 0
+    for attempt in itertools.count():
+        output, moment, what = folder / f"kill{attempt:02d}", rng.uniform(0, duration), rng.choice(whats)
+        if not _kill_after(moment, command(output), everything=what == whats[0]):
+            duration = moment  # it had ended by then, which does not count
+            continue
+        where = place(output)
+        run_to_the_end(command(output))
+        yield Kill(moment, what, where, difference(whole, output))
+        if (done := done + 1) == kills:
+            return
+
+
+def _kill_after(seconds: float, command: list[str], everything: bool) -> bool:
+    """Whether the command was still running, and was killed with all processes that it had started if `everything`."""
     nowhere = subprocess.DEVNULL
     with subprocess.Popen(command, stdout=nowhere, stderr=nowhere, start_new_session=True) as process:
         try:
             process.wait(seconds)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+            for pid in [process.pid, *(_descendants(process.pid) if everything else [])]:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            return True
+    return False
+
+
+def _descendants(pid: int) -> list[int]:
+    """Processes that a process has started, and those that they have started."""
+    table = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    parents = {int(child): int(parent) for child, parent in (line.split() for line in table.splitlines())}
+    found = [child for child, parent in parents.items() if parent == pid]
+    return found + [grandchild for child in found for grandchild in _descendants(child)]
+
+
+def _difference_of_studies(whole: Path, other: Path) -> str:
+    reports: list[dict[str, Any]] = [json.loads((study / "report.json").read_text()) for study in (whole, other)]
+    for key in _TOLD:
+        if reports[0][key] != reports[1][key]:
+            return f"{key} of the reports: {reports[0][key]} and {reports[1][key]}"
+    runs = [path.parent.relative_to(whole) for path in whole.glob(f"*/*/{FINAL_CHECKPOINT}")]
+    return next((f"{run}: {found}" for run in runs if (found := first_difference(whole / run, other / run))), "")

@@ -8,15 +8,16 @@ from pathlib import Path
 from ..config import quoted
 
 
-def train_command(config_file: str, folder: Path, overrides: Sequence[str], resume: bool = False) -> list[str]:
+def train_command(
+    config_file: str, folder: Path, overrides: Sequence[str], resume: bool = False, num_processes: int = 1
+) -> list[str]:
     """The command that trains a config into a folder."""
-    flags = ["--config-file", config_file, *(["--resume"] if resume else [])]
+    flags = ["--config-file", config_file, *(["--resume"] if resume else []), "--num-gpus", str(num_processes)]
     return [sys.executable, "-m", "retina_plugin.engine", *flags, f"train.output_dir={quoted(folder)}", *overrides]
 
 
-def train_to_the_end(config_file: str, folder: Path, overrides: Sequence[str], resume: bool = False) -> None:
-    """Train a config into a folder; raises ChildProcessError with the last line of output if that fails."""
-    command = train_command(config_file, folder, overrides, resume)
+def run_to_the_end(command: list[str]) -> None:
+    """Run a command; raises ChildProcessError with the last line of its output if that fails."""
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         lines = (done.stderr.strip() or done.stdout.strip()).splitlines()

@@ -7,7 +7,7 @@ from pathlib import Path
 from ..config import ConfigError, load_config
 from ..engine.reliability.verify import first_difference
 from ..run_folder import CONFIG, LAST_CHECKPOINT, METRICS, iteration_checkpoint
-from .trainings import train_to_the_end
+from .trainings import run_to_the_end, train_command
 
 
 def verify_resume(config_file: str, iterations: int, folder: str | Path, overrides: Sequence[str] = ()) -> str:
@@ -31,12 +31,12 @@ def verify_resume(config_file: str, iterations: int, folder: str | Path, overrid
     schedule = {"max_iter": iterations, "checkpointer.period": half, "checkpointer.max_to_keep": "null"}
     shared = [*overrides, *(f"train.{key}={value}" for key, value in schedule.items())]
     load_config(config_file, shared)  # one clear error before two trainings
-    train_to_the_end(config_file, whole, shared)
+    run_to_the_end(train_command(config_file, whole, shared))
     # the folder of a run that was interrupted long after its checkpoint in the middle
     resumed.mkdir(parents=True)
     checkpoint = f"{iteration_checkpoint(half - 1)}.pth"
     for name in (CONFIG, METRICS, checkpoint):
         shutil.copy(whole / name, resumed / name)
-    (resumed / LAST_CHECKPOINT).write_text(checkpoint)
-    train_to_the_end(config_file, resumed, shared, resume=True)
+    (resumed / LAST_CHECKPOINT).write_text(checkpoint, encoding="utf-8")
+    run_to_the_end(train_command(config_file, resumed, shared, resume=True))
     return first_difference(whole, resumed)

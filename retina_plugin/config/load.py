@@ -8,10 +8,12 @@ from pathlib import Path
 from detectron2.config import LazyConfig
 from omegaconf import DictConfig, OmegaConf
 
+from ..files import shown
 from .calls import is_call, parameters_of
 from .check import check_config
 from .errors import ConfigError
 from .overrides import apply_override
+from .untrusted import EVERYTHING
 from .yaml_file import read_yaml
 
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -28,16 +30,17 @@ def get_config(name: str, overrides: Sequence[str] = ()) -> DictConfig:
     return load_config(path, overrides)
 
 
-def load_config(path: str | Path, overrides: Sequence[str] = ()) -> DictConfig:
+def load_config(path: str | Path, overrides: Sequence[str] = (), trust: Sequence[str] = EVERYTHING) -> DictConfig:
     """A LazyConfig file (.py, or the .yaml of a run folder) or packaged config, checked, with overrides applied.
 
-    Overrides are `key=value` as in Detectron2; `+key=value` adds a key.
+    Overrides are `key=value` as in Detectron2; `+key=value` adds a key. `trust` restricts what a .yaml may name: to
+    parts of detectors, their data and training, and to the modules that it lists.
 
     Raises:
         ConfigError: if the file cannot be read or raises an error, if it has an unknown key, or if an override
             names no key of the config or has a value of another type.
     """
-    cfg = _read(Path(path))
+    cfg = _read(Path(path), trust)
     defaults = train_defaults()
     check_config(cfg, defaults)
     if "train" in cfg:
@@ -76,7 +79,7 @@ def train_defaults() -> DictConfig:
     return LazyConfig.load(str(_packaged("common/train.py")), "train")
 
 
-def _read(path: Path) -> DictConfig:
+def _read(path: Path, trust: Sequence[str]) -> DictConfig:
     if path.suffix not in (".py", ".yaml", ".yml"):
         raise ConfigError(f"{path} is not a config: its name must end in .py or .yaml")
     if not path.is_file():
@@ -85,10 +88,10 @@ def _read(path: Path) -> DictConfig:
         path = packaged
     original_import = builtins.__import__
     try:
-        return LazyConfig.load(str(path)) if path.suffix == ".py" else read_yaml(path)
-    except ConfigError:
-        raise
+        return LazyConfig.load(str(path)) if path.suffix == ".py" else read_yaml(path, trust)
+    except ConfigError as e:
+        raise ConfigError(f"config {path}: {e}") from e
     except Exception as e:
-        raise ConfigError(f"config {path} raises {type(e).__name__}: {e}") from e
+        raise ConfigError(f"config {path} raises {type(e).__name__}: {shown(str(e), 500)}") from e
     finally:
         builtins.__import__ = original_import  # detectron2 does not restore it if a config raises an error

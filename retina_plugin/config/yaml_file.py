@@ -1,17 +1,18 @@
 """Configs as YAML files, which hold classes and functions by their names and call nothing when they are read."""
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
-from detectron2.utils.registry import locate
 from omegaconf import DictConfig, OmegaConf
 
-from ..files import written_in_full
+from ..files import shown, written_in_full
 from .errors import ConfigError
 from .moved import current_name
-from .walk import as_text
+from .untrusted import EVERYTHING, check_values, locate_admitted
+from .walk import as_text, mappings
 
 
 def save_config(cfg: DictConfig, path: Path) -> None:
@@ -27,24 +28,73 @@ def save_config(cfg: DictConfig, path: Path) -> None:
         partial.write_text(text, encoding="utf-8")
 
 
-def read_yaml(path: Path) -> DictConfig:
-    """A config of plain values, tuples, and names of classes and functions; ConfigError if there is anything else."""
+def read_yaml(path: Path, trust: Sequence[str]) -> DictConfig:
+    """A config of plain values, tuples, and names of classes and functions.
+
+    `trust` names modules whose classes and functions the file may use besides parts of detectors; see `untrusted.py`.
+
+    Raises:
+        ConfigError: if there is anything else in it, or if it is nested or repeated without reason.
+    """
+    text = path.read_text(encoding="utf-8")
     try:
-        content = yaml.load(path.read_text(), _Loader)
+        _check_size(text)
+        content = yaml.load(text, functools.partial(_Loader, trust=trust))
     except yaml.constructor.ConstructorError as e:
         line = e.problem_mark.line + 1 if e.problem_mark else "?"
-        raise ConfigError(f"config {path}, line {line} is not a plain value: {e.problem}") from e
+        raise ConfigError(f"line {line} is not a plain value: {shown(e.problem)}") from e
     if not isinstance(content, dict):
-        raise ConfigError(f"config {path} holds no mapping of keys")
-    return OmegaConf.create(_with_targets(content, current_name), flags={"allow_objects": True})
+        raise ConfigError("it holds no mapping of keys")
+    cfg = OmegaConf.create(_with_targets(content, current_name), flags={"allow_objects": True})
+    if EVERYTHING[0] not in trust:
+        _check_untrusted(cfg, trust)
+    return cfg
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+def _check_untrusted(cfg: DictConfig, trust: Sequence[str]) -> None:
+    for _, node in mappings(OmegaConf.to_container(cfg, resolve=False)):
+        if "_target_" in node and not callable(node["_target_"]):
+            locate_admitted(node["_target_"], trust)
+    check_values(cfg)
+
+
+def _check_size(text: str) -> None:
+    """Raise ConfigError for a text that aliases make large, or whose nesting would overflow the stack."""
+    sizes, size_of_anchor, names = [0], {}, [""]
+    for event in yaml.parse(text, _BaseLoader):
+        if isinstance(event, yaml.AliasEvent):
+            sizes[-1] += size_of_anchor.get(event.anchor, _MOST_NODES)  # an anchor that contains itself has no size yet
+        elif isinstance(event, yaml.CollectionEndEvent):
+            size, name = sizes.pop(), names.pop()
+            size_of_anchor[name] = size
+            sizes[-1] += size
+        elif isinstance(event, yaml.NodeEvent):
+            sizes[-1] += 1
+            if isinstance(event, yaml.CollectionStartEvent):
+                sizes.append(0)
+                names.append(event.anchor)
+            else:
+                size_of_anchor[event.anchor] = 1
+        if len(sizes) > _DEEPEST or sizes[-1] > _MOST_NODES:
+            raise ConfigError(f"it is nested over {_DEEPEST} deep, or holds over {_MOST_NODES} values with its aliases")
+
+
+_BaseLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_DEEPEST, _MOST_NODES = 100, 100_000
+
+
+class _Loader(_BaseLoader):
     """Calls nothing; the name of a class or function is looked up like a `_target_`, which imports its module."""
+
+    def __init__(self, stream: str, trust: Sequence[str]) -> None:
+        super().__init__(stream)
+        self.trust = trust
 
 
 _Loader.add_constructor("tag:yaml.org,2002:python/tuple", lambda loader, node: tuple(loader.construct_sequence(node)))
-_Loader.add_multi_constructor("tag:yaml.org,2002:python/name:", lambda loader, name, node: locate(current_name(name)))
+_Loader.add_multi_constructor(
+    "tag:yaml.org,2002:python/name:", lambda loader, name, node: locate_admitted(name, loader.trust)
+)
 
 
 def _with_targets(node: Any, change: Callable[[Any], str]) -> Any:

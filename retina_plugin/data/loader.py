@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice
@@ -20,6 +19,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset
 from .batches import BatchPlan, SampleIndex, aspect_groups
 from .errors import DataError
 from .seeding import seeded
+from .worker_signals import shield_worker
 
 Mapper = Callable[[dict[str, Any]], dict[str, Any] | None]
 _MAX_TRIES = 10
@@ -85,7 +85,7 @@ class TrainLoader:
             self.samples,
             batch_sampler=self._shares(),
             generator=torch.Generator(),  # otherwise torch draws a number from the training's generator
-            **{"collate_fn": list, "worker_init_fn": _leave_process_group} | self._kwargs,
+            **{"collate_fn": list, "worker_init_fn": shield_worker} | self._kwargs,
         )
         return iter(loader)
 
@@ -158,8 +158,3 @@ def _check_share(total_batch_size: int, world_size: int) -> None:
             f"dataloader.train.total_batch_size={total_batch_size} cannot be split over {world_size} processes: "
             f"set it to a multiple of {world_size}"
         )
-
-
-def _leave_process_group(worker_id: int) -> None:
-    """Shield a worker from Ctrl-C, which reaches a whole process group: only the training process decides to stop."""
-    os.setpgrp()

@@ -41,7 +41,7 @@ class RunCheckpointer(SafeCheckpointer):
     def tag_last_checkpoint(self, last_filename_basename: str) -> None:
         """Overrides upstream's write, which leaves an empty file when interrupted."""
         with written_in_full(Path(self.save_dir, LAST_CHECKPOINT)) as partial:
-            partial.write_text(last_filename_basename)
+            partial.write_text(last_filename_basename, encoding="utf-8")
 
     def load(self, path: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Load a checkpoint as upstream does; raises CheckpointError if it does not exist or is damaged."""

@@ -1,8 +1,10 @@
 """The command line of training, with Detectron2's flags; exit status and error line of all commands."""
 
 import argparse
+import atexit
 import gc
 import re
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
@@ -39,6 +41,8 @@ def train_net(argv: Sequence[str] | None = None) -> None:
         parser.error("--config-file is missing")
     if args.leave_with_parent:
         terminate_when_stdin_closes()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        atexit.register(signal.signal, number, signal.SIG_IGN)  # a training that has ended does not end by a signal
     exit_with(lambda: launch_training(main, args))
 
 
@@ -53,6 +57,20 @@ def parse_with_overrides(parser: argparse.ArgumentParser, argv: Sequence[str] | 
     args = parser.parse_intermixed_args([word for word in words if word not in overrides])
     args.opts += overrides  # anything else in opts is rejected by load_config
     return args
+
+
+def add_trust_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that say what a run folder's config may use besides parts of detectors; they fill `trust`."""
+    parser.add_argument(
+        "--trust-module", dest="trust", action="append", default=[], metavar="NAME",
+        help="the config may use classes and functions of this module; may be repeated",
+    )  # fmt: skip
+    parser.add_argument(
+        "--trust",
+        action="append_const",
+        const="*",
+        help="the config may use anything, like a program of its author",
+    )
 
 
 def exit_with(command: Callable[[], Any]) -> NoReturn:

@@ -1,8 +1,11 @@
 """Start the processes of a training: by Detectron2's flags, or within torchrun."""
 
 import argparse
+import multiprocessing
 import os
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -34,11 +37,30 @@ def launch_training(main: Callable[[argparse.Namespace], Any], args: argparse.Na
         _check_devices(args.num_gpus)
         load_config(args.config_file, args.opts)  # so that an error appears once, not in every process
     try:
-        launch(main, args.num_gpus, args.num_machines, args.machine_rank, args.dist_url, args=(args,))
+        with _pass_on_sigterm() if world_size > 1 else nullcontext():
+            launch(main, args.num_gpus, args.num_machines, args.machine_rank, args.dist_url, args=(args,))
     except ProcessExitedException as e:
         if e.exit_code in (130, 143):  # all of them stopped on a signal
             raise SystemExit(e.exit_code) from None
         raise ChildProcessError(f"{e}. Checkpoints are intact: continue with --resume") from e
+
+
+@contextmanager
+def _pass_on_sigterm() -> Iterator[None]:
+    """Pass SIGTERM on to the processes of the training, and let this one wait until they have saved a checkpoint.
+
+    If this process died first, theirs would be interrupted.
+    """
+
+    def pass_on(number: int, _: Any) -> None:
+        for process in multiprocessing.active_children():
+            process.terminate()
+
+    before = signal.signal(signal.SIGTERM, pass_on)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _check_devices(num_gpus: int) -> None:

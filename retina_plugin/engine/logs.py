@@ -1,7 +1,10 @@
-"""Logging to the terminal and into run folders."""
+"""Logging to the terminal and into run folders, and which errors are shown without a traceback."""
 
+import contextlib
 import logging
 import os
+import sys
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +14,8 @@ from detectron2.utils import comm
 from detectron2.utils.logger import setup_logger
 from omegaconf.errors import OmegaConfBaseException
 from torch.multiprocessing import ProcessRaisedException
+
+from ..files import first_line, open_to_append
 
 _LOGGERS = ("retina_plugin", "detectron2", "fvcore")
 
@@ -28,6 +33,8 @@ def log_to_terminal() -> None:
     for name in _LOGGERS:
         for handler in setup_logger(distributed_rank=comm.get_rank(), name=name).handlers:
             handler.addFilter(_is_shown)
+            handler.handleError = _ignore_full_disk
+    threading.excepthook = _report_thread
 
 
 def show_tracebacks() -> bool:
@@ -37,11 +44,15 @@ def show_tracebacks() -> bool:
 
 @contextmanager
 def log_to_file(path: Path) -> Iterator[None]:
-    """Append the log to `path` while in the context, on the main process only."""
+    """Append the log to `path` while in the context, on the main process only.
+
+    Raises:
+        OSError: naming `path`, if it cannot be written or is not a file.
+    """
     if not comm.is_main_process():
         yield
         return
-    handler = logging.FileHandler(path)
+    handler = _FileHandler(path)
     handler.setFormatter(logging.Formatter("[%(asctime)s] %(name)s %(levelname)s: %(message)s", "%m/%d %H:%M:%S"))
     loggers = [logging.getLogger(name) for name in _LOGGERS]
     for logger in loggers:
@@ -52,6 +63,45 @@ def log_to_file(path: Path) -> Iterator[None]:
         for logger in loggers:
             logger.removeHandler(handler)
         handler.close()
+
+
+class _FileHandler(logging.StreamHandler):
+    """Appends to a log file. When that fails, as on a full disk, it says so once and tries again at every message."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(os.fdopen(open_to_append(path), "a", encoding="utf-8", errors="backslashreplace"))
+        self._path, self._has_failed = path, False
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+        elif not self._has_failed:
+            self._has_failed = True
+            with contextlib.suppress(OSError):
+                print(f"warning: cannot write {self._path}: {first_line(error)}", file=sys.stderr)
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):  # what is left cannot be written
+            self.stream.close()
+        super().close()
+
+
+def _ignore_full_disk(record: logging.LogRecord) -> None:
+    """Handle an error of a terminal's handler: output may be redirected to a full disk or a closed pipe.
+
+    A message of a signal handler that interrupts another message is a RuntimeError.
+    """
+    if not isinstance(sys.exc_info()[1], OSError | RuntimeError):
+        logging.Handler.handleError(logging.Handler(), record)
+
+
+def _report_thread(args: threading.ExceptHookArgs) -> None:
+    """Tell in one line of a thread that cannot write, such as TensorBoard's; other errors show their traceback."""
+    if isinstance(args.exc_value, OSError) and not show_tracebacks():
+        logging.getLogger(__name__).warning("a background thread has failed: %s", first_line(args.exc_value))
+    else:
+        threading.__excepthook__(args)
 
 
 def _is_shown(record: logging.LogRecord) -> bool:

@@ -41,7 +41,8 @@ class Run:
         self.average = None if decay is None else WeightAverage(self.model, decay)
         self.evaluated = self.model if self.average is None else self.average.model
         self.trainer = self._build_trainer(device)
-        parts = {"run": RunIdentity(cfg, getattr(self.trainer.data_loader, "fingerprint", "")), "trainer": self.trainer}
+        self.identity = RunIdentity(cfg, getattr(self.trainer.data_loader, "fingerprint", ""), device)
+        parts = {"run": self.identity, "trainer": self.trainer}
         parts |= {} if self.average is None else {"ema": self.average}
         self.checkpointer = RunCheckpointer(self.trainer.model, cfg.train.output_dir, **parts)
         self.metrics_file = Path(cfg.train.output_dir, METRICS)

@@ -13,16 +13,19 @@ from detectron2.evaluation import inference_on_dataset, print_csv_format
 from detectron2.utils import comm
 from omegaconf import DictConfig
 from torch import nn
+from torch.utils.data import DataLoader
 
 from .. import __version__
 from ..config import ConfigError, load_config
 from ..data import TrainLoader, named_worker_death
+from ..data.worker_signals import shield_worker
 from ..evaluation import build_annotated_loader, validation_loss
 from ..run_folder import find_weights
 from .checkpoint import RunCheckpointer
 from .logs import log_to_file, log_to_terminal
 from .output_folder import prepare_folder
 from .reliability.allocator import keep_freed_memory
+from .reliability.folder_lock import run_lock
 from .reliability.signals import StopRun, stop_signals
 from .run import Run, create_model_for_processes
 from .run_data import record_data
@@ -65,6 +68,7 @@ def do_train(cfg: DictConfig, resume: bool = False) -> dict[str, Any]:
 
     Raises:
         ValueError, OSError: for invalid input; the message names the key or the file.
+        FolderInUseError: if another process trains in the run folder.
         FloatingPointError: if a loss or gradient is not finite.
         SystemExit: 128 + signal, after saving a checkpoint, if SIGTERM or SIGINT came.
     """
@@ -76,9 +80,9 @@ def do_train(cfg: DictConfig, resume: bool = False) -> dict[str, Any]:
             results["validation"] = validation_loss(model, annotated_loader)
         return results
 
-    with stop_signals() as signals, named_worker_death():
+    with stop_signals() as signals, named_worker_death(), run_lock(cfg.train.output_dir):
         with building(cfg, "dataloader"):
-            test_loader = instantiate(cfg.dataloader.test)
+            test_loader = _shielded(instantiate(cfg.dataloader.test))
             annotated_loader = build_annotated_loader(cfg) if cfg.train.val_loss else None
         run = Run(cfg, resume, test, signals)
         start_iter, origin = run.load(resume)
@@ -92,6 +96,13 @@ def do_train(cfg: DictConfig, resume: bool = False) -> dict[str, Any]:
                 if stop.status:
                     raise SystemExit(stop.status) from None
     return results
+
+
+def _shielded(loader: Any) -> Any:
+    """The loader, whose processes ignore signals that are meant for the training."""
+    if isinstance(loader, DataLoader) and loader.worker_init_fn is None:
+        loader.worker_init_fn = shield_worker
+    return loader
 
 
 def do_test(cfg: DictConfig, model: nn.Module, test_loader: Any) -> dict[str, Any]:
@@ -110,6 +121,8 @@ def _log_summary(run: Run, origin: str) -> None:
     device = next(run.model.parameters()).device
     logger.info("%.2f M parameters on %s, losses %s and %s", millions, device, *losses)
     logger.info(origin)
+    if inexact := run.identity.inexact:
+        logger.warning("This run is not bit-identical to one without interruption: %s", inexact)
     if not isinstance(run.trainer.data_loader, TrainLoader):
         loader = run.cfg.dataloader.train._target_
         logger.warning(

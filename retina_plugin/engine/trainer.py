@@ -132,7 +132,9 @@ class Trainer(SimpleTrainer):
         """Overrides upstream so that a run that is resumed after its last step keeps its number of iterations."""
         self.iter = min(self.iter, self.max_iter)
         super().after_train()
-        # ends the loader's workers now; garbage collection would take seconds for each
+        # garbage collection would take seconds for each worker, and an error's traceback would keep them alive
+        if hasattr(self._data_loader_iter_obj, "_shutdown_workers"):
+            self._data_loader_iter_obj._shutdown_workers()
         self._data_loader_iter_obj = None
 
     def state_dict(self) -> dict[str, Any]:

@@ -37,15 +37,21 @@ class LazyPredictor:
 
     @classmethod
     def from_run(
-        cls, run_dir: str | Path, weights: str | Path | None = None, overrides: Sequence[str] = ()
+        cls,
+        run_dir: str | Path,
+        weights: str | Path | None = None,
+        overrides: Sequence[str] = (),
+        trust: Sequence[str] = (),
     ) -> "LazyPredictor":
         """The detector of a run folder: its config.yaml, and its final weights unless `weights` names others.
 
+        `trust` lists modules of your own that the config may use, ["*"] for any.
+
         Raises:
-            ConfigError: if the folder holds no config.yaml.
+            ConfigError: if the folder holds no config.yaml, or that names something of a module that is not trusted.
             CheckpointError: if it holds no checkpoint, or its checkpoint belongs to another model.
         """
-        return cls(read_config(run_dir, overrides), weights or find_weights(run_dir))
+        return cls(read_config(run_dir, overrides, trust), weights or find_weights(run_dir))
 
     @torch.no_grad()
     def __call__(self, image: np.ndarray) -> Instances:

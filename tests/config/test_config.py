@@ -187,7 +187,7 @@ def test_missing_and_foreign_files_are_refused(tmp_path):
 def test_a_yaml_config_runs_nothing(tmp_path, tag, inside):
     call = f"!!python/{tag}os.mkdir ['{tmp_path}/was_run']"
     (tmp_path / "evil.yaml").write_text("# a config\n" + inside.format(call))
-    with pytest.raises(ConfigError, match=rf"evil.yaml, line 2 is not a plain .*python/{tag}os.mkdir"):
+    with pytest.raises(ConfigError, match=rf"evil.yaml: line 2 is not a plain .*python/{tag}os.mkdir"):
         load_config(tmp_path / "evil.yaml")
     assert not (tmp_path / "was_run").exists()
 

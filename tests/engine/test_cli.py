@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 
+import forked
 import numpy as np
 import pytest
 from conftest import QUICK, ROOT, TINY
@@ -126,7 +127,7 @@ def start_training(run_dir, *opts):
     """A training in a process of its own that leaves with this one."""
     command = [sys.executable, "-m", "retina_plugin.engine", "--config-file", QUICK]
     command += ["--leave-with-parent", *TINY, f"train.output_dir={run_dir}", *opts]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    return forked.Popen(command, stdin=forked.PIPE)
 
 
 def test_a_training_saves_a_checkpoint_and_stops_when_its_standard_input_closes(tmp_path):
@@ -150,6 +151,6 @@ def test_an_open_standard_input_stops_nothing(tmp_path):
 
 def test_the_door_in_tools_opens(tmp_path):
     command = [sys.executable, str(ROOT / "tools/train_net.py"), "--config-file", "nothing.py"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    done = forked.run(command, cwd=tmp_path)
     assert done.returncode == 1
     assert done.stderr.strip().splitlines()[-1] == "error: config nothing.py does not exist"

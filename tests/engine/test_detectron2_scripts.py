@@ -4,11 +4,11 @@ Found in the installed wheel if it brings them along, otherwise in the clone tha
 """
 
 import os
-import subprocess
 import sys
 import sysconfig
 from pathlib import Path
 
+import forked
 import pytest
 from conftest import QUICK, ROOT, TINY
 
@@ -42,7 +42,7 @@ def run(script, *argv, cwd):
     command = [sys.executable, str(scripts() / script), *map(str, argv)]
     path = os.pathsep.join([str(cwd), os.environ.get("PYTHONPATH", "")])
     environment = os.environ | {"PYTHONPATH": path}
-    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
+    done = forked.run(command, cwd=cwd, env=environment)
     assert done.returncode == 0, f"{script} {argv}\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
     return done.stdout + done.stderr
 

@@ -1,12 +1,16 @@
 """Training as its users run it, on a detector that trains in seconds."""
 
+import functools
+
 import pytest
 import torch
 from conftest import TINY, real_data, train_args
+from detectron2.utils import comm
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from retina_plugin.config import ConfigError, load_config
 from retina_plugin.engine import CheckpointError, find_weights, main
+from retina_plugin.engine.launching import launch_training
 from retina_plugin.run_folder import last_evaluation, read_metrics
 
 
@@ -57,6 +61,20 @@ def test_eval_only_gives_the_metrics_of_the_run(trained_run, tmp_path):
     assert results["bbox"]["AP50"] == pytest.approx(expected, nan_ok=True)
     by_run = main(train_args(trained_run, eval_only=True))
     assert by_run["bbox"]["AP50"] == pytest.approx(expected, nan_ok=True)
+
+
+def evaluate_and_save(args, path):
+    results = main(args)
+    if comm.is_main_process():
+        path.write_text(repr(results["bbox"]["AP50"]))
+
+
+def test_eval_only_in_two_processes_gives_the_same_metrics(trained_run, tmp_path, forked_ranks):
+    opts = [f"train.init_checkpoint={trained_run}/model_final.pth"]
+    args = train_args(tmp_path / "eval", *opts, eval_only=True)
+    vars(args).update(num_gpus=2, num_machines=1, machine_rank=0, dist_url="auto")
+    launch_training(functools.partial(evaluate_and_save, path=tmp_path / "AP50"), args)
+    assert (tmp_path / "AP50").read_text() == repr(main(args)["bbox"]["AP50"])
 
 
 def test_a_resumed_run_knows_how_good_its_best_was(tmp_path):

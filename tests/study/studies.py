@@ -68,7 +68,7 @@ def iterations(study, variant, seed=0):
 
 def trainer_pid(study, variant, seed=0):
     """The process that trains a run."""
-    return int(Path(f"{study.run_dir(variant, seed)}.lock").read_text())
+    return int(Path(f"{study.run_dir(variant, seed)}.lock").read_text().split()[0])
 
 
 def is_alive(pid):

@@ -1,5 +1,6 @@
 """Detectron2's hooks where their behaviour has to change."""
 
+import contextlib
 from typing import Any
 
 from detectron2.engine import hooks
@@ -48,10 +49,15 @@ class PeriodicCheckpointer(hooks.PeriodicCheckpointer):
 
 
 class PeriodicWriter(hooks.PeriodicWriter):
-    """Closes the terminal's writer without a last line: upstream divides by zero if a run ends right after a line."""
+    """Closes the terminal's writer without a last line: upstream divides by zero if a run ends right after a line.
+
+    All writers are closed, also when one of them cannot write.
+    """
 
     def after_train(self) -> None:
-        for writer in self._writers:
-            if not isinstance(writer, CommonMetricPrinter):
-                writer.write()
-            writer.close()
+        with contextlib.ExitStack() as closing:
+            for writer in self._writers:
+                closing.callback(writer.close)
+            for writer in self._writers:
+                if not isinstance(writer, CommonMetricPrinter):
+                    writer.write()

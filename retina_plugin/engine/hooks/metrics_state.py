@@ -1,6 +1,5 @@
 """Metrics that continue after an interruption as if there had been none."""
 
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +8,8 @@ from typing import Any
 from detectron2.engine import HookBase
 from detectron2.utils.events import EventWriter
 
+from ...files import check_regular, naming
+from ...run_folder import parse_metrics
 from .memory_usage import MEMORY_METRIC
 
 # differ between processes that do the same
@@ -46,7 +47,7 @@ class MetricsState(HookBase):
 
     def state_dict(self) -> dict[str, Any]:
         if self._file.is_file():
-            with self._file.open("rb") as f:
+            with naming(self._file), self._file.open("rb") as f:
                 os.fsync(f.fileno())  # what the checkpoint counts as written must be on the disk
         storage = self.trainer.storage
         scalars = {}
@@ -67,12 +68,22 @@ class MetricsState(HookBase):
 
 
 def cut_metrics(path: Path, last_iteration: int) -> None:
-    """Remove the lines of metrics.json that were written after `last_iteration`, and an incomplete last line."""
+    """Remove the lines of metrics.json that were written after `last_iteration`, and an incomplete last line.
+
+    Damaged lines before that stay, and readers pass over them.
+    """
+    check_regular(path)
     if not path.is_file():
         return
     size = 0
-    for line in path.read_bytes().splitlines(keepends=True):
-        if not line.endswith(b"\n") or json.loads(line)["iteration"] > last_iteration:
-            break
-        size += len(line)
-    os.truncate(path, size)
+    with path.open("r+b") as lines:
+        for line in lines:
+            if not line.endswith(b"\n") or _iteration(line) > last_iteration:
+                break
+            size += len(line)
+        lines.truncate(size)
+
+
+def _iteration(line: bytes) -> int:
+    metrics = parse_metrics(line)
+    return -1 if metrics is None else metrics["iteration"]

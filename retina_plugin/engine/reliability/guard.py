@@ -89,8 +89,8 @@ def _dump(path: Path, trainer: "Trainer", batch: list[dict[str, Any]]) -> None:
         "dtype": trainer.update.dtype,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    with written_in_full(path) as partial:
-        torch.save(content, partial)
+    with written_in_full(path) as partial, partial.open("wb") as f:
+        torch.save(content, f)
 
 
 def _plain(inputs: dict[str, Any]) -> dict[str, Any]:

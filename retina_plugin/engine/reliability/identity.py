@@ -1,9 +1,12 @@
 """Does a resumed run still have the config and the data that it began with?"""
 
+import itertools
 import re
 import sys
 from typing import Any
 
+import torch
+from detectron2.utils import comm
 from detectron2.utils.registry import locate
 from omegaconf import DictConfig, OmegaConf
 
@@ -35,19 +38,27 @@ _SECTIONS = ("model", "optimizer", "lr_multiplier", "dataloader", "train")
 
 
 class RunIdentity:
-    """Part of checkpoints: the config values and data of a run, compared when it is resumed."""
+    """Part of checkpoints: the config values, data and environment of a run, compared when it is resumed.
 
-    def __init__(self, cfg: DictConfig, data: str) -> None:
-        """`data` is the fingerprint of the training data."""
+    Other config values or data are another run, which is refused. In another environment, such as another machine of a
+    cluster, the run goes on, but its weights are no longer bit for bit those of a run without interruption.
+    """
+
+    def __init__(self, cfg: DictConfig, data: str, device: str = "cpu") -> None:
+        """`data` is the fingerprint of the training data, `device` the one that the run trains on."""
+        self._environments = [numeric_environment(device)]
         self._values = {k: v for k, v in config_values(cfg).items() if not k.startswith(_FREE)}
         self._data, self._accepts = data, cfg.train.accept_changes
 
     def state_dict(self) -> dict[str, Any]:
-        """Every config value that affects results, as text by its dotted key, and the fingerprint of the data."""
-        return {"config": self._values, "data": self._data}
+        """Every config value that affects results, as text by its dotted key, and the fingerprint of the data.
+
+        "environments" are those in which the run has trained, the present one last.
+        """
+        return {"config": self._values, "data": self._data, "environments": self._environments}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Compare with what the run began with.
+        """Compare with what the run began with; `inexact` then says how its last environment differed, if it did.
 
         Raises:
             ConfigError: naming what has changed, unless train.accept_changes.
@@ -57,6 +68,21 @@ class RunIdentity:
                 f"this run began with other settings: {'; '.join(changes)}. Resume it with those, or set "
                 "train.accept_changes=True to continue anyway; the run is then not reproducible"
             )
+        now, earlier = self._environments[-1], state.get("environments")
+        if isinstance(earlier, list) and earlier and all(isinstance(x, dict) for x in earlier):
+            self._environments = earlier if earlier[-1] == now else [*earlier, now]
+
+    @property
+    def inexact(self) -> str:
+        """Why the weights are not bit for bit those of an uninterrupted run; empty if they are, as far as known."""
+        pairs = list(itertools.pairwise(self._environments))
+        phrases = [
+            f"{key} was {before.get(key, 'unknown')}, now {now.get(key, 'unknown')}"
+            for before, now in pairs
+            for key in {**before, **now}
+            if before.get(key) != now.get(key)
+        ]
+        return "; ".join(dict.fromkeys(phrases))
 
     def changes(self, state: dict[str, Any]) -> list[str]:
         """What differs, a phrase each. A setting that the checkpoint does not know had today's default."""
@@ -70,6 +96,22 @@ class RunIdentity:
         if state["data"] != self._data:
             phrases.append("the training data have other images, boxes or labels")
         return phrases
+
+
+def numeric_environment(device: str) -> dict[str, str]:
+    """What the last bits of a training depend on besides its config and data.
+
+    Sums on a CPU depend on the number of threads and on the instructions of the CPU, sums over a batch on how many
+    processes share it.
+    """
+    on_gpu = device.startswith("cuda")
+    return {
+        "torch": str(torch.__version__),
+        "device": torch.cuda.get_device_name() if on_gpu else device,
+        "CPU instructions": torch.backends.cpu.get_cpu_capability(),
+        "CPU threads": str(torch.get_num_threads()),
+        "processes": str(comm.get_world_size()),
+    }
 
 
 def config_values(cfg: DictConfig) -> dict[str, str]:

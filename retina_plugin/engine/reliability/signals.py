@@ -5,11 +5,14 @@ import logging
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 logger = logging.getLogger(__name__)
+_ONE_REQUEST = 2.0  # seconds in which SIGTERM may be repeated
+_is_stopping = False  # whether a signal has asked the training of this process to stop
 
 
 class StopRun(BaseException):
@@ -23,17 +26,45 @@ class StopRun(BaseException):
         self.status = status
 
 
+class FirstSignal:
+    """The first signal that asks a process to stop, and what counts as a second one.
+
+    GNU timeout sends SIGTERM to a process and then to its group, and programs that end pass it on, so a SIGTERM soon
+    after another is the same request.
+    """
+
+    def __init__(self) -> None:
+        self.number = 0
+        self._time = 0.0
+
+    def is_second(self, number: int) -> bool:
+        """Whether a signal that has come is another request to stop than the first, which is kept."""
+        if not self.number:
+            self.number, self._time = number, time.monotonic()
+            return False
+        is_same = number == self.number == signal.SIGTERM and time.monotonic() - self._time < _ONE_REQUEST
+        return not is_same
+
+
 class StopSignals:
     """Handles signals: the first stops the training after the current step, the second ends the process at once."""
 
     def __init__(self) -> None:
-        self.number = 0
+        self._first = FirstSignal()
+
+    @property
+    def number(self) -> int:
+        """The first signal; 0 if none has come."""
+        return self._first.number
 
     def __call__(self, number: int, _: Any) -> None:
-        if self.number:
+        global _is_stopping
+        is_new = not self.number
+        if self._first.is_second(number):
             raise SystemExit(128 + number)
-        self.number = number
-        logger.warning("%s: stopping after this step", signal.Signals(number).name)
+        if is_new:
+            _is_stopping = True
+            logger.warning("%s: stopping after this step", signal.Signals(number).name)
 
 
 @contextmanager
@@ -42,7 +73,8 @@ def stop_signals() -> Iterator[StopSignals]:
 
     In a thread other than the main one, which cannot set signal handlers, signals act as before.
     """
-    signals = StopSignals()
+    global _is_stopping
+    signals, _is_stopping = StopSignals(), False
     if threading.current_thread() is not threading.main_thread():
         yield signals
         return
@@ -57,6 +89,8 @@ def stop_signals() -> Iterator[StopSignals]:
 def terminate_when_stdin_closes() -> None:
     """Send SIGTERM to this process when standard input closes, which also happens when its parent dies.
 
+    Does nothing if a signal has asked for that already.
+
     A daemon thread reads standard input until then, so nothing else may read it.
     """
 
@@ -65,6 +99,7 @@ def terminate_when_stdin_closes() -> None:
             # not sys.stdin, whose lock a daemon thread must not hold when the interpreter ends
             while os.read(0, 4096):
                 pass
-        os.kill(os.getpid(), signal.SIGTERM)
+        if not _is_stopping:
+            os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=wait, daemon=True).start()

@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from detectron2.utils import comm
-from detectron2.utils.events import CommonMetricPrinter, EventWriter, JSONWriter, TensorboardXWriter
+from detectron2.utils.events import CommonMetricPrinter, EventWriter
 from omegaconf import DictConfig, OmegaConf
 
 from ...config import ConfigError
 from ...run_folder import METRICS
+from .file_writers import MetricsWriter, TensorBoardWriter
 from .mlflow_writer import MLflowWriter
 from .wandb_writer import WandbWriter
 
@@ -23,8 +24,8 @@ def build_writers(cfg: DictConfig, start_iter: int) -> list[EventWriter]:
     folder = Path(cfg.train.output_dir)
     return [
         CommonMetricPrinter(cfg.train.max_iter),
-        JSONWriter(str(folder / METRICS)),
-        TensorboardXWriter(str(folder), purge_step=start_iter),
+        MetricsWriter(folder / METRICS),
+        TensorBoardWriter(folder, purge_step=start_iter),
         *build_trackers(cfg.train, folder, OmegaConf.to_container(cfg, resolve=False)),
     ]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ...config.walk import leaves
+from ...files import write_text
 from .tracker import Tracker, known_id, library
 
 _PARAMETERS_AT_ONCE = 100  # MLflow's limit
@@ -35,7 +36,7 @@ class MLflowWriter(Tracker):
             self._last_write = max((metric.step for metric in sent), default=-1)
         else:
             self._run_id = self._create_run(experiment_name, run_dir.name)
-            known.write_text(self._run_id)
+            write_text(known, self._run_id)
             self._log_parameters({"run_dir": str(run_dir), **config})
 
     def _create_run(self, experiment_name: str, run_name: str) -> str:

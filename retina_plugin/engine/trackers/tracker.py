@@ -9,6 +9,7 @@ from types import ModuleType
 from detectron2.utils.events import EventWriter, get_event_storage
 
 from ...config import ConfigError
+from ...files import first_line, read_small
 
 logger = logging.getLogger(__name__)
 
@@ -53,4 +54,10 @@ def library(name: str) -> ModuleType:
 
 def known_id(path: Path) -> str | None:
     """The tracker's id of a resumed run; None for a new one."""
-    return path.read_text().strip() if path.is_file() else None
+    try:
+        return read_small(path).strip() or None
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as e:
+        logger.warning("%s is ignored because it cannot be read: %s", path, first_line(e))
+        return None

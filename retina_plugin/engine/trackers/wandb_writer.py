@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ...files import write_text
 from .tracker import Tracker, known_id, library
 
 
@@ -15,7 +16,7 @@ class WandbWriter(Tracker):
         wandb, known = library("wandb"), run_dir / "wandb_run_id"
         defaults = {"dir": str(run_dir), "name": run_dir.name, "id": known_id(known), "resume": "allow"}
         self._run = wandb.init(**(defaults | arguments), config={"run_dir": str(run_dir), **config})
-        known.write_text(self._run.id)
+        write_text(known, self._run.id)
         self._last_write = self._run.step - 1  # a resumed run has steps already
 
     def _send(self, scalars: dict[str, float], iteration: int) -> None:

@@ -5,18 +5,20 @@ import json
 import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import yaml
 from omegaconf import DictConfig
 
 from ...config import ConfigError, load_config
 from ...config.yaml_file import save_config
-from ...files import write_json
+from ...files import read_json, write_json
 from .fingerprint import RunFacts, changes
 
-__all__ = ["FACTS", "RESULT", "Job", "RunEnd", "known_end", "what_changed", "write_end"]
+__all__ = ["FACTS", "NOT_ENDED", "RESULT", "Job", "RunEnd", "holds_part_of", "known_end", "what_changed", "write_end"]
 
 FACTS, RESULT = "facts.json", "result.json"  # in the run folder
+NOT_ENDED = "has not ended"  # the error of a run whose process may have been killed
 
 
 @dataclass(frozen=True)
@@ -103,9 +105,9 @@ def known_end(job: Job) -> RunEnd | None:
 
 
 def read_end(run_dir: Path) -> RunEnd | None:
-    """What a run folder says about how its run ended; None if it says nothing."""
-    path = run_dir / RESULT
-    return RunEnd(**json.loads(path.read_text())) if path.is_file() else None
+    """What a run folder says about how its run ended; None if it says nothing, or nothing readable."""
+    found = read_json(run_dir / RESULT, {}, _is_end)
+    return RunEnd(**found) if found else None
 
 
 def write_end(job: Job, end: RunEnd) -> None:
@@ -114,6 +116,29 @@ def write_end(job: Job, end: RunEnd) -> None:
 
 
 def what_changed(job: Job) -> list[str]:
-    """How the run in the run folder differs from this one; empty if it does not, or if there is none."""
-    path = job.run_dir / FACTS
-    return changes(json.loads(path.read_text()), job.facts) if path.is_file() else []
+    """How the run in the run folder differs from this one; empty if it does not, or if that is unknown."""
+    before = read_facts(job.run_dir)
+    return changes(before, job.facts) if before else []
+
+
+def holds_part_of(job: Job) -> bool:
+    """Whether the run folder says that it holds a part of this very run, in its facts or, without these, its end."""
+    before = read_facts(job.run_dir)
+    return not changes(before, job.facts) if before else known_end(job) is not None
+
+
+def read_facts(run_dir: Path) -> RunFacts:
+    """The facts of the run in a run folder; empty if it has none, or none that are readable."""
+    return read_json(run_dir / FACTS, {}, _are_facts)
+
+
+def _is_end(content: dict[str, Any]) -> bool:
+    texts = [content.get("digest"), content.get("error", "")]
+    numbers = [content.get("minutes", 0.0), content.get("peak_memory_mb", 0.0)]
+    known = {"digest", "error", "minutes", "peak_memory_mb"}
+    is_typed = all(isinstance(x, str) for x in texts) and all(isinstance(x, int | float) for x in numbers)
+    return is_typed and set(content) <= known
+
+
+def _are_facts(content: dict[str, Any]) -> bool:
+    return all(isinstance(part, dict) and all(isinstance(v, str) for v in part.values()) for part in content.values())

@@ -4,7 +4,6 @@ The same seed alone does not give that: a part of another size draws other numbe
 """
 
 import hashlib
-import json
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,7 +14,7 @@ from torch import Tensor
 
 from ...engine import RunCheckpointer
 from ...engine.setup import build_model
-from ...files import write_json, written_in_full
+from ...files import read_json, write_json, written_in_full
 from .job import Job
 
 logger = logging.getLogger(__name__)
@@ -76,10 +75,10 @@ def _initial_weights(cfg: DictConfig, seed: int | None = None) -> Weights:
 def _known_start(job: Job, reference: Job) -> str | None:
     """Hash of the weights written for the job, empty if it needs none; None if that is not known yet."""
     weights, facts = job.sibling_path(".initial.pth"), job.sibling_path(".initial.json")
-    known = json.loads(facts.read_text()) if facts.is_file() else {}
-    if known.get("pair") != _pair(job, reference) or (known["weights"] and not weights.is_file()):
+    known = read_json(facts, {}, lambda content: {"pair", "weights"} <= set(content))
+    if not known or known["pair"] != _pair(job, reference):
         return None
-    return known["weights"]
+    return None if known["weights"] and not weights.is_file() else known["weights"]
 
 
 def _write(job: Job, reference: Job, start: Weights | None) -> str:
@@ -89,8 +88,8 @@ def _write(job: Job, reference: Job, start: Weights | None) -> str:
     if start is not None:
         digest = _hash(start)
         job.run_dir.parent.mkdir(parents=True, exist_ok=True)
-        with written_in_full(job.sibling_path(".initial.pth")) as partial:
-            torch.save({"model": start}, partial)
+        with written_in_full(job.sibling_path(".initial.pth")) as partial, partial.open("wb") as f:
+            torch.save({"model": start}, f)
     write_json(known, {"pair": _pair(job, reference), "weights": digest})
     return digest
 

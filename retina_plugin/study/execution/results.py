@@ -1,11 +1,11 @@
 """What the runs of a study gave."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ...run_folder import last_evaluation
+from ...run_folder import is_finished, last_evaluation
 from ..spec.study import Study
-from .job import RESULT, RunEnd, read_end
+from .job import NOT_ENDED, RESULT, RunEnd, read_end
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,8 @@ def found_results(study: Study) -> list[RunResult]:
         for variant in study.variants:
             run_dir = study.run_dir(variant.name, seed)
             end = read_end(run_dir) or RunEnd("", error=f"{run_dir / RESULT} does not exist: the run has not ended")
+            if end.error == NOT_ENDED and is_finished(run_dir, study.run_config(variant, seed).train.max_iter):
+                end = replace(end, error="")  # the process that would have noted it was killed
             results.append(result_of(study, variant.name, seed, end))
     return results
 

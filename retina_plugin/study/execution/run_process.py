@@ -1,6 +1,5 @@
 """A run as a process of its own: `python -m retina_plugin.engine` with the run's config."""
 
-import fcntl
 import json
 import math
 import os
@@ -12,10 +11,11 @@ import time
 from pathlib import Path
 
 from ...engine.hooks.memory_usage import MEMORY_METRIC
+from ...engine.reliability.folder_lock import INHERITED, FolderInUseError, FolderLock
 from ...files import move_aside, write_json
-from ...run_folder import FINAL_CHECKPOINT, checkpoints, read_metrics
+from ...run_folder import FINAL_CHECKPOINT, checkpoints, is_finished, read_metrics
 from .fingerprint import package_fingerprint
-from .job import FACTS, Job, RunEnd, known_end, what_changed, write_end
+from .job import FACTS, NOT_ENDED, Job, RunEnd, holds_part_of, known_end, write_end
 
 _NOTE_PERIOD = 10.0  # seconds between notes of a run's minutes, which then survive SIGKILL
 
@@ -23,14 +23,14 @@ _NOTE_PERIOD = 10.0  # seconds between notes of a run's minutes, which then surv
 class RunProcess:
     """Trains a run, from its last checkpoint if the run folder holds a part of this very run.
 
-    A lock beside the run folder admits one process at a time: others wait. The kernel releases it when the process and
-    its loading processes are gone. The process stops with a checkpoint when this one is gone, however that happened.
+    A lock beside the run folder admits one process at a time: others wait. This process and the one that trains both
+    hold it, so nobody else starts before the end is noted. The run stops with a checkpoint when this process is gone,
+    however that happened.
     """
 
     def __init__(self, job: Job) -> None:
         self.job = job
-        job.run_dir.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = job.sibling_path(".lock").open("a+")
+        self._lock = FolderLock(job.run_dir)
         self._process: subprocess.Popen | None = None
         self._end: RunEnd | None = None
         self._minutes, self._waits, self._noted = 0.0, False, 0.0
@@ -58,18 +58,19 @@ class RunProcess:
         status = self._process.poll()
         if status is not None:
             self._process.stdin.close()
-            return self._note(self._error(status))
+            end = self._note(self._error(status))
+            self._lock.close()
+            return end
         if time.monotonic() - self._noted > _NOTE_PERIOD:
-            self._note("has not ended")
+            self._note(NOT_ENDED)
         return None
 
     def _try_to_start(self) -> RunEnd | None:
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            self._lock.acquire()
+        except FolderInUseError as e:
             if not self._waits:
-                self._lock.seek(0)
-                self._log(f"waiting for process {self._lock.read()}, which trains in this folder")
+                self._log(f"waiting for {e.holder}, which trains in this folder")
             self._waits = True
             return None
         known = known_end(self.job)
@@ -96,13 +97,11 @@ class RunProcess:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=self.job.cwd,
-                env=_environment(self.job.threads),
+                env=_environment(self.job.threads) | {INHERITED: str(self._lock.fileno())},
                 start_new_session=True,  # Ctrl-C is for the study, which asks its runs to leave
                 pass_fds=[self._lock.fileno()],
             )
-        self._lock.truncate(0)
-        print(self._process.pid, end="", file=self._lock, flush=True)
-        self._lock.close()  # the run's process holds it from here on
+        self._lock.name_holder(self._process.pid)
 
     def _note(self, error: str) -> RunEnd:
         self._noted = time.monotonic()
@@ -115,6 +114,9 @@ class RunProcess:
     def _error(self, status: int) -> str:
         """Why the run did not reach its end; empty if it did."""
         log = self.job.sibling_path(".log")
+        by_signal = status < 0 or status in (128 + signal.SIGTERM, 128 + signal.SIGINT)
+        if by_signal and is_finished(self.job.run_dir, self.job.max_iter):
+            return ""
         if status == 0:
             if (self.job.run_dir / FINAL_CHECKPOINT).is_file():
                 return ""
@@ -134,12 +136,11 @@ class RunProcess:
 def _can_resume(job: Job) -> bool:
     """Whether the run folder holds a part of this very run; anything else in it is moved aside."""
     folder = job.run_dir
-    if (folder / FACTS).is_file() and not what_changed(job) and checkpoints(folder):
-        return True
-    if folder.exists():
+    can = holds_part_of(job) and bool(checkpoints(folder))
+    if folder.exists() and not can:
         move_aside(folder)
     write_json(folder / FACTS, job.facts)
-    return False
+    return can
 
 
 def _environment(threads: int) -> dict[str, str]:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ...engine.reliability.folder_lock import FolderLock
+from ...engine.reliability.signals import FirstSignal
 from ..spec.study import Study
 from .executors import Executor, LocalExecutor
 from .job import RunEnd, known_end, what_changed
@@ -29,10 +31,11 @@ def run_study(study: Study, executor: Executor | None = None) -> list[RunResult]
 
     Raises:
         ConfigError, DataError: before any training, for a config or data that cannot be used.
+        FolderInUseError: if another process runs a study in this folder.
         KeyboardInterrupt, SystemExit: on Ctrl-C or SIGTERM, after all runs have saved a checkpoint and left.
     """
     executor = executor or LocalExecutor()
-    with _sigterm_unwinds():
+    with _sigterm_unwinds(), FolderLock(study.output_dir):
         prepared = prepare(study, executor.threads)
         ends = run(prepared, executor)
         measure(study, prepared)
@@ -70,9 +73,12 @@ def run(prepared: Prepared, executor: Executor) -> dict[tuple[str, int], RunEnd]
 @contextmanager
 def _sigterm_unwinds() -> Iterator[None]:
     """SIGTERM raises SystemExit, as Ctrl-C raises KeyboardInterrupt; only a main thread can arrange that."""
+    first, asked = FirstSignal(), []
 
     def leave(number: int, _: Any) -> None:
-        raise SystemExit(128 + number)
+        if first.is_second(number) or not asked:
+            asked.append(number)
+            raise SystemExit(128 + number)
 
     if threading.current_thread() is not threading.main_thread():
         yield

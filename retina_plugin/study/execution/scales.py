@@ -1,6 +1,5 @@
 """How large the losses of a study's variants are at step 0: a comparison of losses also compares their scales."""
 
-import json
 import logging
 import math
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from omegaconf import DictConfig
 
 from ...engine import RunCheckpointer
 from ...engine.setup import build_model, freeze, resolve_device
-from ...files import write_json
+from ...files import read_json, write_json
 from .job import Job
 
 SCALES = "scales.json"  # in the study folder
@@ -29,8 +28,7 @@ def measure_scales(folder: Path, jobs: Sequence[Job], reference: str, match: boo
     `jobs` are one of each variant. Returns, by variant, what `loss_scale` gives and "factor": with `match`, the factor
     that gives the loss the gradient norm of `reference`, otherwise 1. A variant that cannot be measured is left out.
     """
-    path = folder / SCALES
-    known = json.loads(path.read_text()) if path.is_file() else {}
+    known = read_scales(folder)
     new = [job for job in jobs if known.get(job.variant, {}).get("digest") != job.fingerprint]
     known |= {job.variant: {"digest": job.fingerprint, **_scale_of(job)} for job in new}
     scales = {name: scale for name, scale in known.items() if "grad_norm" in scale}
@@ -38,9 +36,23 @@ def measure_scales(folder: Path, jobs: Sequence[Job], reference: str, match: boo
     for scale in scales.values():
         ratio = scales[reference]["grad_norm"] / scale["grad_norm"] if is_matched else 1.0
         scale["factor"] = float(f"{ratio:.6g}")
-    write_json(path, scales)
+    write_json(folder / SCALES, scales)
     measured = {job.variant for job in jobs}
     return {name: scale for name, scale in scales.items() if name in measured}
+
+
+def read_scales(folder: Path) -> Scales:
+    """What scales.json of a study folder holds; empty if it cannot be read."""
+    return read_json(folder / SCALES, {}, _are_scales)
+
+
+def _are_scales(content: dict[str, Any]) -> bool:
+    return all(isinstance(scale, dict) and _is_scale(scale) for scale in content.values())
+
+
+def _is_scale(scale: dict[str, Any]) -> bool:
+    numbers = [scale.get(key) for key in ("loss_cls", "grad_norm", "factor")]
+    return all(isinstance(x, float) and 0 < x < math.inf for x in numbers[1:]) and isinstance(numbers[0], float)
 
 
 def loss_scale(cfg: DictConfig) -> dict[str, float]:

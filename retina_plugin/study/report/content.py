@@ -1,7 +1,6 @@
 """What all three forms of a report say."""
 
 import difflib
-import json
 import math
 import os
 import platform
@@ -16,7 +15,7 @@ from typing import Any
 import detectron2
 import torch
 
-from ..execution.job import FACTS
+from ..execution.job import read_facts
 from ..execution.results import RunResult
 from ..spec.config_changes import Change, config_changes
 from ..spec.hypothesis import Hypothesis
@@ -78,8 +77,8 @@ def _environment(study: Study, results: Sequence[RunResult]) -> dict[str, Any]:
 
 
 def _threads(results: Sequence[RunResult]) -> set[str]:
-    paths = [Path(result.run_dir, FACTS) for result in results]
-    return {json.loads(path.read_text())["threads"]["of a run"] for path in paths if path.is_file()}
+    found = [read_facts(Path(result.run_dir)).get("threads", {}) for result in results]
+    return {threads["of a run"] for threads in found if "of a run" in threads}
 
 
 def _missing_metrics(measurements: Measurements, metrics: Sequence[Metric]) -> dict[str, str]:

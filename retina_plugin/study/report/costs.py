@@ -1,12 +1,12 @@
 """Time and memory of the runs of a study, and the scale of their losses."""
 
-import json
 import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
+from ..execution.scales import read_scales
 from ..spec.study import Study
 from ..statistics.measurements import Measurements
 
@@ -31,8 +31,7 @@ def loss_scales(study: Study) -> list[dict[str, Any]]:
     `loss_ratio` and `grad_ratio` are relative to the reference, NaN if it was not measured. `matched` says whether the
     study multiplied each loss by its factor to match the gradient norms.
     """
-    path = study.output_dir / "scales.json"
-    scales = json.loads(path.read_text()) if path.is_file() else {}
+    scales = read_scales(study.output_dir)
     reference = scales.get(study.reference, {})
     matched = any(scale.get("factor", 1.0) != 1.0 for scale in scales.values())
     return [

@@ -10,9 +10,10 @@ import numpy as np
 from detectron2.config import instantiate
 from omegaconf.errors import OmegaConfBaseException
 
+from ...config import EVERYTHING
 from ...inference.predictor import LazyPredictor
 from ...inference.side_by_side import draw_columns
-from ...run_folder import find_weights, read_config
+from ...run_folder import read_config
 from ..execution.results import RunResult
 from ..spec.study import Study
 from ..statistics.measurements import Measurements
@@ -48,7 +49,7 @@ def draw_pictures(study: Study, measurements: Measurements, num_images: int) -> 
         return []
     try:
         entries, thresholds, counts = _choose(runs, measurements, num_images)
-        predictors = [LazyPredictor(read_config(run.run_dir), find_weights(run.run_dir)) for run in runs]
+        predictors = [LazyPredictor.from_run(run.run_dir, trust=EVERYTHING) for run in runs]
         names = [run.variant for run in runs]
         drawn = list(draw_columns(entries, predictors, names, thresholds))
     except (ValueError, OSError, OmegaConfBaseException) as e:
@@ -76,7 +77,7 @@ def _choose(
     runs: list[RunResult], measurements: Measurements, num_images: int
 ) -> tuple[list[dict[str, Any]], list[float], list[list[str]]]:
     """Data set entries, one score threshold per run, and per entry the counts of ground truth and of every run."""
-    entries = instantiate(read_config(runs[0].run_dir).dataloader.test.dataset)
+    entries = instantiate(read_config(runs[0].run_dir, trust=EVERYTHING).dataloader.test.dataset)
     if not measurements.evidence:
         entries = entries[:num_images]
         return entries, [_SCORE_THRESH] * len(runs), [[""] * (len(runs) + 1) for _ in entries]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ...files import write_json
+from ...files import write_json, write_text
 from ..execution.results import RunResult
 from ..spec.study import Study
 from ..statistics.evidence import collect_evidence
@@ -26,15 +26,15 @@ def write_report(study: Study, results: Sequence[RunResult], num_images: int = 4
     content = collect_content(study, measurements) | {"no_images_because": reason}
     folder, page = study.output_dir, study.output_dir / "report.html"
     write_json(folder / "report.json", without_nan(plain_content(content)))
-    (folder / "report.md").write_text(render("report.md.j2", content))
-    page.write_text(render("report.html.j2", content | _draw(study, measurements, content, num_images)))
+    write_text(folder / "report.md", render("report.md.j2", content))
+    write_text(page, render("report.html.j2", content | _draw(study, measurements, content, num_images)))
     return page
 
 
 def report_results(study: Study, results: Sequence[RunResult], num_images: int = 4) -> None:
     """Write the report, print its tables, and exit with status 1 if a run failed."""
     page = write_report(study, results, num_images)
-    print(page.with_name("report.md").read_text())
+    print(page.with_name("report.md").read_text(encoding="utf-8"))
     print(f"report with pictures: {page}")
     if failed := [r for r in results if r.error]:
         sys.exit(f"error: {len(failed)} of {len(results)} runs failed: {failed[0].error}")

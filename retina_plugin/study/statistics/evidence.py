@@ -13,6 +13,7 @@ from detectron2.config import instantiate
 from omegaconf.errors import OmegaConfBaseException
 from pycocotools.coco import COCO
 
+from ...config import EVERYTHING
 from ...data import dataset_metadata
 from ...evaluation import complete_annotations
 from ...run_folder import DETECTIONS, read_config
@@ -71,7 +72,7 @@ def _of_run(result: RunResult, truths: dict[str, COCO]) -> Evidence:
 
 def _ground_truth(run_dir: str) -> tuple[str, int]:
     """The json file of a run's test data, and the number of detections per image that its evaluator counts."""
-    cfg = read_config(run_dir)
+    cfg = read_config(run_dir, trust=EVERYTHING)
     names = instantiate(cfg.dataloader.test.dataset.names)
     if not isinstance(names, str):
         raise ValueError(f"the test data consist of {len(names)} data sets")

@@ -1,15 +1,16 @@
 """What goes wrong with disks, files and processes ends as documented, and nothing saved is lost."""
 
+import errno
 import multiprocessing
 import os
 import pickle
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
 
+import forked
 import pytest
 import torch
 from conftest import QUICK, ROOT, TINY, train_args
@@ -24,7 +25,6 @@ from retina_plugin.weights import UnsafeCheckpointError
 LONG = ["train.max_iter=6", "train.checkpointer.period=2", "train.checkpointer.max_to_keep=null"]
 HERE = Path(__file__).parent
 IMPORT = f"import sys; sys.path[:0] = {[str(HERE), str(ROOT / 'tests')]}"
-FULL_DISK = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 
 
 @pytest.fixture(scope="module")
@@ -127,25 +127,31 @@ def test_a_malicious_file_is_refused_by_name_and_not_run(name, stopped, tmp_path
     assert not witness.exists()
 
 
-@FULL_DISK
+def no_space(*_):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 @pytest.mark.parametrize("name", ["model_0000005.pth", "last_checkpoint", "model_final.pth"])
-def test_a_full_disk_is_named_and_the_last_checkpoint_stays(name, whole, stopped):
-    (stopped / f"{name}.partial").symlink_to("/dev/full")
-    with pytest.raises(OSError, match=f"cannot write .*{name}.*No space left"):
+def test_a_full_disk_is_named_and_the_last_checkpoint_stays(name, whole, stopped, monkeypatch):
+    replace = Path.replace
+    full = lambda path, target: (no_space if Path(target).name == name else replace)(path, target)  # noqa: E731
+    with monkeypatch.context() as m, pytest.raises(OSError, match=f"cannot write .*{name}.*No space left"):
+        m.setattr(Path, "replace", full)
         resumed(stopped)
+    assert not list(stopped.glob(".*.partial"))
     assert find_weights(stopped).is_file()
     resumed(stopped)  # room was made
     assert first_difference(whole, stopped) == ""
 
 
-@FULL_DISK
-def test_a_disk_that_is_full_for_metrics(tmp_path):
+def test_a_disk_that_is_full_for_metrics(tmp_path, monkeypatch):
     run = tmp_path / "run"
     run.mkdir()
     main(train_args(run, *LONG, "train.max_minutes=0.0"))
-    (run / "metrics.json").unlink()
-    (run / "metrics.json").symlink_to("/dev/full")
-    with pytest.raises(OSError, match="No space left"):
+    fsync = os.fsync
+    full = lambda f: (no_space if os.readlink(f"/proc/self/fd/{f}").endswith("metrics.json") else fsync)(f)  # noqa: E731
+    with monkeypatch.context() as m, pytest.raises(OSError, match="cannot write .*run/metrics.json: No space left"):
+        m.setattr(os, "fsync", full)
         main(train_args(run, *LONG, resume=True))
     assert find_weights(run).name == "model_0000000.pth"
 
@@ -214,7 +220,7 @@ def test_a_worker_that_is_killed_is_named(tmp_path):
     program += f"args = train_args(pathlib.Path({str(run)!r}), *test_faults.LONG, 'train.max_iter=30',\n"
     program += "    'dataloader.train.num_workers=2')\n"
     program += "exit_with(lambda: test_faults.with_murdered_workers(args))\n"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    done = forked.run([sys.executable, "-c", program])
     last = done.stderr.strip().splitlines()[-1]
     assert done.returncode == 1 and last.startswith("error: a process that loads images died")
     assert "continue with --resume" in last
@@ -264,7 +270,7 @@ def test_torchrun_starts_anew_from_the_last_checkpoint(tmp_path):
     command += ["--standalone", "--nproc-per-node=2", "--max-restarts=1", "--monitor-interval=1"]
     command += [str(script), "--config-file", QUICK, *TINY, *LONG]
     command += [f"train.output_dir='{tmp_path}/run'"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = forked.run(command, timeout=120)
     assert done.returncode == 0, done.stderr[-2000:]
     assert "Resuming at iteration 2" in (tmp_path / "run" / "log.txt").read_text()
     assert find_weights(tmp_path / "run").name == "model_final.pth"
@@ -295,7 +301,7 @@ def test_a_detectron2_run_folder_resumes(tmp_path):
         "except Stop: pass\n"
     )
     run.mkdir()
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    done = forked.run([sys.executable, "-c", program])
     assert done.returncode == 0, done.stderr[-2000:]
     begun = torch.load(run / "model_0000003.pth", weights_only=True)
     main(train_args(run, *LONG, resume=True))

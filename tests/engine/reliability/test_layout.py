@@ -78,7 +78,7 @@ def train_all(folder, processes):
 
 
 @pytest.fixture(scope="module")
-def splits(tmp_path_factory, cache):
+def splits(tmp_path_factory, cache, forked_ranks):
     folder = tmp_path_factory.mktemp("splits")
     for processes in (1, 2):
         launch(train_all, processes, dist_url="auto", args=(folder, processes))

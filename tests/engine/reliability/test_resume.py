@@ -3,10 +3,12 @@
 import json
 import shutil
 
+import forked
 import pytest
 import torch
-from conftest import train_args
+from conftest import QUICK, TINY, train_args
 
+from retina_plugin.commands import trainings
 from retina_plugin.commands.verify_resume import verify_resume
 from retina_plugin.config import ConfigError
 from retina_plugin.engine import main
@@ -89,9 +91,8 @@ def test_what_does_not_change_numbers_may_change(whole, tmp_path):
     assert first_difference(whole, run) == ""
 
 
-def test_verify_resume_finds_nothing_and_finds_a_planted_difference(tmp_path):
-    from conftest import QUICK, TINY
-
+def test_verify_resume_finds_nothing_and_finds_a_planted_difference(tmp_path, monkeypatch):
+    monkeypatch.setattr(trainings, "subprocess", forked)
     assert verify_resume(QUICK, 4, tmp_path, TINY) == ""
     path = tmp_path / "resumed" / "model_final.pth"
     state = torch.load(path, weights_only=True)

@@ -10,6 +10,7 @@ from conftest import train_args
 
 from retina_plugin.config import ConfigError
 from retina_plugin.engine import find_weights, main
+from retina_plugin.engine.reliability import signals
 from retina_plugin.engine.reliability.verify import first_difference
 from retina_plugin.inference.predictor import LazyPredictor
 from retina_plugin.modeling import PluggableRetinaNet
@@ -55,10 +56,13 @@ def test_a_signal_saves_the_step_and_leaves(number, iteration, num_workers, whol
     assert first_difference(whole, tmp_path / "run") == ""
 
 
-def test_a_second_signal_leaves_at_once(tmp_path, monkeypatch):
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_leaves_at_once(second, tmp_path, monkeypatch):
+    monkeypatch.setattr(signals, "_ONE_REQUEST", 0.0)
+
     def twice():
-        for _ in range(2):
-            os.kill(os.getpid(), signal.SIGTERM)
+        for number in (signal.SIGTERM, second):
+            os.kill(os.getpid(), number)
 
     during_iteration(monkeypatch, 3, twice)
     with pytest.raises(SystemExit):

@@ -131,4 +131,4 @@ def _train(rank, path):
 
 
 def test_two_processes_average_their_gradients(tmp_path):
-    mp.spawn(_train, args=(tmp_path / "rendezvous",), nprocs=2)
+    mp.start_processes(_train, args=(tmp_path / "rendezvous",), nprocs=2, start_method="fork")

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 
+import forked
 import pytest
 import torch
 from conftest import ROOT, TINY, get_config
@@ -42,9 +43,14 @@ def one_thread():
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
-    """A study that nothing disturbed, and its results; two runs at once, while the tests below have one."""
+    """A study that nothing disturbed, and its results; two runs at once, while the tests below have one.
+
+    Its processes are started, not forked: both have the same numbers.
+    """
     study = tiny_study(tmp_path_factory.mktemp("whole"), VARIANTS)
-    return study, run_study(study, build_executor(jobs=2))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run_process, "subprocess", subprocess)
+        return study, run_study(study, build_executor(jobs=2))
 
 
 def test_runs_tell_time_memory_and_what_they_are(uninterrupted):
@@ -59,7 +65,7 @@ def test_runs_tell_time_memory_and_what_they_are(uninterrupted):
 def test_a_killed_study_leaves_no_process_and_goes_on(uninterrupted, tmp_path):
     study = tiny_study(tmp_path, {"ce": [CE]})
     command = [sys.executable, "tools/ablate.py", "--study", str(tmp_path / "study.py")]
-    process = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
+    process = forked.Popen(command, cwd=ROOT, start_new_session=True)
     wait_for(lambda: iterations(study, "ce") > 12)
     pid = trainer_pid(study, "ce")
     os.kill(pid, signal.SIGSTOP)  # it would be done before all of this has happened

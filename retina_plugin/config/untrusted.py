@@ -1,0 +1,86 @@
+"""What a config file of someone else may do: name parts of detectors, and refer to its own values."""
+
+import contextlib
+import inspect
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from detectron2.utils.registry import locate
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import InterpolationToMissingValueError, MissingMandatoryValue
+
+from ..files import shown
+from .errors import ConfigError
+from .moved import current_name
+from .walk import leaves
+
+EVERYTHING = ("*",)
+"""As `trust`: the file may call whatever it names, like a program of one's own."""
+
+# modules whose classes and functions build detectors, data and schedules, and do nothing else
+_PARTS = (
+    *(f"retina_plugin.{part}" for part in ("modeling", "data", "evaluation", "engine.hooks")),
+    *(f"detectron2.{part}" for part in ("modeling", "layers", "structures", "evaluation", "solver", "engine.hooks")),
+    *(f"detectron2.data.{part}" for part in ("build", "common", "dataset_mapper", "transforms", "samplers")),
+    "fvcore.common.param_scheduler",
+    "fvcore.nn",
+    *(f"torch.{part}" for part in ("nn", "optim")),
+    *(f"torchvision.{part}" for part in ("models", "ops", "transforms")),
+)
+_KEY = r"[\w.\-\[\]]+"
+_REFERENCE = re.compile(rf"[^$]*\$\{{({_KEY}|oc\.select:{_KEY}(,[^$:{{}}]*)?)\}}[^$]*")
+_MOST_VALUES = 5000  # a usual config has 300
+
+
+def locate_admitted(name: Any, trust: Sequence[str]) -> Any:
+    """The class or function of a dotted name in a config file that is not trusted; its module is imported.
+
+    `trust` has names of modules that are admitted besides those of detector parts; `EVERYTHING` admits any.
+
+    Raises:
+        ConfigError: if it lies in another module, or is another kind of object.
+    """
+    name = current_name(name) if isinstance(name, str) else name
+    admitted = (*_PARTS, *trust)
+    if isinstance(name, str) and ("*" in trust or _lies_in(name, (*_packages(_PARTS), *trust))):
+        found = locate(name)
+        if "*" in trust or _is_part(found, admitted):
+            return found
+    raise ConfigError(
+        f"the config names {shown(name)!r}, which is not a part of a detector, of its data or of its training, and "
+        "was not loaded: if you trust this file, give --trust-module with the module, or --trust"
+    )
+
+
+def check_values(cfg: DictConfig) -> None:
+    """Raise ConfigError for a value that could call something or grow without limit when it is resolved."""
+    for key, value in leaves(OmegaConf.to_container(cfg, resolve=False), into_lists=True):
+        text = isinstance(value, str) and "$" in value
+        if text and (key.endswith("_target_") or not _REFERENCE.fullmatch(value)):
+            raise ConfigError(f"{shown(key)} is {shown(value)!r}: only one reference to another key is allowed")
+    for count, _ in enumerate(_resolved(cfg)):
+        if count > _MOST_VALUES:
+            raise ConfigError(f"references among its keys give more than {_MOST_VALUES} values")
+
+
+def _resolved(node: Any) -> Iterator[Any]:
+    """Every value with references followed, one at a time."""
+    keys = range(len(node)) if OmegaConf.is_list(node) else list(node) if OmegaConf.is_dict(node) else ()
+    for key in keys:
+        yield key
+        with contextlib.suppress(MissingMandatoryValue, InterpolationToMissingValueError):  # reported when it is used
+            yield from _resolved(node[key])
+
+
+def _is_part(found: Any, admitted: Sequence[str]) -> bool:
+    is_code = inspect.isclass(found) or inspect.isfunction(found) or inspect.ismethod(found)
+    return is_code and _lies_in(found.__module__, admitted)
+
+
+def _lies_in(name: str, modules: Sequence[str]) -> bool:
+    return any(f"{name}.".startswith(f"{module}.") for module in modules)
+
+
+def _packages(names: Sequence[str]) -> set[str]:
+    return {name.partition(".")[0] for name in names}

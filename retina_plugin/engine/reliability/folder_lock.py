@@ -1,0 +1,157 @@
+"""One process at a time writes into a folder: a lock that the kernel releases when its process is gone."""
+
+import contextlib
+import errno
+import logging
+import os
+import re
+import socket
+import weakref
+from pathlib import Path
+
+from detectron2.utils import comm
+
+from ...files import open_to_append
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+logger = logging.getLogger(__name__)
+INHERITED = "RETINA_PLUGIN_LOCK"  # environment variable: the descriptor of a lock that a parent process passes on
+_UNSUPPORTED = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
+
+
+class FolderInUseError(OSError):
+    """Another process writes into the folder; the message names both, and `holder` the process."""
+
+    def __init__(self, folder: Path, holder: str) -> None:
+        super().__init__(f"{folder} is in use by {holder}: wait until that process has ended, or choose another folder")
+        self.holder = holder
+
+
+class FolderLock:
+    """Lock on the file `folder`.lock beside the folder, which stays in place when the folder is moved aside.
+
+    The file names the process that holds the lock. Processes that load images do not inherit it. Where the parent
+    folder is not writable, so that the folder cannot be moved, the file is `.lock` inside it.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        """`folder` need not exist. All paths that lead to it, also relative and symbolic ones, have the same lock."""
+        self.folder = Path(folder).resolve()
+        self._descriptor: int | None = None
+        self._is_inherited = False
+        _locks.add(self)
+
+    def __enter__(self) -> "FolderLock":
+        self.acquire()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if not self._is_inherited and self._descriptor is not None:
+            _path(self.folder).unlink(missing_ok=True)
+        self.close()
+
+    def acquire(self) -> None:
+        """Take the lock, or the one that the parent process passed on.
+
+        Raises:
+            FolderInUseError: naming the process that has it.
+            OSError: if the lock's file cannot be written.
+        """
+        path = _path(self.folder)
+        while self._descriptor is None:
+            inherited = _inherited(path)
+            descriptor = open_to_append(path) if inherited is None else inherited
+            self._descriptor, self._is_inherited = descriptor, inherited is not None
+            self._try_lock()
+            if not _is_at(path, descriptor):
+                self.close()  # the process that had it has removed the file
+        if not self._is_inherited:
+            self.name_holder(os.getpid())
+
+    def fileno(self) -> int:
+        """The descriptor to pass on to a process, whose environment needs `INHERITED` with this number."""
+        if self._descriptor is None:
+            raise ValueError(f"the lock of {self.folder} is not held")
+        return self._descriptor
+
+    def name_holder(self, pid: int) -> None:
+        """Write into the file which process on this machine holds the lock."""
+        os.ftruncate(self.fileno(), 0)
+        os.write(self.fileno(), f"{pid} {socket.gethostname()}".encode())
+
+    def close(self) -> None:
+        """Give up this process' hold of the lock; a process that it was passed on to keeps it."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _try_lock(self) -> None:
+        if fcntl is None:
+            return
+        try:
+            fcntl.flock(self.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = _describe(os.pread(self.fileno(), 300, 0))
+            self.close()
+            raise FolderInUseError(self.folder, holder) from None
+        except OSError as e:
+            if e.errno not in _UNSUPPORTED:
+                raise
+            logger.warning(
+                "The file system of %s has no locks (%s): nothing stops a second process from writing into it",
+                self.folder,
+                os.strerror(e.errno),
+            )
+
+
+def run_lock(folder: str | Path) -> contextlib.AbstractContextManager:
+    """The lock of a run folder, which the main process of a training holds for all of them."""
+    return FolderLock(folder) if comm.is_main_process() else contextlib.nullcontext()
+
+
+def _path(folder: Path) -> Path:
+    if folder.name:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        if os.access(folder.parent, os.W_OK):
+            return folder.with_name(folder.name + ".lock")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / ".lock"
+
+
+def _inherited(path: Path) -> int | None:
+    number = os.environ.get(INHERITED, "")
+    if not number.isdecimal() or not _is_at(path, int(number)):
+        return None
+    del os.environ[INHERITED]
+    os.set_inheritable(int(number), False)
+    return int(number)
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.lstat())
+    except OSError:
+        return False
+
+
+def _describe(content: bytes) -> str:
+    if not (found := re.fullmatch(rb"(\d{1,10}) ([\w.-]{1,255})", content)):
+        return "another process"
+    pid, host = (part.decode() for part in found.groups())
+    return f"process {pid}" if host == socket.gethostname() else f"process {pid} on {host}"
+
+
+_locks: weakref.WeakSet[FolderLock] = weakref.WeakSet()
+
+
+def _close_locks() -> None:
+    for lock in _locks:
+        lock.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_close_locks)  # a process that loads images must not keep a dead training's lock

@@ -1,0 +1,48 @@
+"""Detectron2's writers to files of a run folder, with errors that name the file."""
+
+from pathlib import Path
+from typing import Any
+
+from detectron2.utils.events import JSONWriter, TensorboardXWriter
+
+from ...files import check_regular, naming
+
+
+class MetricsWriter(JSONWriter):
+    """Overrides Detectron2's JSONWriter so that an error names the file, and so that no link is followed."""
+
+    def __init__(self, path: Path) -> None:
+        """`path` is the file to append to; raises OSError if it is a link or a folder, or cannot be opened."""
+        check_regular(path)
+        with naming(path):
+            super().__init__(str(path))
+        self._path = path
+
+    def write(self) -> None:
+        """Append new metrics; raises OSError naming the file if they cannot be written."""
+        with naming(self._path):
+            super().write()
+
+    def close(self) -> None:
+        """Close the file; raises OSError naming it if what is left cannot be written."""
+        with naming(self._path):
+            super().close()
+
+
+class TensorBoardWriter(TensorboardXWriter):
+    """Overrides Detectron2's TensorboardXWriter so that an error names the folder."""
+
+    def __init__(self, folder: Path, **arguments: Any) -> None:
+        """`arguments` are those of torch's SummaryWriter."""
+        super().__init__(str(folder), **arguments)
+        self._path = folder / "events.out.tfevents"
+
+    def write(self) -> None:
+        """Add new metrics and pictures; raises OSError naming the file if they cannot be written."""
+        with naming(self._path):
+            super().write()
+
+    def close(self) -> None:
+        """Close the file; raises OSError naming it if what is left cannot be written."""
+        with naming(self._path):
+            super().close()

@@ -1,0 +1,113 @@
+"""SIGTERM that reaches more than one process of a training."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import QUICK, TINY, train_args
+from torch.utils.data import DataLoader
+
+from retina_plugin.data.worker_signals import shield_worker
+from retina_plugin.engine import find_weights, main
+from retina_plugin.engine.reliability.signals import FirstSignal
+from retina_plugin.modeling import PluggableRetinaNet
+from retina_plugin.run_folder import is_finished, read_metrics
+
+ENDLESS = ["train.max_iter=1000000", "train.checkpointer.period=1000000", "dataloader.train.num_workers=2"]
+COMMAND = [sys.executable, "-m", "retina_plugin.engine", "--config-file", QUICK, *TINY, *ENDLESS]
+
+
+def children_of(pid):
+    return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def descendants_of(pid):
+    return [d for child in children_of(pid) for d in (child, *descendants_of(child))]
+
+
+def started(command, run):
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    while len(read_metrics(run)) < 3:
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.1)
+    return process
+
+
+def assert_stopped_with_a_checkpoint(process, run):
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 143 and "Traceback" not in said
+    assert find_weights(run).name == f"model_{read_metrics(run)[-1]['iteration']:07d}.pth"
+
+
+def test_gnu_timeout_leaves_a_checkpoint(tmp_path):
+    """It signals its child, and then the whole group."""
+    process = started(["timeout", "1000", *COMMAND, f"train.output_dir={tmp_path}/run"], tmp_path / "run")
+    process.terminate()
+    assert_stopped_with_a_checkpoint(process, tmp_path / "run")
+
+
+def test_scancel_leaves_a_checkpoint_of_two_processes(tmp_path):
+    """It signals all processes of a job: parent, ranks, and those that load images."""
+    command = [*COMMAND[:3], "--num-gpus", "2", *COMMAND[3:], f"train.output_dir={tmp_path}/run"]
+    process = started(command, tmp_path / "run")
+    pids = [process.pid, *descendants_of(process.pid)]
+    assert len(pids) >= 7
+    for pid in pids:
+        if b"resource_tracker" not in Path(f"/proc/{pid}/cmdline").read_bytes():
+            os.kill(pid, signal.SIGTERM)
+    assert_stopped_with_a_checkpoint(process, tmp_path / "run")
+
+
+def test_two_sigterms_at_once_are_one_request(tmp_path, monkeypatch):
+    forward = PluggableRetinaNet.forward
+
+    def signalled(self, batch):
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return forward(self, batch)
+
+    monkeypatch.setattr(PluggableRetinaNet, "forward", signalled)
+    with pytest.raises(SystemExit):
+        main(train_args(tmp_path / "run"))
+    assert find_weights(tmp_path / "run").name == "model_0000000.pth"
+
+
+def test_only_a_sigterm_soon_after_another_is_the_same(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    first = FirstSignal()
+    assert not first.is_second(signal.SIGTERM)
+    now[0] = 1.0
+    assert not first.is_second(signal.SIGTERM) and first.is_second(signal.SIGINT)
+    now[0] = 3.0
+    assert first.is_second(signal.SIGTERM)
+    ctrl_c = FirstSignal()
+    assert not ctrl_c.is_second(signal.SIGINT) and ctrl_c.is_second(signal.SIGINT)
+
+
+def test_a_loading_process_obeys_the_training_alone():
+    loader = iter(DataLoader(list(range(100)), num_workers=1, worker_init_fn=shield_worker, prefetch_factor=1))
+    assert next(loader) == 0
+    (worker,) = loader._workers
+    stranger = subprocess.Popen(["sh", "-c", f"kill -TERM {worker.pid}"])
+    assert stranger.wait() == 0
+    assert [int(next(loader)) for _ in range(5)] == [1, 2, 3, 4, 5]
+    assert os.getpgid(worker.pid) == worker.pid
+    del loader
+    worker.join(10)
+    assert worker.exitcode == 0
+    again = iter(DataLoader(list(range(100)), num_workers=1, worker_init_fn=shield_worker))
+    assert next(again) == torch.tensor([0])
+    again._workers[0].terminate()
+    again._workers[0].join(10)
+    assert again._workers[0].exitcode == 0
+
+
+def test_a_run_is_finished_when_it_is_evaluated(trained_run, tmp_path):
+    assert is_finished(trained_run, 4) and not is_finished(trained_run, 5)
+    assert not is_finished(tmp_path, 4)
