@@ -123,9 +123,10 @@ def _box_tries() -> Iterator[Try]:
 def perfect_ap(folder: Path) -> float:
     """AP of a detector that finds every box."""
     name = register_coco(folder / "instances.json", folder / "images")
+    entries = DatasetCatalog.get(name)
     evaluator = COCOEvaluator(name, tasks=["bbox"], distributed=False, use_fast_impl=False)
     evaluator.reset()
-    for entry in DatasetCatalog.get(name):
+    for entry in entries:
         boxes = torch.tensor([a["bbox"] for a in entry["annotations"]], dtype=torch.float).reshape(-1, 4)
         boxes[:, 2:] += boxes[:, :2]
         found = Instances((entry["height"], entry["width"]), pred_boxes=Boxes(boxes), scores=torch.ones(len(boxes)))
