@@ -7,6 +7,7 @@ a warning; here 16 bits are scaled, and what has no defined range is refused.
 import logging
 import os
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from detectron2.data.detection_utils import _apply_exif_orientation, convert_PIL_to_numpy
@@ -32,10 +33,12 @@ def read_image(path: str | Path, format: str | None = None) -> np.ndarray:
     Raises:
         DataError: naming the file, if it is not a regular file, cannot be read, or has 32 bits per pixel and channel.
     """
-    if os.path.exists(path) and not os.path.isfile(path):
+    is_local = os.path.isfile(path)
+    if not is_local and os.path.exists(path):
         raise DataError(f"cannot read image {shown(path)}: it is not a regular file")
     try:
-        return _read(str(path), format)
+        with open(path, "rb") if is_local else PathManager.open(str(path), "rb") as file:
+            return _read(file, path, format)
     except DataError as e:
         raise DataError(f"cannot read image {shown(path)}: {e}") from e
     except MemoryError as e:
@@ -47,17 +50,16 @@ def read_image(path: str | Path, format: str | None = None) -> np.ndarray:
         raise DataError(f"cannot read image {shown(path)}: {first_line(e)}") from e
 
 
-def _read(path: str, format: str | None) -> np.ndarray:
-    with PathManager.open(path, "rb") as file:
-        image = Image.open(file)
-        largest = _largest_value(image) if image.mode[0] in "IF" or ";16" in str(image.tile) else None
-        inverted = largest and getattr(image, "tag_v2", {}).get(_WHITE_IS_ZERO) == 0
-        image = _apply_exif_orientation(image)
-        if largest and image.mode[0] == "I":
-            image = _scale(image, largest, inverted, path)
-        elif largest:
-            _warn_if_dark(max(high for _, high in image.convert("RGB").getextrema()) * 256, path)
-        return convert_PIL_to_numpy(image, format)
+def _read(file: BinaryIO, path: str | Path, format: str | None) -> np.ndarray:
+    image = Image.open(file)
+    largest = _largest_value(image) if image.mode[0] in "IF" or ";16" in str(image.tile) else None
+    inverted = largest and getattr(image, "tag_v2", {}).get(_WHITE_IS_ZERO) == 0
+    image = _apply_exif_orientation(image)
+    if largest and image.mode[0] == "I":
+        image = _scale(image, largest, inverted, path)
+    elif largest:  # several channels, of which PIL has kept the upper 8 bits
+        _warn_if_dark(max(high for _, high in image.convert("RGB").getextrema()) * 256, path)
+    return convert_PIL_to_numpy(image, format)
 
 
 def _largest_value(image: Image.Image) -> int:
@@ -71,7 +73,7 @@ def _largest_value(image: Image.Image) -> int:
     return declared if declared in _LARGEST_OF_TIFF else 65535
 
 
-def _scale(image: Image.Image, largest: int, inverted: bool, path: str) -> Image.Image:
+def _scale(image: Image.Image, largest: int, inverted: bool, path: str | Path) -> Image.Image:
     """A grey image of 8 bits; `inverted` says that 0 is white, which PIL heeds for 8 bits only."""
     pixels = np.asarray(image).astype(np.uint32)
     highest = int(pixels.max())
@@ -83,7 +85,7 @@ def _scale(image: Image.Image, largest: int, inverted: bool, path: str) -> Image
     return Image.fromarray(255 - scaled if inverted else scaled)
 
 
-def _warn_if_dark(highest: int, path: str) -> None:
+def _warn_if_dark(highest: int, path: str | Path) -> None:
     """Warn of an image of 16 bits without a value above 12 bits, once per folder."""
     folder = Path(path).parent
     if not 0 < highest < 4096 or folder in _folders_with_dark_images:

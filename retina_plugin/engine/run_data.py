@@ -1,6 +1,7 @@
 """Class names, category ids and number of classes of a run's data, recorded in its config."""
 
 import contextlib
+from itertools import zip_longest
 
 from detectron2.config import instantiate
 from detectron2.data import Metadata
@@ -8,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ..config import ConfigError
 from ..data import DataError, dataset_metadata
+from ..files import shown
 from .setup import building
 
 
@@ -28,9 +30,11 @@ def record_data(cfg: DictConfig) -> None:
     first, *others = map(dataset_metadata, sum(names, []))
     for other in others:
         if list(other.thing_classes) != list(first.thing_classes):
+            pairs = zip_longest(first.thing_classes, other.thing_classes, fillvalue="none")
+            place, (ours, theirs) = next((i, p) for i, p in enumerate(pairs, 1) if p[0] != p[1])
             raise DataError(
-                "data sets must have the same categories in the same order, but "
-                f"{first.name} has {list(first.thing_classes)} and {other.name} has {list(other.thing_classes)}"
+                "data sets must have the same categories in the same order, but category "
+                f"{place} of {shown(first.name)} is {shown(ours)} and that of {shown(other.name)} is {shown(theirs)}"
             )
     if len(first.thing_classes) != num_classes:
         raise ConfigError(

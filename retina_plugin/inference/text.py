@@ -2,7 +2,7 @@
 
 from ..files import shown
 
-_LONGEST = 60  # characters
+_LONGEST = 40  # characters
 
 
 def label_text(name: str) -> str:

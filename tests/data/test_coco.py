@@ -14,6 +14,7 @@ from retina_plugin.data import (
     register_coco,
 )
 from retina_plugin.data.coco import register_builtin
+from retina_plugin.engine.run_data import record_data
 
 
 def coco(**changes):
@@ -96,6 +97,39 @@ def test_a_name_follows_its_files(tmp_path):
     other.write_text(json.dumps(coco(images=[*coco()["images"], {**coco()["images"][0], "id": 2}])))
     register_coco(other, tmp_path / "images", name="follows")
     assert len(DatasetCatalog.get("follows")) == 2
+
+
+def test_the_first_category_that_differs_is_named(tmp_path, tiny_cfg):
+    names = []
+    for place, categories in enumerate((["a", "b"], ["a", "c\n"], ["a"])):
+        folder = tmp_path / str(place)
+        folder.mkdir()
+        categories = [{"id": i, "name": name} for i, name in enumerate(categories, 7)]
+        names.append(register_coco(write(folder, coco(categories=categories)), folder / "images"))
+    cfg = tiny_cfg("model.num_classes=2")
+    cfg.dataloader.train.dataset.names = names[0]
+    for other, message in ((1, r"category 2 of .* is b and that of .* is c\\n$"), (2, "is b and that of .* is none")):
+        cfg.dataloader.test.dataset.names = names[other]
+        with pytest.raises(DataError, match=message):
+            record_data(cfg)
+
+
+def test_images_outside_the_folder_need_permission(tmp_path):
+    path = write(tmp_path, coco(images=[coco()["images"][0] | {"file_name": "../a.png"}]))
+    name = register_coco(path, tmp_path / "images")
+    with pytest.raises(DataError, match=r"image 1 has file_name ../a.png, which is not in the image folder"):
+        DatasetCatalog.get(name)
+    assert register_coco(path, tmp_path / "images", allow_outside=True) == name
+    assert len(DatasetCatalog.get(name)) == 1
+
+
+def test_a_warning_names_the_first_entry_counts_the_others_and_comes_once(tmp_path, caplog):
+    first = coco()["annotations"][0]
+    annotations = [first | {"id": i, "segmentation": [[1, 2, 3, 4]] if i > 3 else []} for i in range(1, 9)]
+    load(tmp_path, coco(annotations=annotations))
+    DatasetCatalog.get(str(tmp_path / "instances.json"))
+    (message,) = (r.getMessage() for r in caplog.records if r.name.startswith("retina_plugin"))
+    assert "annotation 4 (and 4 others) has segmentation [[1, 2, 3, 4]]: it counts" in message
 
 
 @pytest.mark.parametrize("damage", ["missing", "truncated", "text"])

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,12 @@ from detectron2.data import Metadata
 from detectron2.structures import Boxes, Instances
 from hostile.data_boxes import box_tries, perfect_ap
 from hostile.data_images import bomb, encoded, image_tries, make_socket, ramp
-from hostile.data_json import HEIGHT, WIDTH, changed, json_tries, load, write
+from hostile.data_json import HEIGHT, WIDTH, changed, ensure, json_tries, load, write
 from hostile.tries import Try
 from PIL import Image
 
 from retina_plugin.commands.predict import predict, read_image_ids
+from retina_plugin.data import DataError
 from retina_plugin.inference.images import find_images
 from retina_plugin.inference.visualize import draw_detections, draw_ground_truth
 
@@ -73,7 +75,7 @@ def _predict(folder: Path) -> None:
     finally:
         found = json.loads((folder / "out" / "detections.json").read_text())
         kept = sorted(d["file_name"] for d in found if d["file_name"] in ("good1.png", "good2.png"))
-        assert kept == ["good1.png", "good2.png"], kept
+        ensure(kept == ["good1.png", "good2.png"], kept)
         assert all((folder / "out" / name).stat().st_size for name in kept)
 
 
@@ -114,6 +116,13 @@ def _input_tries() -> Iterator[Try]:
         yield _among_good(f"a name with {name}", _good, None, file)
         yield _among_good(f"a bad image whose name has {name}", lambda p: p.write_bytes(b""), "1 of 3 images", file)
     yield _among_good("an image of the same stem", lambda p: Image.new("RGB", (9, 9)).save(p), None, "good1.jpg")
+    for name, meet, refused in (
+        ("vanishes", lambda folder: (folder / "in" / "mid.png").unlink(), "1 of 3 images: .*mid.png: .*No such file"),
+        ("is overwritten", lambda folder: (folder / "in" / "mid.png").write_bytes(b""), "mid.png: it is empty"),
+        ("needs too much memory", _exhaust, "image .*good1.png: DefaultCPUAllocator"),
+        ("makes the user stop", _interrupt, "stopped"),
+    ):
+        yield Try(INPUTS, f"an image that {name}", _three_good, partial(_predict_until, meet), refused)
     yield Try(INPUTS, "20 bad images", _many_bad, _predict, "20 of 22 images: .*and 15 more")
 
     def predict_into(name: str, output: str, refused: str) -> Try:
@@ -162,6 +171,41 @@ def _input_tries() -> Iterator[Try]:
     yield Try(INPUTS, "two images of one id", _two_of_one_id, _predict_with_ids, "have the same image id, 7")
 
 
+def _three_good(folder: Path) -> None:
+    (folder / "in").mkdir()
+    for name in ("a", "good1", "mid"):
+        _good(folder / "in" / f"{name}.png")
+
+
+def _exhaust(folder: Path) -> None:
+    raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9999999999 bytes")
+
+
+def _interrupt(folder: Path) -> None:
+    raise KeyboardInterrupt
+
+
+def _predict_until(meet: Callable[[Path], Any], folder: Path) -> None:
+    """`meet` happens while the second of three images is processed; detections of the first must be written."""
+
+    class Detector(_Detector):
+        calls = 0
+
+        def __call__(self, image: np.ndarray) -> Instances:
+            self.calls += 1
+            if self.calls == 2:
+                meet(folder)
+            return super().__call__(image)
+
+    try:
+        predict(Detector(), [str(folder / "in")], folder / "out")
+    except KeyboardInterrupt:
+        raise DataError("stopped") from None
+    finally:
+        found = json.loads((folder / "out" / "detections.json").read_text())
+        ensure(found and found[0]["file_name"] == "a.png", found)
+
+
 def _many_bad(folder: Path) -> None:
     (folder / "in").mkdir()
     for i in range(20):
@@ -201,4 +245,4 @@ def _name_tries() -> Iterator[Try]:
 
 
 def _evaluate(folder: Path) -> None:
-    assert perfect_ap(folder) > 99.99
+    ensure(perfect_ap(folder) > 99.99, "a perfect detector has less than full marks")

@@ -22,6 +22,12 @@ def json_tries() -> Iterator[Try]:
     yield from _entry_tries()
 
 
+def ensure(holds: bool, message: Any) -> None:
+    """Fail a try that must work. Unlike an assertion, it does not fail a try whose input was changed at random."""
+    if not holds:
+        raise ValueError(message)
+
+
 def coco(count: int = 12, **changes: Any) -> dict[str, Any]:
     """Two images with sound boxes of two categories."""
     boxes = [[2 + 4 * (i % 9), 3 + 2 * (i % 11), 9, 8] for i in range(count)]

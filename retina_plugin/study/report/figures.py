@@ -55,9 +55,9 @@ def _bar(verdict: Verdict, widest: float) -> dict[str, float]:
 
 def draw_means(measurements: Measurements, variants: Sequence[str], metric: Metric) -> Figure:
     """A metric of every run as a dot, and the mean of each variant with its 95 % interval."""
-    label = f"{metric.name}, {metric.note}" if metric.note else metric.name
-    title = f"{metric.name} of every run, mean and 95 % interval"
-    figure, axes = _new_panel(title, label)
+    label = label_text(metric.name)
+    title = f"{label} of every run, mean and 95 % interval"
+    figure, axes = _new_panel(title, f"{label}, {label_text(metric.note)}" if metric.note else label)
     for place, name in enumerate(variants):
         colour, mean = _COLOURS[place % len(_COLOURS)], measurements.mean(name, metric)
         values = [metric.value(r.metrics) for r in measurements.finished(name).values()]
@@ -76,7 +76,7 @@ def draw_training(measurements: Measurements, variants: Sequence[str], metric: M
     Values that no run has get no figure.
     """
     titles = {
-        metric.key: f"{metric.name} on the test data",
+        metric.key: f"{label_text(metric.name)} on the test data",
         "loss_cls": "classification loss, log scale",
         "loss_box_reg": "box loss",
     }
@@ -150,8 +150,8 @@ def _new_panel(title: str, xlabel: str, ylabel: str = "") -> tuple[Figure, Axes]
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(4.8, 3.4), layout="constrained")
         axes = figure.add_subplot()
-        axes.set_title(label_text(title), loc="left", fontsize=12)
-        axes.set(xlabel=label_text(xlabel), ylabel=label_text(ylabel))
+        axes.set_title(title, loc="left", fontsize=12)
+        axes.set(xlabel=xlabel, ylabel=ylabel)
         axes.grid(alpha=0.25)
     return figure, axes
 
