@@ -13,6 +13,7 @@ from detectron2.engine import default_argument_parser
 
 from .launching import launch_training
 from .logs import EXPECTED_ERRORS, show_tracebacks
+from .reliability.memory_errors import is_out_of_memory
 from .reliability.signals import terminate_when_stdin_closes
 from .train import main
 
@@ -64,11 +65,17 @@ def exit_with(command: Callable[[], Any]) -> NoReturn:
     try:
         command()
     except KeyboardInterrupt:
+        print("error: interrupted", file=sys.stderr)
         sys.exit(130)
     except EXPECTED_ERRORS as e:
         if show_tracebacks():
             raise
         print(f"error: {_one_line(e)}", file=sys.stderr)
+        sys.exit(1)
+    except (MemoryError, RuntimeError) as e:
+        if show_tracebacks() or not is_out_of_memory(e):
+            raise
+        print(f"error: out of memory: {_one_line(e)[:200]}", file=sys.stderr)
         sys.exit(1)
     finally:
         gc.freeze()  # a last garbage collection would take a second

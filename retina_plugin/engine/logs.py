@@ -16,6 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from torch.multiprocessing import ProcessRaisedException
 
 from ..files import first_line, open_to_append
+from .reliability.memory_errors import is_out_of_memory
 
 _LOGGERS = ("retina_plugin", "detectron2", "fvcore")
 
@@ -106,4 +107,5 @@ def _report_thread(args: threading.ExceptHookArgs) -> None:
 
 def _is_shown(record: logging.LogRecord) -> bool:
     error = record.exc_info and record.exc_info[1]
-    return show_tracebacks() or not isinstance(error, EXPECTED_ERRORS)
+    is_expected = isinstance(error, EXPECTED_ERRORS) or (error and is_out_of_memory(error))
+    return show_tracebacks() or not is_expected

@@ -26,6 +26,7 @@ from .logs import log_to_file, log_to_terminal
 from .output_folder import prepare_folder
 from .reliability.allocator import keep_freed_memory
 from .reliability.folder_lock import run_lock
+from .reliability.memory_errors import named_memory_errors
 from .reliability.signals import StopRun, stop_signals
 from .run import Run, create_model_for_processes
 from .run_data import record_data
@@ -60,7 +61,8 @@ def evaluate(cfg: DictConfig, weights: str | Path) -> dict[str, Any]:
     RunCheckpointer(model).load_all(str(weights))
     Path(cfg.train.output_dir, "inference").mkdir(parents=True, exist_ok=True)
     model = create_model_for_processes(model, device, cfg.train.ddp)
-    return do_test(cfg, model, instantiate(cfg.dataloader.test))
+    with named_memory_errors(cfg):
+        return do_test(cfg, model, instantiate(cfg.dataloader.test))
 
 
 def do_train(cfg: DictConfig, resume: bool = False) -> dict[str, Any]:
@@ -80,7 +82,7 @@ def do_train(cfg: DictConfig, resume: bool = False) -> dict[str, Any]:
             results["validation"] = validation_loss(model, annotated_loader)
         return results
 
-    with stop_signals() as signals, named_worker_death(), run_lock(cfg.train.output_dir):
+    with stop_signals() as signals, named_memory_errors(cfg), named_worker_death(), run_lock(cfg.train.output_dir):
         with building(cfg, "dataloader"):
             test_loader = _shielded(instantiate(cfg.dataloader.test))
             annotated_loader = build_annotated_loader(cfg) if cfg.train.val_loss else None
