@@ -1,6 +1,7 @@
 """Logging to the terminal and into run folders, and which errors are shown without a traceback."""
 
 import contextlib
+import locale
 import logging
 import os
 import sys
@@ -29,6 +30,7 @@ def log_to_terminal() -> None:
 
     An expected error is not shown here with its traceback: the command that fails prints its message.
     """
+    use_utf8()
     for message in ("torch.meshgrid", "The given NumPy array is not writable"):
         warnings.filterwarnings("ignore", message=message)
     for name in _LOGGERS:
@@ -36,6 +38,19 @@ def log_to_terminal() -> None:
             handler.addFilter(_is_shown)
             handler.handleError = _ignore_full_disk
     threading.excepthook = _report_thread
+
+
+def use_utf8() -> None:
+    """Let this process read and write files as UTF-8 in any locale, also those that other packages open.
+
+    Characters that a terminal cannot show are escaped.
+    """
+    if "utf" not in locale.getpreferredencoding(False).lower():
+        with contextlib.suppress(locale.Error):  # where the system has no such locale
+            locale.setlocale(locale.LC_CTYPE, "C.UTF-8")
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def show_tracebacks() -> bool:

@@ -79,9 +79,10 @@ class FolderLock:
         return self._descriptor
 
     def name_holder(self, pid: int) -> None:
-        """Write into the file which process on this machine holds the lock."""
-        os.ftruncate(self.fileno(), 0)
-        os.write(self.fileno(), f"{pid} {socket.gethostname()}".encode())
+        """Write into the file which process on this machine holds the lock; a full disk leaves it unnamed."""
+        with contextlib.suppress(OSError):
+            os.ftruncate(self.fileno(), 0)
+            os.write(self.fileno(), f"{pid} {socket.gethostname()}".encode())
 
     def close(self) -> None:
         """Give up this process' hold of the lock; a process that it was passed on to keeps it."""
