@@ -125,7 +125,7 @@ def _path(folder: Path) -> Path:
 
 def _inherited(path: Path) -> int | None:
     number = os.environ.get(INHERITED, "")
-    if not number.isdecimal() or not _is_at(path, int(number)):
+    if not re.fullmatch("[0-9]{1,7}", number) or not _is_at(path, int(number)):
         return None
     del os.environ[INHERITED]
     os.set_inheritable(int(number), False)
