@@ -157,8 +157,13 @@ def move_aside(folder: Path) -> Path:
 
 
 def _reason(error: BaseException) -> str:
-    number = error.errno if isinstance(error, OSError) else None
-    return os.strerror(number) if number else first_line(error)
+    """Why a file could not be written: the system's reason, also where torch hides it behind another error."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno:
+            return os.strerror(cause.errno)
+        cause = cause.__cause__ or cause.__context__
+    return first_line(error)
 
 
 def _sync(path: Path) -> None:

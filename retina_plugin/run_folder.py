@@ -126,8 +126,11 @@ def is_finished(run_dir: str | Path, max_iter: int) -> bool:
 
 def iterations_done(run_dir: str | Path, tail: int = 8192) -> int:
     """Iterations that metrics.json tells of, read from its last `tail` bytes; 0 if it cannot be read."""
+    path = Path(run_dir, METRICS)
+    if not path.is_file():
+        return 0
     try:
-        with Path(run_dir, METRICS).open("rb") as f:
+        with path.open("rb") as f:
             f.seek(max(0, os.fstat(f.fileno()).st_size - tail))
             found = re.findall(rb'"iteration": (\d+)[,}]', f.read())
     except OSError:

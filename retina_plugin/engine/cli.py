@@ -12,7 +12,8 @@ from typing import Any, NoReturn
 from detectron2.engine import default_argument_parser
 
 from .launching import launch_training
-from .logs import EXPECTED_ERRORS, show_tracebacks
+from .logs import EXPECTED_ERRORS, show_tracebacks, use_utf8
+from .reliability.memory_errors import is_out_of_memory
 from .reliability.signals import terminate_when_stdin_closes
 from .train import main
 
@@ -75,14 +76,21 @@ def add_trust_flags(parser: argparse.ArgumentParser) -> None:
 
 def exit_with(command: Callable[[], Any]) -> NoReturn:
     """Run a command and end the process: with status 0, or for invalid input 1 and one line on standard error."""
+    use_utf8()
     try:
         command()
     except KeyboardInterrupt:
+        print("error: interrupted", file=sys.stderr)
         sys.exit(130)
     except EXPECTED_ERRORS as e:
         if show_tracebacks():
             raise
         print(f"error: {_one_line(e)}", file=sys.stderr)
+        sys.exit(1)
+    except (MemoryError, RuntimeError) as e:
+        if show_tracebacks() or not is_out_of_memory(e):
+            raise
+        print(f"error: out of memory: {_one_line(e)[:200]}", file=sys.stderr)
         sys.exit(1)
     finally:
         gc.freeze()  # a last garbage collection would take a second
@@ -90,6 +98,8 @@ def exit_with(command: Callable[[], Any]) -> NoReturn:
 
 
 def _one_line(error: Exception) -> str:
+    if isinstance(error, UnicodeEncodeError):
+        return f"this locale cannot encode {error.object[:80]!r}, such as a file's name: set PYTHONUTF8=1"
     lines = [line.strip() for line in str(error).strip().splitlines()]
     if any("Traceback" in line for line in lines):
         return lines[-1]  # an error from another process contains its traceback

@@ -1,6 +1,7 @@
 """Logging to the terminal and into run folders, and which errors are shown without a traceback."""
 
 import contextlib
+import locale
 import logging
 import os
 import sys
@@ -16,6 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 from torch.multiprocessing import ProcessRaisedException
 
 from ..files import first_line, open_to_append
+from .reliability.memory_errors import is_out_of_memory
 
 _LOGGERS = ("retina_plugin", "detectron2", "fvcore")
 
@@ -28,6 +30,7 @@ def log_to_terminal() -> None:
 
     An expected error is not shown here with its traceback: the command that fails prints its message.
     """
+    use_utf8()
     for message in ("torch.meshgrid", "The given NumPy array is not writable"):
         warnings.filterwarnings("ignore", message=message)
     for name in _LOGGERS:
@@ -35,6 +38,19 @@ def log_to_terminal() -> None:
             handler.addFilter(_is_shown)
             handler.handleError = _ignore_full_disk
     threading.excepthook = _report_thread
+
+
+def use_utf8() -> None:
+    """Let this process read and write files as UTF-8 in any locale, also those that other packages open.
+
+    Characters that a terminal cannot show are escaped.
+    """
+    if "utf" not in locale.getpreferredencoding(False).lower():
+        with contextlib.suppress(locale.Error):  # where the system has no such locale
+            locale.setlocale(locale.LC_CTYPE, "C.UTF-8")
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def show_tracebacks() -> bool:
@@ -106,4 +122,5 @@ def _report_thread(args: threading.ExceptHookArgs) -> None:
 
 def _is_shown(record: logging.LogRecord) -> bool:
     error = record.exc_info and record.exc_info[1]
-    return show_tracebacks() or not isinstance(error, EXPECTED_ERRORS)
+    is_expected = isinstance(error, EXPECTED_ERRORS) or (error and is_out_of_memory(error))
+    return show_tracebacks() or not is_expected

@@ -1,6 +1,8 @@
 """The run folder before training."""
 
 import logging
+import os
+import re
 from pathlib import Path
 
 from detectron2.utils import comm
@@ -12,8 +14,34 @@ from ..files import check_regular, move_aside, remove_leftovers
 from ..run_folder import CONFIG, FINAL_CHECKPOINT, LAST_CHECKPOINT, LOG, METRICS
 
 logger = logging.getLogger(__name__)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_LONGEST = 240  # bytes of a name, so that files beside the folder can be named after it
+_LONGEST_PATH = 3000
 _RUN_FOLDERS = ("inference", "nonfinite", "wandb")
 _FILES = (CONFIG, METRICS, LOG, LAST_CHECKPOINT, FINAL_CHECKPOINT)
+
+
+def check_output_dir(value: str | Path, key: str = "train.output_dir") -> None:
+    """Check that `value`, which the user gave as `key`, can be a folder to write into; changes nothing.
+
+    Raises:
+        ConfigError: if it is empty, too long, begins with ~ or contains control characters.
+        OSError: if there is a file in its place or above it, or if the folder is not writable.
+    """
+    text = str(value)
+    if not text.strip() or _CONTROL.search(text):
+        raise ConfigError(f"{key}={text!r} is empty or contains control characters: name a folder")
+    if text.startswith("~"):
+        raise ConfigError(f"{key}={text!r} begins with ~, which is not expanded here: write the whole path")
+    if len(text) > _LONGEST_PATH or any(len(os.fsencode(part)) > _LONGEST for part in Path(text).parts):
+        raise ConfigError(
+            f"{key}={text[:40]!r}... is too long: use at most {_LONGEST} characters for each folder's name"
+        )
+    existing = next(p for p in (Path(text).absolute(), *Path(text).absolute().parents) if os.path.lexists(p))
+    if not existing.is_dir():
+        raise NotADirectoryError(f"{key}={text} cannot be a folder: {existing} is a file, or leads nowhere")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise PermissionError(f"{key}={text} cannot be written: Permission denied, or read-only, at {existing}")
 
 
 def prepare_folder(cfg: DictConfig, resume: bool) -> None:

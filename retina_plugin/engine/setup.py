@@ -17,6 +17,7 @@ from ..config.device import default_device, why_unavailable
 from ..config.walk import leaves
 from ..modeling.backbone import without_pretrained_weights
 
+_MOST_THREADS = 9999
 _PRECISIONS = ("highest", "high", "medium")
 
 
@@ -39,6 +40,23 @@ def resolve_dtype(amp: DictConfig, device: str) -> torch.dtype | None:
     if name not in supported:
         raise ConfigError(f"train.amp.dtype={amp.dtype} is not supported on {device}: use {' or '.join(supported)}")
     return getattr(torch, name)
+
+
+def check_omp_threads() -> int | None:
+    """The number of threads that the environment variable OMP_NUM_THREADS asks for, None if it is not set.
+
+    Raises:
+        ConfigError: if it is not a whole number of 1 or more, which OpenMP would ignore.
+    """
+    value = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    if not value:
+        return None
+    if not (value.isascii() and value.isdigit()) or not 1 <= int(value[:9]) <= _MOST_THREADS:
+        raise ConfigError(
+            f"the environment variable OMP_NUM_THREADS={value[:40]!r} must be a whole number of 1 or more, and at most "
+            f"{_MOST_THREADS}: set or unset it"
+        )
+    return int(value)
 
 
 def configure_torch(train: DictConfig) -> None:

@@ -23,13 +23,14 @@ from ..evaluation import build_annotated_loader, validation_loss
 from ..run_folder import find_weights
 from .checkpoint import RunCheckpointer
 from .logs import log_to_file, log_to_terminal
-from .output_folder import prepare_folder
+from .output_folder import check_output_dir, prepare_folder
 from .reliability.allocator import keep_freed_memory
 from .reliability.folder_lock import run_lock
+from .reliability.memory_errors import named_memory_errors
 from .reliability.signals import StopRun, stop_signals
 from .run import Run, create_model_for_processes
 from .run_data import record_data
-from .setup import build_model, building, resolve_device, set_float32_precision
+from .setup import build_model, building, check_omp_threads, resolve_device, set_float32_precision
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +47,8 @@ def main(args: argparse.Namespace) -> dict[str, Any]:
     for section in ("model", "dataloader", "optimizer", "lr_multiplier", "train"):
         if cfg.get(section) is None:
             raise ConfigError(f"{args.config_file} is not a training config: it lacks {section}")
+    check_omp_threads()
+    check_output_dir(cfg.train.output_dir)
     record_data(cfg)
     if args.eval_only:
         return evaluate(cfg, cfg.train.init_checkpoint or find_weights(cfg.train.output_dir))
@@ -60,7 +63,8 @@ def evaluate(cfg: DictConfig, weights: str | Path) -> dict[str, Any]:
     RunCheckpointer(model).load_all(str(weights))
     Path(cfg.train.output_dir, "inference").mkdir(parents=True, exist_ok=True)
     model = create_model_for_processes(model, device, cfg.train.ddp)
-    return do_test(cfg, model, instantiate(cfg.dataloader.test))
+    with named_memory_errors(cfg):
+        return do_test(cfg, model, instantiate(cfg.dataloader.test))
 
 
 def do_train(cfg: DictConfig, resume: bool = False) -> dict[str, Any]:
@@ -80,7 +84,7 @@ def do_train(cfg: DictConfig, resume: bool = False) -> dict[str, Any]:
             results["validation"] = validation_loss(model, annotated_loader)
         return results
 
-    with stop_signals() as signals, named_worker_death(), run_lock(cfg.train.output_dir):
+    with stop_signals() as signals, named_memory_errors(cfg), named_worker_death(), run_lock(cfg.train.output_dir):
         with building(cfg, "dataloader"):
             test_loader = _shielded(instantiate(cfg.dataloader.test))
             annotated_loader = build_annotated_loader(cfg) if cfg.train.val_loss else None

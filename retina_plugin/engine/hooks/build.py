@@ -14,6 +14,7 @@ from ..checkpoint import RunCheckpointer
 from ..reliability.signals import StopSignals
 from ..setup import building
 from .detectron2_hooks import BestCheckpointer, PeriodicCheckpointer, PeriodicWriter
+from .divergence import DivergenceWarning
 from .early_exit import EarlyExit
 from .memory_usage import MemoryUsage
 from .visualize_detections import VisualizeDetections
@@ -41,6 +42,7 @@ def build_hooks(run: "Run", test: Callable[[nn.Module], dict[str, Any]], signals
             None if average is None else hooks.CallbackHook(after_step=lambda _: average.update()),
             hooks.IterationTimer(),
             MemoryUsage(),
+            DivergenceWarning(cfg) if main_process else None,
             hooks.LRScheduler(scheduler=instantiate(cfg.lr_multiplier)),
             hooks.EvalHook(train.eval_period, lambda: test(model)),
             best,

@@ -79,9 +79,10 @@ class FolderLock:
         return self._descriptor
 
     def name_holder(self, pid: int) -> None:
-        """Write into the file which process on this machine holds the lock."""
-        os.ftruncate(self.fileno(), 0)
-        os.write(self.fileno(), f"{pid} {socket.gethostname()}".encode())
+        """Write into the file which process on this machine holds the lock; a full disk leaves it unnamed."""
+        with contextlib.suppress(OSError):
+            os.ftruncate(self.fileno(), 0)
+            os.write(self.fileno(), f"{pid} {socket.gethostname()}".encode())
 
     def close(self) -> None:
         """Give up this process' hold of the lock; a process that it was passed on to keeps it."""
@@ -124,7 +125,7 @@ def _path(folder: Path) -> Path:
 
 def _inherited(path: Path) -> int | None:
     number = os.environ.get(INHERITED, "")
-    if not number.isdecimal() or not _is_at(path, int(number)):
+    if not re.fullmatch("[0-9]{1,7}", number) or not _is_at(path, int(number)):
         return None
     del os.environ[INHERITED]
     os.set_inheritable(int(number), False)

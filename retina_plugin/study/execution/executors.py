@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from ...config import ConfigError
+from ...engine.setup import check_omp_threads
 from .job import Job, RunEnd
 from .run_process import RunProcess
 
@@ -148,11 +149,4 @@ def _count_cores() -> int:
 
 def _threads_per_run(share: int) -> int:
     """OMP_NUM_THREADS if that is set, otherwise `share`, and 1 at least."""
-    value = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
-    if not value:
-        return max(1, share)
-    if not value.isdecimal() or int(value) < 1:
-        raise ConfigError(
-            f"the environment variable OMP_NUM_THREADS={value!r} must be a whole number of 1 or more: set or unset it"
-        )
-    return int(value)
+    return check_omp_threads() or max(1, share)

@@ -134,10 +134,10 @@ def read_facts(run_dir: Path) -> RunFacts:
 
 def _is_end(content: dict[str, Any]) -> bool:
     texts = [content.get("digest"), content.get("error", "")]
-    numbers = [content.get("minutes", 0.0), content.get("peak_memory_mb", 0.0)]
+    minutes, memory = content.get("minutes", 0.0), content.get("peak_memory_mb", 0.0)  # the memory may be NaN
     known = {"digest", "error", "minutes", "peak_memory_mb"}
-    is_typed = all(isinstance(x, str) for x in texts) and all(isinstance(x, int | float) for x in numbers)
-    return is_typed and set(content) <= known
+    is_typed = all(isinstance(x, str) for x in texts) and all(isinstance(x, int | float) for x in (minutes, memory))
+    return is_typed and math.isfinite(minutes) and set(content) <= known
 
 
 def _are_facts(content: dict[str, Any]) -> bool:

@@ -1,6 +1,6 @@
 """A run as a process of its own: `python -m retina_plugin.engine` with the run's config."""
 
-import json
+import logging
 import math
 import os
 import shlex
@@ -8,15 +8,17 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from ...engine.hooks.memory_usage import MEMORY_METRIC
 from ...engine.reliability.folder_lock import INHERITED, FolderInUseError, FolderLock
-from ...files import move_aside, write_json
+from ...files import first_line, move_aside, open_to_append, write_json
 from ...run_folder import FINAL_CHECKPOINT, checkpoints, is_finished, read_metrics
 from .fingerprint import package_fingerprint
 from .job import FACTS, NOT_ENDED, Job, RunEnd, holds_part_of, known_end, write_end
 
+logger = logging.getLogger(__name__)
 _NOTE_PERIOD = 10.0  # seconds between notes of a run's minutes, which then survive SIGKILL
 
 
@@ -39,7 +41,11 @@ class RunProcess:
     def poll(self) -> RunEnd | None:
         """How the run ended; None while it waits or trains."""
         if self._end is None:
-            self._end = self._try_to_start() if self._process is None else self._look()
+            try:
+                self._end = self._try_to_start() if self._process is None else self._look()
+            except OSError as e:  # such as a full disk, which must not end the other runs
+                self._lock.close()
+                self._end = RunEnd(self.job.fingerprint, error=first_line(e))
         return self._end
 
     def ask_to_leave(self) -> None:
@@ -90,7 +96,7 @@ class RunProcess:
         arguments = ["-m", "retina_plugin.engine", *resume, "--config-file", str(self.job.config_file)]
         self._log(f"$ {shlex.join(['python', *arguments])}")
         self._start_time = self._noted = time.monotonic()
-        with self.job.sibling_path(".log").open("ab") as log:
+        with os.fdopen(open_to_append(self.job.sibling_path(".log")), "ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, *arguments, "--leave-with-parent"],
                 stdin=subprocess.PIPE,  # closes when this process is gone, and the run leaves
@@ -107,8 +113,12 @@ class RunProcess:
         self._noted = time.monotonic()
         minutes = self._minutes + (self._noted - self._start_time) / 60
         end = RunEnd(self.job.fingerprint, minutes, error, _peak_memory_mb(self.job.run_dir))
-        if self.job.run_dir.is_dir():
-            write_end(self.job, end)
+        try:
+            if self.job.run_dir.is_dir():
+                write_end(self.job, end)
+        except OSError as e:
+            logger.warning("%s", e)
+            return end if error else replace(end, error=f"trained, but its end cannot be noted: {e}")
         return end
 
     def _error(self, status: int) -> str:
@@ -125,11 +135,11 @@ class RunProcess:
             return "interrupted"
         if status < 0:
             return f"killed by {signal.Signals(-status).name} (see {log})"
-        lines = log.read_text(errors="replace").strip().splitlines()
+        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         return f"{lines[-1] if lines else f'ended with status {status}'} (see {log})"
 
     def _log(self, line: str) -> None:
-        with self.job.sibling_path(".log").open("a") as log:
+        with os.fdopen(open_to_append(self.job.sibling_path(".log")), "a", encoding="utf-8") as log:
             print(line, file=log)
 
 
@@ -148,6 +158,7 @@ def _environment(threads: int) -> dict[str, str]:
         "OMP_NUM_THREADS": str(threads),
         # threads that wait by spinning take the cores from other runs
         "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE"),
+        "PYTHONUTF8": "1",  # whatever the locale
         "PYTHONWARNINGS": os.environ.get("PYTHONWARNINGS", "ignore"),
         # modules that this process can import, the run can import too
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
@@ -157,6 +168,6 @@ def _environment(threads: int) -> dict[str, str]:
 def _peak_memory_mb(run_dir: Path) -> float:
     try:
         known = [m[MEMORY_METRIC] for m in read_metrics(run_dir) if MEMORY_METRIC in m]
-    except (OSError, json.JSONDecodeError):
+    except OSError:
         return math.nan
     return max(known, default=math.nan)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ...engine.output_folder import check_output_dir
 from ...engine.reliability.folder_lock import FolderLock
 from ...engine.reliability.signals import FirstSignal
 from ..spec.study import Study
@@ -35,6 +36,7 @@ def run_study(study: Study, executor: Executor | None = None) -> list[RunResult]
         KeyboardInterrupt, SystemExit: on Ctrl-C or SIGTERM, after all runs have saved a checkpoint and left.
     """
     executor = executor or LocalExecutor()
+    check_output_dir(study.output_dir, "output_dir (--output)")
     with _sigterm_unwinds(), FolderLock(study.output_dir):
         prepared = prepare(study, executor.threads)
         ends = run(prepared, executor)
