@@ -69,12 +69,8 @@ def _is_schedule(state: dict[str, Any]) -> bool:
 
 
 def _is_best(state: dict[str, Any]) -> bool:
-    best, iteration = state.get("best"), state.get("iteration")
-    return (
-        (best is None or _is_number(best))
-        and (iteration is None or _is_count(iteration))
-        and _is_count(state.get("stale", 0))
-    )
+    best, iteration, stale = (state.get(key) for key in ("best", "iteration", "stale"))
+    return all(value is None or _is_number(value) for value in (best, iteration, stale))
 
 
 def _is_metrics(state: dict[str, Any]) -> bool:
