@@ -63,8 +63,8 @@ def _hooks(states: dict[Any, Any]) -> Iterator[str]:
 
 def _is_schedule(state: dict[str, Any]) -> bool:
     """PyTorch's schedulers take every entry for an attribute, whatever it replaces."""
-    lrs = state.get("base_lrs", [])
-    known = isinstance(lrs, list) and all(map(_is_number, lrs)) and _is_count(state.get("last_epoch", 0))
+    lrs, epoch = state.get("base_lrs", []), state.get("last_epoch", 0)
+    known = isinstance(lrs, list) and all(map(_is_number, [*lrs, epoch]))
     return known and not _NOT_STATE.intersection(state)
 
 
@@ -120,7 +120,7 @@ def _buffers(saved: dict[str, Any], optimizer: Optimizer) -> Iterator[str]:
     indices = [index for group in saved["param_groups"] for index in group.get("params") or []]
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     if len(indices) != len(parameters):
-        return  # another model, which the optimizer says itself
+        return  # of another model
     for index, parameter in zip(indices, parameters, strict=True):
         for name, value in saved["state"].get(index, {}).items():
             fits = not isinstance(value, Tensor) or value.shape == parameter.shape
