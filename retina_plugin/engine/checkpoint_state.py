@@ -64,8 +64,7 @@ def _hooks(states: dict[Any, Any]) -> Iterator[str]:
 def _is_schedule(state: dict[str, Any]) -> bool:
     """PyTorch's schedulers take every entry for an attribute, whatever it replaces."""
     lrs, epoch = state.get("base_lrs", []), state.get("last_epoch", 0)
-    known = isinstance(lrs, list) and all(map(_is_number, [*lrs, epoch]))
-    return known and not _NOT_STATE.intersection(state)
+    return isinstance(lrs, list) and all(map(_is_number, [*lrs, epoch])) and not _NOT_STATE.intersection(state)
 
 
 def _is_best(state: dict[str, Any]) -> bool:
