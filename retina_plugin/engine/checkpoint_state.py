@@ -63,18 +63,13 @@ def _hooks(states: dict[Any, Any]) -> Iterator[str]:
 
 def _is_schedule(state: dict[str, Any]) -> bool:
     """PyTorch's schedulers take every entry for an attribute, whatever it replaces."""
-    lrs = state.get("base_lrs", [])
-    known = isinstance(lrs, list) and all(map(_is_number, lrs)) and _is_count(state.get("last_epoch", 0))
-    return known and not _NOT_STATE.intersection(state)
+    lrs, epoch = state.get("base_lrs", []), state.get("last_epoch", 0)
+    return isinstance(lrs, list) and all(map(_is_number, [*lrs, epoch])) and not _NOT_STATE.intersection(state)
 
 
 def _is_best(state: dict[str, Any]) -> bool:
-    best, iteration = state.get("best"), state.get("iteration")
-    return (
-        (best is None or _is_number(best))
-        and (iteration is None or _is_count(iteration))
-        and _is_count(state.get("stale", 0))
-    )
+    best, iteration, stale = (state.get(key) for key in ("best", "iteration", "stale"))
+    return all(value is None or _is_number(value) for value in (best, iteration, stale))
 
 
 def _is_metrics(state: dict[str, Any]) -> bool:
@@ -124,7 +119,7 @@ def _buffers(saved: dict[str, Any], optimizer: Optimizer) -> Iterator[str]:
     indices = [index for group in saved["param_groups"] for index in group.get("params") or []]
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     if len(indices) != len(parameters):
-        return  # another model, which the optimizer says itself
+        return  # of another model
     for index, parameter in zip(indices, parameters, strict=True):
         for name, value in saved["state"].get(index, {}).items():
             fits = not isinstance(value, Tensor) or value.shape == parameter.shape
