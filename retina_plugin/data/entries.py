@@ -31,8 +31,8 @@ class Entries:
         self.path, self.kind, self.entries = path, kind, entries
         if strange := [e for e in entries if not isinstance(e, dict)]:
             raise DataError(
-                f"{path} is not in COCO's format: {len(strange)} of {len(entries)} entries of its list of {kind}s are "
-                f"not a mapping, such as {shown(strange[0])}"
+                f"{path} is not in COCO's format: every {kind} must be a mapping, and "
+                f"{len(strange)} of {len(entries)} are not, such as {shown(strange[0])}"
             )
 
     def column(self, key: str) -> list[Any]:

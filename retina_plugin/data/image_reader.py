@@ -44,7 +44,7 @@ def read_image(path: str | Path, format: str | None = None) -> np.ndarray:
     except MemoryError as e:
         raise DataError(f"cannot read image {shown(path)}: it needs more memory than there is") from e
     except UnidentifiedImageError as e:
-        reason = "its format is unknown" if os.path.getsize(path) else "it is empty"
+        reason = "it is empty" if is_local and not os.path.getsize(path) else "its format is unknown"
         raise DataError(f"cannot read image {shown(path)}: {reason}") from e
     except Exception as e:  # PIL raises almost any error for damaged files
         raise DataError(f"cannot read image {shown(path)}: {first_line(e)}") from e

@@ -111,8 +111,8 @@ def _json_tries() -> Iterator[Try]:
     for key in ("images", "annotations", "categories"):
         yield load_try(f"{key} missing", {k: v for k, v in coco().items() if k != key}, f"'{key}' is not a list")
         yield load_try(f"{key} a mapping", coco(**{key: {"1": coco()[key][0]}}), f"'{key}' is not a list")
-        yield load_try(f"{key} of strings", coco(**{key: ["a", "b"]}), "not a mapping, such as a")
-        yield load_try(f"null among {key}", coco(**{key: [*coco()[key], None]}), "not a mapping, such as None")
+        yield load_try(f"{key} of strings", coco(**{key: ["a", "b"]}), "must be a mapping.*such as a")
+        yield load_try(f"null among {key}", coco(**{key: [*coco()[key], None]}), "must be a mapping.*such as None")
     yield load_try("no images", coco(images=[]), "lists no images")
     yield load_try("no categories", coco(categories=[]), "declares no categories")
     yield load_try("a folder", lambda path: path.mkdir(), "is not a regular file")
