@@ -107,7 +107,7 @@ def _short_repr(value: Any, depth: int = 3) -> str:
 
 
 def read_json(path: Path, default: Content, valid: Callable[[Any], bool] = lambda content: True) -> Content:
-    """The content of a json file; `default` if there is no file.
+    """The content of a json file; `default` if the file does not exist.
 
     A file that cannot be read, that holds another type than `default`, or that is not `valid` counts as missing, with a
     warning that names it.
@@ -127,7 +127,7 @@ def read_json(path: Path, default: Content, valid: Callable[[Any], bool] = lambd
 
 
 def read_small(path: Path) -> str:
-    """The text of a small file, as UTF-8; raises OSError or ValueError if it is no file, large, or not text."""
+    """The text of a small file, as UTF-8; raises OSError or ValueError for anything else, or over 16 MB."""
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
         raise OSError("it is not a file")

@@ -27,7 +27,7 @@ class OutOfMemoryError(OSError):
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether Python, torch or CUDA could not allocate memory."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+    if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and any(phrase in str(error).lower() for phrase in _PHRASES)
 

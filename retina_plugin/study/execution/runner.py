@@ -10,6 +10,7 @@ from typing import Any
 from ...engine.output_folder import check_output_dir
 from ...engine.reliability.folder_lock import FolderLock
 from ...engine.reliability.signals import FirstSignal
+from ...files import remove_leftovers
 from ..spec.study import Study
 from .executors import Executor, LocalExecutor
 from .job import RunEnd, known_end, what_changed
@@ -38,6 +39,8 @@ def run_study(study: Study, executor: Executor | None = None) -> list[RunResult]
     executor = executor or LocalExecutor()
     check_output_dir(study.output_dir, "output_dir (--output)")
     with _sigterm_unwinds(), FolderLock(study.output_dir):
+        for folder in (study.output_dir, *study.output_dir.glob("*/")):
+            remove_leftovers(folder)
         prepared = prepare(study, executor.threads)
         ends = run(prepared, executor)
         measure(study, prepared)

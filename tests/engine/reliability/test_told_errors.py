@@ -25,7 +25,7 @@ def allocate_too_much(_):
 
 
 def raise_cuda_error(_):
-    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+    raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
 
 
 def raise_memory_error(_):
