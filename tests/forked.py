@@ -112,7 +112,8 @@ def _become(args, streams, cwd, env, pass_fds):
         env = dict(env)
         os.environ.clear()
         os.environ.update(env)
-        torch.set_num_threads(int(env.get("OMP_NUM_THREADS", 1)))
+        if env.get("OMP_NUM_THREADS", "").isdecimal():
+            torch.set_num_threads(int(env["OMP_NUM_THREADS"]))
         _extend_path([path for path in env.get("PYTHONPATH", "").split(os.pathsep) if path not in ("", *sys.path)])
         status = _execute([arg for i, arg in enumerate(args) if i > 2 or arg not in _INTERPRETER_FLAGS])
     except BaseException:

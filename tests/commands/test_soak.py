@@ -9,7 +9,7 @@ from conftest import QUICK, TINY
 
 from retina_plugin.commands import soak, trainings
 
-SHORT = ["train.vis_period=0", "train.checkpointer.period=1", "train.max_iter=3"]
+SHORT = ["train.vis_period=0", "train.checkpointer.period=1", "train.max_iter=2"]
 
 
 @pytest.fixture
@@ -22,13 +22,13 @@ def forked_commands(monkeypatch):
 
 @pytest.mark.parametrize("num_processes", [1, 2])
 def test_killed_trainings_are_bit_identical(num_processes, tmp_path, forked_commands, forked_ranks):
-    found = list(soak.soak(QUICK, tmp_path, 2, [*TINY, *SHORT], seed=1, num_processes=num_processes))
-    assert [kill.difference for kill in found] == ["", ""]
+    found = list(soak.soak(QUICK, tmp_path, 1, [*TINY, *SHORT], seed=1, num_processes=num_processes))
+    assert [kill.difference for kill in found] == [""]
 
 
 def test_a_killed_study_is_bit_identical_and_a_difference_is_found(tmp_path, forked_commands, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    text = dict(base=QUICK, variants={"focal": [], "ce": ["model.cls_loss=${losses.sigmoid_ce}"]})
+    text = dict(base=QUICK, variants={"ce": ["model.cls_loss=${losses.sigmoid_ce}"]})
     (tmp_path / "study.py").write_text(f"study = {text!r}")
     (kill,) = soak.soak_study(str(tmp_path / "study.py"), tmp_path / "runs", 1, [*TINY, *SHORT])
     assert kill.difference == ""

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import forked
 import pytest
 from conftest import QUICK, TINY, train_args
 
@@ -33,13 +34,8 @@ def test_a_good_number_of_threads_is_used(value, threads, monkeypatch):
 
 
 def test_a_plain_training_says_it_in_one_line(tmp_path):
-    done = subprocess.run(
-        [*ENGINE, QUICK, *TINY, f"train.output_dir={tmp_path}/run"],
-        env=os.environ | {"OMP_NUM_THREADS": "abc"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = [*ENGINE, QUICK, *TINY, f"train.output_dir={tmp_path}/run"]
+    done = forked.run(command, env=os.environ | {"OMP_NUM_THREADS": "abc"})
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert done.stderr.strip().splitlines()[-1].startswith("error: the environment variable OMP_NUM_THREADS='abc'")
 

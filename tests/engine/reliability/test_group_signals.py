@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import forked
 import pytest
 import torch
 from conftest import QUICK, TINY, train_args
@@ -30,31 +31,32 @@ def descendants_of(pid):
     return [d for child in children_of(pid) for d in (child, *descendants_of(child))]
 
 
-def started(command, run):
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+def started(popen, command, run):
+    with run.with_name("stderr").open("w") as errors:
+        process = popen(command, stdout=subprocess.DEVNULL, stderr=errors)
     while len(read_metrics(run)) < 3:
-        assert process.poll() is None, process.stderr.read()
+        assert process.poll() is None, run.with_name("stderr").read_text()
         time.sleep(0.1)
     return process
 
 
 def assert_stopped_with_a_checkpoint(process, run):
-    said = process.communicate(timeout=60)[1]
-    assert process.returncode == 143 and "Traceback" not in said
+    assert process.wait(timeout=60) == 143 and "Traceback" not in run.with_name("stderr").read_text()
     assert find_weights(run).name == f"model_{read_metrics(run)[-1]['iteration']:07d}.pth"
 
 
 def test_gnu_timeout_leaves_a_checkpoint(tmp_path):
     """It signals its child, and then the whole group."""
-    process = started(["timeout", "1000", *COMMAND, f"train.output_dir={tmp_path}/run"], tmp_path / "run")
+    command = ["timeout", "1000", *COMMAND, f"train.output_dir={tmp_path}/run"]
+    process = started(subprocess.Popen, command, tmp_path / "run")
     process.terminate()
     assert_stopped_with_a_checkpoint(process, tmp_path / "run")
 
 
-def test_scancel_leaves_a_checkpoint_of_two_processes(tmp_path):
+def test_scancel_leaves_a_checkpoint_of_two_processes(tmp_path, forked_ranks):
     """It signals all processes of a job: parent, ranks, and those that load images."""
     command = [*COMMAND[:3], "--num-gpus", "2", *COMMAND[3:], f"train.output_dir={tmp_path}/run"]
-    process = started(command, tmp_path / "run")
+    process = started(forked.Popen, command, tmp_path / "run")
     pids = [process.pid, *descendants_of(process.pid)]
     assert len(pids) >= 7
     for pid in pids:

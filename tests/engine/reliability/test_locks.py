@@ -9,6 +9,7 @@ import sys
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import forked
 import pytest
 from conftest import QUICK, TINY, train_args
 
@@ -181,9 +182,7 @@ def test_where_the_parent_is_not_writable_the_lock_is_inside(tmp_path, monkeypat
 def test_the_command_line_says_it_in_one_line(tmp_path):
     command = [sys.executable, "-m", "retina_plugin.engine", "--config-file", QUICK, *TINY]
     with held_by_another_process(tmp_path / "run") as process:
-        done = subprocess.run(
-            [*command, "train.output_dir=./run"], cwd=tmp_path, capture_output=True, text=True, check=False
-        )
+        done = forked.run([*command, "train.output_dir=./run"], cwd=tmp_path)
     assert done.returncode == 1
     (line,) = done.stderr.strip().splitlines()[-1:]
     assert line.startswith(f"error: {tmp_path}/run is in use by process {process.pid}")

@@ -43,14 +43,9 @@ def one_thread():
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
-    """A study that nothing disturbed, and its results; two runs at once, while the tests below have one.
-
-    Its processes are started, not forked: both have the same numbers.
-    """
+    """A study that nothing disturbed, and its results; two runs at once, while the tests below have one."""
     study = tiny_study(tmp_path_factory.mktemp("whole"), VARIANTS)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run_process, "subprocess", subprocess)
-        return study, run_study(study, build_executor(jobs=2))
+    return study, run_study(study, build_executor(jobs=2))
 
 
 def test_runs_tell_time_memory_and_what_they_are(uninterrupted):
@@ -110,7 +105,8 @@ def test_a_run_that_its_minutes_stopped_is_not_finished(tmp_path):
     assert again.error and again.minutes > stopped.minutes > 0
 
 
-def test_one_process_at_a_time_trains_into_a_folder(tmp_path):
+def test_one_process_at_a_time_trains_into_a_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(run_process, "subprocess", subprocess)  # as users have it; other runs here are forked
     study = tiny_study(tmp_path, {"focal": []}, max_iter=20)
     job = make_job(study, study.variants[0], 0, 1)
     job.write_config()
