@@ -44,7 +44,6 @@ class Try:
 
 def run_try(tried: Try, folder: Path) -> str:
     """What went wrong, in one line; an empty string if the promise held."""
-    tried.prepare(folder)
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -80,6 +79,7 @@ def _child(tried: Try, folder: Path, writing: int) -> None:
         for descriptor in range(3):
             os.dup2(nowhere, descriptor)
         faulthandler.disable()  # pytest's, which writes to the terminal
+        tried.prepare(folder)
         os.chdir(folder)
         limit = _virtual_memory() + MEMORY
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
