@@ -2,6 +2,7 @@
 
 import importlib
 import logging
+import re
 from collections import defaultdict
 from pathlib import Path
 from types import ModuleType
@@ -55,7 +56,10 @@ def library(name: str) -> ModuleType:
 def known_id(path: Path) -> str | None:
     """The tracker's id of a resumed run; None for a new one."""
     try:
-        return read_small(path).strip() or None
+        found = read_small(path).strip()
+        if not re.fullmatch(r"[\w.-]{0,128}", found):
+            raise ValueError("it holds no id")
+        return found or None
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as e:
