@@ -27,7 +27,7 @@ class Executor(Protocol):
         """Wait up to `seconds`, and return the jobs that ended since the last call."""
 
     def stop(self) -> None:
-        """Drop queued jobs, ask running ones to save a checkpoint and leave, and wait until they have."""
+        """Drop queued jobs, ask running ones to save a checkpoint and leave, and wait until they are gone."""
 
 
 def build_executor(
@@ -66,12 +66,8 @@ class LocalExecutor:
 
     def stop(self) -> None:
         self._queued.clear()
-        for run in self._active:
-            run.ask_to_leave()
-        self._active = [run for run in self._active if run.has_started]
-        while self._active:
-            self._ended()
-            time.sleep(_LOOK_PERIOD)
+        _stop_runs(self._active)
+        self._active = []
 
     def _ended(self) -> list[tuple[Job, RunEnd]]:
         polled = [(run, run.poll()) for run in self._active]
@@ -135,11 +131,22 @@ def _run_to_end(job: Job) -> RunEnd:
         while (end := run.poll()) is None:
             time.sleep(_LOOK_PERIOD)
     except BaseException:  # Ray cancels with a KeyboardInterrupt
-        run.ask_to_leave()
-        while run.has_started and run.poll() is None:
-            time.sleep(_LOOK_PERIOD)
+        _stop_runs([run])
         raise
     return end
+
+
+def _stop_runs(runs: Sequence[RunProcess]) -> None:
+    """Ask runs to save a checkpoint and leave, and wait until they have; kill those that take longer than _PATIENCE."""
+    for run in runs:
+        run.ask_to_leave()
+    end = time.monotonic() + _PATIENCE
+    running = [run for run in runs if run.has_started]
+    while running := [run for run in running if run.poll() is None]:
+        if time.monotonic() > end:
+            for run in running:
+                run.kill()
+        time.sleep(_LOOK_PERIOD)
 
 
 def _count_cores() -> int:

@@ -55,6 +55,10 @@ class RunProcess:
         else:
             self._process.terminate()
 
+    def kill(self) -> None:
+        """End the process at once; the study continues from the run's last checkpoint when it is started again."""
+        self._process.kill()
+
     @property
     def has_started(self) -> bool:
         """Whether there is a process that trains."""

@@ -24,7 +24,7 @@ from studies import (
 
 from retina_plugin.config import ConfigError, load_config
 from retina_plugin.study import build_executor, run_study
-from retina_plugin.study.execution import fingerprint, run_process
+from retina_plugin.study.execution import executors, fingerprint, run_process
 from retina_plugin.study.execution.job import known_end
 from retina_plugin.study.execution.prepare import make_job
 from retina_plugin.study.execution.run_process import RunProcess
@@ -95,6 +95,20 @@ def test_a_killed_run_is_reported_and_tried_again(uninterrupted, tmp_path):
     thread.join()
     assert killed.error.startswith("killed by SIGKILL")
     assert_same_numbers(run_study(study), uninterrupted[1])
+
+
+def test_a_run_that_does_not_leave_is_killed(tmp_path, monkeypatch):
+    monkeypatch.setattr(executors, "_PATIENCE", 0.2)
+    study = tiny_study(tmp_path, {"focal": []})
+    job = make_job(study, study.variants[0], 0, 1)
+    job.write_config()
+    executor = build_executor()
+    executor.submit([job])
+    wait_for(lambda: executor.poll(0.01) or iterations(study, "focal") > 2)
+    pid = trainer_pid(study, "focal")
+    os.kill(pid, signal.SIGSTOP)
+    executor.stop()
+    assert not is_alive(pid) and known_end(job).error.startswith("killed by SIGKILL")
 
 
 def test_a_run_that_its_minutes_stopped_is_not_finished(tmp_path):
