@@ -1,6 +1,7 @@
 """Starts `python ...` as a fork of this process, which has imported everything already: importing takes seconds.
 
-The child has a session, standard streams, environment and working directory of its own, like one of subprocess.
+The child has a session, standard streams, environment and working directory of its own, like one of subprocess. It
+computes with one thread, whatever OMP_NUM_THREADS says.
 Tests that the start itself matters to use subprocess.
 """
 
@@ -112,8 +113,7 @@ def _become(args, streams, cwd, env, pass_fds):
         env = dict(env)
         os.environ.clear()
         os.environ.update(env)
-        if env.get("OMP_NUM_THREADS", "").isdecimal():
-            torch.set_num_threads(int(env["OMP_NUM_THREADS"]))
+        torch.set_num_threads(1)  # OpenMP waits forever for threads of a parent that had more
         _extend_path([path for path in env.get("PYTHONPATH", "").split(os.pathsep) if path not in ("", *sys.path)])
         status = _execute([arg for i, arg in enumerate(args) if i > 2 or arg not in _INTERPRETER_FLAGS])
     except BaseException:
