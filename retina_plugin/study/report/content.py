@@ -21,6 +21,7 @@ from ..spec.config_changes import Change, config_changes
 from ..spec.hypothesis import Hypothesis
 from ..spec.metrics import Metric
 from ..spec.study import Study
+from ..statistics.effects import factor_effects
 from ..statistics.measurements import Measurements, Row, tabulate_runs
 from ..statistics.verdict import Verdict, judge
 from .costs import costs, loss_scales
@@ -32,7 +33,9 @@ def collect_content(study: Study, measurements: Measurements) -> dict[str, Any]:
     """The values that the templates show, by name."""
     names = [v.name for v in study.variants]
     hypotheses = study.hypotheses or [
-        Hypothesis(name, study.reference, study.metrics[0]) for name in names if name != study.reference
+        Hypothesis(name, study.reference, study.metrics[0])
+        for name in names
+        if name != study.reference and not study.factors
     ]
     wanted = dict.fromkeys([*study.metrics, *(h.metric for h in hypotheses)])
     missing = _missing_metrics(measurements, list(wanted))
@@ -46,6 +49,7 @@ def collect_content(study: Study, measurements: Measurements) -> dict[str, Any]:
         "asked": [str(h) for h in study.hypotheses],
         "not_asked": [str(h) for h in study.not_asked],
         "verdicts": judge(measurements, hypotheses),
+        "effects": factor_effects(measurements, study.factors, metrics[0]),
         "metrics": metrics,
         "missing": missing,
         "seeds_only": _without_images(measurements, rows),
@@ -130,6 +134,7 @@ def plain_content(content: dict[str, Any]) -> dict[str, Any]:
     plain = dict(content)
     plain["facts"], plain["dropped"] = plain.pop("environment"), plain.pop("not_asked")
     return plain | {
+        "effects": [asdict(e) for e in content["effects"]],
         "verdicts": [_plain_verdict(v) for v in content["verdicts"]],
         "metrics": [m.name for m in content["metrics"]],
         "lower_is_better": [m.name for m in content["metrics"] if not m.higher_is_better],

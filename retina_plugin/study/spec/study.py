@@ -7,6 +7,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from ...config import load_config, quoted
+from .factors import Factor
 from .hypothesis import Hypothesis
 from .metrics import COCO_METRICS, Metric
 
@@ -34,6 +35,7 @@ class Study:
         not_asked: hypotheses of the file about variants that do not run.
         metrics: columns of the report.
         paper: published figures, by variant and metric name, with their "source".
+        factors: whose combinations are the variants, if the study file says so; empty unless all variants run.
         match_scale: whether every classification loss is weighted so that the norm of its gradient at step 0 equals
             that of the partner.
     """
@@ -50,6 +52,7 @@ class Study:
     not_asked: tuple[Hypothesis, ...] = ()
     metrics: tuple[Metric, ...] = COCO_METRICS
     paper: dict[str, dict[str, Any]] = field(default_factory=dict)
+    factors: tuple[Factor, ...] = ()
     match_scale: bool = False
 
     def run_dir(self, variant: str, seed: int) -> Path:

@@ -9,12 +9,13 @@ from detectron2.config import LazyConfig
 from omegaconf import OmegaConf
 
 from ...config import ConfigError
+from .factors import combine, read_factors
 from .hypothesis import read_hypotheses
 from .metrics import COCO_METRICS, Metric, read_metric, read_study_metrics
 from .study import Study, Variant
 
 _RUN_KEYS = ("base", "variants", "seeds", "reference", "output_dir", "overrides", "match_scale")
-_KEYS = (*_RUN_KEYS, "hypotheses", "metrics", "paper")
+_KEYS = (*_RUN_KEYS, "factors", "hypotheses", "metrics", "paper")
 
 
 def load_study(
@@ -26,6 +27,8 @@ def load_study(
     match_scale: bool | None = None,
 ) -> Study:
     """Read and check a study file.
+
+    With `factors` in place of variants, their combinations are the variants (see `factors.py`).
 
     `seeds`, `output_dir` and `match_scale` replace what the file says, `overrides` are added to those of the file, and
     `only` names the variants to keep.
@@ -58,6 +61,7 @@ def load_study(
         not_asked=not_asked,
         metrics=metrics,
         paper=_read_paper(content.get("paper", {}), declared, kept, metrics),
+        factors=read_factors(content["factors"]) if "factors" in content and kept == declared else (),
         match_scale=bool(content.get("match_scale", False) if match_scale is None else match_scale),
     )
     for variant in (study.partner, *study.variants):
@@ -72,6 +76,10 @@ def _read_content(path: Path) -> dict[str, Any]:
         content = OmegaConf.to_container(LazyConfig.load(str(path), "study"), resolve=False)
     except KeyError as e:
         raise ConfigError(f"{path} defines no {e}: a study file has study = dict(base=...)") from e
+    if "factors" in content and "variants" not in content:
+        content["variants"] = combine(read_factors(content["factors"]))
+    elif "factors" in content:
+        raise ConfigError(f"{path}: the combinations of factors are the variants: give factors or variants, not both")
     if not {"base", "variants"} <= set(content) <= set(_KEYS):
         raise ConfigError(f"{path}: study needs base and variants, and takes {list(_KEYS)}, got {list(content)}")
     names = content["variants"]

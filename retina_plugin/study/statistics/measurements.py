@@ -45,6 +45,12 @@ class Measurements:
         seeds = [seed for seed in self.finished(variant) if seed in self.finished(other)]
         return self._estimate(seeds, metric, lambda of, seed: of(variant, seed) - of(other, seed))
 
+    def contrast(self, weights: Mapping[str, float], metric: Metric) -> Estimate:
+        """The sum of a metric over variants times their `weights`, over the seeds that all of them finished."""
+        first, *others = [self.finished(variant) for variant in weights]
+        seeds = [seed for seed in first if all(seed in runs for runs in others)]
+        return self._estimate(seeds, metric, lambda of, seed: sum(w * of(v, seed) for v, w in weights.items()))
+
     def _estimate(self, seeds: Sequence[int], metric: Metric, combine: Callable) -> Estimate:
         def value(variant: str, seed: int) -> float:
             return metric.value(self.finished(variant)[seed].metrics)

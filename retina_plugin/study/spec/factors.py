@@ -1,0 +1,60 @@
+"""A factorial study: every combination of the levels of some factors is a variant."""
+
+import itertools
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ...config import ConfigError
+
+_EXAMPLE = "factors=dict(prior=dict(fixed=[], stationary=['model.head.prior_prob=stationary']))"
+
+
+@dataclass(frozen=True)
+class Factor:
+    """One thing that a study changes, at two levels.
+
+    Attributes:
+        name: of what is changed, such as "prior".
+        levels: two names, the one that effects are counted from first, such as ("fixed", "stationary").
+        overrides: of each level.
+    """
+
+    name: str
+    levels: tuple[str, str]
+    overrides: tuple[tuple[str, ...], tuple[str, ...]]
+
+
+def read_factors(entries: Any) -> tuple[Factor, ...]:
+    """The factors of a study file, `{name: {level: [overrides], level: [overrides]}}`.
+
+    Raises:
+        ConfigError: if an entry has another form, or a level belongs to two factors.
+    """
+    if not isinstance(entries, Mapping) or not entries:
+        raise ConfigError(f"factors must be a mapping such as {_EXAMPLE}, got {entries!r}")
+    factors = tuple(_read(str(name), levels) for name, levels in entries.items())
+    names = [level for factor in factors for level in factor.levels]
+    if repeated := {name for name in names if names.count(name) > 1}:
+        raise ConfigError(f"factors: several factors have the levels {sorted(repeated)}: give each a name of its own")
+    return factors
+
+
+def _read(name: str, levels: Any) -> Factor:
+    if not isinstance(levels, Mapping) or len(levels) != 2:
+        raise ConfigError(f"factors.{name} must have two levels with their overrides, such as {_EXAMPLE}")
+    if bad := [x for x in levels if type(x) is not str or not re.fullmatch(r"[^\W_][\w.]*", x)]:
+        raise ConfigError(f"factors.{name}: levels must have names of letters, digits, _ and ., got {bad}")
+    first, second = levels
+    return Factor(name, (first, second), (tuple(levels[first]), tuple(levels[second])))
+
+
+def combine(factors: Sequence[Factor]) -> dict[str, list[str]]:
+    """By name of the variant, such as "fixed-focal", its overrides; the variant of all first levels comes first."""
+    return {
+        "-".join(f.levels[i] for f, i in zip(factors, chosen, strict=True)): [
+            override for f, i in zip(factors, chosen, strict=True) for override in f.overrides[i]
+        ]
+        for chosen in itertools.product((0, 1), repeat=len(factors))
+    }

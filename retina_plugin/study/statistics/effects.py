@@ -1,0 +1,53 @@
+"""What each factor of a factorial study does to a metric, and how the factors act together."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..spec.factors import Factor
+from ..spec.metrics import Metric
+from .estimate import Estimate, correct_holm
+from .measurements import Measurements
+
+
+@dataclass(frozen=True)
+class Effect:
+    """The effect of one factor, or the interaction of two.
+
+    Attributes:
+        name: such as "focus: ce → focal", or "prior × focus".
+        difference: of one factor, the metric at its second level minus that at its first, averaged over the levels of
+            the others; of two factors, by how much the effect of one is larger at the second level of the other.
+        p_corrected: two-sided, corrected after Holm for all effects of the table; NaN if unknown.
+    """
+
+    name: str
+    difference: Estimate
+    p_corrected: float
+
+
+def factor_effects(measurements: Measurements, factors: Sequence[Factor], metric: Metric) -> list[Effect]:
+    """The effect of every factor and of every pair of factors, over the seeds that all variants finished.
+
+    Source: Box, Hunter and Hunter 2005, Statistics for Experimenters, chapter 5 (there interactions are half as large).
+    """
+    pairs = [(f,) for f in factors] + list(itertools.combinations(factors, 2))
+    differences = [measurements.contrast(_weights(factors, chosen), metric) for chosen in pairs]
+    p_values = correct_holm([d.p_value for d in differences])
+    return [Effect(_name(c), d, p) for c, d, p in zip(pairs, differences, p_values, strict=True)]
+
+
+def _weights(factors: Sequence[Factor], chosen: Sequence[Factor]) -> dict[str, float]:
+    """By variant, its weight in the effect of the chosen factors."""
+    weights = {}
+    for levels in itertools.product((0, 1), repeat=len(factors)):
+        names = [f.levels[i] for f, i in zip(factors, levels, strict=True)]
+        first = sum(i == 0 for f, i in zip(factors, levels, strict=True) if f in chosen)
+        weights["-".join(names)] = (-1.0) ** first / 2 ** (len(factors) - len(chosen))
+    return weights
+
+
+def _name(chosen: Sequence[Factor]) -> str:
+    if len(chosen) == 1:
+        return f"{chosen[0].name}: {' → '.join(chosen[0].levels)}"
+    return " × ".join(factor.name for factor in chosen)
