@@ -10,6 +10,13 @@ from ...config import load_config, quoted
 from .hypothesis import Hypothesis
 from .metrics import COCO_METRICS, Metric
 
+MATCHES = {
+    "prior": "every run starts at the constant score that minimises its loss (model.head.prior_prob=stationary)",
+    "scale": "the gradients of the classification losses have equal norms at step 0 (model.cls_loss_weight)",
+    "clip": "train.clip_grad_norm is the same multiple of the gradient norm at step 0",
+}
+"""What a study can make alike in all runs: in where a loss starts, in its scale, and in how gradients are clipped."""
+
 
 @dataclass(frozen=True)
 class Variant:
@@ -34,8 +41,7 @@ class Study:
         not_asked: hypotheses of the file about variants that do not run.
         metrics: columns of the report.
         paper: published figures, by variant and metric name, with their "source".
-        match_scale: whether every classification loss is weighted so that the norm of its gradient at step 0 equals
-            that of the partner.
+        match: what is made alike in all runs, names of `MATCHES`.
     """
 
     base: str
@@ -50,7 +56,12 @@ class Study:
     not_asked: tuple[Hypothesis, ...] = ()
     metrics: tuple[Metric, ...] = COCO_METRICS
     paper: dict[str, dict[str, Any]] = field(default_factory=dict)
-    match_scale: bool = False
+    match: tuple[str, ...] = ()
+
+    @property
+    def match_scale(self) -> bool:
+        """Whether the scale of the losses is matched."""
+        return "scale" in self.match
 
     def run_dir(self, variant: str, seed: int) -> Path:
         """The run folder of one training."""
@@ -59,8 +70,11 @@ class Study:
     def run_config(self, variant: Variant, seed: int) -> DictConfig:
         """The checked config of one training. The overrides of the variant take precedence over those of the study.
 
+        With "prior" in `match`, `model.head.prior_prob` is "stationary" unless the variant sets it.
+
         Raises:
             ConfigError: if an override does not fit the base config.
         """
         place = f"train.output_dir={quoted(self.run_dir(variant.name, seed))}"
-        return load_config(self.base, [*self.overrides, f"train.seed={seed}", place, *variant.overrides])
+        prior = ["model.head.prior_prob=stationary"] if "prior" in self.match else []
+        return load_config(self.base, [*self.overrides, *prior, f"train.seed={seed}", place, *variant.overrides])
