@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..spec.study import Study, Variant
+from .confounds import measure_confounds
 from .fingerprint import run_facts
 from .job import Job, RunEnd
 from .matching import match_gradients, resolve_prior
 from .pairing import pair_weights
-from .scales import Scales, measure_scales
+from .scales import measure_scales
 
 
 @dataclass(frozen=True)
@@ -40,9 +41,10 @@ def prepare(study: Study, threads: int) -> Prepared:
     return Prepared(jobs, failed, samples)
 
 
-def measure(study: Study, prepared: Prepared) -> Scales:
-    """Complete scales.json of the study's folder, for the report."""
-    return measure_scales(study.output_dir, prepared.samples, study.partner.name, "scale" in study.match)
+def measure(study: Study, prepared: Prepared) -> None:
+    """Complete scales.json and confounds.json of the study's folder, for the report."""
+    measure_scales(study.output_dir, prepared.samples, study.partner.name, "scale" in study.match)
+    measure_confounds(study.output_dir, prepared.samples, prepared.jobs)
 
 
 def make_job(study: Study, variant: Variant, seed: int, threads: int) -> Job:

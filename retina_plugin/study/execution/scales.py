@@ -2,7 +2,8 @@
 
 import logging
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,9 @@ def _are_scales(content: dict[str, Any]) -> bool:
 
 def _is_scale(scale: dict[str, Any]) -> bool:
     numbers = [scale.get(key) for key in ("loss_cls", "grad_norm", "factor")]
-    return all(isinstance(x, float) and 0 < x < math.inf for x in numbers[1:]) and isinstance(numbers[0], float)
+    later = [scale[key] for key in ("grad_norm_box", "grad_dot", "grad_norm_total", "clip_factor") if key in scale]
+    is_typed = all(isinstance(x, float) and math.isfinite(x) for x in later) and isinstance(numbers[0], float)
+    return is_typed and all(isinstance(x, float) and 0 < x < math.inf for x in numbers[1:])
 
 
 def loss_scale(cfg: DictConfig) -> dict[str, float]:
@@ -114,7 +117,7 @@ def gradient_norms(model: nn.Module, batch: list[dict[str, Any]]) -> dict[str, f
         "loss_cls": loss.item(),
         "grad_norm": _norm(cls_grads),
         "grad_norm_box": _norm(box_grads),
-        "grad_dot": sum((a * b).sum().item() for a, b in pairs),
+        "grad_dot": float(sum((a * b).sum().item() for a, b in pairs)),
     }
 
 
@@ -124,14 +127,21 @@ def _norm(gradients: Iterable[Tensor | None]) -> float:
 
 def _scale_of(job: Job) -> dict[str, float]:
     """The scale of a job's loss; empty if it cannot be measured, or is not a positive finite number."""
+    scale: dict[str, float] = {}
+    with measuring(job, "the loss"):
+        scale = loss_scale(job.config)
+    return scale if 0 < scale.get("grad_norm", 0.0) < math.inf else {}
+
+
+@contextmanager
+def measuring(job: Job, what: str) -> Iterator[None]:
+    """Compute with the threads of the job; an error is logged with `what`, and ends the block."""
     threads = torch.get_num_threads()
     torch.set_num_threads(job.threads)
     try:
-        scale = loss_scale(job.config)
+        yield
     except (ValueError, OSError, RuntimeError) as e:  # as RuntimeError, torch reports memory and shapes
-        logger.warning("the loss of %s cannot be measured: %s", job.name, e)
-        return {}
+        logger.warning("%s of %s cannot be measured: %s", what, job.name, e)
     finally:
         torch.set_num_threads(threads)
         torch.cuda.empty_cache()  # does nothing where CUDA was not used
-    return scale if 0 < scale["grad_norm"] < math.inf else {}
