@@ -22,6 +22,7 @@ METRICS = "metrics.json"  # one json object per line
 LOG = "log.txt"
 FINAL_CHECKPOINT = "model_final.pth"
 LAST_CHECKPOINT = "last_checkpoint"  # names the checkpoint to resume from
+CLIPPED = "clipped_steps"  # in metrics.json, with train.clip_grad_norm: updates so far whose gradient was clipped
 _FILE_NAME = re.compile(r"[\w][\w .+-]{0,250}")
 DETECTIONS = "inference/coco_instances_results.json"  # of the last evaluation
 

@@ -5,7 +5,7 @@ import argparse
 
 from retina_plugin.commands.ablate import ablate
 from retina_plugin.engine.cli import exit_with, parse_with_overrides
-from retina_plugin.study import build_executor, load_study
+from retina_plugin.study import MATCHES, build_executor, load_study
 
 
 def main() -> None:
@@ -18,18 +18,19 @@ def main() -> None:
     parser.add_argument("--report-only", action="store_true", help="report the runs that are there, train nothing")
     parser.add_argument("--num-images", type=int, default=4, help="pictures in the report")
     parser.add_argument(
-        "--match-scale",
-        action="store_true",
-        default=None,
-        help="weigh the classification losses so that their gradients have equal norms at step 0",
+        "--match",
+        nargs="+",
+        choices=list(MATCHES),
+        help="; ".join(f"{name}: {what}" for name, what in MATCHES.items()),
     )
+    parser.add_argument("--match-scale", action="store_true", default=None, help="short for scale in --match")
     parser.add_argument("--executor", choices=["local", "ray"], default="local")
     parser.add_argument("--jobs", type=int, default=1, help="runs at once on this machine")
     parser.add_argument("--address", help="address of a Ray cluster; without it Ray starts one here")
     parser.add_argument("--cpus-per-run", type=int, default=1, help="CPUs that Ray reserves for a run")
     parser.add_argument("--gpus-per-run", type=float, default=0, help="GPUs that Ray reserves for a run")
     args = parse_with_overrides(parser)
-    study = load_study(args.study, args.seeds, args.only, args.output, args.opts, args.match_scale)
+    study = load_study(args.study, args.seeds, args.only, args.output, args.opts, args.match_scale, args.match)
     executor = build_executor(args.executor, args.jobs, args.address, args.cpus_per_run, args.gpus_per_run)
     ablate(study, executor, args.num_images, args.report_only)
 

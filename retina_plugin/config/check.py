@@ -2,12 +2,12 @@
 
 import inspect
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from .calls import argument_names, is_call, target_of
+from .calls import argument_names, is_call, parameters_of, target_of
 from .errors import ConfigError, nearest
 from .walk import mappings
 
@@ -29,7 +29,8 @@ def check_config(cfg: DictConfig, known_train: DictConfig) -> None:
 def check_kind(node: Any, key: str, full_key: str, value: Any) -> None:
     """Raise ConfigError if `value` cannot replace `node[key]`, which messages call `full_key`.
 
-    Any value can replace a missing one, None, an interpolation, or a LazyCall unless it is the name of a class.
+    Any value can replace a missing one, None, an interpolation, or a LazyCall unless it is the name of a class. An
+    argument that is annotated with a `Literal` next to other types may also hold the words of that.
     """
     if key == "_target_":
         target_of({"_target_": value})  # `check_config` checks the arguments
@@ -41,7 +42,12 @@ def check_kind(node: Any, key: str, full_key: str, value: Any) -> None:
     if old is None or value is None or (isinstance(value, str) and "${" in value):
         return
     if not is_call(old):
-        if not _fits(_kind(old), _kind(value), is_argument=is_call(node)):
+        words = _words(node, key)
+        if words and isinstance(value, str) and value not in words:
+            choices = " or ".join(repr(word) for word in words)
+            raise ConfigError(f"{full_key}={value!r}: the key holds a number or {choices}, not another string")
+        is_free = value in words or (old in words and not isinstance(value, str))  # the target checks the number
+        if not is_free and not _fits(_kind(old), _kind(value), is_argument=is_call(node)):
             raise ConfigError(f"{full_key}={value!r}: the key holds {_kind(old)} ({old}), not {_kind(value)}")
     elif isinstance(value, str) and inspect.isclass(target_of(old)):
         raise ConfigError(
@@ -58,6 +64,13 @@ def _check_known(node: DictConfig, known: DictConfig, path: str) -> None:
             check_kind(known, key, f"{path}.{key}", node[key])
         if OmegaConf.is_dict(known[key]):
             _check_known(node[key], known[key], f"{path}.{key}")
+
+
+def _words(node: Any, key: str) -> tuple[str, ...]:
+    """The strings that an argument of a LazyCall may hold besides a number, by the `Literal` in its annotation."""
+    parameters = (parameters_of(node) or {}) if is_call(node) else {}
+    types = get_args(parameters[key].annotation) if key in parameters else ()
+    return tuple(word for kind in types if get_origin(kind) is Literal for word in get_args(kind))
 
 
 def _fits(old: str, new: str, is_argument: bool) -> bool:

@@ -1,16 +1,25 @@
-"""Class names, category ids and number of classes of a run's data, recorded in its config."""
+"""What a run's config records of its data: class names, category ids, number of classes, and the resolved prior."""
 
 import contextlib
 from itertools import zip_longest
 
+import numpy as np
 from detectron2.config import instantiate
 from detectron2.data import Metadata
+from detectron2.utils import comm
+from detectron2.utils.env import seed_all_rng
 from omegaconf import DictConfig, OmegaConf
 
 from ..config import ConfigError
 from ..data import DataError, dataset_metadata
 from ..files import shown
-from .setup import building
+from ..modeling.losses import STATIONARY, stationary_prob
+from ..modeling.meta_arch import ForegroundCounter, PluggableRetinaNet
+from .layout import share_padded_size
+from .setup import PRIOR, build_model, building
+
+_MOST_IMAGES, _MOST_ANCHORS = 128, 10_000_000  # to count labels of; seconds on a CPU
+_OF_WORKERS = ("num_workers", "prefetch_factor", "persistent_workers", "multiprocessing_context")
 
 
 def record_data(cfg: DictConfig) -> None:
@@ -55,3 +64,67 @@ def run_metadata(cfg: DictConfig) -> Metadata:
         with contextlib.suppress(DataError):
             metadata.set(thing_classes=dataset_metadata(names).thing_classes)
     return metadata
+
+
+def resolve_prior(cfg: DictConfig) -> str:
+    """Replace `model.head.prior_prob="stationary"` in the config by the number; a sentence about it for the log.
+
+    The sentence is empty if the config holds a number already. Every process of a training must call this, and all get
+    the same number.
+
+    Raises:
+        ConfigError, ValueError: if the model or its loss has no stationary score.
+        DataError: as `measure_foreground_share`.
+    """
+    if OmegaConf.select(cfg, PRIOR) != STATIONARY:
+        return ""
+    return set_stationary_prior(cfg, measure_foreground_share(cfg))
+
+
+def set_stationary_prior(cfg: DictConfig, foreground_share: float) -> str:
+    """Set `model.head.prior_prob` to the loss's stationary score for a share of foreground; a sentence for the log."""
+    with building(cfg, "model.head"):
+        loss = instantiate(cfg.model.head.cls_loss)
+        prob = stationary_prob(loss, instantiate(cfg.model.num_classes), foreground_share)
+    cfg.model.head.prior_prob = float(f"{prob:.6g}")
+    return (
+        f"{PRIOR}={STATIONARY} is {cfg.model.head.prior_prob:g}: {foreground_share:.3g} of the logits are foreground, "
+        f"and a constant score minimises {type(loss).__name__} there"
+    )
+
+
+def measure_foreground_share(cfg: DictConfig) -> float:
+    """The share of foreground among all (anchor, class) logits of the first training batches, ignored anchors left out.
+
+    As many batches are labelled as hold 128 images or 10 million anchors, whichever comes first; the network does not
+    run. The share is a function of config and `train.seed`, whatever the number of processes.
+
+    Raises:
+        ConfigError: if the model is not a PluggableRetinaNet or cannot be built.
+        DataError: if no anchor is foreground, or the data cannot be read.
+    """
+    cfg = cfg.copy()
+    for key in _OF_WORKERS:
+        cfg.dataloader.train.pop(key, None)
+    model = build_model(cfg, pretrained=False)
+    if not isinstance(model, PluggableRetinaNet):
+        raise ConfigError(f"{PRIOR}={STATIONARY} needs a PluggableRetinaNet, got {type(model).__name__}")
+    with building(cfg, "dataloader"):
+        seed_all_rng(cfg.train.seed)  # for samplers that take no seed
+        loader = instantiate(cfg.dataloader.train)
+    counts = np.zeros(3)
+    with building(cfg, "backbone or anchors"):
+        counter = ForegroundCounter(model)
+        for batch in loader:
+            if comm.get_world_size() > 1:
+                share_padded_size(batch)
+            counts += np.sum(comm.all_gather((*counter(batch), len(batch))), axis=0)
+            foreground, total, images = counts.tolist()
+            if images >= _MOST_IMAGES or total >= model.num_classes * _MOST_ANCHORS:
+                break
+    if not foreground:
+        raise DataError(
+            f"{PRIOR}={STATIONARY} needs foreground, but no anchor of the first {images:.0f} training images is "
+            f"assigned to an object: check annotations and model.anchor_generator, or set {PRIOR} to a number"
+        )
+    return foreground / total

@@ -16,7 +16,9 @@ from ..config import ConfigError
 from ..config.device import default_device, why_unavailable
 from ..config.walk import leaves
 from ..modeling.backbone import without_pretrained_weights
+from ..modeling.losses import STATIONARY
 
+PRIOR = "model.head.prior_prob"
 _MOST_THREADS = 9999
 _PRECISIONS = ("highest", "high", "medium")
 
@@ -117,6 +119,9 @@ def build_model(cfg: DictConfig, pretrained: bool = True) -> nn.Module:
         ConfigError: if a required key is missing, or a part refuses a value.
     """
     seed_all_rng(cfg.train.seed)
+    if not pretrained and OmegaConf.select(cfg, PRIOR) == STATIONARY:
+        cfg = cfg.copy()
+        cfg.model.head.prior_prob = 0.5  # any number: the checkpoint holds the bias that it would set
     weights = contextlib.nullcontext() if pretrained else without_pretrained_weights()
     with weights, building(cfg, "model"):
         return instantiate(cfg.model)

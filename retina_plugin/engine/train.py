@@ -29,7 +29,7 @@ from .reliability.folder_lock import run_lock
 from .reliability.memory_errors import named_memory_errors
 from .reliability.signals import StopRun, stop_signals
 from .run import Run, create_model_for_processes
-from .run_data import record_data
+from .run_data import record_data, resolve_prior
 from .setup import build_model, building, check_omp_threads, resolve_device, set_float32_precision
 
 logger = logging.getLogger(__name__)
@@ -88,11 +88,12 @@ def do_train(cfg: DictConfig, resume: bool = False) -> dict[str, Any]:
         with building(cfg, "dataloader"):
             test_loader = _shielded(instantiate(cfg.dataloader.test))
             annotated_loader = build_annotated_loader(cfg) if cfg.train.val_loss else None
+        prior = resolve_prior(cfg)
         run = Run(cfg, resume, test, signals)
         start_iter, origin = run.load(resume)
         prepare_folder(cfg, resume)
         with log_to_file(Path(cfg.train.output_dir, "log.txt")):
-            _log_summary(run, origin)
+            _log_summary(run, origin, prior)
             try:
                 run.train(start_iter)
             except StopRun as stop:
@@ -117,14 +118,15 @@ def do_test(cfg: DictConfig, model: nn.Module, test_loader: Any) -> dict[str, An
     return results
 
 
-def _log_summary(run: Run, origin: str) -> None:
+def _log_summary(run: Run, origin: str, prior: str) -> None:
     versions = f"retina_plugin {__version__}, detectron2 {detectron2.__version__}, torch {torch.__version__}"
     logger.info("%s, Python %s", versions, platform.python_version())
     millions = sum(p.numel() for p in run.model.parameters()) / 1e6
     losses = [repr(getattr(run.model, part, None)) for part in ("cls_loss", "box_loss")]
     device = next(run.model.parameters()).device
     logger.info("%.2f M parameters on %s, losses %s and %s", millions, device, *losses)
-    logger.info(origin)
+    for line in filter(None, (prior, origin)):
+        logger.info(line)
     if inexact := run.identity.inexact:
         logger.warning("This run is not bit-identical to one without interruption: %s", inexact)
     if not isinstance(run.trainer.data_loader, TrainLoader):

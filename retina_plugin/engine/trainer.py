@@ -14,6 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from ..data.seeding import seed_generators
 from ..modeling.meta_arch import ForegroundAverage
+from ..run_folder import CLIPPED
 from .hooks.state import hook_states, load_hook_states
 from .layout import any_process, micro_batches, share_padded_size
 from .reliability.guard import NonFiniteGuard
@@ -72,6 +73,7 @@ class Trainer(SimpleTrainer):
         loss_dict = self._backward(batch)
         self.after_backward()
         grad_norm = self._clip()
+        self._count_clipped(grad_norm)
         if self._is_finite(loss_dict, grad_norm):
             self.storage.put_scalar("grad_norm", grad_norm.item())
             self.grad_scaler.step(self.optimizer)
@@ -120,6 +122,15 @@ class Trainer(SimpleTrainer):
         self.grad_scaler.unscale_(self.optimizer)
         limit = self.update.clip_grad_norm
         return nn.utils.clip_grad_norm_(self.inner.parameters(), float("inf") if limit is None else limit)
+
+    def _count_clipped(self, grad_norm: Tensor) -> None:
+        """Write how many updates have been clipped since iteration 0; not if an earlier version wrote no such count."""
+        if self.update.clip_grad_norm is None:
+            return
+        before = self.storage.latest().get(CLIPPED, None if self.iter else (0, 0))
+        if before is not None:
+            count = before[0] + (grad_norm.item() > self.update.clip_grad_norm)
+            self.storage.put_scalar(CLIPPED, count, smoothing_hint=False)
 
     def _is_finite(self, loss_dict: dict[str, Tensor], grad_norm: Tensor) -> bool:
         checked = torch.stack([*loss_dict.values()]).double().sum()

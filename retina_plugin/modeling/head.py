@@ -1,7 +1,7 @@
 """The head of RetinaNet: a classification and a box tower, shared between levels."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from detectron2.config import CfgNode, configurable
@@ -10,7 +10,7 @@ from detectron2.modeling import build_anchor_generator
 from torch import Tensor, nn
 
 from .anchor_generator import num_cell_anchors
-from .losses import ClassificationLoss, build_cls_loss
+from .losses import STATIONARY, ClassificationLoss, build_cls_loss
 from .yacs import require_plugin_keys
 
 
@@ -41,7 +41,7 @@ class PluggableRetinaNetHead(nn.Module):
         bbox_conv_dims: Sequence[int] | None = None,
         norm: str = "",
         bbox_norm: str | None = None,
-        prior_prob: float = 0.01,
+        prior_prob: float | Literal["stationary"] = 0.01,
     ) -> None:
         """Build both towers.
 
@@ -52,8 +52,14 @@ class PluggableRetinaNetHead(nn.Module):
             bbox_conv_dims: the same for the box tower; None to use `conv_dims`.
             norm: of the classification tower, by its name in Detectron2; "" for none.
             bbox_norm: of the box tower; None to use `norm`.
-            prior_prob: the score that an untrained detector gives to objects.
+            prior_prob: the score that an untrained detector gives to objects. In the config of a training,
+                "stationary" stands for the constant score at which the loss is smallest for the training data; training
+                replaces it by the number, see `losses.stationary_prob`.
+
+        Raises:
+            ValueError: if `prior_prob` is not a number strictly between 0 and 1.
         """
+        _check_prior(prior_prob, "model.head.prior_prob")
         super().__init__()
         channels = input_shape[0].channels
         bbox_conv_dims = conv_dims if bbox_conv_dims is None else bbox_conv_dims
@@ -76,6 +82,7 @@ class PluggableRetinaNetHead(nn.Module):
         """Read the keys of `MODEL.RETINANET`, as Detectron2's head does."""
         require_plugin_keys(cfg)
         node = cfg.MODEL.RETINANET
+        _check_prior(node.PRIOR_PROB, "MODEL.RETINANET.PRIOR_PROB")
         return {
             "input_shape": input_shape,
             "num_classes": node.NUM_CLASSES,
@@ -93,6 +100,16 @@ class PluggableRetinaNetHead(nn.Module):
         """
         pred_logits = [self.cls_score(self.cls_subnet(feature)) for feature in features]
         return pred_logits, [self.bbox_pred(self.bbox_subnet(feature)) for feature in features]
+
+
+def _check_prior(prior_prob: Any, key: str) -> None:
+    if prior_prob == STATIONARY:
+        raise ValueError(
+            f"{key}={STATIONARY!r} has to be replaced by a number, which depends on training data: tools/train_net.py "
+            "and studies do so for a lazy config; otherwise compute it with modeling.losses.stationary_prob"
+        )
+    if isinstance(prior_prob, str):
+        raise ValueError(f"{key} must be a number between 0 and 1 or {STATIONARY!r}, got {prior_prob!r}")
 
 
 def _tower(channels: int, conv_dims: Sequence[int], norm: str, num_levels: int) -> nn.Sequential:

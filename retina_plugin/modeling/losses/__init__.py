@@ -8,6 +8,7 @@ from .ghm import GHMCLoss
 from .ohem import OHEMCrossEntropyLoss
 from .sigmoid import SigmoidCrossEntropyLoss, SigmoidFocalLoss
 from .softmax import SoftmaxCrossEntropyLoss, SoftmaxFocalLoss
+from .stationary import STATIONARY, start_distance, stationary_prob
 from .targets import DenseTargets
 
 __all__ = [
@@ -28,7 +29,10 @@ __all__ = [
     "SmoothL1Loss",
     "SoftmaxCrossEntropyLoss",
     "SoftmaxFocalLoss",
+    "STATIONARY",
     "build_box_loss",
     "build_cls_loss",
     "effective_number_alpha",
+    "start_distance",
+    "stationary_prob",
 ]

@@ -30,6 +30,8 @@ class ClassificationLoss(nn.Module):
 
     uses_quality = False
     """Whether `elementwise` reads `targets.quality`."""
+    couples_anchors = False
+    """Whether the loss of an anchor depends on the other anchors of the batch."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Keep TorchScript from compiling a `forward` that the subclass overrides."""
@@ -51,8 +53,8 @@ class ClassificationLoss(nn.Module):
         """The formula: loss (M, C) of each logit, without `targets.weights`, in differentiable operations.
 
         Logits (M, C), C = `num_logits(K)`, are finite and in float32 or float64. A softmax loss puts the loss of an
-        anchor into the column of its label. Rows of ignored anchors may hold any finite value. The loss of an anchor
-        may depend on the other anchors of the batch; the docstring of such a loss says how.
+        anchor into the column of its label. Rows of ignored anchors may hold any finite value. If the loss of an
+        anchor depends on the other anchors of the batch, the class sets `couples_anchors`; its docstring says how.
 
         Raises:
             NotImplementedError: if the loss does not say its formula.

@@ -31,6 +31,8 @@ class GHMCLoss(ClassificationLoss):
     Source: "Gradient Harmonized Single-stage Detector", equations 8 to 10.
     """
 
+    couples_anchors = True
+
     @configurable
     def __init__(self, bins: int = 30, momentum: float = 0.75) -> None:
         """Set the number of regions, and the weight of earlier batches in [0, 1)."""

@@ -30,6 +30,8 @@ class OHEMCrossEntropyLoss(SigmoidCrossEntropyLoss):
     "Focal Loss for Dense Object Detection", table 1d.
     """
 
+    couples_anchors = True
+
     @configurable
     def __init__(
         self,

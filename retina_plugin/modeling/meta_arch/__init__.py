@@ -1,7 +1,8 @@
-"""The detector, its wiring check, its loss normalizer, and its network as a separate module."""
+"""The detector, its wiring check, its loss normalizer, its count of foreground, its network as a separate module."""
 
+from .foreground_share import ForegroundCounter
 from .loss_normalizer import ForegroundAverage
 from .network import DenseNetwork
 from .retinanet import PluggableRetinaNet
 
-__all__ = ["DenseNetwork", "ForegroundAverage", "PluggableRetinaNet"]
+__all__ = ["DenseNetwork", "ForegroundAverage", "ForegroundCounter", "PluggableRetinaNet"]

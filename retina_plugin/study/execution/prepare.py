@@ -1,14 +1,16 @@
-"""Prepare a study: one resolved config per run, paired initial weights and, if asked, matched gradients."""
+"""Prepare a study: one resolved config per run, paired initial weights and, if asked, matched starts and gradients."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..spec.study import Study, Variant
+from .confounds import measure_confounds
 from .fingerprint import run_facts
 from .job import Job, RunEnd
+from .matching import match_gradients, resolve_prior
 from .pairing import pair_weights
-from .scales import Scales, measure_scales
+from .scales import measure_scales
 
 
 @dataclass(frozen=True)
@@ -33,22 +35,22 @@ def prepare(study: Study, threads: int) -> Prepared:
     paired = _paired_jobs(study, threads)
     samples = list(paired[study.scale_seed].values())
     jobs = [paired[seed][variant.name] for seed in study.seeds for variant in study.variants]
-    failed: dict[tuple[str, int], RunEnd] = {}
-    if study.match_scale:
-        jobs, failed = _matched(study, jobs, samples)
+    jobs, failed = match_gradients(study, jobs, samples)
     for job in jobs:
         job.write_config()
     return Prepared(jobs, failed, samples)
 
 
-def measure(study: Study, prepared: Prepared) -> Scales:
-    """Complete scales.json of the study's folder, for the report."""
-    return measure_scales(study.output_dir, prepared.samples, study.partner.name, study.match_scale)
+def measure(study: Study, prepared: Prepared) -> None:
+    """Complete scales.json and confounds.json of the study's folder, for the report."""
+    measure_scales(study.output_dir, prepared.samples, study.partner.name, "scale" in study.match)
+    measure_confounds(study.output_dir, prepared.samples, prepared.jobs)
 
 
 def make_job(study: Study, variant: Variant, seed: int, threads: int) -> Job:
     """One run as it is without the others."""
     cfg = study.run_config(variant, seed)
+    resolve_prior(cfg)
     return Job(
         variant=variant.name,
         seed=seed,
@@ -79,24 +81,3 @@ def _paired_jobs(study: Study, threads: int) -> dict[int, dict[str, Job]]:
         if seed != study.scale_seed:
             pair(seed, differ)  # a variant that draws the partner's numbers does so with every seed
     return jobs
-
-
-def _matched(study: Study, jobs: list[Job], samples: list[Job]) -> tuple[list[Job], dict[tuple[str, int], RunEnd]]:
-    """The jobs with weighted losses, and the ends of those whose loss has no scale."""
-    partner = study.partner.name
-    scales = measure_scales(study.output_dir, samples, partner, match=True)
-    weighted = [_weighted(job, scales.get(job.variant, {}).get("factor", 1.0)) for job in jobs]
-    error = f"the norm of its gradient could not be matched to that of {partner}"
-    failed = [job for job in jobs if not {job.variant, partner} <= set(scales)]
-    return weighted, {job.key: RunEnd(job.fingerprint, error=error) for job in failed}
-
-
-def _weighted(job: Job, factor: float) -> Job:
-    """The job with its classification loss times `factor`."""
-    if factor == 1:
-        return job
-    key, values = "model.cls_loss_weight", job.facts["config"]
-    config = job.config.copy()
-    config.model.cls_loss_weight = factor * float(values.get(key, 1.0))
-    facts = job.facts | {"config": values | {key: str(config.model.cls_loss_weight)}}
-    return replace(job, config=config, facts=facts)

@@ -1,8 +1,9 @@
-"""How large the losses of a study's variants are at step 0: a comparison of losses also compares their scales."""
+"""How large losses and gradients of a study's variants are at step 0: comparing losses also compares their scales."""
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from detectron2.config import instantiate
 from detectron2.utils.env import seed_all_rng
 from detectron2.utils.events import EventStorage
 from omegaconf import DictConfig
+from torch import Tensor, nn
 
 from ...engine import RunCheckpointer
 from ...engine.setup import build_model, freeze, resolve_device
@@ -25,20 +27,45 @@ logger = logging.getLogger(__name__)
 def measure_scales(folder: Path, jobs: Sequence[Job], reference: str, match: bool) -> Scales:
     """Measure the scales that scales.json in a study folder does not know yet, and complete it.
 
-    `jobs` are one of each variant. Returns, by variant, what `loss_scale` gives and "factor": with `match`, the factor
-    that gives the loss the gradient norm of `reference`, otherwise 1. A variant that cannot be measured is left out.
+    `jobs` are one of each variant. Returns, by variant, what `loss_scale` gives and
+
+    - "factor": with `match`, the factor that gives the loss the gradient norm of `reference`, otherwise 1;
+    - "grad_norm_total": the norm of the gradient of all losses, with the classification loss times that factor;
+    - "clip_factor": this norm relative to that of `reference`, 1 if that is unknown.
+
+    A variant that cannot be measured is left out.
     """
     known = read_scales(folder)
-    new = [job for job in jobs if known.get(job.variant, {}).get("digest") != job.fingerprint]
+    new = [job for job in jobs if not _is_known(known.get(job.variant, {}), job)]
     known |= {job.variant: {"digest": job.fingerprint, **_scale_of(job)} for job in new}
     scales = {name: scale for name, scale in known.items() if "grad_norm" in scale}
     is_matched = match and reference in scales
     for scale in scales.values():
-        ratio = scales[reference]["grad_norm"] / scale["grad_norm"] if is_matched else 1.0
-        scale["factor"] = float(f"{ratio:.6g}")
+        scale["factor"] = _rounded(scales[reference]["grad_norm"] / scale["grad_norm"] if is_matched else 1.0)
+    current = {name: scale for name, scale in scales.items() if "grad_dot" in scale}
+    for scale in current.values():
+        scale["grad_norm_total"] = total_norm(scale, scale["factor"])
+    for scale in current.values():
+        known_reference = reference in current
+        ratio = scale["grad_norm_total"] / current[reference]["grad_norm_total"] if known_reference else 1.0
+        scale["clip_factor"] = _rounded(ratio)
     write_json(folder / SCALES, scales)
     measured = {job.variant for job in jobs}
     return {name: scale for name, scale in scales.items() if name in measured}
+
+
+def total_norm(scale: dict[str, Any], factor: float) -> float:
+    """Norm of the gradient of all losses with the classification loss times `factor`, from `gradient_norms`."""
+    squares = (factor * scale["grad_norm"]) ** 2 + scale["grad_norm_box"] ** 2
+    return math.sqrt(max(0.0, squares + 2 * factor * scale["grad_dot"]))
+
+
+def _rounded(ratio: float) -> float:
+    return float(f"{ratio:.6g}")
+
+
+def _is_known(scale: dict[str, Any], job: Job) -> bool:
+    return scale.get("digest") == job.fingerprint and "grad_dot" in scale
 
 
 def read_scales(folder: Path) -> Scales:
@@ -52,39 +79,69 @@ def _are_scales(content: dict[str, Any]) -> bool:
 
 def _is_scale(scale: dict[str, Any]) -> bool:
     numbers = [scale.get(key) for key in ("loss_cls", "grad_norm", "factor")]
-    return all(isinstance(x, float) and 0 < x < math.inf for x in numbers[1:]) and isinstance(numbers[0], float)
+    later = [scale[key] for key in ("grad_norm_box", "grad_dot", "grad_norm_total", "clip_factor") if key in scale]
+    is_typed = all(isinstance(x, float) and math.isfinite(x) for x in later) and isinstance(numbers[0], float)
+    return is_typed and all(isinstance(x, float) and 0 < x < math.inf for x in numbers[1:])
 
 
 def loss_scale(cfg: DictConfig) -> dict[str, float]:
-    """Classification loss of the first training batch before the first step, and the norm of its gradient.
-
-    `loss_cls` is the value of that name in metrics.json. `grad_norm` is the L2 norm of its gradient over all trainable
-    parameters of backbone, pyramid and head, in float32.
-    """
-    cfg = cfg.copy()
-    cfg.dataloader.train.num_workers = 0
+    """`gradient_norms` of the first training batch before the first step."""
     model = build_model(cfg).to(resolve_device(cfg.train.device))
     RunCheckpointer(model).load_some(cfg.train.init_checkpoint)
     freeze(model, cfg.train.freeze)
+    return gradient_norms(model, first_batch(cfg))
+
+
+def first_batch(cfg: DictConfig) -> list[dict[str, Any]]:
+    """The first training batch of a config."""
+    cfg = cfg.copy()
+    cfg.dataloader.train.num_workers = 0
     seed_all_rng(cfg.train.seed)
-    batch = next(iter(instantiate(cfg.dataloader.train)))
+    return next(iter(instantiate(cfg.dataloader.train)))
+
+
+def gradient_norms(model: nn.Module, batch: list[dict[str, Any]]) -> dict[str, float]:
+    """Classification loss of a batch, and how its gradient compares with that of the other losses, the box loss.
+
+    `loss_cls` is the value of that name in metrics.json. `grad_norm` and `grad_norm_box` are L2 norms over all
+    trainable parameters of backbone, pyramid and head, in float32, and `grad_dot` is the dot product of the gradients.
+    """
     with EventStorage():
-        loss = model(batch)["loss_cls"]
-    loss.backward()
-    norms = [p.grad.norm() for p in model.parameters() if p.grad is not None]
-    return {"loss_cls": loss.item(), "grad_norm": torch.stack(norms).norm().item()}
+        losses = model(batch)
+    loss, box_loss = losses["loss_cls"], sum(v for name, v in losses.items() if name != "loss_cls")
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    cls_grads = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
+    box_grads = torch.autograd.grad(box_loss, parameters, allow_unused=True)
+    pairs = [(a, b) for a, b in zip(cls_grads, box_grads, strict=True) if a is not None and b is not None]
+    return {
+        "loss_cls": loss.item(),
+        "grad_norm": _norm(cls_grads),
+        "grad_norm_box": _norm(box_grads),
+        "grad_dot": float(sum((a * b).sum().item() for a, b in pairs)),
+    }
+
+
+def _norm(gradients: Iterable[Tensor | None]) -> float:
+    return torch.stack([g.norm() for g in gradients if g is not None]).norm().item()
 
 
 def _scale_of(job: Job) -> dict[str, float]:
     """The scale of a job's loss; empty if it cannot be measured, or is not a positive finite number."""
+    scale: dict[str, float] = {}
+    with measuring(job, "the loss"):
+        scale = loss_scale(job.config)
+    return scale if 0 < scale.get("grad_norm", 0.0) < math.inf else {}
+
+
+@contextmanager
+def measuring(job: Job, what: str) -> Iterator[None]:
+    """Compute with the threads of the job; an error is logged with `what`, and ends the block."""
     threads = torch.get_num_threads()
     torch.set_num_threads(job.threads)
     try:
-        scale = loss_scale(job.config)
+        yield
     except (ValueError, OSError, RuntimeError) as e:  # as RuntimeError, torch reports memory and shapes
-        logger.warning("the loss of %s cannot be measured: %s", job.name, e)
-        return {}
+        logger.warning("%s of %s cannot be measured: %s", what, job.name, e)
     finally:
         torch.set_num_threads(threads)
         torch.cuda.empty_cache()  # does nothing where CUDA was not used
-    return scale if 0 < scale["grad_norm"] < math.inf else {}

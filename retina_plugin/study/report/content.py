@@ -25,6 +25,7 @@ from ..statistics.effects import factor_effects
 from ..statistics.measurements import Measurements, Row, tabulate_runs
 from ..statistics.verdict import Verdict, judge
 from .costs import costs, loss_scales
+from .ledger import confounds, plain_confounds
 
 _PACKAGES = ("retina_plugin", "torch", "torchvision", "numpy", "scipy", "pycocotools")
 
@@ -59,6 +60,7 @@ def collect_content(study: Study, measurements: Measurements) -> dict[str, Any]:
         "paper": study.paper,
         "costs": costs(measurements, names),
         "scales": loss_scales(study),
+        "confounds": confounds(study, measurements, hypotheses),
         "changes": _changes(study),
         "num_images": measurements.num_images,
         "runs": list(measurements.results),
@@ -143,6 +145,7 @@ def plain_content(content: dict[str, Any]) -> dict[str, Any]:
         "class_rows": [_plain_row(row) for row in content["class_rows"]],
         "changes": {n: [asdict(c) for c in found] for n, found in content["changes"].items()},
         "runs": [asdict(run) for run in content["runs"]],
+        "confounds": plain_confounds(content["confounds"]),
     }
 
 

@@ -32,6 +32,8 @@ def render(template: str, content: dict[str, Any]) -> str:
         "mean_and_spread": _mean_and_spread,
         "interval": _interval,
         "p_value": _p_value,
+        "logits": _dash_for_nan("{:+.1f}".format),
+        "share": _dash_for_nan("{:.0%}".format),
         "ratio": _dash_for_nan("{:.3g}".format),
     }
     return environment.get_template(template).render(content)

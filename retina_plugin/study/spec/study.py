@@ -11,6 +11,13 @@ from .factors import Factor
 from .hypothesis import Hypothesis
 from .metrics import COCO_METRICS, Metric
 
+MATCHES = {
+    "prior": "every run starts at the constant score that minimises its loss (model.head.prior_prob=stationary)",
+    "scale": "the gradients of the classification losses have equal norms at step 0 (model.cls_loss_weight)",
+    "clip": "train.clip_grad_norm is the same multiple of the gradient norm at step 0",
+}
+"""What a study can make alike in all runs: in where a loss starts, in its scale, and in how gradients are clipped."""
+
 
 @dataclass(frozen=True)
 class Variant:
@@ -36,8 +43,7 @@ class Study:
         metrics: columns of the report.
         paper: published figures, by variant and metric name, with their "source".
         factors: whose combinations are the variants, if the study file says so; empty unless all variants run.
-        match_scale: whether every classification loss is weighted so that the norm of its gradient at step 0 equals
-            that of the partner.
+        match: what is made alike in all runs, names of `MATCHES`.
     """
 
     base: str
@@ -53,7 +59,12 @@ class Study:
     metrics: tuple[Metric, ...] = COCO_METRICS
     paper: dict[str, dict[str, Any]] = field(default_factory=dict)
     factors: tuple[Factor, ...] = ()
-    match_scale: bool = False
+    match: tuple[str, ...] = ()
+
+    @property
+    def match_scale(self) -> bool:
+        """Whether the scale of the losses is matched."""
+        return "scale" in self.match
 
     def run_dir(self, variant: str, seed: int) -> Path:
         """The run folder of one training."""
@@ -62,8 +73,11 @@ class Study:
     def run_config(self, variant: Variant, seed: int) -> DictConfig:
         """The checked config of one training. The overrides of the variant take precedence over those of the study.
 
+        With "prior" in `match`, `model.head.prior_prob` is "stationary" unless the variant sets it.
+
         Raises:
             ConfigError: if an override does not fit the base config.
         """
         place = f"train.output_dir={quoted(self.run_dir(variant.name, seed))}"
-        return load_config(self.base, [*self.overrides, f"train.seed={seed}", place, *variant.overrides])
+        prior = ["model.head.prior_prob=stationary"] if "prior" in self.match else []
+        return load_config(self.base, [*self.overrides, *prior, f"train.seed={seed}", place, *variant.overrides])

@@ -12,9 +12,9 @@ from ...config import ConfigError
 from .factors import combine, read_factors
 from .hypothesis import read_hypotheses
 from .metrics import COCO_METRICS, Metric, read_metric, read_study_metrics
-from .study import Study, Variant
+from .study import MATCHES, Study, Variant
 
-_RUN_KEYS = ("base", "variants", "seeds", "reference", "output_dir", "overrides", "match_scale")
+_RUN_KEYS = ("base", "variants", "seeds", "reference", "output_dir", "overrides", "match", "match_scale")
 _KEYS = (*_RUN_KEYS, "factors", "hypotheses", "metrics", "paper")
 
 
@@ -25,13 +25,15 @@ def load_study(
     output_dir: str | Path | None = None,
     overrides: Sequence[str] = (),
     match_scale: bool | None = None,
+    match: Sequence[str] | None = None,
 ) -> Study:
     """Read and check a study file.
 
     With `factors` in place of variants, their combinations are the variants (see `factors.py`).
 
-    `seeds`, `output_dir` and `match_scale` replace what the file says, `overrides` are added to those of the file, and
-    `only` names the variants to keep.
+    `seeds`, `output_dir` and `match` (names of `MATCHES`) replace what the file says, `overrides` are added to those of
+    the file, and `only` names the variants to keep. `match_scale` is short for adding "scale" to `match`, or removing
+    it.
 
     Raises:
         ConfigError: if the file is not a valid study, a name is unknown, or an override does not fit the base config.
@@ -62,7 +64,7 @@ def load_study(
         metrics=metrics,
         paper=_read_paper(content.get("paper", {}), declared, kept, metrics),
         factors=read_factors(content["factors"]) if "factors" in content and kept == declared else (),
-        match_scale=bool(content.get("match_scale", False) if match_scale is None else match_scale),
+        match=read_match(content, match, match_scale),
     )
     for variant in (study.partner, *study.variants):
         study.run_config(variant, study.seeds[0])  # report a bad override before any training
@@ -111,6 +113,20 @@ def _read_paper(
         for variant, row in entries.items()
         if variant in kept
     }
+
+
+def read_match(content: Mapping[str, Any], match: Sequence[str] | None, scale: bool | None) -> tuple[str, ...]:
+    """What a study matches, in the order of `MATCHES`: by its file, or as asked instead.
+
+    Raises:
+        ConfigError: for an unknown name.
+    """
+    names = content.get("match", ()) if match is None else match
+    if isinstance(names, str) or not set(names) <= set(MATCHES):
+        raise ConfigError(f"match must be a list of {list(MATCHES)}, got {names!r}")
+    scale = content.get("match_scale", "scale" in names) if scale is None and match is None else scale
+    chosen = set(names) if scale is None else {*names, "scale"} if scale else set(names) - {"scale"}
+    return tuple(name for name in MATCHES if name in chosen)
 
 
 def _read_seeds(seeds: Sequence[int]) -> tuple[int, ...]:

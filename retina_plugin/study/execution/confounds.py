@@ -1,0 +1,104 @@
+"""Measure what may differ between the variants of a study besides what they are meant to differ in.
+
+That is where each loss starts, and which share of the gradient is that of the classification loss, during training.
+`study.statistics.confounds` compares variants by it.
+"""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from ...engine import RunCheckpointer
+from ...engine.setup import PRIOR, build_model, freeze, resolve_device
+from ...files import first_line, read_json, write_json
+from ...modeling.losses import stationary_prob
+from ...run_folder import FINAL_CHECKPOINT, iteration_checkpoints
+from .job import Job, known_end
+from .matching import foreground_share
+from .scales import first_batch, gradient_norms, measuring
+
+CONFOUNDS = "confounds.json"  # in the study folder
+
+
+def measure_confounds(folder: Path, samples: Sequence[Job], jobs: Sequence[Job]) -> None:
+    """Measure what confounds.json in a study folder does not know yet, and complete it. Runs are read, not changed.
+
+    `samples` are one job of each variant before training, `jobs` those that have run. By variant, the file holds
+
+    - "foreground_share", "prior_prob" and "stationary_prob", or "unknown", why there is no stationary score;
+    - "course": by number of iterations, the share of the classification loss in the gradients of one batch, which is
+      its norm over the sum of the norms for both losses. It is that of the first of `jobs` of the variant, for its
+      checkpoints, in training mode.
+    """
+    known = read_confounds(folder)
+    for sample in samples:
+        entry = known.get(sample.variant, {})
+        if entry.get("digest") != sample.fingerprint:
+            entry = {"digest": sample.fingerprint, **_start_of(sample)}
+        job = next((job for job in jobs if job.variant == sample.variant), None)
+        if job is not None and (end := known_end(job)) is not None and not end.error:
+            entry |= _course_of(job, sample, entry)
+        known[sample.variant] = entry
+    write_json(folder / CONFOUNDS, known)
+
+
+def read_confounds(folder: Path) -> dict[str, dict[str, Any]]:
+    """What confounds.json of a study folder holds by variant; empty if it cannot be read."""
+    return read_json(folder / CONFOUNDS, {}, lambda content: all(map(_is_entry, content.values())))
+
+
+def classification_share(norms: dict[str, float], factor: float = 1.0) -> float:
+    """Share of the classification loss, times `factor`, in the sum of both gradient norms; NaN if both are 0."""
+    cls, box = factor * norms["grad_norm"], norms["grad_norm_box"]
+    return cls / (cls + box) if cls + box else math.nan
+
+
+def _is_entry(entry: Any) -> bool:
+    if not isinstance(entry, dict) or not isinstance(entry.get("course", {}), dict):
+        return False
+    probs = [entry[key] for key in ("foreground_share", "prior_prob", "stationary_prob") if key in entry]
+    shares = entry.get("course", {})
+    return (
+        all(isinstance(p, float) and 0 < p < 1 for p in probs)
+        and all(k.isdigit() and isinstance(share, float) for k, share in shares.items())
+        and isinstance(entry.get("unknown", ""), str)
+    )
+
+
+def _start_of(sample: Job) -> dict[str, Any]:
+    cfg = sample.config
+    try:
+        model = build_model(cfg)
+        RunCheckpointer(model).load_some(cfg.train.init_checkpoint)
+        prior = OmegaConf.select(cfg, PRIOR)
+        bias = model.cls_loss.prior_bias(model.num_classes, prior).repeat(model.head.num_anchors)
+        if not bias.equal(model.head.cls_score.bias.detach()):
+            return {"unknown": "it does not start from the bias of model.head.prior_prob"}
+        share = foreground_share(cfg)
+        found = {"foreground_share": share, "prior_prob": float(prior)}
+        return found | {"stationary_prob": stationary_prob(model.cls_loss, model.num_classes, share)}
+    except (ValueError, OSError, RuntimeError, AttributeError, TypeError) as e:
+        return {"unknown": first_line(e)}
+
+
+def _course_of(job: Job, sample: Job, known: dict[str, Any]) -> dict[str, Any]:
+    """ "course" of a finished run, and of which run it is, "run"."""
+    checkpoints = {int(path.stem.removeprefix("model_")) + 1: path for path in iteration_checkpoints(job.run_dir)}
+    checkpoints[job.max_iter] = job.run_dir / FINAL_CHECKPOINT
+    course = dict(known.get("course", {})) if known.get("run") == job.fingerprint else {}
+    course = {iteration: share for iteration, share in course.items() if int(iteration) in checkpoints}
+    missing = {iteration: path for iteration, path in checkpoints.items() if str(iteration) not in course}
+    if missing:
+        with measuring(job, "the gradients"):
+            batch = first_batch(sample.config)
+            for iteration, path in sorted(missing.items()):
+                model = build_model(job.config, pretrained=False).to(resolve_device(job.config.train.device))
+                RunCheckpointer(model).load_some(str(path))
+                freeze(model, job.config.train.freeze)
+                share = classification_share(gradient_norms(model, batch))
+                if math.isfinite(share):
+                    course[str(iteration)] = share
+    return {"run": job.fingerprint, "course": dict(sorted(course.items(), key=lambda item: int(item[0])))}

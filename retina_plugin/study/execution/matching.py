@@ -1,0 +1,78 @@
+"""Make runs of a study alike in what is not compared: start of the losses, size of gradients, clipping.
+
+`Study.match` holds the names of `spec.study.MATCHES`. What is matched becomes part of a run's config and facts.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from ...config.walk import as_text, leaves
+from ...engine.run_data import measure_foreground_share, set_stationary_prior
+from ...engine.setup import PRIOR
+from ...modeling.losses import STATIONARY
+from ..spec.study import Study
+from .job import Job, RunEnd
+from .scales import measure_scales
+
+_shares: dict[str, float] = {}  # share of foreground by what it is a function of
+_NOT_FOR_LABELS = ("model.cls_loss", "model.box_loss", "model.head.", "model.test_", "dataloader.train.num_workers")
+
+
+def resolve_prior(cfg: DictConfig) -> None:
+    """Replace `model.head.prior_prob="stationary"` by the number that training would compute.
+
+    Raises:
+        ConfigError, ValueError, DataError: as `engine.run_data.resolve_prior`.
+    """
+    if OmegaConf.select(cfg, PRIOR) == STATIONARY:
+        set_stationary_prior(cfg, foreground_share(cfg))
+
+
+def foreground_share(cfg: DictConfig) -> float:
+    """`measure_foreground_share`, measured once for all variants with the same data, seed, anchors and assignment."""
+    sections = {"model": cfg.model, "dataloader.train": cfg.dataloader.train, "seed": cfg.train.seed}
+    values = {name: OmegaConf.to_container(node, resolve=True) for name, node in sections.items() if name != "seed"}
+    text = {k: as_text(v) for k, v in leaves(values, into_lists=True) if not k.startswith(_NOT_FOR_LABELS)}
+    key = json.dumps([text, cfg.train.seed])
+    if key not in _shares:
+        _shares[key] = measure_foreground_share(cfg)
+    return _shares[key]
+
+
+def match_gradients(
+    study: Study, jobs: Sequence[Job], samples: Sequence[Job]
+) -> tuple[list[Job], dict[tuple[str, int], RunEnd]]:
+    """The jobs with matched "scale" and "clip", and by `Job.key` the ends of those that could not be measured.
+
+    "scale" multiplies every classification loss by the factor that gives its gradient at step 0 the norm of the
+    partner's. "clip" then multiplies `train.clip_grad_norm` by the ratio of the total gradient norms at step 0, so that
+    every variant is clipped at the same multiple of its own first gradient.
+    """
+    if not {"scale", "clip"} & set(study.match):
+        return list(jobs), {}
+    partner = study.partner.name
+    scales = measure_scales(study.output_dir, samples, partner, "scale" in study.match)
+    matched = [_matched(job, scales.get(job.variant, {}), "clip" in study.match) for job in jobs]
+    error = f"the norm of its gradient could not be matched to that of {partner}"
+    failed = [job for job in jobs if not {job.variant, partner} <= set(scales)]
+    return matched, {job.key: RunEnd(job.fingerprint, error=error) for job in failed}
+
+
+def _matched(job: Job, scale: dict[str, Any], clip: bool) -> Job:
+    if (factor := scale.get("factor", 1.0)) != 1:
+        job = _with(job, "model.cls_loss_weight", factor * float(job.facts["config"].get("model.cls_loss_weight", 1.0)))
+    threshold, ratio = job.config.train.clip_grad_norm, scale.get("clip_factor", 1.0)
+    if clip and threshold is not None and ratio != 1:
+        job = _with(job, "train.clip_grad_norm", float(f"{threshold * ratio:.6g}"))
+    return job
+
+
+def _with(job: Job, key: str, value: float) -> Job:
+    """The job with another value in its config and facts."""
+    config = job.config.copy()
+    OmegaConf.update(config, key, value, force_add=True)
+    return replace(job, config=config, facts=job.facts | {"config": job.facts["config"] | {key: str(value)}})

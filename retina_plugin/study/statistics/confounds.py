@@ -1,0 +1,169 @@
+"""What else differs between the variants of a study, and warnings where a hypothesis does not name it.
+
+One override of a loss also changes where the loss starts, how long its gradients are, how often they are clipped, how
+much they weigh against those of boxes, and which scores objects get. Each of these may decide a comparison by itself.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from ..spec.hypothesis import Hypothesis
+from ..spec.study import Study, Variant
+
+MOST_LOGITS = 1.0  # between the starts of two variants; a factor of 2.7 in the odds of every score
+MOST_RATIO = 3.0  # between their gradient norms at step 0
+MOST_CLIPPED = 0.1  # between their shares of clipped updates
+MOST_SHARE = 0.2  # between the shares that classification has in their gradients
+MOST_HIDDEN = 0.1  # between the shares of true positives under the score threshold
+MOST_LR_RATIO = 1.5  # between their last learning rates
+MOST_SCHEDULE = 0.05  # between the shares of the schedule that they did not train
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What one variant is like, apart from its results; NaN where it is unknown. Means over its finished runs.
+
+    Attributes:
+        prior_prob: score at which every class starts.
+        stationary_prob: constant score at which the classification loss is smallest for the training data.
+        start_distance: the first minus the second in logits: positive if the run starts with scores that are too high.
+        unknown: why the start has no distance.
+        grad_norm: norm of the whole gradient at step 0, before clipping.
+        clipped_share: share of updates whose gradient was clipped.
+        cls_shares: by number of iterations, norm of the gradient of the classification loss over the sum of the norms
+            for both losses, on one batch; of one run.
+        threshold: score below which the deployed detector drops detections (`model.test_score_thresh`).
+        hidden_share: share of the true positives at IoU .5 with a lower score; NaN if the evaluation dropped them.
+        last_lr: last learning rate.
+        lr_share: the same, relative to the highest one.
+        schedule_left: share of the schedule that was not trained.
+    """
+
+    variant: str
+    prior_prob: float = math.nan
+    stationary_prob: float = math.nan
+    start_distance: float = math.nan
+    unknown: str = ""
+    grad_norm: float = math.nan
+    clipped_share: float = math.nan
+    cls_shares: dict[int, float] = field(default_factory=dict)
+    threshold: float = math.nan
+    hidden_share: float = math.nan
+    last_lr: float = math.nan
+    lr_share: float = math.nan
+    schedule_left: float = math.nan
+
+    @property
+    def first_cls_share(self) -> float:
+        """Share of classification in the gradient at step 0."""
+        return self.cls_shares.get(0, math.nan)
+
+    @property
+    def last_cls_share(self) -> float:
+        """Share of classification in the gradient at the end."""
+        last = max(self.cls_shares, default=0)
+        return self.cls_shares[last] if last else math.nan
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that must not differ between two variants unless the hypothesis names it.
+
+    Attributes:
+        value: what is compared.
+        differ: whether two values differ by more than is admitted.
+        text: the warning; a and b are the values, better and than the names of the variants.
+        keys: prefixes of config keys. A hypothesis names it if an override of these is in only one of its variants.
+    """
+
+    value: Callable[[Ledger], float]
+    differ: Callable[[float, float], bool]
+    text: str
+    keys: tuple[str, ...]
+
+
+def by_more_than(most: float) -> Callable[[float, float], bool]:
+    """Whether two values are further apart than `most`."""
+    return lambda a, b: abs(a - b) > most
+
+
+def by_factor(most: float) -> Callable[[float, float], bool]:
+    """Whether two values of 0 or more differ by more than a factor."""
+    return lambda a, b: max(a, b) > most * min(a, b)
+
+
+CHECKS = (
+    Check(
+        lambda x: x.start_distance,
+        by_more_than(MOST_LOGITS),
+        "{better} starts {a:+.1f} logits from the constant score at which its loss is smallest, {than} {b:+.1f}: a "
+        "short schedule may compare nothing but these starts (--match prior)",
+        ("model.head.prior_prob", "train.init_checkpoint"),
+    ),
+    Check(
+        lambda x: x.grad_norm,
+        by_factor(MOST_RATIO),
+        "{better} has a gradient of norm {a:.3g} at step 0, {than} one of {b:.3g}: with SGD, and where gradients are "
+        "clipped, that acts like another learning rate (--match scale)",
+        ("model.cls_loss_weight",),
+    ),
+    Check(
+        lambda x: x.clipped_share,
+        by_more_than(MOST_CLIPPED),
+        "{better} had {a:.0%} of its updates clipped, {than} {b:.0%} (--match clip)",
+        ("train.clip_grad_norm",),
+    ),
+    Check(
+        lambda x: x.first_cls_share,
+        by_more_than(MOST_SHARE),
+        "{better} gives classification {a:.0%} of its gradient at step 0, {than} {b:.0%}; boxes have the rest "
+        "(--match scale)",
+        ("model.cls_loss_weight",),
+    ),
+    Check(
+        lambda x: x.last_cls_share,
+        by_more_than(MOST_SHARE),
+        "{better} gives classification {a:.0%} of its gradient at the end, {than} {b:.0%}; boxes have the rest",
+        ("model.cls_loss_weight",),
+    ),
+    Check(
+        lambda x: x.hidden_share,
+        by_more_than(MOST_HIDDEN),
+        "{better} has {a:.0%} of its true positives under the score threshold, {than} {b:.0%}: with a threshold, their "
+        "results also depend on calibration",
+        ("model.test_score_thresh",),
+    ),
+    Check(
+        lambda x: x.last_lr,
+        by_factor(MOST_LR_RATIO),
+        "{better} ends with a learning rate of {a:.3g}, {than} with {b:.3g}",
+        ("optimizer.", "lr_multiplier", "train.max_iter"),
+    ),
+    Check(
+        lambda x: x.schedule_left,
+        by_more_than(MOST_SCHEDULE),
+        "{better} ended with {a:.0%} of its schedule left, {than} with {b:.0%}",
+        ("train.max_iter", "train.early_stopping"),
+    ),
+)
+
+
+def warn(study: Study, ledgers: Sequence[Ledger], hypotheses: Sequence[Hypothesis]) -> list[str]:
+    """One sentence for each thing that differs between the two variants of a hypothesis and that it does not name."""
+    ledger, variant = {x.variant: x for x in ledgers}, {v.name: v for v in study.variants}
+    found = []
+    pairs = dict.fromkeys((h.better, h.than) for h in hypotheses if {h.better, h.than} <= set(ledger))
+    for better, than in pairs:
+        named = _named_keys(variant[better], variant[than])
+        for check in CHECKS:
+            a, b = check.value(ledger[better]), check.value(ledger[than])
+            is_named = any(key.startswith(check.keys) for key in named)
+            if not (is_named or math.isnan(a) or math.isnan(b)) and check.differ(a, b):
+                found.append(check.text.format(better=better, than=than, a=a, b=b) + ".")
+    return found
+
+
+def _named_keys(one: Variant, other: Variant) -> set[str]:
+    """Keys of the overrides that only one of two variants has."""
+    return {override.partition("=")[0].lstrip("+") for override in set(one.overrides) ^ set(other.overrides)}
