@@ -40,6 +40,9 @@ PRIVATE_NAMES: dict[str, str] = {
     "detectron2.utils.events:TensorboardXWriter._last_write": "as JSONWriter._last_write",
     # evaluation
     "detectron2.evaluation:COCOEvaluator._coco_api": "ground truth of the data set",
+    "detectron2.evaluation:COCOEvaluator._eval_predictions": "overridden to report more metrics of the same detections",
+    "detectron2.evaluation:COCOEvaluator._max_dets_per_image": "number of detections that AP counts",
+    "detectron2.evaluation:COCOEvaluator._results": "metrics by task, to which more are added",
     "detectron2.evaluation:COCOEvaluator._derive_coco_results": "overridden to give AP 0 when there are no detections",
 }
 """Reason by name. A name is written as `module:attribute.path`, with a module that the name can be imported from."""

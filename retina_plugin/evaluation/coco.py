@@ -2,11 +2,15 @@
 
 import contextlib
 import io
+import itertools
+from collections.abc import Sequence
 from typing import Any
 
 from detectron2 import evaluation
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
+
+from .thresholds import average_precision, detections_above, load_detections
 
 _LARGEST_ID = 2**53  # pycocotools keeps ids in floating point
 
@@ -36,10 +40,25 @@ class COCOEvaluator(evaluation.COCOEvaluator):
     See `complete_annotations`.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Takes the arguments of upstream's evaluator."""
+    def __init__(self, *args: Any, deployment_thresh: float | None = None, **kwargs: Any) -> None:
+        """Takes the arguments of upstream's evaluator.
+
+        Args:
+            deployment_thresh: also report AP of the detections with a score above this, as "AP_above_0.05" for .05;
+                for detectors that are evaluated with a lower threshold.
+        """
         super().__init__(*args, **kwargs)
+        self.deployment_thresh = deployment_thresh
         complete_annotations(self._coco_api)
+
+    def _eval_predictions(self, predictions: list[dict[str, Any]], img_ids: Sequence[int] | None = None) -> None:
+        super()._eval_predictions(predictions, img_ids)
+        if self.deployment_thresh is None or "bbox" not in self._results:
+            return
+        detections = list(itertools.chain.from_iterable(x["instances"] for x in predictions))
+        kept = detections_above(detections, self.deployment_thresh)
+        ap = average_precision(self._coco_api, kept, self._max_dets_per_image[-1], img_ids)
+        self._results["bbox"][metric_above(self.deployment_thresh)] = ap
 
     def _derive_coco_results(
         self, coco_eval: COCOeval | None, iou_type: str, class_names: list[str] | None = None
@@ -49,11 +68,13 @@ class COCOEvaluator(evaluation.COCOEvaluator):
         return super()._derive_coco_results(coco_eval, iou_type, class_names)
 
 
+def metric_above(score_thresh: float) -> str:
+    """Name of the AP of detections with a score above a threshold: "AP_above_0.05" for .05."""
+    return f"AP_above_{score_thresh:g}"
+
+
 def _evaluate_nothing(truth: COCO, iou_type: str) -> Any:
-    nothing = COCO()
-    nothing.dataset = truth.dataset | {"annotations": []}
-    nothing.createIndex()
-    coco_eval = COCOeval(truth, nothing, iou_type)
+    coco_eval = COCOeval(truth, load_detections(truth, []), iou_type)
     coco_eval.evaluate()
     coco_eval.accumulate()
     coco_eval.summarize()

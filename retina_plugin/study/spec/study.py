@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 from ...config import load_config, quoted
 from .hypothesis import Hypothesis
 from .metrics import COCO_METRICS, Metric
+from .threshold_free import evaluate_all_scores
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Study:
         paper: published figures, by variant and metric name, with their "source".
         match_scale: whether every classification loss is weighted so that the norm of its gradient at step 0 equals
             that of the partner.
+        threshold_free: whether runs are evaluated without a score threshold; see `evaluate_all_scores`.
     """
 
     base: str
@@ -51,6 +53,7 @@ class Study:
     metrics: tuple[Metric, ...] = COCO_METRICS
     paper: dict[str, dict[str, Any]] = field(default_factory=dict)
     match_scale: bool = False
+    threshold_free: bool = True
 
     def run_dir(self, variant: str, seed: int) -> Path:
         """The run folder of one training."""
@@ -63,4 +66,7 @@ class Study:
             ConfigError: if an override does not fit the base config.
         """
         place = f"train.output_dir={quoted(self.run_dir(variant.name, seed))}"
-        return load_config(self.base, [*self.overrides, f"train.seed={seed}", place, *variant.overrides])
+        cfg = load_config(self.base, [*self.overrides, f"train.seed={seed}", place, *variant.overrides])
+        if self.threshold_free:
+            evaluate_all_scores(cfg)
+        return cfg

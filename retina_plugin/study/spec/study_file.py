@@ -13,7 +13,7 @@ from .hypothesis import read_hypotheses
 from .metrics import COCO_METRICS, Metric, read_metric, read_study_metrics
 from .study import Study, Variant
 
-_RUN_KEYS = ("base", "variants", "seeds", "reference", "output_dir", "overrides", "match_scale")
+_RUN_KEYS = ("base", "variants", "seeds", "reference", "output_dir", "overrides", "match_scale", "threshold_free")
 _KEYS = (*_RUN_KEYS, "hypotheses", "metrics", "paper")
 
 
@@ -59,6 +59,7 @@ def load_study(
         metrics=metrics,
         paper=_read_paper(content.get("paper", {}), declared, kept, metrics),
         match_scale=bool(content.get("match_scale", False) if match_scale is None else match_scale),
+        threshold_free=bool(content.get("threshold_free", True)),
     )
     for variant in (study.partner, *study.variants):
         study.run_config(variant, study.seeds[0])  # report a bad override before any training
