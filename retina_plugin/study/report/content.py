@@ -24,7 +24,7 @@ from ..spec.study import Study
 from ..statistics.measurements import Measurements, Row, tabulate_runs
 from ..statistics.verdict import Verdict, judge
 from .costs import costs, loss_scales
-from .scores import above_thresholds
+from .scores import above_thresholds, calibrations
 
 _PACKAGES = ("retina_plugin", "torch", "torchvision", "numpy", "scipy", "pycocotools")
 
@@ -51,6 +51,7 @@ def collect_content(study: Study, measurements: Measurements) -> dict[str, Any]:
         "missing": missing,
         "seeds_only": _without_images(measurements, rows),
         "above": above_thresholds(measurements, names),
+        "calibration": calibrations(measurements, names),
         "rows": rows,
         "classes": categories,
         "class_rows": tabulate_runs(measurements, names, study.reference, categories),
