@@ -23,6 +23,7 @@ PRIVATE_NAMES: dict[str, str] = {
     "detectron2.modeling:FPN._fuse_type": "FPN variants fuse by sum or average, as FPN does",
     "detectron2.modeling:FPN._out_features": "names of the levels in the order in which FPN returns them",
     "detectron2.modeling:RetinaNet._transpose_dense_predictions": "overridden for losses with K + 1 logits per anchor",
+    "detectron2.modeling:RetinaNet._decode_per_level_predictions": "overridden to be fast without a score threshold",
     "detectron2.modeling.meta_arch:DenseDetector._move_to_current_device": "preprocessing that pads to a given size",
     "torch.nn:Module._register_load_state_dict_pre_hook": "keeps the name of a buffer; public since torch 2.5",
     "torch.nn:Module._register_state_dict_hook": "keeps the name of a buffer; public since torch 2.5",
@@ -40,6 +41,9 @@ PRIVATE_NAMES: dict[str, str] = {
     "detectron2.utils.events:TensorboardXWriter._last_write": "as JSONWriter._last_write",
     # evaluation
     "detectron2.evaluation:COCOEvaluator._coco_api": "ground truth of the data set",
+    "detectron2.evaluation:COCOEvaluator._eval_predictions": "overridden to report more metrics of the same detections",
+    "detectron2.evaluation:COCOEvaluator._max_dets_per_image": "number of detections that AP counts",
+    "detectron2.evaluation:COCOEvaluator._results": "metrics by task, to which more are added",
     "detectron2.evaluation:COCOEvaluator._derive_coco_results": "overridden to give AP 0 when there are no detections",
 }
 """Reason by name. A name is written as `module:attribute.path`, with a module that the name can be imported from."""

@@ -2,11 +2,16 @@
 
 import contextlib
 import io
+import itertools
+from collections.abc import Sequence
 from typing import Any
 
 from detectron2 import evaluation
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
+
+from .calibration import calibration_metrics, match_scores
+from .thresholds import average_precision, detections_above, load_detections
 
 _LARGEST_ID = 2**53  # pycocotools keeps ids in floating point
 
@@ -36,10 +41,34 @@ class COCOEvaluator(evaluation.COCOEvaluator):
     See `complete_annotations`.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Takes the arguments of upstream's evaluator."""
+    def __init__(
+        self, *args: Any, deployment_thresh: float | None = None, calibration: bool = False, **kwargs: Any
+    ) -> None:
+        """Takes the arguments of upstream's evaluator.
+
+        Args:
+            deployment_thresh: also report AP of the detections with a score above this, as "AP_above_0.05" for .05;
+                for detectors that are evaluated with a lower threshold.
+            calibration: also report how well scores agree with precision (see `calibration_metrics`), as the task
+                "calibration".
+        """
         super().__init__(*args, **kwargs)
+        self.deployment_thresh, self.calibration = deployment_thresh, calibration
         complete_annotations(self._coco_api)
+
+    def _eval_predictions(self, predictions: list[dict[str, Any]], img_ids: Sequence[int] | None = None) -> None:
+        super()._eval_predictions(predictions, img_ids)
+        if "bbox" not in self._results:
+            return  # the images have no annotations
+        detections = list(itertools.chain.from_iterable(x["instances"] for x in predictions))
+        rest = self._max_dets_per_image[-1], img_ids
+        if self.deployment_thresh is not None:
+            kept = detections_above(detections, self.deployment_thresh)
+            name = metric_above(self.deployment_thresh)
+            self._results["bbox"][name] = average_precision(self._coco_api, kept, *rest)
+        if self.calibration:
+            scores, correct = match_scores(self._coco_api, detections, *rest)
+            self._results["calibration"] = calibration_metrics(scores, correct)
 
     def _derive_coco_results(
         self, coco_eval: COCOeval | None, iou_type: str, class_names: list[str] | None = None
@@ -49,11 +78,13 @@ class COCOEvaluator(evaluation.COCOEvaluator):
         return super()._derive_coco_results(coco_eval, iou_type, class_names)
 
 
+def metric_above(score_thresh: float) -> str:
+    """Name of the AP of detections with a score above a threshold: "AP_above_0.05" for .05."""
+    return f"AP_above_{score_thresh:g}"
+
+
 def _evaluate_nothing(truth: COCO, iou_type: str) -> Any:
-    nothing = COCO()
-    nothing.dataset = truth.dataset | {"annotations": []}
-    nothing.createIndex()
-    coco_eval = COCOeval(truth, nothing, iou_type)
+    coco_eval = COCOeval(truth, load_detections(truth, []), iou_type)
     coco_eval.evaluate()
     coco_eval.accumulate()
     coco_eval.summarize()

@@ -26,6 +26,7 @@ from ..statistics.measurements import Measurements, Row, tabulate_runs
 from ..statistics.verdict import Verdict, judge
 from .costs import costs, loss_scales
 from .ledger import confounds, plain_confounds
+from .scores import above_thresholds, calibrations
 
 _PACKAGES = ("retina_plugin", "torch", "torchvision", "numpy", "scipy", "pycocotools")
 
@@ -54,6 +55,8 @@ def collect_content(study: Study, measurements: Measurements) -> dict[str, Any]:
         "metrics": metrics,
         "missing": missing,
         "seeds_only": _without_images(measurements, rows),
+        "above": above_thresholds(measurements, names),
+        "calibration": calibrations(measurements, names),
         "rows": rows,
         "classes": categories,
         "class_rows": tabulate_runs(measurements, names, study.reference, categories),

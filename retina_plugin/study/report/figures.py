@@ -20,7 +20,7 @@ from ..statistics.measurements import Measurements
 from ..statistics.verdict import Verdict
 
 # Okabe and Ito 2008: colour-blind readers can tell them apart
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#444444", "#999933")
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#444444", "#999933")
 _STYLE = {
     "font.size": 11,
     "axes.spines.top": False,
@@ -57,9 +57,9 @@ def draw_means(measurements: Measurements, variants: Sequence[str], metric: Metr
     """A metric of every run as a dot, and the mean of each variant with its 95 % interval."""
     label = label_text(metric.name)
     title = f"{label} of every run, mean and 95 % interval"
-    figure, axes = _new_panel(title, f"{label}, {label_text(metric.note)}" if metric.note else label)
+    figure, axes = new_panel(title, f"{label}, {label_text(metric.note)}" if metric.note else label)
     for place, name in enumerate(variants):
-        colour, mean = _COLOURS[place % len(_COLOURS)], measurements.mean(name, metric)
+        colour, mean = COLOURS[place % len(COLOURS)], measurements.mean(name, metric)
         values = [metric.value(r.metrics) for r in measurements.finished(name).values()]
         axes.plot(values, [place] * len(values), "o", color=colour, alpha=0.55, markersize=6)
         axes.plot([mean.mean], [place], "|", color=colour, markersize=20, markeredgewidth=2.5)
@@ -130,11 +130,11 @@ def _draw_bands(
     lines: Mapping[str, Sequence[np.ndarray]], title: str, xlabel: str, ylabel: str = ""
 ) -> tuple[Figure, Axes]:
     """A panel with the (2, P) lines of every variant: their mean, lowest and highest, and each line."""
-    figure, axes = _new_panel(title, xlabel, ylabel)
+    figure, axes = new_panel(title, xlabel, ylabel)
     for place, (variant, own) in enumerate(lines.items()):
         if not own:
             continue
-        colour = _COLOURS[place % len(_COLOURS)]
+        colour = COLOURS[place % len(COLOURS)]
         x = own[0][0]
         values = np.stack([np.interp(x, *line) for line in own])
         marker = "." if len(x) <= _MARKED_POINTS else None
@@ -146,7 +146,8 @@ def _draw_bands(
     return figure, axes
 
 
-def _new_panel(title: str, xlabel: str, ylabel: str = "") -> tuple[Figure, Axes]:
+def new_panel(title: str, xlabel: str, ylabel: str = "") -> tuple[Figure, Axes]:
+    """An empty figure in the style of a report."""
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(4.8, 3.4), layout="constrained")
         axes = figure.add_subplot()

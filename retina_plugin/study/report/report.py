@@ -14,6 +14,7 @@ from .content import collect_content, plain_content
 from .figures import draw_means, draw_precision, draw_training, effect_bars, svg_uri
 from .pictures import draw_pictures
 from .render import render, without_nan
+from .scores import draw_reliability
 
 
 def write_report(study: Study, results: Sequence[RunResult], num_images: int = 4) -> Path:
@@ -48,5 +49,6 @@ def _draw(study: Study, measurements: Measurements, content: dict[str, Any], num
         "means": svg_uri(draw_means(measurements, names, metric)) if names else "",
         "training": [svg_uri(f) for f in draw_training(measurements, names, metric)],
         "precision": [svg_uri(f) for f in draw_precision(measurements, names)],
+        "reliability": [svg_uri(f) for f in draw_reliability(measurements, names)],
         "pictures": draw_pictures(study, measurements, num_images),
     }

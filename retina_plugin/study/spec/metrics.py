@@ -65,8 +65,8 @@ def read_metric(entry: Any, declared: Sequence[Metric] = ()) -> Metric:
 
     An entry is a name such as "AP50", which means "bbox/AP50"; a key of metrics.json with a slash, such as "segm/AP";
     or dict(key=..., name=..., higher_is_better=..., unit=...), of which all but the key may be left out. Unless the
-    entry says otherwise, lower is better for keys that end in a name with "loss", and bbox metrics, AP and AR are in
-    percent.
+    entry says otherwise, lower is better for keys that end in a name with "loss" and for those of calibration, and bbox
+    metrics, AP and AR are in percent.
 
     Raises:
         ConfigError: if the entry is something else, or has unknown keys or values of the wrong type.
@@ -90,7 +90,8 @@ def _from_key(key: str) -> Metric:
     last = key.rpartition("/")[2]
     of_category = "/AP-" in key  # its name may have slashes and "loss" in it
     unit = "%" if of_category or key.startswith("bbox/") or last.startswith(("AP", "AR")) else ""
-    return Metric(key, key.removeprefix("bbox/"), of_category or "loss" not in last, unit)
+    is_error = not of_category and ("loss" in last or key.startswith("calibration/"))
+    return Metric(key, key.removeprefix("bbox/"), not is_error, unit)
 
 
 COCO_METRICS = tuple(_from_key(f"bbox/{name}") for name in ("AP", "AP50", "AP75", "APs", "APm", "APl"))

@@ -10,6 +10,7 @@ from ...config import load_config, quoted
 from .factors import Factor
 from .hypothesis import Hypothesis
 from .metrics import COCO_METRICS, Metric
+from .threshold_free import evaluate_all_scores
 
 MATCHES = {
     "prior": "every run starts at the constant score that minimises its loss (model.head.prior_prob=stationary)",
@@ -44,6 +45,7 @@ class Study:
         paper: published figures, by variant and metric name, with their "source".
         factors: whose combinations are the variants, if the study file says so; empty unless all variants run.
         match: what is made alike in all runs, names of `MATCHES`.
+        threshold_free: whether runs are evaluated without a score threshold; see `evaluate_all_scores`.
     """
 
     base: str
@@ -60,6 +62,7 @@ class Study:
     paper: dict[str, dict[str, Any]] = field(default_factory=dict)
     factors: tuple[Factor, ...] = ()
     match: tuple[str, ...] = ()
+    threshold_free: bool = True
 
     @property
     def match_scale(self) -> bool:
@@ -80,4 +83,7 @@ class Study:
         """
         place = f"train.output_dir={quoted(self.run_dir(variant.name, seed))}"
         prior = ["model.head.prior_prob=stationary"] if "prior" in self.match else []
-        return load_config(self.base, [*self.overrides, *prior, f"train.seed={seed}", place, *variant.overrides])
+        cfg = load_config(self.base, [*self.overrides, *prior, f"train.seed={seed}", place, *variant.overrides])
+        if self.threshold_free:
+            evaluate_all_scores(cfg)
+        return cfg

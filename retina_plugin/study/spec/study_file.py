@@ -15,7 +15,7 @@ from .metrics import COCO_METRICS, Metric, read_metric, read_study_metrics
 from .study import MATCHES, Study, Variant
 
 _RUN_KEYS = ("base", "variants", "seeds", "reference", "output_dir", "overrides", "match", "match_scale")
-_KEYS = (*_RUN_KEYS, "factors", "hypotheses", "metrics", "paper")
+_KEYS = (*_RUN_KEYS, "threshold_free", "factors", "hypotheses", "metrics", "paper")
 
 
 def load_study(
@@ -65,6 +65,7 @@ def load_study(
         paper=_read_paper(content.get("paper", {}), declared, kept, metrics),
         factors=read_factors(content["factors"]) if "factors" in content and kept == declared else (),
         match=read_match(content, match, match_scale),
+        threshold_free=bool(content.get("threshold_free", True)),
     )
     for variant in (study.partner, *study.variants):
         study.run_config(variant, study.seeds[0])  # report a bad override before any training

@@ -53,7 +53,7 @@ def renamed(cfg, truth, folder):
 
 def test_the_page_has_all_pictures_and_escaped_names(report):
     html = (report / "report.html").read_text()
-    assert html.count("data:image/jpeg;base64") == 2 * 3 and html.count("data:image/svg+xml;base64") == 6
+    assert html.count("data:image/jpeg;base64") == 2 * 3 and html.count("data:image/svg+xml;base64") == 7
     assert "<script" not in html and "\u202e" not in html
     shown = unescape(html)
     assert NAMES[0] in shown and "a|b/gloss\\n\U0001f9eb \\u202ec" in shown and NAMES[2] in shown

@@ -75,7 +75,7 @@ def test_the_page_is_self_contained_and_escapes_errors(report):
     html = report[0]
     assert "http://" not in html and "https://" not in html and "<script" not in html
     assert "out of &lt;memory&gt;" in html
-    assert html.count("data:image/svg+xml;base64") == 6  # means, two of precision, three of training
+    assert html.count("data:image/svg+xml;base64") == 7  # means, two of precision, three of training, calibration
     assert html.count("data:image/jpeg;base64") == 2 * 3  # ground truth and two variants
     assert len(html) < 5e6
 

@@ -1,0 +1,26 @@
+"""Evaluation of a study's runs without a score threshold.
+
+Losses differ in the scores that they give to objects they find. With a threshold, AP would also measure that.
+"""
+
+from omegaconf import DictConfig, OmegaConf
+
+from ...config.calls import is_call, target_of
+from ...evaluation import COCOEvaluator
+
+
+def evaluate_all_scores(cfg: DictConfig) -> None:
+    """Change `cfg` such that its evaluation uses all scores, and also reports AP at the threshold that `cfg` has.
+
+    `model.test_score_thresh` becomes 0, and its former value `dataloader.evaluator.deployment_thresh`. A config whose
+    model has no such threshold, or whose evaluator is not a COCOEvaluator of this package, stays as it is.
+    """
+    model, evaluator = (OmegaConf.select(cfg, key) for key in ("model", "dataloader.evaluator"))
+    target = target_of(evaluator) if is_call(evaluator) else None
+    if not is_call(model) or "test_score_thresh" not in model:
+        return
+    if not isinstance(target, type) or not issubclass(target, COCOEvaluator):
+        return
+    if evaluator.get("deployment_thresh") is None:
+        evaluator.deployment_thresh = model.test_score_thresh
+    model.test_score_thresh = 0.0

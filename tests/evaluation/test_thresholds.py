@@ -1,0 +1,78 @@
+"""AP at a threshold, computed from detections without one, is that of a real evaluation at the threshold."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from detectron2.config import instantiate
+from detectron2.evaluation import inference_on_dataset
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from retina_plugin.config import load_config
+from retina_plugin.data import dataset_metadata, register_synthetic
+from retina_plugin.engine import RunCheckpointer
+from retina_plugin.evaluation.thresholds import average_precision, detections_above
+
+
+def evaluate(run, folder, model, score_thresh, deployment_thresh=None):
+    """Metrics and detections of a model with a score threshold on 12 images."""
+    more = ["dataloader.test.dataset.names.num_images=12", f"train.output_dir={folder}"]
+    cfg = load_config(run / "config.yaml", more)
+    cfg.dataloader.evaluator.deployment_thresh = deployment_thresh
+    model.test_score_thresh = score_thresh
+    evaluator = instantiate(cfg.dataloader.evaluator)
+    metrics = inference_on_dataset(model, instantiate(cfg.dataloader.test), evaluator)["bbox"]
+    return metrics, json.loads((folder / "inference/coco_instances_results.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def detector(trained_run):
+    """A tiny detector whose scores are spread over (0, 1), which few iterations do not achieve."""
+    model = instantiate(load_config(trained_run / "config.yaml").model)
+    RunCheckpointer(model).load_all(str(trained_run / "model_final.pth"))
+    model.head.cls_score.weight.data *= 40
+    return model.eval()
+
+
+@pytest.mark.parametrize("limits", [(1000, 100), (60, 25)], ids=["usual limits", "limits that bind"])
+@pytest.mark.parametrize("share", [0.9, 0.5, 0.02])
+def test_filtered_detections_are_those_of_an_evaluation_at_the_threshold(
+    detector, trained_run, tmp_path, limits, share
+):
+    detector.test_topk_candidates, detector.max_detections_per_image = limits
+    _, everything = evaluate(trained_run, tmp_path / "0", detector, 0.0)
+    threshold = float(np.quantile([d["score"] for d in everything], 1 - share))
+    free, everything = evaluate(trained_run, tmp_path / "free", detector, 0.0, threshold)
+    at_threshold, expected = evaluate(trained_run, tmp_path / "at", detector, threshold)
+    assert 0 < len(expected) < len(everything)
+    assert detections_above(everything, threshold) == expected
+    assert free[f"AP_above_{threshold:g}"] == at_threshold["AP"]
+    assert not any("above" in name for name in at_threshold)
+
+
+def test_no_detection_above_the_threshold_is_an_ap_of_zero(detector, trained_run, tmp_path):
+    metrics, _ = evaluate(trained_run, tmp_path, detector, 0.0, 1.0)
+    assert metrics["AP_above_1"] == 0 and math.isfinite(metrics["AP"])
+
+
+def test_scores_are_compared_in_float32():
+    score = float(np.float32(0.05))  # more than .05 in float64, and not above it for a detector in float32
+    assert detections_above([{"score": score}, {"score": 0.06}], 0.05) == [{"score": 0.06}]
+
+
+def test_average_precision_is_what_pycocotools_summarizes(tmp_path):
+    truth = COCO(dataset_metadata(register_synthetic("val", 12, root=str(tmp_path))).json_file)
+    rng = np.random.default_rng(0)
+    detections = [
+        {"image_id": a["image_id"], "category_id": a["category_id"], "bbox": moved, "score": float(rng.uniform())}
+        for a in truth.anns.values()
+        for moved in (np.array(a["bbox"]) + rng.normal(0, 2, (3, 4))).tolist()
+    ]
+    expected = COCOeval(truth, truth.loadRes([dict(d) for d in detections]), "bbox")
+    expected.evaluate()
+    expected.accumulate()
+    expected.summarize()
+    assert 5 < 100 * expected.stats[0] < 95
+    assert average_precision(truth, detections) == pytest.approx(100 * expected.stats[0], abs=1e-10)

@@ -1,0 +1,48 @@
+"""What a report says about scores: calibration by variant."""
+
+import json
+
+import numpy as np
+import pytest
+from planted import plant_study
+from simulation import simulate_images
+
+from retina_plugin.evaluation.calibration import calibration_metrics, match_scores
+from retina_plugin.study import write_report
+from retina_plugin.study.report.scores import calibrations, draw_reliability
+from retina_plugin.study.statistics.evidence import _ground_truth, _read_truth
+from retina_plugin.study.statistics.measurements import Measurements
+
+
+def test_the_table_has_the_mean_over_runs_of_what_the_evaluator_reports(tmp_path, trained_run):
+    study, results = plant_study(tmp_path, trained_run)
+    page = write_report(study, results, num_images=0)
+    content = json.loads(page.with_suffix(".json").read_text())["calibration"]
+    assert list(content) == ["focal", "ce"]  # every run of "broken" failed
+    runs = [r.run_dir for r in results if r.variant == "ce"]
+    expected = [_calibration_of(run)["ECE"] for run in runs]
+    assert content["ce"]["ECE"] == pytest.approx(np.mean(expected)) and len(expected) == 3
+    for form in (page, page.with_suffix(".md")):
+        assert f"{content['ce']['ECE']:.4f}" in form.read_text() and "from 0 to 1, lower is better" in form.read_text()
+
+
+def _calibration_of(run_dir):
+    json_file, max_dets = _ground_truth(run_dir)
+    with open(f"{run_dir}/inference/coco_instances_results.json") as f:
+        return calibration_metrics(*match_scores(_read_truth(json_file), json.load(f), max_dets))
+
+
+def test_the_figure_has_one_line_per_variant_and_the_diagonal():
+    measurements = simulate_images(np.random.default_rng(0), effect=3)
+    for evidence in measurements.evidence.values():  # the simulation's scores have no unit
+        ranked = evidence.matches.ranked[0][0]
+        ranked.score[:] = 1 / (1 + np.exp(-ranked.score))
+    (figure,) = draw_reliability(measurements, ["a", "b"])
+    assert [t.get_text() for t in figure.axes[0].get_legend().get_texts()] == ["a", "b"]
+    assert len(figure.axes[0].lines) == 3
+    assert set(calibrations(measurements, ["a", "b"])) == {"a", "b"}
+
+
+def test_without_results_by_image_there_is_neither():
+    measurements = Measurements([])
+    assert draw_reliability(measurements, ["a"]) == [] and calibrations(measurements, ["a"]) == {}
