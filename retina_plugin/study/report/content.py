@@ -21,8 +21,9 @@ from ..spec.config_changes import Change, config_changes
 from ..spec.hypothesis import Hypothesis
 from ..spec.metrics import Metric
 from ..spec.study import Study
-from ..statistics.measurements import Measurements, Row, tabulate_runs
-from ..statistics.verdict import Verdict, judge
+from ..statistics.measurements import Measurements
+from ..statistics.table import Row, tabulate_runs
+from ..statistics.verdict import Verdict, flags_of, judge
 from .costs import costs, loss_scales
 
 _PACKAGES = ("retina_plugin", "torch", "torchvision", "numpy", "scipy", "pycocotools")
@@ -37,7 +38,9 @@ def collect_content(study: Study, measurements: Measurements) -> dict[str, Any]:
     wanted = dict.fromkeys([*study.metrics, *(h.metric for h in hypotheses)])
     missing = _missing_metrics(measurements, list(wanted))
     metrics = [m for m in study.metrics if m.name not in missing] or list(study.metrics)
-    rows = tabulate_runs(measurements, names, study.reference, metrics)
+    verdicts = judge(measurements, hypotheses, study.family)
+    rows = tabulate_runs(measurements, names, study.reference, metrics, verdicts)
+    outcomes = [measurements.outcomes(name, study.metrics[0]) for name in names]
     categories = _category_metrics(study, measurements)
     return {
         "environment": _environment(study, measurements.results),
@@ -45,7 +48,9 @@ def collect_content(study: Study, measurements: Measurements) -> dict[str, Any]:
         "reference": study.reference,
         "asked": [str(h) for h in study.hypotheses],
         "not_asked": [str(h) for h in study.not_asked],
-        "verdicts": judge(measurements, hypotheses),
+        "verdicts": verdicts,
+        "outcomes": outcomes,
+        "flags": [flag for o in outcomes for flag in flags_of(o) if flag.endswith("collapsed")],
         "metrics": metrics,
         "missing": missing,
         "seeds_only": _without_images(measurements, rows),
@@ -138,6 +143,7 @@ def plain_content(content: dict[str, Any]) -> dict[str, Any]:
         "class_rows": [_plain_row(row) for row in content["class_rows"]],
         "changes": {n: [asdict(c) for c in found] for n, found in content["changes"].items()},
         "runs": [asdict(run) for run in content["runs"]],
+        "outcomes": [asdict(x) for x in content["outcomes"]],
     }
 
 

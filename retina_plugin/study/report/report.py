@@ -2,11 +2,12 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ...files import write_json, write_text
-from ..execution.results import RunResult
+from ..execution.results import RunResult, found_results
 from ..spec.study import Study
 from ..statistics.evidence import collect_evidence
 from ..statistics.measurements import Measurements
@@ -22,7 +23,8 @@ def write_report(study: Study, results: Sequence[RunResult], num_images: int = 4
     The same runs give the same report. Returns the path of the HTML page.
     """
     evidence, reason = collect_evidence(results)
-    measurements = Measurements(results, evidence)
+    hidden = found_results(replace(study, variants=study.hidden))  # so that --only changes no p-value
+    measurements = Measurements(results, evidence, hidden=hidden)
     content = collect_content(study, measurements) | {"no_images_because": reason}
     folder, page = study.output_dir, study.output_dir / "report.html"
     write_json(folder / "report.json", without_nan(plain_content(content)))

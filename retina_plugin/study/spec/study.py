@@ -32,6 +32,9 @@ class Study:
         output_dir: the study folder.
         overrides: `key=value` for every run.
         not_asked: hypotheses of the file about variants that do not run.
+        hidden: variants of the file that do not run.
+        family: number of comparisons that the file asks for, of variants that run or not: its hypotheses, or without
+            any, every variant against the reference. p-values are corrected for all of them.
         metrics: columns of the report.
         paper: published figures, by variant and metric name, with their "source".
         match_scale: whether every classification loss is weighted so that the norm of its gradient at step 0 equals
@@ -48,6 +51,8 @@ class Study:
     overrides: tuple[str, ...] = ()
     hypotheses: tuple[Hypothesis, ...] = ()
     not_asked: tuple[Hypothesis, ...] = ()
+    hidden: tuple[Variant, ...] = ()
+    family: int = 1
     metrics: tuple[Metric, ...] = COCO_METRICS
     paper: dict[str, dict[str, Any]] = field(default_factory=dict)
     match_scale: bool = False
