@@ -17,13 +17,13 @@ import torch
 
 from ..execution.job import read_facts
 from ..execution.results import RunResult
+from ..planning.looks import judge_looks, looks_before
 from ..spec.config_changes import Change, config_changes
-from ..spec.hypothesis import Hypothesis
 from ..spec.metrics import Metric
 from ..spec.study import Study
 from ..statistics.measurements import Measurements
 from ..statistics.table import Row, tabulate_runs
-from ..statistics.verdict import Verdict, flags_of, judge
+from ..statistics.verdict import Verdict, flags_of
 from .costs import costs, loss_scales
 
 _PACKAGES = ("retina_plugin", "torch", "torchvision", "numpy", "scipy", "pycocotools")
@@ -32,13 +32,12 @@ _PACKAGES = ("retina_plugin", "torch", "torchvision", "numpy", "scipy", "pycocot
 def collect_content(study: Study, measurements: Measurements) -> dict[str, Any]:
     """The values that the templates show, by name."""
     names = [v.name for v in study.variants]
-    hypotheses = study.hypotheses or [
-        Hypothesis(name, study.reference, study.metrics[0]) for name in names if name != study.reference
-    ]
+    hypotheses = study.questions
     wanted = dict.fromkeys([*study.metrics, *(h.metric for h in hypotheses)])
     missing = _missing_metrics(measurements, list(wanted))
     metrics = [m for m in study.metrics if m.name not in missing] or list(study.metrics)
-    verdicts = judge(measurements, hypotheses, study.family)
+    looks = [*looks_before(study.output_dir, study.seeds), study.seeds]
+    verdicts = judge_looks(measurements, hypotheses, study.family, looks, study.planned)
     rows = tabulate_runs(measurements, names, study.reference, metrics, verdicts)
     outcomes = [measurements.outcomes(name, study.metrics[0]) for name in names]
     categories = _category_metrics(study, measurements)
