@@ -1,11 +1,11 @@
 """Looks at a study while seeds are added, and what each may spend of the 5 % of false verdicts.
 
 Whoever looks after every seed and stops at the first p below .05 is wrong more often than in 5 % of studies. So the 5 %
-are spent over the looks (Lan and DeMets 1983, Discrete sequential boundaries for clinical trials), with a spending
-function of Pocock's kind, 5 % log(1 + (e - 1) n / N), at n of N planned seeds. A look gets what the function has gained
-since the look before, and calls a difference if p is below that. By Bonferroni's inequality the looks together make at
-most 5 % false calls, whatever the distribution. The calculation of the joint distribution that gives Lan and DeMets
-somewhat more power is left out: it needs normal statistics with a known variance, which a few seeds do not give.
+are spent over the looks (Lan and DeMets 1983, Discrete sequential boundaries for clinical trials), with the spending
+function 5 % (n / N)^2 at n of N planned seeds (Kim and DeMets 1987). A look gets what the function has gained since the
+look before, and calls a difference if p is below that. By Bonferroni's inequality the looks together make at most 5 %
+false calls, whatever the distribution. The joint distribution of the looks, which gives Lan and DeMets somewhat more
+power, is not used: it needs statistics with a known variance, which a few seeds do not give.
 
 N is the number of seeds that the study file names, or `max_seeds` for `seeds="auto"`. A report on two or more seeds is
 a look, and looks.json in the study folder records it. A later report with more seeds pays for it. Beyond N nothing is
@@ -13,7 +13,6 @@ left to spend: more seeds narrow the interval, but cannot change the verdict. Re
 after 0, 1, 2, are a repetition and not a look.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +29,7 @@ LOOKS = "looks.json"  # in the study folder
 
 def spent(share_of_seeds: float) -> float:
     """The share of the 5 % that is spent when this share of the planned seeds has run; 1 from there on."""
-    return math.log(1 + (math.e - 1) * min(share_of_seeds, 1.0))
+    return min(share_of_seeds, 1.0) ** 2
 
 
 def shares(looks: Sequence[int], planned: int) -> list[float]:
