@@ -12,7 +12,7 @@ def main() -> None:
     """Run the study that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--study", required=True, metavar="FILE", help="defines study = dict(...)")
-    parser.add_argument("--seeds", nargs="+", type=int, help="seeds to use instead of the study's")
+    parser.add_argument("--seeds", nargs="+", type=_seed, help="seeds to use instead of the study's, or auto")
     parser.add_argument("--only", nargs="+", metavar="VARIANT", help="train these variants only")
     parser.add_argument("--output", metavar="DIR", help="folder to use instead of the study's")
     parser.add_argument("--report-only", action="store_true", help="report the runs that are there, train nothing")
@@ -30,9 +30,14 @@ def main() -> None:
     parser.add_argument("--cpus-per-run", type=int, default=1, help="CPUs that Ray reserves for a run")
     parser.add_argument("--gpus-per-run", type=float, default=0, help="GPUs that Ray reserves for a run")
     args = parse_with_overrides(parser)
-    study = load_study(args.study, args.seeds, args.only, args.output, args.opts, args.match_scale, args.match)
+    seeds = "auto" if args.seeds == ["auto"] else args.seeds
+    study = load_study(args.study, seeds, args.only, args.output, args.opts, args.match_scale, args.match)
     executor = build_executor(args.executor, args.jobs, args.address, args.cpus_per_run, args.gpus_per_run)
     ablate(study, executor, args.num_images, args.report_only)
+
+
+def _seed(text: str) -> int | str:
+    return text if text == "auto" else int(text)
 
 
 if __name__ == "__main__":

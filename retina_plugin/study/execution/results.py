@@ -1,6 +1,7 @@
 """What the runs of a study gave."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ...run_folder import is_finished, last_evaluation
@@ -25,6 +26,8 @@ def found_results(study: Study) -> list[RunResult]:
     """The results that lie in a study's folder, whichever code, config and data made them; nothing is trained."""
     results = []
     for seed in study.seeds:
+        if study.adds_seeds and not any(study.run_dir(v.name, seed).is_dir() for v in study.variants):
+            continue
         for variant in study.variants:
             run_dir = study.run_dir(variant.name, seed)
             end = read_end(run_dir) or RunEnd("", error=f"{run_dir / RESULT} does not exist: the run has not ended")
@@ -32,6 +35,12 @@ def found_results(study: Study) -> list[RunResult]:
                 end = replace(end, error="")  # the process that would have noted it was killed
             results.append(result_of(study, variant.name, seed, end))
     return results
+
+
+def seeds_of(study: Study, results: Sequence[RunResult]) -> tuple[int, ...]:
+    """The seeds of a study; where it adds seeds, those that it has added."""
+    ran = {result.seed for result in results}
+    return tuple(seed for seed in study.seeds if seed in ran) if study.adds_seeds else study.seeds
 
 
 def result_of(study: Study, variant: str, seed: int, end: RunEnd) -> RunResult:

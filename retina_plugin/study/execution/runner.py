@@ -11,6 +11,7 @@ from ...engine.output_folder import check_output_dir
 from ...engine.reliability.folder_lock import FolderLock
 from ...engine.reliability.signals import FirstSignal
 from ...files import remove_leftovers
+from ..planning.auto import parts, settled_by
 from ..spec.study import Study
 from .executors import Executor, LocalExecutor
 from .job import RunEnd, known_end, what_changed
@@ -29,6 +30,8 @@ def run_study(study: Study, executor: Executor | None = None) -> list[RunResult]
     continues from its last checkpoint. If anything has changed, the run is trained again: the terminal says what
     changed, and the earlier run is moved aside. A run that fails is reported, and the others go on.
 
+    A study that adds seeds trains two seeds, then one more at a time, until every verdict is settled.
+
     The executor says where to train; by default on this machine, one run after another.
 
     Raises:
@@ -41,10 +44,14 @@ def run_study(study: Study, executor: Executor | None = None) -> list[RunResult]
     with _sigterm_unwinds(), FolderLock(study.output_dir):
         for folder in (study.output_dir, *study.output_dir.glob("*/")):
             remove_leftovers(folder)
-        prepared = prepare(study, executor.threads)
-        ends = run(prepared, executor)
-        measure(study, prepared)
-    return [result_of(study, *job.key, ends[job.key]) for job in prepared.jobs]
+        for part in parts(study):
+            prepared = prepare(part, executor.threads)
+            ends = run(prepared, executor)
+            measure(part, prepared)
+            results = [result_of(part, *job.key, ends[job.key]) for job in prepared.jobs]
+            if len(part.seeds) < len(study.seeds) and settled_by(part, results):
+                break
+    return results
 
 
 def run(prepared: Prepared, executor: Executor) -> dict[tuple[str, int], RunEnd]:

@@ -17,13 +17,14 @@ import torch
 
 from ..execution.job import read_facts
 from ..execution.results import RunResult
+from ..planning.looks import judge_looks, looks_before
 from ..spec.config_changes import Change, config_changes
-from ..spec.hypothesis import Hypothesis
 from ..spec.metrics import Metric
 from ..spec.study import Study
 from ..statistics.effects import factor_effects
-from ..statistics.measurements import Measurements, Row, tabulate_runs
-from ..statistics.verdict import Verdict, judge
+from ..statistics.measurements import Measurements
+from ..statistics.table import Row, tabulate_runs
+from ..statistics.verdict import Verdict, flags_of
 from .costs import costs, loss_scales
 from .ledger import confounds, plain_confounds
 from .scores import above_thresholds, calibrations
@@ -34,15 +35,14 @@ _PACKAGES = ("retina_plugin", "torch", "torchvision", "numpy", "scipy", "pycocot
 def collect_content(study: Study, measurements: Measurements) -> dict[str, Any]:
     """The values that the templates show, by name."""
     names = [v.name for v in study.variants]
-    hypotheses = study.hypotheses or [
-        Hypothesis(name, study.reference, study.metrics[0])
-        for name in names
-        if name != study.reference and not study.factors
-    ]
+    hypotheses = study.questions
     wanted = dict.fromkeys([*study.metrics, *(h.metric for h in hypotheses)])
     missing = _missing_metrics(measurements, list(wanted))
     metrics = [m for m in study.metrics if m.name not in missing] or list(study.metrics)
-    rows = tabulate_runs(measurements, names, study.reference, metrics)
+    looks = [*looks_before(study.output_dir, study.seeds), study.seeds]
+    verdicts = judge_looks(measurements, hypotheses, study.family, looks, study.planned)
+    rows = tabulate_runs(measurements, names, study.reference, metrics, verdicts)
+    outcomes = [measurements.outcomes(name, study.metrics[0]) for name in names]
     categories = _category_metrics(study, measurements)
     return {
         "environment": _environment(study, measurements.results),
@@ -50,8 +50,10 @@ def collect_content(study: Study, measurements: Measurements) -> dict[str, Any]:
         "reference": study.reference,
         "asked": [str(h) for h in study.hypotheses],
         "not_asked": [str(h) for h in study.not_asked],
-        "verdicts": judge(measurements, hypotheses),
         "effects": factor_effects(measurements, study.factors, metrics[0]),
+        "verdicts": verdicts,
+        "outcomes": outcomes,
+        "flags": [flag for o in outcomes for flag in flags_of(o) if flag.endswith("collapsed")],
         "metrics": metrics,
         "missing": missing,
         "seeds_only": _without_images(measurements, rows),
@@ -149,6 +151,7 @@ def plain_content(content: dict[str, Any]) -> dict[str, Any]:
         "changes": {n: [asdict(c) for c in found] for n, found in content["changes"].items()},
         "runs": [asdict(run) for run in content["runs"]],
         "confounds": plain_confounds(content["confounds"]),
+        "outcomes": [asdict(x) for x in content["outcomes"]],
     }
 
 

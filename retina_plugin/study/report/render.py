@@ -10,7 +10,7 @@ import jinja2
 from ...files import shown
 from ..spec.metrics import Metric
 from ..statistics.estimate import Estimate
-from ..statistics.verdict import interval, number, signed
+from ..statistics.wording import interval, number, signed
 
 
 def render(template: str, content: dict[str, Any]) -> str:

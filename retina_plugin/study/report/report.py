@@ -2,11 +2,13 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ...files import write_json, write_text
-from ..execution.results import RunResult
+from ..execution.results import RunResult, found_results, seeds_of
+from ..planning.looks import record_look
 from ..spec.study import Study
 from ..statistics.evidence import collect_evidence
 from ..statistics.measurements import Measurements
@@ -22,9 +24,12 @@ def write_report(study: Study, results: Sequence[RunResult], num_images: int = 4
 
     The same runs give the same report. Returns the path of the HTML page.
     """
+    study = replace(study, seeds=seeds_of(study, results))
     evidence, reason = collect_evidence(results)
-    measurements = Measurements(results, evidence)
+    hidden = found_results(replace(study, variants=study.hidden))  # so that --only changes no p-value
+    measurements = Measurements(results, evidence, hidden=hidden)
     content = collect_content(study, measurements) | {"no_images_because": reason}
+    record_look(study.output_dir, study.seeds)
     folder, page = study.output_dir, study.output_dir / "report.html"
     write_json(folder / "report.json", without_nan(plain_content(content)))
     write_text(folder / "report.md", render("report.md.j2", content))

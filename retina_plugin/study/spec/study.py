@@ -41,6 +41,11 @@ class Study:
         output_dir: the study folder.
         overrides: `key=value` for every run.
         not_asked: hypotheses of the file about variants that do not run.
+        planned: the number of seeds that the file plans.
+        adds_seeds: whether seeds are added one by one until every verdict is settled, up to `planned`.
+        hidden: variants of the file that do not run.
+        family: number of comparisons that the file asks for, of variants that run or not: its hypotheses, or without
+            any, every variant against the reference. p-values are corrected for all of them.
         metrics: columns of the report.
         paper: published figures, by variant and metric name, with their "source".
         factors: whose combinations are the variants, if the study file says so; empty unless all variants run.
@@ -58,6 +63,10 @@ class Study:
     overrides: tuple[str, ...] = ()
     hypotheses: tuple[Hypothesis, ...] = ()
     not_asked: tuple[Hypothesis, ...] = ()
+    planned: int = 1
+    adds_seeds: bool = False
+    hidden: tuple[Variant, ...] = ()
+    family: int = 1
     metrics: tuple[Metric, ...] = COCO_METRICS
     paper: dict[str, dict[str, Any]] = field(default_factory=dict)
     factors: tuple[Factor, ...] = ()
@@ -68,6 +77,17 @@ class Study:
     def match_scale(self) -> bool:
         """Whether the scale of the losses is matched."""
         return "scale" in self.match
+
+    @property
+    def questions(self) -> tuple[Hypothesis, ...]:
+        """The hypotheses, or without any in the file, every variant against the reference in the first metric.
+
+        A study with factors asks for their effects instead.
+        """
+        if self.factors:
+            return self.hypotheses
+        names = [variant.name for variant in self.variants if variant.name != self.reference]
+        return self.hypotheses or tuple(Hypothesis(name, self.reference, self.metrics[0]) for name in names)
 
     def run_dir(self, variant: str, seed: int) -> Path:
         """The run folder of one training."""

@@ -15,12 +15,12 @@ from .metrics import COCO_METRICS, Metric, read_metric, read_study_metrics
 from .study import MATCHES, Study, Variant
 
 _RUN_KEYS = ("base", "variants", "seeds", "reference", "output_dir", "overrides", "match", "match_scale")
-_KEYS = (*_RUN_KEYS, "threshold_free", "factors", "hypotheses", "metrics", "paper")
+_KEYS = (*_RUN_KEYS, "threshold_free", "factors", "hypotheses", "metrics", "paper", "max_seeds")
 
 
 def load_study(
     path: str | Path,
-    seeds: Sequence[int] | None = None,
+    seeds: Sequence[int] | str | None = None,
     only: Sequence[str] | None = None,
     output_dir: str | Path | None = None,
     overrides: Sequence[str] = (),
@@ -33,7 +33,8 @@ def load_study(
 
     `seeds`, `output_dir` and `match` (names of `MATCHES`) replace what the file says, `overrides` are added to those of
     the file, and `only` names the variants to keep. `match_scale` is short for adding "scale" to `match`, or removing
-    it.
+    it. `seeds` may be "auto": they are added until every verdict is settled, at most `max_seeds` of the file, by
+    default 10.
 
     Raises:
         ConfigError: if the file is not a valid study, a name is unknown, or an override does not fit the base config.
@@ -47,13 +48,16 @@ def load_study(
         if name not in variants:
             raise ConfigError(f"{path} has no variant {name!r}, only {declared}")
     kept = [name for name in declared if not only or name in only]
-    file_seeds = _read_seeds(content.get("seeds", [0]))
+    file_seeds = _read_seeds(content.get("seeds", [0]), content)
+    adds_seeds = "auto" in (seeds, content.get("seeds")) if seeds in (None, "auto") else False
     metrics = read_study_metrics(content.get("metrics", [metric.name for metric in COCO_METRICS]))
     asked, not_asked = read_hypotheses(content.get("hypotheses", ()), declared, kept, metrics)
     study = Study(
         base=_find_base(content["base"], Path(path)),
         variants=tuple(variants[name] for name in kept),
-        seeds=file_seeds if seeds is None else _read_seeds(seeds),
+        seeds=file_seeds if seeds is None else _read_seeds(seeds, content),
+        planned=len(file_seeds if seeds != "auto" else _read_seeds("auto", content)),
+        adds_seeds=adds_seeds,
         reference=reference if reference in kept else kept[0],
         partner=variants[reference],
         scale_seed=file_seeds[0],
@@ -61,6 +65,8 @@ def load_study(
         overrides=(*content.get("overrides", ()), *overrides),
         hypotheses=asked,
         not_asked=not_asked,
+        hidden=tuple(variants[name] for name in declared if name not in kept),
+        family=len(asked) + len(not_asked) or max(len(declared) - 1, 1),
         metrics=metrics,
         paper=_read_paper(content.get("paper", {}), declared, kept, metrics),
         factors=read_factors(content["factors"]) if "factors" in content and kept == declared else (),
@@ -130,7 +136,12 @@ def read_match(content: Mapping[str, Any], match: Sequence[str] | None, scale: b
     return tuple(name for name in MATCHES if name in chosen)
 
 
-def _read_seeds(seeds: Sequence[int]) -> tuple[int, ...]:
+def _read_seeds(seeds: Sequence[int] | str, content: Mapping[str, Any]) -> tuple[int, ...]:
+    most = content.get("max_seeds", 10)
+    if type(most) is not int or most < 2:
+        raise ConfigError(f"max_seeds must be an integer of at least 2, got {most!r}")
+    if seeds == "auto":
+        return tuple(range(most))
     if not seeds or len(set(seeds)) < len(seeds) or not all(type(s) is int for s in seeds):
         raise ConfigError(f"seeds must be different integers, at least one, got {list(seeds)}")
     return tuple(seeds)

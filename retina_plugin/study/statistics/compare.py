@@ -4,8 +4,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .estimate import LEAST_SPREAD, estimate
-from .verdict import decide
+from ..execution.results import RunResult
+from ..spec.metrics import COCO_METRICS, Metric, read_metric
+from .estimate import LEVEL, Estimate, estimate_unpaired
+from .measurements import Measurements
+from .outcomes import count_outcomes
+from .verdict import correct_p, decide, flags_of
 
 
 @dataclass(frozen=True)
@@ -13,10 +17,13 @@ class Comparison:
     """The outcome of `compare_seeds`.
 
     Attributes:
-        outcome: "better", "worse", "not distinguishable" or "no verdict", of a compared with b.
+        outcome: "better", "worse", "equivalent", "not distinguishable" or "no verdict", of a compared with b.
         low, high: 95 % interval of a minus b over the complete pairs, not corrected; NaN with fewer than two pairs.
-        p_value: two-sided, corrected for `family`; NaN without a verdict.
-        flags: what prevents a verdict, such as "a: seed 2 failed" or "one seed".
+        p_value: two-sided, corrected for `family` and `share`; NaN without a verdict.
+        flags: runs that failed, are not finite or collapsed, such as "a: seed 2 failed", and "one seed". Failed runs
+            and runs that are not finite prevent a verdict. Collapsed ones do not, but their mean says little.
+        simultaneous: the interval at the level of all `family` comparisons, which then hold together.
+        p_equivalent: p-value of equivalence within the margin, corrected alike; NaN without a margin.
     """
 
     outcome: str
@@ -24,46 +31,77 @@ class Comparison:
     high: float
     p_value: float
     flags: list[str]
+    simultaneous: tuple[float, float] = (math.nan, math.nan)
+    p_equivalent: float = math.nan
 
 
 def compare_seeds(
-    a: Sequence[float | None], b: Sequence[float | None], family: int = 1, least_spread: float = LEAST_SPREAD
+    a: Sequence[float | None],
+    b: Sequence[float | None],
+    family: int = 1,
+    least_spread: float | None = None,
+    *,
+    metric: str | Metric = COCO_METRICS[0],
+    others: Sequence[Sequence[float | None]] = (),
+    margin: float | None = None,
+    paired: bool = True,
+    share: float = 1.0,
 ) -> Comparison:
     """Compare variant a with variant b by the rule of a study's report, without resampled images.
 
     A failed run on either side gives "no verdict": the seeds that finished may differ from the one that failed.
 
     Args:
-        a, b: a metric in percent by seed, None for a failed run; values of one position share a seed. Higher values
-            are better: swap a and b for a loss.
+        a, b: a metric by seed, None for a failed run; values of one position share a seed.
         family: number of comparisons made together; p is multiplied by it (Bonferroni).
-        least_spread: see `estimate`; 0 for metrics that are not in percent.
+        least_spread: see `estimate`; by default that of the metric in this project's own runs.
+        metric: as in a study file; says whether higher values are better, and what the bank knows.
+        others: the same metric of the study's other variants with the same seeds: they help to know the spread.
+        margin: a difference that does not matter, for the outcome "equivalent".
+        paired: False if values of one position have nothing in common: Welch's test, without `others`. Decide before
+            looking at the values. a and b may then have different lengths.
+        share: of the 5 %, what this look may spend (see `planning.looks`).
 
     Raises:
-        ValueError: if a and b have different lengths, or `family` is less than 1.
+        ValueError: if paired a and b have different lengths, or `family` is less than 1.
     """
-    if len(a) != len(b):
+    if paired and len(a) != len(b):
         raise ValueError(f"a has {len(a)} values and b has {len(b)}: give both one per seed, None if it failed")
     if family < 1:
         raise ValueError(f"family must be the number of comparisons, 1 or more, got {family}")
-    flags = [*_failures("a", a), *_failures("b", b)]
-    pairs = [x - y for x, y in zip(a, b, strict=True) if _is_finite(x) and _is_finite(y)]
+    of = read_metric(metric) if isinstance(metric, str) else metric
+    named = {"a": a, "b": b} | {f"other {i}": values for i, values in enumerate(others)}
+    runs = [run for name, values in named.items() for run in _runs(name, values, of)]
+    outcomes = [count_outcomes(name, dict(enumerate(values)), of) for name, values in (("a", a), ("b", b))]
+    measured = Measurements(runs, least_spread=least_spread)
+    d = measured.difference("a", "b", of) if paired else _unpaired(a, b, of, measured)
+    flags = [flag for found in outcomes for flag in flags_of(found)]
     if len(a) == 1:
         flags.append("one seed")
-    elif len(pairs) < 2:
-        flags.append(f"complete pairs: {len(pairs)}, and a verdict needs 2")
-    difference = estimate(pairs, least_spread=least_spread)
-    p_value = math.nan if flags else min(1.0, family * difference.p_value)
-    return Comparison(decide(difference, p_value), difference.low, difference.high, p_value, flags)
+    elif d.num_seeds < 2:
+        flags.append(f"complete pairs: {d.num_seeds}, and a verdict needs 2")
+    prevented = any(found.num_without_value for found in outcomes)
+    p, q = (math.nan if prevented else correct_p(p, family, share) for p in (d.p_value, _p_equivalent(d, margin)))
+    outcome = decide(d, p, of.higher_is_better, q)
+    return Comparison(outcome, d.low, d.high, p, flags, d.interval(LEVEL * share / family), q)
+
+
+def _runs(name: str, values: Sequence[float | None], metric: Metric) -> list[RunResult]:
+    """Results of a study; values that are not finite count as failed here, so that the other pairs give an interval."""
+    return [
+        RunResult(name, seed, "", 0.0, {metric.key: value}, "" if _is_finite(value) else "failed")
+        for seed, value in enumerate(values)
+    ]
 
 
 def _is_finite(value: float | None) -> bool:
     return value is not None and math.isfinite(value)
 
 
-def _failures(name: str, values: Sequence[float | None]) -> list[str]:
-    return [
-        f"{name}: seed {i} " + ("failed" if value is None else f"is not finite ({value})")
-        for i, value in enumerate(values)
-        if not _is_finite(value)
-    ]
+def _unpaired(a: Sequence, b: Sequence, metric: Metric, measured: Measurements) -> Estimate:
+    kept = [[v for v in values if _is_finite(v)] for values in (a, b)]
+    return estimate_unpaired(*kept, measured.least_spread_of(metric))
+
+
+def _p_equivalent(d: Estimate, margin: float | None) -> float:
+    return math.nan if margin is None else d.p_equivalent(margin)

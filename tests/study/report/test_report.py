@@ -59,7 +59,7 @@ def test_all_three_forms_say_the_same(report):
     html, text, content = unescape(report[0]), report[1], json.loads(report[2])
     first, second = content["verdicts"]
     assert first["outcome"] == "better" and first["difference"]["low"] > 0
-    assert first["difference"]["num_images"] == NUM_IMAGES and first["num_comparisons"] == 1
+    assert first["difference"]["num_images"] == NUM_IMAGES and first["num_comparisons"] == 2
     assert second["outcome"] == "no verdict" and "No seed has a finished run" in second["text"]
     mean = content["rows"][0]["level"]["AP"]
     for form in (html, text):

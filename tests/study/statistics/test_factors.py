@@ -13,8 +13,10 @@ from retina_plugin.study import load_study, write_report
 from retina_plugin.study.execution.results import RunResult
 from retina_plugin.study.spec.factors import combine, read_factors
 from retina_plugin.study.spec.metrics import COCO_METRICS
+from retina_plugin.study.statistics import measurements
 from retina_plugin.study.statistics.effects import factor_effects
 from retina_plugin.study.statistics.measurements import Measurements
+from retina_plugin.study.statistics.moderation import prior_from_runs
 
 CE = "model.cls_loss=${losses.sigmoid_ce}"
 ENTRIES = {
@@ -57,16 +59,40 @@ def test_effects_are_the_coefficients_of_a_regression():
     assert [e.name for e in effects] == [*names, "loss × prior", "loss × rate", "prior × rate"]
 
 
-def test_intervals_come_from_the_contrast_of_every_seed():
+def test_intervals_come_from_the_contrast_of_every_seed(monkeypatch):
     """One contrast per seed, so what a seed adds to all of its runs does not count."""
+    monkeypatch.setattr(measurements, "heterogeneity", lambda key: 0.0)  # each contrast by itself
     rng = np.random.default_rng(1)
     added, noise = rng.normal(0, 50, 9), rng.normal(0, 2, (9, 2, 2, 2))
     value = lambda x, s: 30 + added[s] + 7 * x[0] + 4 * x[0] * x[1] + noise[s][x]  # noqa: E731
-    effects = factor_effects(Measurements(results(value)), FACTORS, COCO_METRICS[0])
+    effects = factor_effects(Measurements(results(value), least_spread=0.0), FACTORS, COCO_METRICS[0])
     by_seed = [np.mean([value((1, i, j), s) - value((0, i, j), s) for i in (0, 1) for j in (0, 1)]) for s in SEEDS]
     interval = stats.ttest_1samp(by_seed, 0).confidence_interval()
     assert (effects[0].difference.low, effects[0].difference.high) == pytest.approx(tuple(interval))
     assert effects[3].difference.mean == pytest.approx(4, abs=3) and effects[0].p_corrected < 0.05
+
+
+def test_the_other_contrasts_moderate_the_spread_of_one():
+    rng = np.random.default_rng(2)
+    runs, weights = rng.normal(30, 2, (8, 4)) + rng.normal(0, 9, 4), np.array([1, 1, 1, 1, -1, -1, -1, -1]) / 4
+    basis = np.linalg.qr(np.column_stack([np.ones(8), weights, rng.normal(size=(8, 6))]))[0]
+    of_others = np.var(basis[:, 2:].T @ runs, axis=1, ddof=1)  # six contrasts of length 1, orthogonal to this one
+    prior = prior_from_runs(runs, weights, d0=12.0)
+    assert prior.variance == pytest.approx(of_others.mean() * (weights**2).sum())
+    assert prior.freedom == pytest.approx(1 / (1 / 12 + (1 / 12 + 1 / 3) / 6))
+
+
+def test_intervals_of_effects_cover():
+    """Of runs that spread alike, 95 % of the intervals hold the true effect, and with unequal spreads not much less."""
+    rng, true = np.random.default_rng(3), 7.0
+    for spreads in (np.full(8, 2.0), np.array([0.7, 0.7, 2, 2, 2, 2, 2, 2])):
+        held = []
+        for _ in range(300):
+            noise = rng.normal(0, 1, (8, 9)) * spreads[:, None] + rng.normal(0, 3, 9)
+            value = lambda x, s: 30 + true * x[0] + noise[4 * x[0] + 2 * x[1] + x[2], s]  # noqa: B023, E731
+            effect = factor_effects(Measurements(results(value), least_spread=0.0), FACTORS, COCO_METRICS[0])[0]
+            held.append(effect.difference.low < true < effect.difference.high)
+        assert 0.91 <= np.mean(held) <= 0.99  # Monte-Carlo error .013
 
 
 def test_a_seed_counts_if_all_variants_finished_with_it():

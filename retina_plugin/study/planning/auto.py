@@ -1,0 +1,28 @@
+"""Studies that add seeds until every verdict is settled."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from ..execution.results import RunResult
+from ..spec.study import Study
+from ..statistics.evidence import collect_evidence
+from ..statistics.measurements import Measurements
+from .looks import all_settled, judge_looks, looks_before, record_look
+
+
+def parts(study: Study) -> Iterator[Study]:
+    """The study with its first two seeds, three and so on if it adds seeds; otherwise the study as it is."""
+    first = 2 if study.adds_seeds else len(study.seeds)
+    for number in range(first, len(study.seeds) + 1):
+        yield replace(study, seeds=study.seeds[:number])
+
+
+def settled_by(study: Study, results: Sequence[RunResult]) -> bool:
+    """Look at a part of a study, and record the look: whether its verdicts are settled."""
+    looks = [*looks_before(study.output_dir, study.seeds), study.seeds]
+    measurements = Measurements(results, collect_evidence(results)[0])
+    verdicts = judge_looks(measurements, study.questions, study.family, looks, study.planned)
+    record_look(study.output_dir, study.seeds)
+    for verdict in verdicts:
+        print(f"after {len(study.seeds)} seeds: {verdict.headline}")
+    return all_settled(verdicts)

@@ -1,0 +1,91 @@
+"""Runs that failed or collapsed are outcomes of a variant: how many there were, and how many to expect."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import betaincinv
+
+from ..spec.metrics import Metric
+
+_COLLAPSED = 0.5  # of the median of the other runs
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """How the runs of a variant ended.
+
+    Attributes:
+        num_runs: number of runs that ended.
+        failed: seeds without a result.
+        not_finite: seeds whose metric is not finite, as after a divergence.
+        collapsed: seeds whose metric is far worse than that of the variant's other runs.
+        low, high: exact 95 % interval of the share of runs that fail, diverge or collapse.
+    """
+
+    variant: str
+    num_runs: int
+    failed: tuple[int, ...]
+    not_finite: tuple[int, ...]
+    collapsed: tuple[int, ...]
+    low: float
+    high: float
+
+    @property
+    def num_without_value(self) -> int:
+        """Number of runs that failed or diverged."""
+        return len(self.failed) + len(self.not_finite)
+
+    @property
+    def num_bad(self) -> int:
+        """Number of runs that failed, diverged or collapsed."""
+        return self.num_without_value + len(self.collapsed)
+
+
+def count_outcomes(variant: str, values: dict[int, float | None], metric: Metric) -> Outcomes:
+    """The outcomes of a variant, from its metric by seed; None for a run that failed."""
+    failed = tuple(seed for seed, value in values.items() if value is None)
+    not_finite = tuple(seed for seed, value in values.items() if value is not None and not math.isfinite(value))
+    finite = {seed: value for seed, value in values.items() if value is not None and math.isfinite(value)}
+    collapsed = find_collapsed(finite, metric.higher_is_better)
+    low, high = exact_interval(len(failed) + len(not_finite) + len(collapsed), len(values))
+    return Outcomes(variant, len(values), failed, not_finite, collapsed, low, high)
+
+
+def find_collapsed(values: dict[int, float], higher_is_better: bool = True) -> tuple[int, ...]:
+    """Seeds whose value is below half the median of the variant's other runs, or above twice, if lower is better.
+
+    Collapse is defined by a ratio and not by standard deviations, which three runs do not give. A variant whose runs
+    are all near 0 has learned nothing, which is no collapse: its median is near 0 too. Values must not be negative.
+    """
+    if len(values) < 2 or min(values.values()) < 0:
+        return ()
+    found = []
+    for seed, value in values.items():
+        typical = float(np.median([v for s, v in values.items() if s != seed]))
+        good, bad = (typical, value) if higher_is_better else (value, typical)
+        if bad < _COLLAPSED * good:
+            found.append(seed)
+    return tuple(found)
+
+
+def exact_interval(number: int, total: int, level: float = 0.05) -> tuple[float, float]:
+    """Clopper and Pearson's interval of a share of which `number` of `total` were seen; (0, 1) for none.
+
+    Source: Clopper and Pearson 1934, The use of confidence or fiducial limits illustrated in the case of the binomial.
+    """
+    if total == 0:
+        return 0.0, 1.0
+    low = float(betaincinv(number, total - number + 1, level / 2)) if number else 0.0
+    high = float(betaincinv(number + 1, total - number, 1 - level / 2)) if number < total else 1.0
+    return low, high
+
+
+def break_even_share(effect: float, level: float) -> float:
+    """The share of runs that would have to collapse to 0 for an effect on the mean to vanish; NaN if none would.
+
+    Args:
+        effect: the difference of the means, positive.
+        level: the mean of the better variant.
+    """
+    return effect / level if level > 0 else math.nan
