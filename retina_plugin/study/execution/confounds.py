@@ -63,7 +63,7 @@ def _is_entry(entry: Any) -> bool:
     shares = entry.get("course", {})
     return (
         all(isinstance(p, float) and 0 < p < 1 for p in probs)
-        and all(k.isdigit() and isinstance(share, float) for k, share in shares.items())
+        and all(k.isascii() and k.isdigit() and isinstance(share, float) for k, share in shares.items())
         and isinstance(entry.get("unknown", ""), str)
     )
 
@@ -94,10 +94,10 @@ def _course_of(job: Job, sample: Job, known: dict[str, Any]) -> dict[str, Any]:
     if missing:
         with measuring(job, "the gradients"):
             batch = first_batch(sample.config)
+            model = build_model(job.config, pretrained=False).to(resolve_device(job.config.train.device))
+            freeze(model, job.config.train.freeze)
             for iteration, path in sorted(missing.items()):
-                model = build_model(job.config, pretrained=False).to(resolve_device(job.config.train.device))
                 RunCheckpointer(model).load_some(str(path))
-                freeze(model, job.config.train.freeze)
                 share = classification_share(gradient_norms(model, batch))
                 if math.isfinite(share):
                     course[str(iteration)] = share

@@ -72,7 +72,7 @@ def _of_run(run: RunResult, evidence: Evidence | None) -> dict[str, float]:
         return {}
     if not lines:
         return found
-    last, steps = lines[-1], lines[-1]["iteration"] + 1
+    last, steps = lines[-1], max(1, lines[-1]["iteration"] + 1)
     highest = max(line["lr"] for line in lines)
     clipped = 0.0 if cfg.train.clip_grad_norm is None else last.get(CLIPPED, math.nan) / steps
     return found | {

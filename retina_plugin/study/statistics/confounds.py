@@ -75,12 +75,14 @@ class Check:
         differ: whether two values differ by more than is admitted.
         text: the warning; a and b are the values, better and than the names of the variants.
         keys: prefixes of config keys. A hypothesis names it if an override of these is in only one of its variants.
+        match: what of `MATCHES` makes it alike; empty if nothing does.
     """
 
     value: Callable[[Ledger], float]
     differ: Callable[[float, float], bool]
     text: str
     keys: tuple[str, ...]
+    match: str = ""
 
 
 def by_more_than(most: float) -> Callable[[float, float], bool]:
@@ -98,28 +100,31 @@ CHECKS = (
         lambda x: x.start_distance,
         by_more_than(MOST_LOGITS),
         "{better} starts {a:+.1f} logits from the constant score at which its loss is smallest, {than} {b:+.1f}: a "
-        "short schedule may compare nothing but these starts (--match prior)",
+        "short schedule may compare nothing but these starts",
         ("model.head.prior_prob", "train.init_checkpoint"),
+        "prior",
     ),
     Check(
         lambda x: x.grad_norm,
         by_factor(MOST_RATIO),
         "{better} has a gradient of norm {a:.3g} at step 0, {than} one of {b:.3g}: with SGD, and where gradients are "
-        "clipped, that acts like another learning rate (--match scale)",
+        "clipped, that acts like another learning rate",
         ("model.cls_loss_weight",),
+        "scale",
     ),
     Check(
         lambda x: x.clipped_share,
         by_more_than(MOST_CLIPPED),
-        "{better} had {a:.0%} of its updates clipped, {than} {b:.0%} (--match clip)",
+        "{better} had {a:.0%} of its updates clipped, {than} {b:.0%}",
         ("train.clip_grad_norm",),
+        "clip",
     ),
     Check(
         lambda x: x.first_cls_share,
         by_more_than(MOST_SHARE),
-        "{better} gives classification {a:.0%} of its gradient at step 0, {than} {b:.0%}; boxes have the rest "
-        "(--match scale)",
+        "{better} gives classification {a:.0%} of its gradient at step 0, {than} {b:.0%}; boxes have the rest",
         ("model.cls_loss_weight",),
+        "scale",
     ),
     Check(
         lambda x: x.last_cls_share,
@@ -160,7 +165,8 @@ def warn(study: Study, ledgers: Sequence[Ledger], hypotheses: Sequence[Hypothesi
             a, b = check.value(ledger[better]), check.value(ledger[than])
             is_named = any(key.startswith(check.keys) for key in named)
             if not (is_named or math.isnan(a) or math.isnan(b)) and check.differ(a, b):
-                found.append(check.text.format(better=better, than=than, a=a, b=b) + ".")
+                advice = f" (--match {check.match} avoids this)" if {check.match} - {"", *study.match} else ""
+                found.append(check.text.format(better=better, than=than, a=a, b=b) + f"{advice}.")
     return found
 
 

@@ -100,6 +100,21 @@ def test_a_study_without_these_measurements_says_nothing(tmp_path, trained_run):
     write_report(study, results, num_images=0)
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"focal": 3},
+        {"focal": {"course": {"\u00b2": 0.5}}},
+        {"focal": {"course": {"10": "x"}}},
+        {"focal": {"prior_prob": 2.0, "stationary_prob": 0.1}},
+        {"focal": {"unknown": ["x"]}},
+    ],
+)
+def test_a_damaged_file_counts_as_missing(tmp_path, content):
+    (tmp_path / measurement.CONFOUNDS).write_text(json.dumps(content))
+    assert measurement.read_confounds(tmp_path) == {}
+
+
 def detections(scores, matched):
     """The evidence of one category with these detections, the first IoU threshold as given."""
     scores, matched = np.array(scores), np.array([matched, [False] * len(scores)])
@@ -116,10 +131,10 @@ def test_hidden_true_positives_are_counted_at_iou_50():
 SAME = Ledger("", 0.01, 0.01, 0.5, "", 1.0, 0.5, {0: 0.5, 10: 0.5}, 0.05, 0.2, 1e-3, 0.1, 0.0)
 
 
-def study_of(variants):
-    """A study of which only the variants matter."""
+def study_of(variants, match=()):
+    """A study of which only the variants and what it matches matter."""
     variants = tuple(Variant(name, tuple(overrides)) for name, overrides in variants.items())
-    return Study(QUICK, variants, (0,), "a", variants[0], 0, Path("nowhere"))
+    return Study(QUICK, variants, (0,), "a", variants[0], 0, Path("nowhere"), match=match)
 
 
 def halfway(changed, same):
@@ -155,3 +170,10 @@ def test_a_warning_for_each_thing_that_differs_unless_it_is_named(changed, key, 
     assert warnings([CE], unknown) == []
     nearly = {name: halfway(value, getattr(SAME, name)) for name, value in changed.items()}
     assert warnings([CE], nearly) == []
+
+
+def test_a_warning_advises_what_the_study_does_not_match_yet():
+    ledgers = [replace(SAME, variant="a", clipped_share=1.0), replace(SAME, variant="b")]
+    for match, advice in (((), " (--match clip avoids this)"), (("clip",), "")):
+        (text,) = warn(study_of({"a": [CE], "b": []}, match), ledgers, [Hypothesis("a", "b")])
+        assert text == f"a had 100% of its updates clipped, b 50%{advice}."
