@@ -61,7 +61,6 @@ def load_study(
         hypotheses=asked,
         not_asked=not_asked,
         hidden=tuple(variants[name] for name in declared if name not in kept),
-        family=len(asked) + len(not_asked) or max(len(declared) - 1, 1),
         metrics=metrics,
         paper=_read_paper(content.get("paper", {}), declared, kept, metrics),
         match_scale=bool(content.get("match_scale", False) if match_scale is None else match_scale),
