@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from ..execution.results import RunResult
+from ..execution.results import RunResult, found_results
 from ..spec.study import Study
 from ..statistics.evidence import collect_evidence
 from ..statistics.measurements import Measurements
@@ -17,11 +17,21 @@ def parts(study: Study) -> Iterator[Study]:
         yield replace(study, seeds=study.seeds[:number])
 
 
+def measure_results(study: Study, results: Sequence[RunResult]) -> tuple[Measurements, str]:
+    """The measurements of a study, and why test images could not be resampled, if they could not.
+
+    Runs of variants that `--only` leaves out are included, so that it changes no p-value.
+    """
+    hidden = found_results(replace(study, variants=study.hidden))
+    evidence, reason = collect_evidence([*results, *hidden])
+    return Measurements(results, evidence, hidden=hidden), reason
+
+
 def settled_by(study: Study, results: Sequence[RunResult]) -> bool:
     """Look at a part of a study, and record the look: whether its verdicts are settled."""
     looks = [*looks_before(study.output_dir, study.seeds), study.seeds]
-    measurements = Measurements(results, collect_evidence(results)[0])
-    verdicts = judge_looks(measurements, study.questions, study.family, looks, study.planned)
+    measurements, _ = measure_results(study, results)
+    verdicts = judge_looks(measurements, study.questions, study.other_questions, looks, study.planned)
     record_look(study.output_dir, study.seeds)
     for verdict in verdicts:
         print(f"after {len(study.seeds)} seeds: {verdict.headline}")

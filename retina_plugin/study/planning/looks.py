@@ -65,17 +65,17 @@ def _read(folder: Path) -> list[list[int]]:
 def judge_looks(
     measurements: Measurements,
     hypotheses: Sequence[Hypothesis],
-    family: int,
+    others: Sequence[Hypothesis],
     looks: Sequence[Sequence[int]],
     planned: int,
 ) -> list[Verdict]:
-    """The verdicts at the last of `looks`, each a set of seeds that contains the one before.
+    """The verdicts at the last of `looks`, each a set of seeds that contains the one before; `others` as in `judge`.
 
     A hypothesis that an earlier look settled keeps that outcome and p-value.
     """
     costs = shares([len(look) for look in looks], planned)
     rounds = [
-        judge(measurements.of_seeds(look), hypotheses, family, share) for look, share in zip(looks, costs, strict=True)
+        judge(measurements.of_seeds(look), hypotheses, others, share) for look, share in zip(looks, costs, strict=True)
     ]
     return [_first_settled(own, looks, costs) for own in zip(*rounds, strict=True)]
 

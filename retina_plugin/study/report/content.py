@@ -40,7 +40,7 @@ def collect_content(study: Study, measurements: Measurements) -> dict[str, Any]:
     missing = _missing_metrics(measurements, list(wanted))
     metrics = [m for m in study.metrics if m.name not in missing] or list(study.metrics)
     looks = [*looks_before(study.output_dir, study.seeds), study.seeds]
-    verdicts = judge_looks(measurements, hypotheses, study.family, looks, study.planned)
+    verdicts = judge_looks(measurements, hypotheses, study.other_questions, looks, study.planned)
     rows = tabulate_runs(measurements, names, study.reference, metrics, verdicts)
     outcomes = [measurements.outcomes(name, study.metrics[0]) for name in names]
     categories = _category_metrics(study, measurements)

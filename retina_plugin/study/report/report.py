@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from ...files import write_json, write_text
-from ..execution.results import RunResult, found_results, seeds_of
+from ..execution.results import RunResult, seeds_of
+from ..planning.auto import measure_results
 from ..planning.looks import record_look
 from ..spec.study import Study
-from ..statistics.evidence import collect_evidence
 from ..statistics.measurements import Measurements
 from .content import collect_content, plain_content
 from .figures import draw_means, draw_precision, draw_training, effect_bars, svg_uri
@@ -25,9 +25,7 @@ def write_report(study: Study, results: Sequence[RunResult], num_images: int = 4
     The same runs give the same report. Returns the path of the HTML page.
     """
     study = replace(study, seeds=seeds_of(study, results))
-    evidence, reason = collect_evidence(results)
-    hidden = found_results(replace(study, variants=study.hidden))  # so that --only changes no p-value
-    measurements = Measurements(results, evidence, hidden=hidden)
+    measurements, reason = measure_results(study, results)
     content = collect_content(study, measurements) | {"no_images_because": reason}
     record_look(study.output_dir, study.seeds)
     folder, page = study.output_dir, study.output_dir / "report.html"

@@ -44,8 +44,6 @@ class Study:
         planned: the number of seeds that the file plans.
         adds_seeds: whether seeds are added one by one until every verdict is settled, up to `planned`.
         hidden: variants of the file that do not run.
-        family: number of comparisons that the file asks for, of variants that run or not: its hypotheses, or without
-            any, every variant against the reference. p-values are corrected for all of them.
         metrics: columns of the report.
         paper: published figures, by variant and metric name, with their "source".
         factors: whose combinations are the variants, if the study file says so; empty unless all variants run.
@@ -66,7 +64,6 @@ class Study:
     planned: int = 1
     adds_seeds: bool = False
     hidden: tuple[Variant, ...] = ()
-    family: int = 1
     metrics: tuple[Metric, ...] = COCO_METRICS
     paper: dict[str, dict[str, Any]] = field(default_factory=dict)
     factors: tuple[Factor, ...] = ()
@@ -87,7 +84,17 @@ class Study:
         if self.factors:
             return self.hypotheses
         names = [variant.name for variant in self.variants if variant.name != self.reference]
-        return self.hypotheses or tuple(Hypothesis(name, self.reference, self.metrics[0]) for name in names)
+        if self.hypotheses or self.not_asked:
+            return self.hypotheses
+        return tuple(Hypothesis(name, self.reference, self.metrics[0]) for name in names)
+
+    @property
+    def other_questions(self) -> tuple[Hypothesis, ...]:
+        """What the file asks about variants that do not run. p-values are corrected for these questions too."""
+        if self.hypotheses or self.not_asked:
+            return self.not_asked
+        names = [v.name for v in self.hidden if v.name != self.partner.name]
+        return tuple(Hypothesis(name, self.partner.name, self.metrics[0]) for name in names)
 
     def run_dir(self, variant: str, seed: int) -> Path:
         """The run folder of one training."""

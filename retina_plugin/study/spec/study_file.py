@@ -66,7 +66,6 @@ def load_study(
         hypotheses=asked,
         not_asked=not_asked,
         hidden=tuple(variants[name] for name in declared if name not in kept),
-        family=len(asked) + len(not_asked) or max(len(declared) - 1, 1),
         metrics=metrics,
         paper=_read_paper(content.get("paper", {}), declared, kept, metrics),
         factors=read_factors(content["factors"]) if "factors" in content and kept == declared else (),

@@ -8,8 +8,8 @@ the runs of a new study will spread. It says, per metric:
 
 - `heterogeneity`: how alike the variants of one study are, as the degrees of freedom d0 of the distribution of their
   variances (Smyth 2004, section 6.2, applied within studies). The value used is at most `MOST_ALIKE`;
-- `least_spread`: the spread of a difference below which no observed spread is trusted: the lower 95 % bound of the
-  spread in the quietest study, times the root of two.
+- `least_spread`: the spread of a difference below which no observed spread is trusted, because 95 % of studies as quiet
+  as the quietest one of the bank would show a larger one. It grows with the number of seeds.
 
 A metric that fewer than four studies report has the values of AP: the quietest of two or three studies may be a loud
 one. Metrics that the bank does not know have neither. Runs near 0 or 100 are left out, because they cannot spread.
@@ -28,7 +28,7 @@ from scipy.optimize import brentq
 from scipy.special import chdtri, polygamma, psi
 
 BANK = Path(__file__).with_name("bank.json")
-MOST_ALIKE = 4.0  # with more, false calls exceed 5.5 % where spreads differ 3 to 1: see docs/statistics.md
+MOST_ALIKE = 2.0  # with more, intervals cover less than 93 % where spreads differ 3 to 1: see docs/statistics.md
 _HEALTHY = (5.0, 95.0)  # percent
 _AP, _FEWEST = "bbox/AP", 4
 
@@ -58,9 +58,10 @@ def heterogeneity(metric: str) -> float:
     return _cached(metric)[0]
 
 
-def least_spread(metric: str) -> float:
+def least_spread(metric: str, num_seeds: int) -> float:
     """The smallest spread of a difference that is used; 0 for a metric that the bank does not know."""
-    return _cached(metric)[1]
+    freedom = num_seeds - 1
+    return _cached(metric)[1] * math.sqrt(float(chdtri(freedom, 0.95)) / freedom) if freedom > 0 else 0.0
 
 
 @cache
@@ -88,19 +89,17 @@ def fit_heterogeneity(studies: Sequence[Sequence[Spread]]) -> float:
 
 
 def _quietest(studies: Sequence[Sequence[Spread]]) -> float:
-    bounds = []
-    for own in studies:
-        freedom = sum(s.freedom for s in own)
-        bounds.append(sum(s.variance * s.freedom for s in own) / float(chdtri(freedom, 0.05)))
-    return math.sqrt(2 * min(bounds))
+    return min(_of_difference(own) for own in studies)
+
+
+def _of_difference(own: Sequence[Spread]) -> float:
+    """The spread of a difference in one study, pooled over its variants."""
+    return math.sqrt(2 * sum(s.variance * s.freedom for s in own) / sum(s.freedom for s in own))
 
 
 def typical_spread(metric: str) -> tuple[float, float, float]:
     """Lowest, median and highest spread of a difference over the studies of the bank; NaN if it knows none."""
-    pooled = [
-        math.sqrt(2 * sum(s.variance * s.freedom for s in own) / sum(s.freedom for s in own))
-        for own in spreads(metric).values()
-    ]
+    pooled = [_of_difference(own) for own in spreads(metric).values()]
     return (min(pooled), float(np.median(pooled)), max(pooled)) if pooled else (math.nan, math.nan, math.nan)
 
 

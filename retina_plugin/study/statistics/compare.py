@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from ..execution.results import RunResult
 from ..spec.metrics import COCO_METRICS, Metric, read_metric
-from .estimate import LEVEL, Estimate, estimate_unpaired
+from .estimate import LEVEL, Estimate, correct_bonferroni, estimate_unpaired
 from .measurements import Measurements
-from .outcomes import count_outcomes
-from .verdict import correct_p, decide, flags_of
+from .outcomes import count_outcomes, spread_flag
+from .verdict import decide, flags_of, spend
 
 
 @dataclass(frozen=True)
@@ -75,13 +75,16 @@ def compare_seeds(
     outcomes = [count_outcomes(name, dict(enumerate(values)), of) for name, values in (("a", a), ("b", b))]
     measured = Measurements(runs, least_spread=least_spread)
     d = measured.difference("a", "b", of) if paired else _unpaired(a, b, of, measured)
-    flags = [flag for found in outcomes for flag in flags_of(found)]
+    flags = [flag for found in outcomes for flag in flags_of(found)] + spread_flag(*outcomes)
     if len(a) == 1:
         flags.append("one seed")
     elif d.num_seeds < 2:
         flags.append(f"complete pairs: {d.num_seeds}, and a verdict needs 2")
     prevented = any(found.num_without_value for found in outcomes)
-    p, q = (math.nan if prevented else correct_p(p, family, share) for p in (d.p_value, _p_equivalent(d, margin)))
+    p, q = (
+        math.nan if prevented else correct_bonferroni(spend(p, share), family)
+        for p in (d.p_value, _p_equivalent(d, margin))
+    )
     outcome = decide(d, p, of.higher_is_better, q)
     return Comparison(outcome, d.low, d.high, p, flags, d.interval(LEVEL * share / family), q)
 
@@ -100,7 +103,7 @@ def _is_finite(value: float | None) -> bool:
 
 def _unpaired(a: Sequence, b: Sequence, metric: Metric, measured: Measurements) -> Estimate:
     kept = [[v for v in values if _is_finite(v)] for values in (a, b)]
-    return estimate_unpaired(*kept, measured.least_spread_of(metric))
+    return estimate_unpaired(*kept, measured.least_spread_of(metric, min(map(len, kept))))
 
 
 def _p_equivalent(d: Estimate, margin: float | None) -> float:

@@ -6,7 +6,7 @@ The rule, for the n differences d_1 .. d_n of one metric between two variants, o
    three seeds s has two degrees of freedom, so Student's t needs a large effect. In a study of three or more variants
    the runs of the other variants also show how far runs spread: s is moderated with their spread, and has more
    degrees of freedom (see `moderation`). Two variants alone give the paired t-test. s is never taken to be smaller
-   than the least spread of the metric in this project's own runs (see `bank`).
+   than in 95 % of studies as quiet as the quietest one in this project (see `bank`).
 2. Other seeds and other images. The differences are computed again on resampled images, the same for all runs, and
    n - 1 of the n seeds are drawn with replacement (Rao and Wu 1988: with n draws the variance of so few is too small by
    a factor of 1 - 1 / n). The variance over resamples is split into the part of the seeds, in place of which (1) is
@@ -15,9 +15,11 @@ The rule, for the n differences d_1 .. d_n of one metric between two variants, o
    spread of the resamples is used: their centre is biased, because a data set with repeated images has another AP.
 3. The interval is the wider of the two intervals, and p the larger of the two p-values: a difference counts if it
    should hold for other seeds and for other images of the same kind.
-4. p is two-sided and multiplied by the number of comparisons that the study file asks for (Bonferroni), whether or not
-   all of them were made. Below .05 the verdict is "better" or "worse". Step-down corrections such as Holm's are not
-   used: their p-values depend on which of the other comparisons were made.
+4. p is two-sided and corrected after Holm (1979) for all comparisons that the study file asks for. Those that were not
+   made, because a run failed or `--only` left a variant out, count as if their p were 1. Runs of variants that `--only`
+   leaves out are used if they lie in the study folder, so that it changes no p-value. Below .05 the verdict is "better"
+   or "worse". The simultaneous intervals, which hold together, are those of Bonferroni at 5 % divided by the number of
+   comparisons; Holm's correction may call a difference whose simultaneous interval just includes 0.
 5. A hypothesis with a margin m is also tested for equivalence, by two one-sided tests (Schuirmann 1987): below .05 the
    difference lies between -m and m.
 6. A study that is looked at while seeds are added spends the .05 over its looks (see `planning.looks`).
@@ -164,6 +166,19 @@ def _tail(distance: float, error: float, freedom: float) -> float:
     return float(stdtr(freedom, distance / error))
 
 
-def correct_for_family(p_value: float, family: int) -> float:
+def correct_bonferroni(p_value: float, family: int) -> float:
     """Bonferroni's correction for a number of comparisons; NaN stays NaN."""
     return p_value if math.isnan(p_value) else min(1.0, family * p_value)
+
+
+def correct_holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's step-down correction for multiple comparisons. NaN counts as a comparison whose p is 1, and stays NaN.
+
+    Source: Holm 1979, A simple sequentially rejective multiple test procedure.
+    """
+    corrected, highest = [math.nan] * len(p_values), 0.0
+    known = sorted((p, i) for i, p in enumerate(p_values) if not math.isnan(p))
+    for rank, (p, i) in enumerate(known):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p))
+        corrected[i] = highest
+    return corrected

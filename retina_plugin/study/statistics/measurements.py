@@ -41,7 +41,7 @@ class Measurements:
         known = any(math.isfinite(metric.value(r.metrics)) for r in self.results)  # not so for sizes that do not occur
         values = {
             r.seed: None if r.error else metric.value(r.metrics) if known else 0.0
-            for r in self.results
+            for r in (*self.results, *self.hidden)
             if r.variant == variant
         }
         return count_outcomes(variant, values, metric)
@@ -53,12 +53,13 @@ class Measurements:
 
     def of_seeds(self, seeds: Sequence[int]) -> "Measurements":
         """Those of some seeds only."""
-        return replace(self, results=[r for r in self.results if r.seed in seeds])
+        results, hidden = ([r for r in runs if r.seed in seeds] for runs in (self.results, self.hidden))
+        return replace(self, results=results, hidden=hidden)
 
     def mean(self, variant: str, metric: Metric) -> Estimate:
         """A metric of a variant over its seeds. For percent, the interval is clipped to [0, 100]."""
         seeds = list(self.finished(variant))
-        least = self.least_spread_of(metric) / math.sqrt(2)
+        least = self.least_spread_of(metric, len(seeds)) / math.sqrt(2)
         mean = self._estimate(seeds, metric, lambda of, seed: of(variant, seed), least)
         if not metric.is_percent:
             return mean
@@ -69,7 +70,7 @@ class Measurements:
         """A metric of `variant` minus that of `other`, over the seeds that both finished."""
         seeds = [seed for seed in self.finished(variant) if seed in self.finished(other)]
         prior = self._prior(variant, other, seeds, metric)
-        least = self.least_spread_of(metric)
+        least = self.least_spread_of(metric, len(seeds))
         return self._estimate(seeds, metric, lambda of, seed: of(variant, seed) - of(other, seed), least, prior)
 
     def contrast(self, weights: Mapping[str, float], metric: Metric) -> Estimate:
@@ -83,13 +84,13 @@ class Measurements:
         runs = self._values(list(weights), seeds, metric)
         is_usable = len(seeds) > 1 and len(usable_others(runs)) == len(runs)
         prior = prior_from_runs(runs, factors, heterogeneity(metric.key)) if is_usable else NO_PRIOR
-        least = self.least_spread_of(metric) * math.sqrt(float((factors**2).sum()) / 2)
+        least = self.least_spread_of(metric, len(seeds)) * math.sqrt(float((factors**2).sum()) / 2)
         total = lambda of, seed: sum(w * of(v, seed) for v, w in weights.items())  # noqa: E731
         return self._estimate(seeds, metric, total, least, prior)
 
-    def least_spread_of(self, metric: Metric) -> float:
+    def least_spread_of(self, metric: Metric, num_seeds: int) -> float:
         """The smallest spread of a difference that is used."""
-        return least_spread(metric.key) if self.least_spread is None else self.least_spread
+        return least_spread(metric.key, num_seeds) if self.least_spread is None else self.least_spread
 
     def _prior(self, variant: str, other: str, seeds: Sequence[int], metric: Metric) -> Prior:
         """What the runs of all other variants with these seeds say about the spread of the difference."""
@@ -116,7 +117,8 @@ class Measurements:
             return self.evidence[variant, seed].resampled[metric.key]
 
         values = [combine(value, seed) for seed in seeds]
-        known = self.evidence and all(metric.key in e.resampled for e in self.evidence.values())
+        everyone = set(self.evidence) >= {(r.variant, r.seed) for r in (*self.results, *self.hidden) if not r.error}
+        known = everyone and all(metric.key in e.resampled for e in self.evidence.values())
         if not known or not seeds:
             return estimate(values, least_spread=least, prior=prior)
         draws = np.stack([combine(resampled, seed) for seed in seeds])

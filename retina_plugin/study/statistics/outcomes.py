@@ -2,9 +2,9 @@
 
 import math
 from dataclasses import dataclass
+from statistics import median, stdev
 
-import numpy as np
-from scipy.special import betaincinv
+from scipy.special import betaincinv, fdtrc
 
 from ..spec.metrics import Metric
 
@@ -21,6 +21,7 @@ class Outcomes:
         not_finite: seeds whose metric is not finite, as after a divergence.
         collapsed: seeds whose metric is far worse than that of the variant's other runs.
         low, high: exact 95 % interval of the share of runs that fail, diverge or collapse.
+        num_finite, spread: number of finite values, and their standard deviation.
     """
 
     variant: str
@@ -30,6 +31,8 @@ class Outcomes:
     collapsed: tuple[int, ...]
     low: float
     high: float
+    num_finite: int = 0
+    spread: float = math.nan
 
     @property
     def num_without_value(self) -> int:
@@ -49,7 +52,8 @@ def count_outcomes(variant: str, values: dict[int, float | None], metric: Metric
     finite = {seed: value for seed, value in values.items() if value is not None and math.isfinite(value)}
     collapsed = find_collapsed(finite, metric.higher_is_better)
     low, high = exact_interval(len(failed) + len(not_finite) + len(collapsed), len(values))
-    return Outcomes(variant, len(values), failed, not_finite, collapsed, low, high)
+    spread = stdev(finite.values()) if len(finite) > 1 else math.nan
+    return Outcomes(variant, len(values), failed, not_finite, collapsed, low, high, len(finite), spread)
 
 
 def find_collapsed(values: dict[int, float], higher_is_better: bool = True) -> tuple[int, ...]:
@@ -62,11 +66,26 @@ def find_collapsed(values: dict[int, float], higher_is_better: bool = True) -> t
         return ()
     found = []
     for seed, value in values.items():
-        typical = float(np.median([v for s, v in values.items() if s != seed]))
+        typical = median(v for s, v in values.items() if s != seed)
         good, bad = (typical, value) if higher_is_better else (value, typical)
         if bad < _COLLAPSED * good:
             found.append(seed)
     return tuple(found)
+
+
+def spread_flag(a: Outcomes, b: Outcomes) -> list[str]:
+    """A flag if one of two variants spreads clearly further (F-test, two-sided, 10 %), unless a run collapsed.
+
+    The difference then has the distribution of that one variant. If it is skewed, a few seeds agree too often on the
+    wrong side, which cannot be seen in them.
+    """
+    wide, narrow = (a, b) if a.spread > b.spread else (b, a)
+    if not narrow.spread < wide.spread or a.collapsed or b.collapsed:
+        return []
+    ratio = (wide.spread / narrow.spread) ** 2 if narrow.spread else math.inf
+    if fdtrc(wide.num_finite - 1, narrow.num_finite - 1, ratio) >= 0.05:
+        return []
+    return [f"{wide.variant} spreads clearly further than {narrow.variant}"]
 
 
 def exact_interval(number: int, total: int, level: float = 0.05) -> tuple[float, float]:

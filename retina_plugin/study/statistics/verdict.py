@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..spec.hypothesis import Hypothesis
-from .estimate import LEVEL, Estimate, correct_for_family
+from .estimate import LEVEL, Estimate, correct_bonferroni, correct_holm
 from .measurements import Measurements
-from .outcomes import Outcomes
+from .outcomes import Outcomes, spread_flag
 from .wording import ALIKE, BETTER, EQUIVALENT, NONE, WORSE, caution, explain, headline
 
 
@@ -21,11 +21,11 @@ class Verdict:
         headline: the answer in one line.
         text: effect, interval, what they are based on and what does not follow from them.
         difference: the metric of the hypothesis' first variant minus that of its second.
-        p_corrected: p-value, corrected for all hypotheses of the study file; NaN without a verdict.
+        p_corrected: p-value, corrected after Holm for all hypotheses of the study file; NaN without a verdict.
         num_comparisons: the number of hypotheses that the correction counts.
         low, high: simultaneous 95 % interval: those of all hypotheses of the file hold together in 95 % of studies.
         p_equivalent: p-value of equivalence, corrected alike; NaN without a margin.
-        flags: runs of the two variants that failed, diverged or collapsed.
+        flags: runs of the two variants that failed, diverged or collapsed, and spreads that differ clearly.
     """
 
     hypothesis: Hypothesis
@@ -56,7 +56,7 @@ def decide(difference: Estimate, p_corrected: float, higher_is_better: bool = Tr
 
 
 def judge(
-    measurements: Measurements, hypotheses: Sequence[Hypothesis], family: int = 0, share: float = 1.0
+    measurements: Measurements, hypotheses: Sequence[Hypothesis], others: Sequence[Hypothesis] = (), share: float = 1.0
 ) -> list[Verdict]:
     """Answer every hypothesis.
 
@@ -64,33 +64,50 @@ def judge(
     one that failed.
 
     Args:
-        family: number of comparisons that the study file asks for, if more than `hypotheses`. p-values are multiplied
-            by it, so that they do not depend on which of the comparisons were made.
+        others: what the study file asks besides, for which p-values are corrected too. If their runs are known, the
+            correction is the same as if they were among `hypotheses`.
         share: of the 5 %, what this look at the study may spend.
     """
-    family = max(family, len(hypotheses))
-    return [_answer(measurements, h, family, share) for h in hypotheses]
+    asked = [_Comparison(measurements, h, share) for h in (*hypotheses, *others)]
+    corrected = correct_holm([one.p_value for one in asked])
+    return [
+        _answer(measurements, one, p, len(asked), share)
+        for one, p in zip(asked[: len(hypotheses)], corrected, strict=False)
+    ]
 
 
-def _answer(measurements: Measurements, h: Hypothesis, family: int, share: float) -> Verdict:
-    d = measurements.difference(h.better, h.than, h.metric)
-    outcomes = [measurements.outcomes(name, h.metric) for name in (h.better, h.than)]
-    failed = [f"{o.variant}, seed {seed}" for o in outcomes for seed in o.failed]
-    p = math.nan if failed else correct_p(d.p_value, family, share)
-    q = math.nan if failed or h.margin is None else correct_p(d.p_equivalent(h.margin), family, share)
+class _Comparison:
+    """A hypothesis, and what the runs say about it before any correction."""
+
+    def __init__(self, measurements: Measurements, h: Hypothesis, share: float) -> None:
+        self.hypothesis = h
+        self.difference = measurements.difference(h.better, h.than, h.metric)
+        self.outcomes = [measurements.outcomes(name, h.metric) for name in (h.better, h.than)]
+        self.failed = [f"{o.variant}, seed {seed}" for o in self.outcomes for seed in o.failed]
+        self.p_value = math.nan if self.failed else spend(self.difference.p_value, share)
+        self.p_equivalent = math.nan
+        if not self.failed and h.margin is not None:
+            self.p_equivalent = spend(self.difference.p_equivalent(h.margin), share)
+
+
+def _answer(measurements: Measurements, one: _Comparison, p: float, family: int, share: float) -> Verdict:
+    h, d = one.hypothesis, one.difference
+    q = correct_bonferroni(one.p_equivalent, family)
     outcome = decide(d, p, h.metric.higher_is_better, q)
-    text = explain(h, d, p, family, outcome, failed)
+    text = explain(h, d, p, family, outcome, one.failed)
     if outcome in (BETTER, WORSE) and h.metric.is_percent and h.metric.higher_is_better:
-        ahead = outcomes[outcome == WORSE]
+        ahead = one.outcomes[outcome == WORSE]
         text += caution(d, ahead, measurements.mean(ahead.variant, h.metric).mean)
     low, high = d.interval(LEVEL * share / family)
-    flags = tuple(flag for o in outcomes for flag in flags_of(o))
+    flags = (*(flag for o in one.outcomes for flag in flags_of(o)), *spread_flag(*one.outcomes))
     return Verdict(h, outcome, headline(h, outcome, d), text, d, p, family, low, high, q, flags)
 
 
-def correct_p(p: float, family: int, share: float) -> float:
-    """p for all comparisons and looks; 1 where nothing of the 5 % is left to spend."""
-    return correct_for_family(p / share, family) if share else p if math.isnan(p) else 1.0
+def spend(p: float, share: float) -> float:
+    """p for a look that may spend a share of the 5 %; 1 where nothing is left."""
+    if math.isnan(p):
+        return p
+    return min(1.0, p / share) if share else 1.0
 
 
 def flags_of(outcomes: Outcomes) -> list[str]:

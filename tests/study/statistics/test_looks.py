@@ -33,8 +33,8 @@ def test_a_look_is_a_report_with_some_of_the_seeds(tmp_path):
 
 def test_a_later_report_pays_for_an_earlier_look():
     m = simulate_metrics(np.random.default_rng(1), 3.0, num_seeds=5, spread=1.0)
-    (alone,) = judge_looks(m, B_BETTER, 1, [range(5)], 5)
-    (paid,) = judge_looks(m, B_BETTER, 1, [range(2), range(5)], 5)
+    (alone,) = judge_looks(m, B_BETTER, (), [range(5)], 5)
+    (paid,) = judge_looks(m, B_BETTER, (), [range(2), range(5)], 5)
     assert paid.p_corrected == pytest.approx(alone.p_corrected / (1 - spent(0.4)))
     assert "also corrected for looks" in paid.text and "looks" not in alone.text
     assert paid.high - paid.low > alone.high - alone.low
@@ -42,8 +42,8 @@ def test_a_later_report_pays_for_an_earlier_look():
 
 def test_a_settled_verdict_stays_and_nothing_is_left_beyond_the_plan():
     m = simulate_metrics(np.random.default_rng(1), 9.0, num_seeds=5, spread=0.5)
-    (early,) = judge_looks(m, B_BETTER, 1, [range(3)], 3)
-    (late,) = judge_looks(m, B_BETTER, 1, [range(3), range(5)], 3)
+    (early,) = judge_looks(m, B_BETTER, (), [range(3)], 3)
+    (late,) = judge_looks(m, B_BETTER, (), [range(3), range(5)], 3)
     assert early.outcome == late.outcome == "better" and late.p_corrected == early.p_corrected
     assert late.difference.num_seeds == 5 and "Settled by the look at 3 seeds" in late.text
     none = simulate_metrics(np.random.default_rng(1), 0.0, num_seeds=5, spread=0.5)
@@ -54,7 +54,7 @@ def test_a_settled_verdict_stays_and_nothing_is_left_beyond_the_plan():
             for r in none.results
         ],
     )
-    (late,) = judge_looks(none, B_BETTER, 1, [range(3), range(5)], 3)
+    (late,) = judge_looks(none, B_BETTER, (), [range(3), range(5)], 3)
     assert late.p_corrected == 1 and "spent by earlier looks" in late.text
 
 

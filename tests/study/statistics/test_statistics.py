@@ -11,7 +11,7 @@ from retina_plugin.study.execution.results import RunResult
 from retina_plugin.study.spec.hypothesis import Hypothesis
 from retina_plugin.study.spec.metrics import COCO_METRICS, Metric, read_metric
 from retina_plugin.study.statistics.bank import least_spread
-from retina_plugin.study.statistics.estimate import correct_for_family, estimate
+from retina_plugin.study.statistics.estimate import correct_holm, estimate
 from retina_plugin.study.statistics.measurements import Measurements
 from retina_plugin.study.statistics.table import tabulate_runs
 from retina_plugin.study.statistics.verdict import judge
@@ -42,9 +42,9 @@ def test_without_images_it_is_the_paired_t_test():
 
 
 def test_a_very_small_spread_of_three_seeds_is_not_used():
-    least = least_spread("bbox/AP")
-    floored = estimate([0.50, 0.51, 0.49], least_spread=least)
-    assert stats.ttest_1samp([0.50, 0.51, 0.49], 0).pvalue < 0.001 < 0.05 < floored.p_value
+    least = least_spread("bbox/AP", 3)
+    floored = estimate([0.40, 0.41, 0.39], least_spread=least)
+    assert stats.ttest_1samp([0.40, 0.41, 0.39], 0).pvalue < 0.001 < 0.05 < floored.p_value
     half = stats.t.ppf(0.975, 2) * least / math.sqrt(3)
     assert floored.high - floored.mean == pytest.approx(half)
 
@@ -98,9 +98,10 @@ def test_equal_runs_are_not_distinguishable():
     assert verdict.outcome == "not distinguishable" and verdict.p_corrected == 1
 
 
-def test_a_p_value_is_multiplied_by_the_number_of_comparisons():
-    assert correct_for_family(0.01, 3) == pytest.approx(0.03) and correct_for_family(0.6, 2) == 1
-    assert math.isnan(correct_for_family(math.nan, 3))
+def test_holm_steps_down_and_counts_comparisons_that_were_not_made():
+    assert correct_holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert correct_holm([0.01, 0.04, math.nan, 0.03]) == pytest.approx([0.04, 0.09, math.nan, 0.09], nan_ok=True)
+    assert correct_holm([0.6, 0.7]) == [1.0, 1.0] and correct_holm([]) == []
 
 
 def test_rows_pair_runs_by_seed():
@@ -115,10 +116,10 @@ def test_rows_pair_runs_by_seed():
 
 def test_a_table_has_the_p_values_of_the_verdicts_and_no_others():
     m = simulate_metrics(np.random.default_rng(0), effect=5.0, names=("a", "b", "c"))
-    verdicts = judge(m, [Hypothesis("b", "a"), Hypothesis("a", "c")], family=3)
+    verdicts = judge(m, [Hypothesis("b", "a"), Hypothesis("a", "c")])
     _, b, c = tabulate_runs(m, ["a", "b", "c"], "a", [AP, AP50], verdicts)
     raw = [row.difference["AP"].p_value for row in (b, c)]
-    assert [row.p_corrected["AP"] for row in (b, c)] == pytest.approx([min(1, 3 * p) for p in raw])
+    assert [row.p_corrected["AP"] for row in (b, c)] == pytest.approx(correct_holm(raw))
     assert math.isnan(b.p_corrected["AP50"])
 
 

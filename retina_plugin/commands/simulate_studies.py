@@ -1,0 +1,127 @@
+"""Tables of simulated studies, and the bank of spreads from study folders."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..data import DataError
+from ..run_folder import last_evaluation
+from ..study.planning.simulated import Rates, Setting, simulate
+from ..study.spec.metrics import COCO_METRICS
+from ..study.statistics.bank import BANK
+
+_HALF = 0.5**0.5  # runs of this spread give differences of spread 1
+_FOUR = (_HALF,) * 4
+NULLS = (
+    Setting("exchangeable, four variants", _FOUR),
+    Setting("exchangeable, two variants", _FOUR[:2]),
+    Setting("one variant spreads three times as far", (_HALF, 3 * _HALF, _HALF, _HALF)),
+    Setting("the reference spreads three times as far", (3 * _HALF, _HALF, _HALF, _HALF)),
+    Setting("the reference spreads a third as far", (_HALF, 3 * _HALF, 3 * _HALF, 3 * _HALF)),
+    Setting("spreads 1, 1, 2, 3", (_HALF, _HALF, 2 * _HALF, 3 * _HALF)),
+    Setting("spreads 1, 3, two variants", (_HALF, 3 * _HALF)),
+    Setting("one of eight spreads three times as far", (_HALF, 3 * _HALF, *(_HALF,) * 6)),
+    Setting("near 0", _FOUR, level=0.7),
+    Setting("near 100", _FOUR, level=99.3),
+    Setting("six metrics in a table", _FOUR, num_metrics=6),
+    Setting("skewed, all variants", _FOUR, shapes=("skewed",)),
+    Setting("skewed, one of four variants", _FOUR, shapes=("normal", "skewed", "normal", "normal")),
+    Setting("skewed, one of two variants", _FOUR[:2], shapes=("normal", "skewed")),
+    Setting("skewed, the other only by seed", (0.0, 1.0), shapes=("normal", "skewed")),
+    Setting("skewed and wide, the other only by seed", (0.0, 4.0), shapes=("normal", "skewed")),
+    Setting("skewed and wide, the other hardly spreads", (0.1, 4.0), shapes=("normal", "skewed"), of_seeds=0.1),
+)
+IMAGES = (
+    Setting("40 images, big effects, two variants", _FOUR[:2], num_images=40, of_images=8.0),
+    Setting("40 images, big effects, four variants", _FOUR, num_images=40, of_images=8.0),
+    Setting("100 images, big effects, two variants", _FOUR[:2], num_images=100, of_images=8.0),
+    Setting("100 images, big effects, four variants", _FOUR, num_images=100, of_images=8.0),
+)
+LOOKS = (
+    Setting("looks after every seed from 2 to 10, two variants", _FOUR[:2], looks=10),
+    Setting("looks after every seed from 2 to 10, four variants", _FOUR, looks=10),
+)
+COLLAPSING = (
+    Setting("10 % of runs collapse, equal means, two variants", _FOUR[:2], collapsing=0.1),
+    Setting("10 % of runs collapse, equal means, four variants", _FOUR, collapsing=0.1),
+)
+EFFECTS = (
+    Setting("3 AP, spread of a difference 1, all three variants", _FOUR, effects=(0.0, 3.0, 3.0, 3.0)),
+    Setting("3 AP, spread of a difference 1, one of three variants", _FOUR, effects=(0.0, 3.0, 0.0, 0.0)),
+    Setting("3 AP, spread of a difference 1, two variants", _FOUR[:2], effects=(0.0, 3.0)),
+    Setting("3 AP, spread of a run 1, all three variants", (1.0,) * 4, effects=(0.0, 3.0, 3.0, 3.0)),
+)
+
+
+def simulate_studies(num_studies: int = 4000, seeds: Sequence[int] = (2, 3, 4, 5), seed: int = 0) -> Iterator[str]:
+    """Lines of tables in Markdown: false calls and coverage by setting, collapsing variants, and power."""
+    yield from _table("no effect", ["any_call", "unflagged", "coverage"], NULLS, num_studies, seeds, seed)
+    yield from _table("images", ["any_call", "unflagged", "coverage"], IMAGES, num_studies // 4, seeds, seed)
+    yield from _table("looks", ["any_call"], LOOKS, num_studies // 4, [10], seed)
+    yield from _table("collapses", ["any_call", "unflagged", "unflagged_seen"], COLLAPSING, num_studies, seeds, seed)
+    yield from _table("effects", ["power", "coverage"], EFFECTS, num_studies, seeds, seed)
+
+
+_TITLES = {
+    "any_call": "called %",
+    "unflagged": "called without a flag %",
+    "unflagged_seen": "so, with a collapsed run %",
+    "coverage": "intervals that cover %",
+    "power": "power %",
+}
+
+
+def _table(
+    title: str, columns: Sequence[str], settings: Sequence[Setting], studies: int, seeds: Sequence[int], seed: int
+) -> Iterator[str]:
+    yield f"| {title} | seeds | studies | {' | '.join(_TITLES[of] for of in columns)} |"
+    yield "|---|---|---|" + "---|" * len(columns)
+    for setting in settings:
+        for number in seeds:
+            rates = simulate(setting, number, studies, seed)
+            yield f"| {setting.name} | {number} | {studies} | {' | '.join(_rate(rates, of) for of in columns)} |"
+    yield ""
+
+
+def _rate(rates: Rates, of: str) -> str:
+    """A share in percent with its Monte-Carlo error."""
+    share = getattr(rates, of)
+    return f"{100 * share:.1f} ± {100 * rates.error(share):.1f}"
+
+
+def add_to_bank(folders: Sequence[str | Path], bank: str | Path = BANK) -> list[dict[str, Any]]:
+    """Add the variants of study folders to the bank, in place of entries of the same study and variant; those added.
+
+    The name of a study in the bank is that of its folder. Runs without AP and variants with one run are left out.
+
+    Raises:
+        DataError: if a folder holds no variant with two finished runs.
+    """
+    added = [entry for folder in folders for entry in _entries(Path(folder))]
+    new = {(entry["study"], entry["variant"]) for entry in added}
+    known = json.loads(Path(bank).read_text(encoding="utf-8")) if Path(bank).is_file() else []
+    kept = [entry for entry in known if (entry["study"], entry["variant"]) not in new]
+    lines = ",\n".join(json.dumps(entry) for entry in [*kept, *added])
+    Path(bank).write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+    return added
+
+
+def _entries(folder: Path) -> list[dict[str, Any]]:
+    report = folder / "report.json"
+    source = json.loads(report.read_text(encoding="utf-8"))["facts"]["command"] if report.is_file() else folder.name
+    found = []
+    for variant in sorted(path for path in folder.glob("*/") if any(path.glob("seed*/metrics.json"))):
+        runs = {
+            path.parent.name.removeprefix("seed"): path.parent for path in sorted(variant.glob("seed*/metrics.json"))
+        }
+        results = {seed: last_evaluation(run) for seed, run in runs.items()}
+        metrics = {m.key: {s: m.value(line) for s, line in results.items() if m.value(line) >= 0} for m in COCO_METRICS}
+        metrics = {key: {"values": values} for key, values in metrics.items() if len(values) > 1}
+        if metrics:
+            found.append(
+                {"study": folder.resolve().name, "variant": variant.name, "source": source, "metrics": metrics}
+            )
+    if not found:
+        raise DataError(f"{folder} holds no variant with two finished runs: the bank needs several seeds")
+    return found

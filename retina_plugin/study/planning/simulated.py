@@ -1,0 +1,167 @@
+"""Simulated studies whose truth is known: how often verdicts are wrong, intervals miss, and effects are found.
+
+A run is the level of its variant, what its seed gives to all variants, and noise of its own. Spreads are those of the
+noise: a difference of two variants with spread s has the spread s times the root of two.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..execution.results import RunResult
+from ..spec.hypothesis import Hypothesis
+from ..spec.metrics import COCO_METRICS
+from ..statistics.evidence import Evidence
+from ..statistics.matching import Matches
+from ..statistics.measurements import Measurements
+from ..statistics.resampling import image_weights
+from ..statistics.table import tabulate_runs
+from ..statistics.verdict import Verdict, judge
+from .looks import is_settled, shares
+
+AP = COCO_METRICS[0]
+NAMES = "abcdefgh"
+_NUM_RESAMPLES = 200
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the simulated studies are like. Variant "a" is compared with each of the others.
+
+    Attributes:
+        spreads: of the runs of each variant; one entry per variant.
+        effects: the true mean of each variant minus that of "a"; zeros if empty.
+        shapes: "normal" or "skewed" (lognormal, sigma 1) by variant; one entry stands for all.
+        level: the mean of "a", in percent. Values are clipped to [0, 100].
+        of_seeds: standard deviation of what a seed gives to all variants.
+        collapsing: the share of runs of "b" that end at 0; its other runs are better, so that the means are equal.
+        num_images: number of test images that can be resampled; 0 for none.
+        of_images: standard deviation over images of a difference between two variants that all runs share.
+        num_metrics: the table has this many, of which the hypotheses are about the first.
+        looks: the largest number of seeds of a study that is looked at after every seed from the second on, else 0.
+    """
+
+    name: str
+    spreads: tuple[float, ...]
+    effects: tuple[float, ...] = ()
+    shapes: tuple[str, ...] = ("normal",)
+    level: float = 34.0
+    of_seeds: float = 1.0
+    collapsing: float = 0.0
+    num_images: int = 0
+    of_images: float = 0.0
+    num_metrics: int = 1
+    looks: int = 0
+
+    @property
+    def truth(self) -> np.ndarray:
+        """(V,) the effects."""
+        return np.array(self.effects or np.zeros(len(self.spreads)))
+
+
+@dataclass(frozen=True)
+class Rates:
+    """What a number of simulated studies gave, as shares; each has the Monte-Carlo error `error(share)`.
+
+    Attributes:
+        any_call: studies that call at least one comparison different.
+        unflagged: those among them that call one without a flag.
+        unflagged_seen: studies with a collapsed run that call a comparison without a flag; 0 without collapses.
+        power: comparisons with an effect that are called different; without effects, all of them.
+        coverage: 95 % intervals that contain the true difference.
+    """
+
+    setting: Setting
+    num_seeds: int
+    num_studies: int
+    any_call: float
+    unflagged: float
+    unflagged_seen: float
+    power: float
+    coverage: float
+
+    def error(self, share: float) -> float:
+        """The standard deviation of a share from the finite number of studies."""
+        return math.sqrt(share * (1 - share) / self.num_studies)
+
+
+def simulate(setting: Setting, num_seeds: int, num_studies: int, seed: int = 0) -> Rates:
+    """Simulate studies and count; the same arguments give the same rates."""
+    hypotheses = [Hypothesis(name, "a") for name in NAMES[1 : len(setting.spreads)]]
+    found = np.zeros((num_studies, 5))
+    real = setting.truth[1:] != 0 if setting.truth.any() else slice(None)
+    for i in range(num_studies):
+        rng = np.random.default_rng([seed, num_seeds, i])
+        runs = draw_runs(rng, setting, setting.looks or num_seeds)
+        measurements = _measured(rng, setting, runs)
+        verdicts = _verdicts(measurements, hypotheses, setting)
+        called = _calls(measurements, verdicts, setting)
+        unflagged = [v for v in verdicts if v.outcome in ("better", "worse") and not v.flags]
+        hits = [v.difference.low <= t <= v.difference.high for v, t in zip(verdicts, setting.truth[1:], strict=True)]
+        seen = bool(setting.collapsing) and bool((runs == 0).any())
+        power = np.mean(np.array(called)[real])
+        found[i] = any(called), bool(unflagged), seen and bool(unflagged), power, np.mean(hits)
+    return Rates(setting, num_seeds, num_studies, *found.mean(axis=0).tolist())
+
+
+def draw_runs(rng: np.random.Generator, setting: Setting, num_seeds: int) -> np.ndarray:
+    """(V, n) the metric of every run, without what test images add."""
+    number = len(setting.spreads)
+    noise = rng.normal(size=(number, num_seeds))
+    for variant, shape in enumerate(np.resize(setting.shapes, number)):
+        if shape == "skewed":
+            noise[variant] = (np.exp(noise[variant]) - math.exp(0.5)) / math.sqrt((math.e - 1) * math.e)
+    runs = (
+        setting.level
+        + setting.truth[:, None]
+        + noise * np.array(setting.spreads)[:, None]
+        + rng.normal(0, setting.of_seeds, num_seeds)
+    )
+    if setting.collapsing:
+        gone = rng.random(num_seeds) < setting.collapsing
+        runs[1] = np.where(gone, 0.0, runs[1] + setting.level * setting.collapsing / (1 - setting.collapsing))
+    return np.clip(runs, 0, 100)
+
+
+def _measured(rng: np.random.Generator, setting: Setting, runs: np.ndarray) -> Measurements:
+    """The runs, with results by image if the setting has images."""
+    evidence = {}
+    if setting.num_images:
+        shape = (len(runs), 1, setting.num_images)
+        by_image = runs[:, :, None] + rng.normal(0, setting.of_images / math.sqrt(2), shape)
+        by_image = by_image + rng.normal(0, 2, (*runs.shape, setting.num_images))
+        runs = by_image.mean(axis=2)
+        drawn = by_image @ (image_weights(setting.num_images, _NUM_RESAMPLES) / setting.num_images)
+        matches = Matches(tuple(range(setting.num_images)), (), (), np.zeros(0), [], np.zeros(0))
+        evidence = {
+            (NAMES[v], seed): Evidence(matches, {AP.key: drawn[v, seed]}) for v, seed in np.ndindex(*runs.shape)
+        }
+    others = rng.normal(0, 1, (setting.num_metrics - 1, *runs.shape))
+    results = []
+    for v, seed in np.ndindex(*runs.shape):
+        metrics = {m.key: runs[v, seed] + more[v, seed] for m, more in zip(COCO_METRICS[1:], others, strict=False)}
+        results.append(RunResult(NAMES[v], seed, "simulated", 1.0, metrics | {AP.key: float(runs[v, seed])}))
+    return Measurements(results, evidence)
+
+
+def _verdicts(measurements: Measurements, hypotheses: Sequence[Hypothesis], setting: Setting) -> list[Verdict]:
+    """The verdicts, after the first look that settles one if the setting has looks."""
+    if not setting.looks:
+        return judge(measurements, hypotheses)
+    numbers = range(2, setting.looks + 1)
+    for number, share in zip(numbers, shares(numbers, setting.looks), strict=True):
+        verdicts = judge(measurements.of_seeds(range(number)), hypotheses, share=share)
+        if any(is_settled(v) for v in verdicts):
+            break
+    return verdicts
+
+
+def _calls(measurements: Measurements, verdicts: Sequence[Verdict], setting: Setting) -> list[bool]:
+    """Which comparisons a reader sees called: verdicts, and p-values below .05 in a table of several metrics."""
+    if setting.num_metrics == 1:
+        return [is_settled(v) for v in verdicts]
+    names = NAMES[: len(setting.spreads)]
+    rows = tabulate_runs(measurements, list(names), "a", COCO_METRICS[: setting.num_metrics], verdicts)
+    return [any(p < 0.05 for p in row.p_corrected.values()) for row in rows[1:]]
