@@ -48,17 +48,19 @@ def match_gradients(
 ) -> tuple[list[Job], dict[tuple[str, int], RunEnd]]:
     """The jobs with matched "scale" and "clip", and by `Job.key` the ends of those that could not be measured.
 
-    "scale" multiplies every classification loss by the factor that gives its gradient at step 0 the norm of the
-    partner's. "clip" then multiplies `train.clip_grad_norm` by the ratio of the total gradient norms at step 0, so that
-    every variant is clipped at the same multiple of its own first gradient.
+    "scale" multiplies a classification loss by the factor that gives its gradient at step 0 the norm of the partner's:
+    every loss, or only those of variants with the override `MATCHED_SCALE`. "clip" then multiplies
+    `train.clip_grad_norm` by the ratio of the total gradient norms at step 0, so that every variant is clipped at the
+    same multiple of its own first gradient.
     """
-    if not {"scale", "clip"} & set(study.match):
+    clip, partner = "clip" in study.match, study.partner.name
+    concerned = [job for job in jobs if clip or study.is_scaled(job.variant)]
+    if not concerned:
         return list(jobs), {}
-    partner = study.partner.name
-    scales = measure_scales(study.output_dir, samples, partner, "scale" in study.match)
-    matched = [_matched(job, scales.get(job.variant, {}), "clip" in study.match) for job in jobs]
+    scales = measure_scales(study.output_dir, samples, partner, study.is_scaled)
+    matched = [_matched(job, scales.get(job.variant, {}), clip) for job in jobs]
     error = f"the norm of its gradient could not be matched to that of {partner}"
-    failed = [job for job in jobs if not {job.variant, partner} <= set(scales)]
+    failed = [job for job in concerned if not {job.variant, partner} <= set(scales)]
     return matched, {job.key: RunEnd(job.fingerprint, error=error) for job in failed}
 
 

@@ -43,7 +43,7 @@ def prepare(study: Study, threads: int) -> Prepared:
 
 def measure(study: Study, prepared: Prepared) -> None:
     """Complete scales.json and confounds.json of the study's folder, for the report."""
-    measure_scales(study.output_dir, prepared.samples, study.partner.name, "scale" in study.match)
+    measure_scales(study.output_dir, prepared.samples, study.partner.name, study.is_scaled)
     measure_confounds(study.output_dir, prepared.samples, prepared.jobs)
 
 

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,12 +24,12 @@ Scales = dict[str, dict[str, Any]]
 logger = logging.getLogger(__name__)
 
 
-def measure_scales(folder: Path, jobs: Sequence[Job], reference: str, match: bool) -> Scales:
+def measure_scales(folder: Path, jobs: Sequence[Job], reference: str, is_scaled: Callable[[str], bool]) -> Scales:
     """Measure the scales that scales.json in a study folder does not know yet, and complete it.
 
     `jobs` are one of each variant. Returns, by variant, what `loss_scale` gives and
 
-    - "factor": with `match`, the factor that gives the loss the gradient norm of `reference`, otherwise 1;
+    - "factor": if `is_scaled`, the factor that gives the loss the gradient norm of `reference`, otherwise 1;
     - "grad_norm_total": the norm of the gradient of all losses, with the classification loss times that factor;
     - "clip_factor": this norm relative to that of `reference`, 1 if that is unknown.
 
@@ -39,8 +39,8 @@ def measure_scales(folder: Path, jobs: Sequence[Job], reference: str, match: boo
     new = [job for job in jobs if not _is_known(known.get(job.variant, {}), job)]
     known |= {job.variant: {"digest": job.fingerprint, **_scale_of(job)} for job in new}
     scales = {name: scale for name, scale in known.items() if "grad_norm" in scale}
-    is_matched = match and reference in scales
-    for scale in scales.values():
+    for name, scale in scales.items():
+        is_matched = reference in scales and is_scaled(name)
         scale["factor"] = _rounded(scales[reference]["grad_norm"] / scale["grad_norm"] if is_matched else 1.0)
     current = {name: scale for name, scale in scales.items() if "grad_dot" in scale}
     for scale in current.values():

@@ -19,6 +19,9 @@ MATCHES = {
 }
 """What a study can make alike in all runs: in where a loss starts, in its scale, and in how gradients are clipped."""
 
+MATCHED_SCALE = "model.cls_loss_weight=matched"
+"""An override of a variant that matches the scale of its loss alone, as "scale" in `match` does for all variants."""
+
 
 @dataclass(frozen=True)
 class Variant:
@@ -72,8 +75,13 @@ class Study:
 
     @property
     def match_scale(self) -> bool:
-        """Whether the scale of the losses is matched."""
+        """Whether the scale of all losses is matched."""
         return "scale" in self.match
+
+    def is_scaled(self, variant: str) -> bool:
+        """Whether the scale of a variant's classification loss is matched to that of the partner."""
+        known = (self.partner, *self.variants, *self.hidden)
+        return self.match_scale or any(v.name == variant and MATCHED_SCALE in v.overrides for v in known)
 
     @property
     def questions(self) -> tuple[Hypothesis, ...]:
@@ -110,7 +118,8 @@ class Study:
         """
         place = f"train.output_dir={quoted(self.run_dir(variant.name, seed))}"
         prior = ["model.head.prior_prob=stationary"] if "prior" in self.match else []
-        cfg = load_config(self.base, [*self.overrides, *prior, f"train.seed={seed}", place, *variant.overrides])
+        own = [override for override in variant.overrides if override != MATCHED_SCALE]
+        cfg = load_config(self.base, [*self.overrides, *prior, f"train.seed={seed}", place, *own])
         if self.threshold_free:
             evaluate_all_scores(cfg)
         return cfg

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ..spec.factors import Factor
 from ..spec.metrics import Metric
-from .estimate import Estimate, correct_for_family
+from .estimate import Estimate, correct_holm
 from .measurements import Measurements
 
 
@@ -18,7 +18,7 @@ class Effect:
         name: such as "focus: ce → focal", or "prior × focus".
         difference: of one factor, the metric at its second level minus that at its first, averaged over the levels of
             the others; of two factors, by how much the effect of one is larger at the second level of the other.
-        p_corrected: two-sided, corrected (Bonferroni) for all effects of the table; NaN if unknown.
+        p_corrected: two-sided, corrected (Holm) for all effects of the table; NaN if unknown.
     """
 
     name: str
@@ -33,7 +33,7 @@ def factor_effects(measurements: Measurements, factors: Sequence[Factor], metric
     """
     pairs = [(f,) for f in factors] + list(itertools.combinations(factors, 2))
     differences = [measurements.contrast(_weights(factors, chosen), metric) for chosen in pairs]
-    p_values = [correct_for_family(d.p_value, len(pairs)) for d in differences]
+    p_values = correct_holm([d.p_value for d in differences])
     return [Effect(_name(c), d, p) for c, d, p in zip(pairs, differences, p_values, strict=True)]
 
 

@@ -19,6 +19,7 @@ from retina_plugin.study import load_study
 from retina_plugin.study.execution import matching
 from retina_plugin.study.execution.prepare import prepare
 from retina_plugin.study.execution.scales import first_batch, loss_scale, total_norm
+from retina_plugin.study.spec.study import MATCHED_SCALE
 from retina_plugin.study.spec.study_file import read_match
 
 VARIANTS = {"focal": [], "ce": [CE]}
@@ -64,6 +65,17 @@ def test_the_share_is_measured_once_for_all_losses(tmp_path, monkeypatch):
     anchors = ["model.anchor_generator.octave_base_scale=3", CE]
     prepared(tiny_study(tmp_path, VARIANTS | {"small": anchors}, match=["prior"], seeds=[0, 1]))
     assert sorted(calls) == [0, 0, 1, 1]
+
+
+def test_the_scale_of_one_variant_can_be_matched_alone(tmp_path):
+    variants = VARIANTS | {"ce_matched": [CE, MATCHED_SCALE]}
+    jobs = prepared(tiny_study(tmp_path, variants, seeds=[0]))
+    weights = {name: load_config(job.config_file).model.get("cls_loss_weight", 1.0) for (name, _), job in jobs.items()}
+    norms = {name: loss_scale(jobs[name, 0].config)["grad_norm"] for name in variants}
+    assert weights["focal"] == weights["ce"] == 1.0 and weights["ce_matched"] < 1.0
+    assert norms["ce"] > 3 * norms["focal"] and norms["ce_matched"] == pytest.approx(norms["focal"], rel=1e-4)
+    scales = json.loads((tmp_path / "out/scales.json").read_text())
+    assert scales["ce"]["factor"] == 1.0 and scales["ce_matched"]["factor"] == weights["ce_matched"]
 
 
 def test_the_gradients_are_those_of_a_training_step(tmp_path):
