@@ -97,6 +97,11 @@ def test_a_study_without_these_measurements_says_nothing(tmp_path, trained_run):
     study, results = plant_study(tmp_path, trained_run, seeds=(0,))
     rows = ledger_of(study, results)
     assert np.isnan(rows["focal"].start_distance) and rows["broken"] == Ledger("broken")
+    assert rows["focal"].threshold == rows["focal"].hidden_share == 0
+    config = study.run_dir("focal", 0) / "config.yaml"
+    config.write_text(config.read_text().replace("test_score_thresh: 0.0", "test_score_thresh: 0.05"))
+    cut = ledger_of(study, results)["focal"]
+    assert cut.threshold == 0.05 and np.isnan(cut.hidden_share)  # the evaluation itself dropped them
     write_report(study, results, num_images=0)
 
 
