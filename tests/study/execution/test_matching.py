@@ -1,35 +1,40 @@
 """`match` of a study: runs that are alike in start, scale and clipping."""
 
+import functools
 import json
 import math
 import runpy
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
-from conftest import ROOT
+from conftest import QUICK, ROOT
 from detectron2.utils.events import EventStorage
+from omegaconf import OmegaConf
 from studies import CE, tiny_study
 
 from retina_plugin.config import ConfigError, load_config
 from retina_plugin.engine import run_data
 from retina_plugin.engine.setup import build_model
 from retina_plugin.modeling.losses import SigmoidFocalLoss, stationary_prob
-from retina_plugin.study import load_study
 from retina_plugin.study.execution import matching
-from retina_plugin.study.execution.prepare import prepare
+from retina_plugin.study.execution.job import Job
+from retina_plugin.study.execution.matching import match_gradients
+from retina_plugin.study.execution.prepare import make_job, prepare
 from retina_plugin.study.execution.scales import first_batch, loss_scale, total_norm
-from retina_plugin.study.spec.study import MATCHED_SCALE
+from retina_plugin.study.spec.study import MATCHED_SCALE, Study, Variant
 from retina_plugin.study.spec.study_file import read_match
 
 VARIANTS = {"focal": [], "ce": [CE]}
+FOCAL = Variant("focal", ())
 CLIP = "train.clip_grad_norm=10"
 PRIOR = "model.head.prior_prob"
 
 
 @pytest.fixture(autouse=True)
 def few_images(monkeypatch):
-    monkeypatch.setattr(run_data, "_MOST_IMAGES", 32)
+    monkeypatch.setattr(run_data, "_MOST_IMAGES", 8)
 
 
 def prepared(study):
@@ -38,9 +43,9 @@ def prepared(study):
     return {job.key: job for job in found.jobs}
 
 
-def test_every_variant_starts_at_the_stationary_score_of_its_loss(tmp_path, monkeypatch):
-    variants = VARIANTS | {"own": [CE, f"{PRIOR}=.3"]}
-    jobs = prepared(tiny_study(tmp_path, variants, match=["prior"], seeds=[1]))
+def test_every_variant_starts_at_the_stationary_score_of_its_loss(tmp_path):
+    variants = VARIANTS | {"own": [CE, f"{PRIOR}=.3", CLIP]}
+    jobs = prepared(tiny_study(tmp_path, variants, match=["prior", "clip"], seeds=[1]))
     for seed in (1,):
         share = run_data.measure_foreground_share(jobs["ce", seed].config)
         expected = {"focal": stationary_prob(SigmoidFocalLoss(), 3, share), "ce": share, "own": 0.3}
@@ -62,20 +67,24 @@ def test_the_share_is_measured_once_for_all_losses(tmp_path, monkeypatch):
     calls = []
     monkeypatch.setattr(matching, "_shares", {})
     monkeypatch.setattr(matching, "measure_foreground_share", lambda cfg: calls.append(cfg.train.seed) or 1e-3)
-    anchors = ["model.anchor_generator.octave_base_scale=3", CE]
-    prepared(tiny_study(tmp_path, VARIANTS | {"small": anchors}, match=["prior"], seeds=[0, 1]))
-    assert sorted(calls) == [0, 0, 1, 1]
+    study = tiny_study(tmp_path, VARIANTS | {"small": ["model.anchor_generator.octave_base_scale=3", CE]})
+    for variant in study.variants:
+        for seed in (0, 1, 0):
+            matching.foreground_share(study.run_config(variant, seed))
+    assert sorted(calls) == [0, 0, 1, 1]  # with other anchors, the share is another one
 
 
 def test_the_scale_of_one_variant_can_be_matched_alone(tmp_path):
-    variants = VARIANTS | {"ce_matched": [CE, MATCHED_SCALE]}
-    jobs = prepared(tiny_study(tmp_path, variants, seeds=[0]))
-    weights = {name: load_config(job.config_file).model.get("cls_loss_weight", 1.0) for (name, _), job in jobs.items()}
-    norms = {name: loss_scale(jobs[name, 0].config)["grad_norm"] for name in variants}
-    assert weights["focal"] == weights["ce"] == 1.0 and weights["ce_matched"] < 1.0
-    assert norms["ce"] > 3 * norms["focal"] and norms["ce_matched"] == pytest.approx(norms["focal"], rel=1e-4)
-    scales = json.loads((tmp_path / "out/scales.json").read_text())
-    assert scales["ce"]["factor"] == 1.0 and scales["ce_matched"]["factor"] == weights["ce_matched"]
+    others = [Variant("ce", (CE,)), Variant("ce_matched", (CE, MATCHED_SCALE))]
+    study = Study(QUICK, (FOCAL, *others), (0,), "focal", FOCAL, 0, tmp_path)
+    jobs = [make_job(study, variant, 0, 1) for variant in study.variants]
+    norms = {"loss_cls": 1.0, "grad_norm_box": 3.0, "grad_dot": 0.0}
+    scales = {j.variant: norms | {"digest": j.fingerprint, "factor": 1.0, "grad_norm": 40.0} for j in jobs}
+    scales["focal"]["grad_norm"] = 4.0
+    (tmp_path / "scales.json").write_text(json.dumps(scales))
+    matched, failed = match_gradients(study, jobs, jobs)
+    assert [job.config.model.get("cls_loss_weight", 1.0) for job in matched] == pytest.approx([1.0, 1.0, 0.1])
+    assert failed == {}
 
 
 def test_the_gradients_are_those_of_a_training_step(tmp_path):
@@ -96,22 +105,25 @@ def test_the_gradients_are_those_of_a_training_step(tmp_path):
     assert total_norm(measured, factor=1.0) == pytest.approx(norm_of("loss_cls", "loss_box_reg"), rel=1e-4)
 
 
-@pytest.mark.parametrize("match", [["clip"], ["prior", "scale", "clip"]])
-def test_variants_are_clipped_at_the_same_multiple_of_their_first_gradient(match, tmp_path):
-    study = tiny_study(tmp_path, VARIANTS | {"free": [CE, "train.clip_grad_norm=null"]}, match=match)
-    study = load_study(tmp_path / "study.py", overrides=[CLIP])
-    jobs = prepared(study)
-    scales = json.loads((study.output_dir / "scales.json").read_text())
-    assert scales["focal"]["clip_factor"] == 1
-    thresholds = {name: job.config.train.clip_grad_norm for (name, _), job in jobs.items()}
-    assert thresholds["free"] is None and thresholds["focal"] == 10
-    norms = {}
-    for name in VARIANTS:
-        norms[name] = total_norm(loss_scale(jobs[name, 0].config), factor=1.0)  # with the weight that the job has
-    assert thresholds["ce"] / norms["ce"] == pytest.approx(10 / norms["focal"], rel=1e-4)
-    assert jobs["ce", 0].facts["config"]["train.clip_grad_norm"] == str(thresholds["ce"])
-    if "scale" in match:
-        assert jobs["ce", 0].config.model.cls_loss_weight == scales["ce"]["factor"] != 1
+def test_scale_comes_before_clip(tmp_path):
+    study = Study(QUICK, (FOCAL,), (0,), "focal", FOCAL, 0, tmp_path, match=("scale", "clip"))
+    config = OmegaConf.create({"model": {"cls_loss_weight": 1.0}, "train": {"clip_grad_norm": 10.0}})
+    free = OmegaConf.create({"model": {"cls_loss_weight": 1.0}, "train": {"clip_grad_norm": None}})
+    facts = {"config": {"model.cls_loss_weight": "1.0"}}
+    make = functools.partial(Job, seed=0, run_dir=tmp_path, facts=facts, threads=1, cwd=tmp_path)
+    jobs = [make("focal", config=config), make("ce", config=config), make("free", config=free)]
+    norms = {"loss_cls": 1.0, "grad_norm_box": 3.0, "grad_dot": 0.0, "digest": jobs[0].fingerprint, "factor": 1.0}
+    scales = {
+        "focal": norms | {"grad_norm": 4.0},
+        "ce": norms | {"grad_norm": 40.0},
+        "free": norms | {"grad_norm": 40.0},
+    }
+    (tmp_path / "scales.json").write_text(json.dumps(scales))
+    focal, ce, free = match_gradients(study, jobs, jobs)[0]
+    assert ce.config.model.cls_loss_weight == pytest.approx(0.1) and focal is jobs[0]
+    assert ce.config.train.clip_grad_norm == 10 and free.config.train.clip_grad_norm is None  # equal norms by then
+    clip_only = match_gradients(replace(study, match=("clip",)), jobs, jobs)[0]
+    assert clip_only[1].config.train.clip_grad_norm == pytest.approx(10 * (40**2 + 9) ** 0.5 / 5, rel=1e-5)
 
 
 def test_all_ways_to_ask_for_matching(tmp_path):
@@ -133,15 +145,14 @@ def test_unknown_names_are_refused(tmp_path, match):
         tiny_study(tmp_path, VARIANTS, match=match)
 
 
-def test_a_loss_without_a_stationary_score_needs_its_own_number(tmp_path):
+def test_a_loss_without_a_stationary_score_is_refused_before_training(tmp_path):
     ghm = ["model.cls_loss=${losses.ghm}"]
     with pytest.raises(ValueError, match="GHMCLoss.*set model.head.prior_prob to a number"):
         prepare(tiny_study(tmp_path, {"ghm": ghm}, match=["prior"]), threads=1)
-    prepared(tiny_study(tmp_path, {"ghm": [*ghm, f"{PRIOR}=.01"]}, match=["prior"]))
 
 
 @pytest.mark.parametrize(
-    "flags, match", [(["--match", "clip", "prior"], ("prior", "clip")), (["--match-scale"], ("scale",)), ([], ())]
+    "flags, match", [(["--match", "clip", "prior"], ("prior", "clip")), (["--match-scale"], ("scale",))]
 )
 def test_the_command_line_chooses_what_is_matched(flags, match, tmp_path, monkeypatch):
     tiny_study(tmp_path, VARIANTS)

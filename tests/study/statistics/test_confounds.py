@@ -30,7 +30,7 @@ CLIP = "train.clip_grad_norm=1.6"  # between the norms of the two losses
 def trained(tmp_path_factory, cache):
     """A small study that has run, and its results."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run_data, "_MOST_IMAGES", 32)
+        patch.setattr(run_data, "_MOST_IMAGES", 8)
         folder = tmp_path_factory.mktemp("ledger")
         hypotheses = [dict(better="focal", than="ce")]
         study = tiny_study(folder, VARIANTS, max_iter=12, hypotheses=hypotheses)
@@ -95,9 +95,14 @@ def test_the_report_shows_ledger_and_warnings(trained):
 
 def test_a_study_without_these_measurements_says_nothing(tmp_path, trained_run):
     study, results = plant_study(tmp_path, trained_run, seeds=(0,))
-    rows = ledger_of(study, results)
+    measurements = Measurements(results, collect_evidence(results)[0])
+    rows = {row.variant: row for row in collect_ledger(study, measurements)}
     assert np.isnan(rows["focal"].start_distance) and rows["broken"] == Ledger("broken")
-    write_report(study, results, num_images=0)
+    assert rows["focal"].threshold == rows["focal"].hidden_share == 0
+    config = study.run_dir("focal", 0) / "config.yaml"
+    config.write_text(config.read_text().replace("test_score_thresh: 0.0", "test_score_thresh: 0.05"))
+    cut = collect_ledger(study, measurements)[0]
+    assert cut.threshold == 0.05 and np.isnan(cut.hidden_share)  # the evaluation itself dropped them
 
 
 @pytest.mark.parametrize(
