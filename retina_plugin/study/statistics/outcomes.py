@@ -8,7 +8,7 @@ from scipy.special import betaincinv, fdtrc
 
 from ..spec.metrics import Metric
 
-_COLLAPSED = 0.5  # of the median of the other runs
+COLLAPSED = 0.5  # of the median of the other runs
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def find_collapsed(values: dict[int, float], higher_is_better: bool = True) -> t
     for seed, value in values.items():
         typical = median(v for s, v in values.items() if s != seed)
         good, bad = (typical, value) if higher_is_better else (value, typical)
-        if bad < _COLLAPSED * good:
+        if bad < COLLAPSED * good:
             found.append(seed)
     return tuple(found)
 
