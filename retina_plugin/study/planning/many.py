@@ -7,7 +7,7 @@ from scipy.special import fdtrc, stdtr, stdtrit
 
 from ..statistics.bank import heterogeneity, least_spread
 from ..statistics.estimate import LEVEL
-from ..statistics.outcomes import COLLAPSED
+from ..statistics.outcomes import COLLAPSED, HEALTHY
 from .looks import shares
 
 _AP = "bbox/AP"
@@ -71,7 +71,7 @@ def _flags(runs: np.ndarray) -> np.ndarray:
     """(N, V - 1) whether a run of either variant collapsed, or one spreads clearly further."""
     n = runs.shape[2]
     typical = np.stack([np.median(np.delete(runs, i, axis=2), axis=2) for i in range(n)], axis=2)
-    collapsed = (runs < COLLAPSED * typical).any(axis=2)
+    collapsed = ((runs < COLLAPSED * typical) & (typical >= HEALTHY)).any(axis=2)
     collapsed = collapsed[:, 1:] | collapsed[:, :1]
     spread = runs.var(axis=2, ddof=1)
     wide, narrow = (f(spread[:, 1:], spread[:, :1]) for f in (np.maximum, np.minimum))
