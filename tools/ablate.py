@@ -6,6 +6,7 @@ import argparse
 from retina_plugin.commands.ablate import ablate
 from retina_plugin.engine.cli import exit_with, parse_with_overrides
 from retina_plugin.study import MATCHES, build_executor, load_study
+from retina_plugin.study.planning.planner import plan
 
 
 def main() -> None:
@@ -16,6 +17,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", metavar="VARIANT", help="train these variants only")
     parser.add_argument("--output", metavar="DIR", help="folder to use instead of the study's")
     parser.add_argument("--report-only", action="store_true", help="report the runs that are there, train nothing")
+    parser.add_argument("--plan", action="store_true", help="print which effects the study can see, train nothing")
     parser.add_argument("--num-images", type=int, default=4, help="pictures in the report")
     parser.add_argument(
         "--match",
@@ -32,6 +34,9 @@ def main() -> None:
     args = parse_with_overrides(parser)
     seeds = "auto" if args.seeds == ["auto"] else args.seeds
     study = load_study(args.study, seeds, args.only, args.output, args.opts, args.match_scale, args.match)
+    if args.plan:
+        print("\n".join(plan(study)))
+        return
     executor = build_executor(args.executor, args.jobs, args.address, args.cpus_per_run, args.gpus_per_run)
     ablate(study, executor, args.num_images, args.report_only)
 

@@ -12,7 +12,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     actions = parser.add_subparsers(dest="action", required=True)
     tables = actions.add_parser("tables", help="print tables in Markdown")
-    tables.add_argument("--studies", type=int, default=4000, help="simulated studies per line, a quarter with images")
+    tables.add_argument(
+        "--studies", type=int, default=20000, help="simulated studies per line, a twentieth with images"
+    )
     tables.add_argument("--seeds", type=int, nargs="+", default=[2, 3, 4, 5], help="seeds per study")
     tables.add_argument("--seed", type=int, default=0, help="of the simulation")
     bank = actions.add_parser("bank", help="add the spreads of studies with several seeds to the bank of this package")

@@ -13,13 +13,15 @@ import numpy as np
 from ..execution.results import RunResult
 from ..spec.hypothesis import Hypothesis
 from ..spec.metrics import COCO_METRICS
+from ..statistics.estimate import LEVEL
 from ..statistics.evidence import Evidence
 from ..statistics.matching import Matches
 from ..statistics.measurements import Measurements
 from ..statistics.resampling import image_weights
 from ..statistics.table import tabulate_runs
 from ..statistics.verdict import Verdict, judge
-from .looks import is_settled, shares
+from .looks import is_settled
+from .many import called_at_any_look, compare_many
 
 AP = COCO_METRICS[0]
 NAMES = "abcdefgh"
@@ -40,7 +42,7 @@ class Setting:
         num_images: number of test images that can be resampled; 0 for none.
         of_images: standard deviation over images of a difference between two variants that all runs share.
         num_metrics: the table has this many, of which the hypotheses are about the first.
-        looks: the largest number of seeds of a study that is looked at after every seed from the second on, else 0.
+        looks: whether the study is looked at after every seed from the second on.
     """
 
     name: str
@@ -53,7 +55,7 @@ class Setting:
     num_images: int = 0
     of_images: float = 0.0
     num_metrics: int = 1
-    looks: int = 0
+    looks: bool = False
 
     @property
     def truth(self) -> np.ndarray:
@@ -89,40 +91,44 @@ class Rates:
 
 def simulate(setting: Setting, num_seeds: int, num_studies: int, seed: int = 0) -> Rates:
     """Simulate studies and count; the same arguments give the same rates."""
-    hypotheses = [Hypothesis(name, "a") for name in NAMES[1 : len(setting.spreads)]]
-    found = np.zeros((num_studies, 5))
+    rng = np.random.default_rng([seed, num_seeds])
+    runs = draw_runs(rng, setting, num_seeds, num_studies)
+    if setting.num_images or setting.num_metrics > 1:
+        found = np.array([_one_by_one(rng, setting, own) for own in runs])
+        called, flagged, covered = found[:, 0] > 0, found[:, 1] > 0, found[:, 2]
+    else:
+        compared = compare_many(runs)
+        called = called_at_any_look(runs) if setting.looks else compared.p < LEVEL
+        flagged, truth = compared.flagged, setting.truth[1:]
+        covered = (compared.low <= truth) & (truth <= compared.high)
+    unflagged = (called & ~flagged).any(axis=1)
+    seen = (runs == 0).any(axis=(1, 2)) if setting.collapsing else False
     real = setting.truth[1:] != 0 if setting.truth.any() else slice(None)
-    for i in range(num_studies):
-        rng = np.random.default_rng([seed, num_seeds, i])
-        runs = draw_runs(rng, setting, setting.looks or num_seeds)
-        measurements = _measured(rng, setting, runs)
-        verdicts = _verdicts(measurements, hypotheses, setting)
-        called = _calls(measurements, verdicts, setting)
-        unflagged = [v for v in verdicts if v.outcome in ("better", "worse") and not v.flags]
-        hits = [v.difference.low <= t <= v.difference.high for v, t in zip(verdicts, setting.truth[1:], strict=True)]
-        seen = bool(setting.collapsing) and bool((runs == 0).any())
-        power = np.mean(np.array(called)[real])
-        found[i] = any(called), bool(unflagged), seen and bool(unflagged), power, np.mean(hits)
-    return Rates(setting, num_seeds, num_studies, *found.mean(axis=0).tolist())
+    shares_of = (called.any(axis=1), unflagged, unflagged & seen, called[:, real], covered)
+    return Rates(setting, num_seeds, num_studies, *(float(np.mean(x)) for x in shares_of))
 
 
-def draw_runs(rng: np.random.Generator, setting: Setting, num_seeds: int) -> np.ndarray:
-    """(V, n) the metric of every run, without what test images add."""
+def draw_runs(rng: np.random.Generator, setting: Setting, num_seeds: int, num_studies: int) -> np.ndarray:
+    """(N, V, n) the metric of every run, without what test images add."""
     number = len(setting.spreads)
-    noise = rng.normal(size=(number, num_seeds))
+    noise = rng.normal(size=(num_studies, number, num_seeds))
     for variant, shape in enumerate(np.resize(setting.shapes, number)):
         if shape == "skewed":
-            noise[variant] = (np.exp(noise[variant]) - math.exp(0.5)) / math.sqrt((math.e - 1) * math.e)
-    runs = (
-        setting.level
-        + setting.truth[:, None]
-        + noise * np.array(setting.spreads)[:, None]
-        + rng.normal(0, setting.of_seeds, num_seeds)
-    )
+            noise[:, variant] = (np.exp(noise[:, variant]) - math.exp(0.5)) / math.sqrt((math.e - 1) * math.e)
+    of_seeds = rng.normal(0, setting.of_seeds, (num_studies, 1, num_seeds))
+    runs = setting.level + setting.truth[:, None] + noise * np.array(setting.spreads)[:, None] + of_seeds
     if setting.collapsing:
-        gone = rng.random(num_seeds) < setting.collapsing
-        runs[1] = np.where(gone, 0.0, runs[1] + setting.level * setting.collapsing / (1 - setting.collapsing))
+        gone = rng.random((num_studies, num_seeds)) < setting.collapsing
+        runs[:, 1] = np.where(gone, 0.0, runs[:, 1] + setting.level * setting.collapsing / (1 - setting.collapsing))
     return np.clip(runs, 0, 100)
+
+
+def _one_by_one(rng: np.random.Generator, setting: Setting, runs: np.ndarray) -> np.ndarray:
+    """(3, V - 1) whether each comparison of one study is called, is flagged, and has an interval that covers."""
+    measurements = _measured(rng, setting, runs)
+    verdicts = judge(measurements, [Hypothesis(name, "a") for name in NAMES[1 : len(runs)]])
+    covered = [v.difference.low <= t <= v.difference.high for v, t in zip(verdicts, setting.truth[1:], strict=True)]
+    return np.array([_calls(measurements, verdicts, setting), [bool(v.flags) for v in verdicts], covered])
 
 
 def _measured(rng: np.random.Generator, setting: Setting, runs: np.ndarray) -> Measurements:
@@ -144,18 +150,6 @@ def _measured(rng: np.random.Generator, setting: Setting, runs: np.ndarray) -> M
         metrics = {m.key: runs[v, seed] + more[v, seed] for m, more in zip(COCO_METRICS[1:], others, strict=False)}
         results.append(RunResult(NAMES[v], seed, "simulated", 1.0, metrics | {AP.key: float(runs[v, seed])}))
     return Measurements(results, evidence)
-
-
-def _verdicts(measurements: Measurements, hypotheses: Sequence[Hypothesis], setting: Setting) -> list[Verdict]:
-    """The verdicts, after the first look that settles one if the setting has looks."""
-    if not setting.looks:
-        return judge(measurements, hypotheses)
-    numbers = range(2, setting.looks + 1)
-    for number, share in zip(numbers, shares(numbers, setting.looks), strict=True):
-        verdicts = judge(measurements.of_seeds(range(number)), hypotheses, share=share)
-        if any(is_settled(v) for v in verdicts):
-            break
-    return verdicts
 
 
 def _calls(measurements: Measurements, verdicts: Sequence[Verdict], setting: Setting) -> list[bool]:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from ..execution.results import RunResult
 from ..spec.metrics import COCO_METRICS, Metric, read_metric
-from .estimate import LEVEL, Estimate, correct_bonferroni, estimate_unpaired
+from .corrections import correct_bonferroni
+from .estimate import LEVEL, Estimate, estimate_unpaired
 from .measurements import Measurements
 from .outcomes import count_outcomes, spread_flag
 from .verdict import decide, flags_of, spend

@@ -8,7 +8,8 @@ from scipy.special import betaincinv, fdtrc
 
 from ..spec.metrics import Metric
 
-_COLLAPSED = 0.5  # of the median of the other runs
+COLLAPSED = 0.5  # of the median of the other runs
+HEALTHY = 5.0  # percent: runs below have learned nothing that could collapse
 
 
 @dataclass(frozen=True)
@@ -50,17 +51,18 @@ def count_outcomes(variant: str, values: dict[int, float | None], metric: Metric
     failed = tuple(seed for seed, value in values.items() if value is None)
     not_finite = tuple(seed for seed, value in values.items() if value is not None and not math.isfinite(value))
     finite = {seed: value for seed, value in values.items() if value is not None and math.isfinite(value)}
-    collapsed = find_collapsed(finite, metric.higher_is_better)
+    collapsed = find_collapsed(finite, metric.higher_is_better, HEALTHY if metric.is_percent else 0.0)
     low, high = exact_interval(len(failed) + len(not_finite) + len(collapsed), len(values))
     spread = stdev(finite.values()) if len(finite) > 1 else math.nan
     return Outcomes(variant, len(values), failed, not_finite, collapsed, low, high, len(finite), spread)
 
 
-def find_collapsed(values: dict[int, float], higher_is_better: bool = True) -> tuple[int, ...]:
+def find_collapsed(values: dict[int, float], higher_is_better: bool = True, healthy: float = 0.0) -> tuple[int, ...]:
     """Seeds whose value is below half the median of the variant's other runs, or above twice, if lower is better.
 
     Collapse is defined by a ratio and not by standard deviations, which three runs do not give. A variant whose runs
-    are all near 0 has learned nothing, which is no collapse: its median is near 0 too. Values must not be negative.
+    are all near 0 has learned nothing, which is no collapse: medians below `healthy` do not count. Values must not be
+    negative.
     """
     if len(values) < 2 or min(values.values()) < 0:
         return ()
@@ -68,7 +70,7 @@ def find_collapsed(values: dict[int, float], higher_is_better: bool = True) -> t
     for seed, value in values.items():
         typical = median(v for s, v in values.items() if s != seed)
         good, bad = (typical, value) if higher_is_better else (value, typical)
-        if bad < _COLLAPSED * good:
+        if bad < COLLAPSED * good and typical >= healthy:
             found.append(seed)
     return tuple(found)
 

@@ -51,11 +51,17 @@ def _at_threshold(
     """(B,) interpolated AP. Only ranks of true positives matter: between them recall is constant."""
     if not true_positive.any():
         return np.zeros(weights.shape[1])
-    hits = _cumulate(image, true_positive, true_positive, weights)
+    hits = np.cumsum(weights[image[true_positive]], axis=0, dtype=float)
     precision = hits / (_cumulate(image, true_positive, counted, weights) + np.spacing(1))
     envelope = np.maximum.accumulate(precision[::-1], axis=0)[::-1]
-    passed = np.searchsorted(_RECALLS, hits / np.maximum(num_objects, 1), side="right")
+    passed = _count_recalls(hits / np.maximum(num_objects, 1))
     return (np.diff(passed, axis=0, prepend=0) * envelope).sum(axis=0) / len(_RECALLS)
+
+
+def _count_recalls(recall: np.ndarray) -> np.ndarray:
+    """How many of COCO's recalls are at most `recall`, as np.searchsorted(side="right") in a third of its time."""
+    below = np.minimum((recall * 100).astype(np.int64), 99)  # at most one too few because of rounding
+    return below + (_RECALLS[below] <= recall) + (_RECALLS[below + 1] <= recall)
 
 
 def _cumulate(image: np.ndarray, true_positive: np.ndarray, counted: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..spec.hypothesis import Hypothesis
-from .estimate import LEVEL, Estimate, correct_bonferroni, correct_holm
+from .corrections import correct_bonferroni, correct_holm
+from .estimate import LEVEL, Estimate
 from .measurements import Measurements
 from .outcomes import Outcomes, spread_flag
 from .wording import ALIKE, BETTER, EQUIVALENT, NONE, WORSE, caution, explain, headline

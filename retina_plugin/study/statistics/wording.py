@@ -10,6 +10,8 @@ from .outcomes import Outcomes, break_even_share
 
 BETTER, WORSE, ALIKE, NONE, EQUIVALENT = "better", "worse", "not distinguishable", "no verdict", "equivalent"
 
+_RARE = 0.2  # collapses that are more frequent would have been noticed
+
 
 def number(value: float, metric: Metric) -> str:
     """A value without its unit: one decimal for percent, otherwise three significant digits."""
@@ -96,16 +98,16 @@ def _spread_of(d: Estimate) -> str:
 
 
 def caution(difference: Estimate, better: Outcomes, level: float) -> str:
-    """How rare collapses of the better variant must be for its mean to be better; empty if it hardly matters.
+    """How rare collapses of the better variant must be for its mean to be better; empty if they would be noticed.
 
     `level` is the mean of the better variant, in percent.
     """
     share = break_even_share(abs(difference.mean), level)
-    if not share < better.high:
+    if not share < min(better.high, _RARE):
         return ""
     return (
         f" This is about the runs that were seen: {better.num_bad} of {better.num_runs} runs of {better.variant} "
-        f"failed or collapsed, and up to {better.high:.0%} could. If one in {1 / share:.0f} collapsed to 0, the means "
+        f"failed or collapsed, and up to {100 * better.high:.0f} % could. If one in {1 / share:.0f} collapsed to 0, the means "
         "would be equal."
     )
 

@@ -1,0 +1,72 @@
+"""Which effect a study can see, before anything is trained.
+
+An effect can be detected if the study calls it in 80 % of repetitions: the power of a t-test with the degrees of
+freedom of `statistics.moderation` at 5 % divided by the number of comparisons, from the noncentral t distribution. How
+far differences will spread is unknown before the runs, so the plan gives the effect for the quietest, a typical and the
+loudest study of the bank. Resampled test images add to the spread. Their part is known once some runs are there.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+
+from scipy.optimize import brentq
+from scipy.special import nctdtr, stdtrit
+
+from ..spec.study import Study
+from ..statistics.bank import heterogeneity, typical_spread
+from ..statistics.estimate import LEVEL
+from .looks import shares
+
+POWER = 0.8
+
+
+def detectable_effect(spread: float, num_seeds: int, family: float = 1, prior_freedom: float = 0.0) -> float:
+    """The difference that is called with a probability of 80 %, in the unit of `spread`; NaN with one seed.
+
+    Args:
+        spread: standard deviation of the differences over seeds.
+        family: number of comparisons that p is corrected for.
+        prior_freedom: degrees of freedom that other variants add.
+    """
+    if num_seeds < 2:
+        return math.nan
+    freedom = num_seeds - 1 + prior_freedom
+    threshold = float(stdtrit(freedom, 1 - LEVEL / (2 * family)))
+    shift = brentq(lambda nc: 1 - float(nctdtr(freedom, nc, threshold)) - POWER, 0.0, 3 * threshold + 10)
+    return shift * spread / math.sqrt(num_seeds)
+
+
+def prior_freedom(num_variants: int, num_seeds: int, d0: float) -> float:
+    """What the other variants of a study add to the degrees of freedom of one difference."""
+    others = num_variants - 2
+    if others < 1 or num_seeds < 2 or d0 <= 0:
+        return 0.0
+    return 1 / (1 / d0 + (1 / d0 + 1 / (num_seeds - 1)) / others)
+
+
+def plan(study: Study, more: Sequence[int] = (1, 2, 5)) -> Iterator[str]:
+    """Lines that say which effect a study can see with its seeds, and with some more."""
+    family = len(study.questions) + len(study.other_questions)
+    metric = study.questions[0].metric if study.questions else study.metrics[0]
+    levels = typical_spread(metric.key)
+    if not family or math.isnan(levels[0]):
+        yield f"no plan: the bank knows no spread of {metric.name}" if family else "no plan: nothing is compared"
+        return
+    number = len(study.seeds)
+    numbers = [number] if study.adds_seeds else [number, *(number + extra for extra in more)]
+    yield f"Differences in {metric.name} that are called with a probability of {POWER:.0%}, for {family} comparisons:"
+    yield f"| differences spread as in | {' | '.join(f'{n} seeds' for n in numbers)} |"
+    yield "|---|" + "---|" * len(numbers)
+    for name, spread in zip(("the quietest study", "a typical study", "the loudest study"), levels, strict=True):
+        cells = [_effect(study, spread, n, family) for n in numbers]
+        yield f"| {name} of the bank ({spread:.1f}) | {' | '.join(cells)} |"
+    yield "Seeds only, on the same test images: intervals that also hold for other images are wider."
+
+
+def _effect(study: Study, spread: float, number: int, family: int) -> str:
+    metric = study.questions[0].metric if study.questions else study.metrics[0]
+    variants = len(study.variants) + len(study.hidden)
+    tests = family / shares(range(2, number + 1), number)[-1] if study.adds_seeds else family
+    extra = prior_freedom(variants, number, heterogeneity(metric.key))
+    effect = detectable_effect(spread, number, tests, extra)
+    return "none" if math.isnan(effect) else f"{effect:.1f}"

@@ -1,0 +1,39 @@
+"""The plan of a study, compared with simulated studies."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+from studies import tiny_study
+
+from retina_plugin.study.planning.planner import detectable_effect, plan, prior_freedom
+from retina_plugin.study.statistics.moderation import prior_from_others
+
+
+@pytest.mark.parametrize(("num_seeds", "family"), [(3, 1), (3, 3), (5, 2)])
+def test_the_effect_is_called_with_a_probability_of_80_percent(num_seeds, family):
+    effect = detectable_effect(2.0, num_seeds, family)
+    values = np.random.default_rng(0).normal(effect, 2.0, (20000, num_seeds))
+    called = stats.ttest_1samp(values, 0, axis=1).pvalue < 0.05 / family
+    assert called.mean() == pytest.approx(0.8, abs=4 * math.sqrt(0.16 / 20000))
+
+
+def test_other_variants_make_smaller_effects_visible():
+    runs = np.random.default_rng(0).normal(size=(4, 3))
+    assert prior_freedom(4, 3, 2.0) == pytest.approx(prior_from_others(runs[:2], runs[2:], 2.0).freedom)
+    assert prior_freedom(2, 3, 2.0) == prior_freedom(4, 3, 0.0) == 0
+    assert detectable_effect(1.0, 3, 3, 1.0) < detectable_effect(1.0, 3, 3)
+    assert math.isnan(detectable_effect(1.0, 1))
+
+
+def test_a_plan_is_for_all_comparisons_of_the_file(tmp_path):
+    study = tiny_study(tmp_path / "study", {name: [] for name in "abcd"}, seeds=[0, 1, 2])
+    lines = list(plan(study))
+    assert "for 3 comparisons" in lines[0] and "| 3 seeds | 4 seeds | 5 seeds | 8 seeds |" in lines[1]
+    effects = [float(cell) for cell in lines[3].split("|")[2:-1]]
+    assert effects == sorted(effects, reverse=True) and len(lines) == 7
+    auto = list(plan(tiny_study(tmp_path / "auto", {"a": [], "b": []}, seeds="auto")))
+    assert "| 10 seeds |" in auto[1]
+    loss = tiny_study(tmp_path / "loss", {"a": [], "b": []}, metrics=["validation/loss_cls"])
+    assert list(plan(loss)) == ["no plan: the bank knows no spread of validation/loss_cls"]

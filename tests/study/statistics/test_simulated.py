@@ -1,0 +1,83 @@
+"""Simulated studies: many at once follow the rule of verdicts, which makes few false calls and finds effects."""
+
+import json
+
+import numpy as np
+import pytest
+
+from retina_plugin.commands.simulate_studies import EFFECTS, NULLS, ONE_BY_ONE, add_to_bank, simulate_studies
+from retina_plugin.data import DataError
+from retina_plugin.study.execution.results import RunResult
+from retina_plugin.study.planning.many import compare_many
+from retina_plugin.study.planning.simulated import Setting, draw_runs, simulate
+from retina_plugin.study.spec.hypothesis import Hypothesis
+from retina_plugin.study.statistics.measurements import Measurements
+from retina_plugin.study.statistics.verdict import judge
+
+NUM_STUDIES = 20000
+BY_NAME = {setting.name: setting for setting in (*NULLS, *EFFECTS, *ONE_BY_ONE)}
+
+
+@pytest.mark.parametrize(("level", "num_seeds"), [(34.0, 3), (34.0, 2), (6.0, 4)])
+def test_many_studies_at_once_follow_the_rule_of_verdicts(level, num_seeds):
+    setting = Setting("", (1.0, 3.0, 0.5, 1.0), effects=(0.0, 3.0, 0.0, -2.0), level=level, collapsing=0.1)
+    runs = draw_runs(np.random.default_rng(0), setting, num_seeds, 60)
+    many = compare_many(runs)
+    for i, own in enumerate(runs):
+        results = [RunResult("abcd"[v], s, "", 1.0, {"bbox/AP": own[v, s]}) for v, s in np.ndindex(*own.shape)]
+        verdicts = judge(Measurements(results), [Hypothesis(name, "a") for name in "bcd"])
+        assert many.p[i] == pytest.approx([v.p_corrected for v in verdicts])
+        assert many.low[i] == pytest.approx([v.difference.low for v in verdicts])
+        assert many.flagged[i].tolist() == [bool(v.flags) for v in verdicts]
+
+
+@pytest.mark.parametrize("num_seeds", [2, 3, 5])
+@pytest.mark.parametrize("setting", [s for s in NULLS if not s.name.startswith("skewed")], ids=lambda s: s.name)
+def test_false_calls_are_rare(setting, num_seeds):
+    """5.5 % of 20,000 studies have a standard deviation of .16 %."""
+    rates = simulate(setting, num_seeds, NUM_STUDIES)
+    print(f"{setting.name}, {num_seeds} seeds: {rates.any_call:.1%} called, {rates.coverage:.1%} covered")
+    assert rates.any_call <= 0.055 + 3 * rates.error(0.055)
+    assert rates.coverage >= (0.91 if "eight" in setting.name else 0.93) - 3 * rates.error(0.07)
+    if "exchangeable" in setting.name:
+        assert rates.coverage <= 0.985
+
+
+def test_three_seeds_find_3_ap_in_a_study_of_four_variants():
+    """The paired t-test with Holm's correction finds 51 %."""
+    rates = simulate(BY_NAME["3 AP, spread of a difference 1, all three variants"], 3, NUM_STUDIES)
+    assert rates.power >= 0.75 and rates.any_call > rates.power
+
+
+def test_skewed_seeds_are_flagged_or_rarely_called():
+    for setting in NULLS:
+        if setting.name.startswith("skewed") and "by seed" not in setting.name:
+            assert max(simulate(setting, n, NUM_STUDIES).unflagged for n in (2, 3, 4, 5)) < 0.1, setting.name
+
+
+@pytest.mark.parametrize("setting", [s for s in ONE_BY_ONE if "40" in s.name or "six" in s.name], ids=lambda s: s.name)
+def test_false_calls_are_rare_with_images_and_metrics(setting):
+    """5 % of 300 studies have a standard deviation of 1.3 %."""
+    rates = simulate(setting, 3, 300)
+    print(f"{setting.name}: {rates.any_call:.1%} called, {rates.coverage:.1%} covered")
+    assert rates.any_call <= 0.05 + 3 * rates.error(0.05) and rates.coverage >= 0.95 - 3 * rates.error(0.05)
+
+
+def test_the_tables_have_a_line_for_every_setting():
+    lines = list(simulate_studies(40, [3]))
+    assert sum(line.startswith("| exchangeable, two variants | 3 | 40 |") for line in lines) == 1
+    assert len(lines) > 25 and all(line.count("|") in (0, 5, 6, 7) for line in lines)
+
+
+def test_study_folders_are_added_to_the_bank(tmp_path):
+    for variant, seed in np.ndindex(2, 3):
+        run_dir = tmp_path / "my_study" / f"v{variant}" / f"seed{seed}"
+        run_dir.mkdir(parents=True)
+        (run_dir / "metrics.json").write_text(json.dumps({"iteration": 8, "bbox/AP": 30.0 + seed}) + "\n")
+    bank = tmp_path / "bank.json"
+    for _ in range(2):
+        added = add_to_bank([tmp_path / "my_study"], bank)
+        assert json.loads(bank.read_text()) == added and len(added) == 2
+    assert added[0]["metrics"] == {"bbox/AP": {"values": {"0": 30.0, "1": 31.0, "2": 32.0}}}
+    with pytest.raises(DataError, match="no variant with two finished runs"):
+        add_to_bank([tmp_path], bank)
