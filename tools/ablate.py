@@ -23,13 +23,14 @@ def main() -> None:
         default=None,
         help="weigh the classification losses so that their gradients have equal norms at step 0",
     )
+    parser.add_argument("--tuned-by", metavar="FILE", help="tuned.json of tools/tune.py, whose values variants take")
     parser.add_argument("--executor", choices=["local", "ray"], default="local")
     parser.add_argument("--jobs", type=int, default=1, help="runs at once on this machine")
     parser.add_argument("--address", help="address of a Ray cluster; without it Ray starts one here")
     parser.add_argument("--cpus-per-run", type=int, default=1, help="CPUs that Ray reserves for a run")
     parser.add_argument("--gpus-per-run", type=float, default=0, help="GPUs that Ray reserves for a run")
     args = parse_with_overrides(parser)
-    study = load_study(args.study, args.seeds, args.only, args.output, args.opts, args.match_scale)
+    study = load_study(args.study, args.seeds, args.only, args.output, args.opts, args.match_scale, args.tuned_by)
     executor = build_executor(args.executor, args.jobs, args.address, args.cpus_per_run, args.gpus_per_run)
     ablate(study, executor, args.num_images, args.report_only)
 

@@ -59,6 +59,7 @@ def collect_content(study: Study, measurements: Measurements) -> dict[str, Any]:
         "costs": costs(measurements, names),
         "scales": loss_scales(study),
         "changes": _changes(study),
+        "tuning": study.tuning,
         "num_images": measurements.num_images,
         "runs": list(measurements.results),
     }

@@ -10,6 +10,7 @@ from ...config import load_config, quoted
 from .hypothesis import Hypothesis
 from .metrics import COCO_METRICS, Metric
 from .threshold_free import evaluate_all_scores
+from .tune_settings import TuneSettings
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class Study:
         match_scale: whether every classification loss is weighted so that the norm of its gradient at step 0 equals
             that of the partner.
         threshold_free: whether runs are evaluated without a score threshold; see `evaluate_all_scores`.
+        tune: settings of tools/tune.py.
+        tuning: the file of tuned values and what it says, by variant; None if the variants are not tuned.
     """
 
     base: str
@@ -54,6 +57,8 @@ class Study:
     paper: dict[str, dict[str, Any]] = field(default_factory=dict)
     match_scale: bool = False
     threshold_free: bool = True
+    tune: TuneSettings = field(default_factory=TuneSettings)
+    tuning: dict[str, Any] | None = None
 
     def run_dir(self, variant: str, seed: int) -> Path:
         """The run folder of one training."""
