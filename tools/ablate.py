@@ -26,6 +26,7 @@ def main() -> None:
         help="; ".join(f"{name}: {what}" for name, what in MATCHES.items()),
     )
     parser.add_argument("--match-scale", action="store_true", default=None, help="short for scale in --match")
+    parser.add_argument("--tuned-by", metavar="FILE", help="tuned.json of tools/tune.py, whose values variants take")
     parser.add_argument("--executor", choices=["local", "ray"], default="local")
     parser.add_argument("--jobs", type=int, default=1, help="runs at once on this machine")
     parser.add_argument("--address", help="address of a Ray cluster; without it Ray starts one here")
@@ -33,7 +34,9 @@ def main() -> None:
     parser.add_argument("--gpus-per-run", type=float, default=0, help="GPUs that Ray reserves for a run")
     args = parse_with_overrides(parser)
     seeds = "auto" if args.seeds == ["auto"] else args.seeds
-    study = load_study(args.study, seeds, args.only, args.output, args.opts, args.match_scale, args.match)
+    study = load_study(
+        args.study, seeds, args.only, args.output, args.opts, args.match_scale, args.match, args.tuned_by
+    )
     if args.plan:
         print("\n".join(plan(study)))
         return

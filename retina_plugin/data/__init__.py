@@ -5,6 +5,7 @@ from .errors import DataError
 from .image_reader import read_image
 from .loader import TrainLoader, build_train_loader, data_fingerprint, named_worker_death
 from .mapper import CheckedDatasetMapper
+from .split import register_split
 from .synthetic import SyntheticSettings, register_synthetic
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "named_worker_death",
     "read_image",
     "register_coco",
+    "register_split",
     "register_synthetic",
 ]
 

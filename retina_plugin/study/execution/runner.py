@@ -41,7 +41,7 @@ def run_study(study: Study, executor: Executor | None = None) -> list[RunResult]
     """
     executor = executor or LocalExecutor()
     check_output_dir(study.output_dir, "output_dir (--output)")
-    with _sigterm_unwinds(), FolderLock(study.output_dir):
+    with sigterm_unwinds(), FolderLock(study.output_dir):
         for folder in (study.output_dir, *study.output_dir.glob("*/")):
             remove_leftovers(folder)
         for part in parts(study):
@@ -83,7 +83,7 @@ def run(prepared: Prepared, executor: Executor) -> dict[tuple[str, int], RunEnd]
 
 
 @contextmanager
-def _sigterm_unwinds() -> Iterator[None]:
+def sigterm_unwinds() -> Iterator[None]:
     """SIGTERM raises SystemExit, as Ctrl-C raises KeyboardInterrupt; only a main thread can arrange that."""
     first, asked = FirstSignal(), []
 

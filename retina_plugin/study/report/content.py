@@ -67,6 +67,7 @@ def collect_content(study: Study, measurements: Measurements) -> dict[str, Any]:
         "scales": loss_scales(study),
         "confounds": confounds(study, measurements, hypotheses),
         "changes": _changes(study),
+        "tuning": study.tuning,
         "num_images": measurements.num_images,
         "runs": list(measurements.results),
     }

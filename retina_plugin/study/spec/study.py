@@ -11,6 +11,7 @@ from .factors import Factor
 from .hypothesis import Hypothesis
 from .metrics import COCO_METRICS, Metric
 from .threshold_free import evaluate_all_scores
+from .tune_settings import TuneSettings
 
 MATCHES = {
     "prior": "every run starts at the constant score that minimises its loss (model.head.prior_prob=stationary)",
@@ -52,6 +53,8 @@ class Study:
         factors: whose combinations are the variants, if the study file says so; empty unless all variants run.
         match: what is made alike in all runs, names of `MATCHES`.
         threshold_free: whether runs are evaluated without a score threshold; see `evaluate_all_scores`.
+        tune: settings of tools/tune.py.
+        tuning: the file of tuned values and what it says, by variant; None if the variants are not tuned.
     """
 
     base: str
@@ -72,6 +75,8 @@ class Study:
     factors: tuple[Factor, ...] = ()
     match: tuple[str, ...] = ()
     threshold_free: bool = True
+    tune: TuneSettings = field(default_factory=TuneSettings)
+    tuning: dict[str, Any] | None = None
 
     @property
     def match_scale(self) -> bool:

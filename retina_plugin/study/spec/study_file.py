@@ -9,13 +9,15 @@ from detectron2.config import LazyConfig
 from omegaconf import OmegaConf
 
 from ...config import ConfigError
+from ..tuning.tuned import apply_tuned
 from .factors import combine, read_factors
 from .hypothesis import read_hypotheses
 from .metrics import COCO_METRICS, Metric, read_metric, read_study_metrics
 from .study import MATCHES, Study, Variant
+from .tune_settings import read_tune_settings
 
-_RUN_KEYS = ("base", "variants", "seeds", "reference", "output_dir", "overrides", "match", "match_scale")
-_KEYS = (*_RUN_KEYS, "threshold_free", "factors", "hypotheses", "metrics", "paper", "max_seeds")
+_RUN_KEYS = ("base", "variants", "seeds", "reference", "output_dir", "overrides", "match", "match_scale", "max_seeds")
+_KEYS = (*_RUN_KEYS, "threshold_free", "factors", "hypotheses", "metrics", "paper", "tune", "tuned_by")
 
 
 def load_study(
@@ -26,15 +28,17 @@ def load_study(
     overrides: Sequence[str] = (),
     match_scale: bool | None = None,
     match: Sequence[str] | None = None,
+    tuned_by: str | Path | None = None,
 ) -> Study:
     """Read and check a study file.
 
     With `factors` in place of variants, their combinations are the variants (see `factors.py`).
 
-    `seeds`, `output_dir` and `match` (names of `MATCHES`) replace what the file says, `overrides` are added to those of
-    the file, and `only` names the variants to keep. `match_scale` is short for adding "scale" to `match`, or removing
-    it. `seeds` may be "auto": they are added until every verdict is settled, at most `max_seeds` of the file, by
-    default 10.
+    `seeds`, `output_dir`, `match` (names of `MATCHES`) and `tuned_by` replace what the file says, `overrides` are added
+    to those of the file, and `only` names the variants to keep. Overrides apply in the order: study, tuned, variant; so
+    a variant's own win. `match_scale` is short for adding "scale" to `match`, or removing it. An empty `tuned_by` takes
+    no tuned values. `seeds` may be "auto": they are added until every verdict is settled, at most `max_seeds` of the
+    file, by default 10.
 
     Raises:
         ConfigError: if the file is not a valid study, a name is unknown, or an override does not fit the base config.
@@ -53,7 +57,7 @@ def load_study(
     metrics = read_study_metrics(content.get("metrics", [metric.name for metric in COCO_METRICS]))
     asked, not_asked = read_hypotheses(content.get("hypotheses", ()), declared, kept, metrics)
     study = Study(
-        base=_find_base(content["base"], Path(path)),
+        base=_sibling(content["base"], Path(path)),
         variants=tuple(variants[name] for name in kept),
         seeds=file_seeds if seeds is None else _read_seeds(seeds, content),
         planned=len(file_seeds if seeds != "auto" else _read_seeds("auto", content)),
@@ -71,7 +75,10 @@ def load_study(
         factors=read_factors(content["factors"]) if "factors" in content and kept == declared else (),
         match=read_match(content, match, match_scale),
         threshold_free=bool(content.get("threshold_free", True)),
+        tune=read_tune_settings(content.get("tune", {})),
     )
+    if tuned_by := _sibling(content.get("tuned_by") or "", Path(path)) if tuned_by is None else tuned_by:
+        study = apply_tuned(study, tuned_by)
     for variant in (study.partner, *study.variants):
         study.run_config(variant, study.seeds[0])  # report a bad override before any training
     return study
@@ -152,7 +159,7 @@ def _check_overrides(where: str, overrides: Sequence[str]) -> None:
         raise ConfigError(f"{where}: the study sets {taken}; use its seeds and output_dir, or --seeds and --output")
 
 
-def _find_base(base: str, study_file: Path) -> str:
-    """A base config that lies next to the study file; otherwise the name of one that comes with the package."""
-    sibling = study_file.parent / base
-    return str(sibling) if sibling.is_file() else base
+def _sibling(name: str, study_file: Path) -> str:
+    """A file that lies next to the study file; otherwise its name as it is."""
+    sibling = study_file.parent / name
+    return str(sibling) if sibling.is_file() else name

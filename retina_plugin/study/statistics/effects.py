@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from ..spec.factors import Factor
 from ..spec.metrics import Metric
-from .estimate import Estimate, correct_holm
+from .corrections import correct_holm
+from .estimate import Estimate
 from .measurements import Measurements
 
 

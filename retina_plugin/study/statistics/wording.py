@@ -107,8 +107,8 @@ def caution(difference: Estimate, better: Outcomes, level: float) -> str:
         return ""
     return (
         f" This is about the runs that were seen: {better.num_bad} of {better.num_runs} runs of {better.variant} "
-        f"failed or collapsed, and up to {100 * better.high:.0f} % could. If one in {1 / share:.0f} collapsed to 0, the means "
-        "would be equal."
+        f"failed or collapsed, and up to {100 * better.high:.0f} % could. If one in {1 / share:.0f} collapsed to 0, "
+        "the means would be equal."
     )
 
 

@@ -1,0 +1,84 @@
+"""`tune` of a study file: which values are tuned in which range, and with which budget."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...config import ConfigError
+
+RANGES: dict[str, tuple[float, float] | None] = {
+    "lr": None,  # a tenth of the base config's optimizer.lr to ten times as much
+    "prior": (1e-4, 0.1),  # model.head.prior_prob
+    "clip": (0.1, 100.0),  # train.clip_grad_norm
+    "alpha": (0.05, 0.95),  # of the classification loss, if it has a number there
+    "gamma": (0.0, 5.0),  # of the classification loss, if it has one
+}
+"""Tuned values with their default ranges. lr, prior and clip are searched on a logarithmic scale."""
+LOGARITHMIC = ("lr", "prior", "clip")
+_EXAMPLE = "tune=dict(lr=[3e-4, 1e-2], gamma=None, rungs=[0.25, 1.0])"
+
+
+@dataclass(frozen=True)
+class TuneSettings:
+    """Settings of tuning, the same for all variants.
+
+    Attributes:
+        ranges: lowest and highest value by the names of RANGES; None for the default of lr. Names that are left out are
+            not tuned.
+        rungs: shares of train.max_iter, ascending. All trials train for the first; the best of each rung train anew
+            for the next, with a learning rate schedule of that length.
+        reduction: one of so many trials goes on to the next rung; at least two do, one of them the default config.
+        batch: number of trials of a variant that are chosen together. Results do not depend on how many run at once.
+        seed: of the trainings and, with the number of the trial, of the sampler.
+        share: of the training images that are held out to measure AP, if data are not synthetic.
+    """
+
+    ranges: Mapping[str, tuple[float, float] | None] = field(default_factory=lambda: dict(RANGES))
+    rungs: tuple[float, ...] = (0.25, 1.0)
+    reduction: int = 4
+    batch: int = 4
+    seed: int = 1000
+    share: float = 0.2
+
+    def __post_init__(self) -> None:
+        rungs = list(self.rungs)
+        if not rungs or rungs != sorted(set(rungs)) or not 0 < rungs[0] <= rungs[-1] <= 1:
+            raise ConfigError(f"tune.rungs must be ascending shares of train.max_iter up to 1, got {rungs}")
+        for name in ("reduction", "batch"):
+            if type(value := getattr(self, name)) is not int or value < 1:
+                raise ConfigError(f"tune.{name} must be an integer of 1 or more, got {value!r}")
+        if type(self.seed) is not int or not 0 < self.share < 1:
+            raise ConfigError(
+                f"tune.seed must be an integer and tune.share in (0, 1), got {self.seed!r}, {self.share!r}"
+            )
+
+    def survivors(self, trials: int) -> int:
+        """How many of so many trials go on to the next rung."""
+        return min(trials, max(2, trials // self.reduction))
+
+
+def read_tune_settings(content: Mapping[str, Any]) -> TuneSettings:
+    """The settings of `tune` in a study file; what it leaves out has defaults.
+
+    Raises:
+        ConfigError: if a key is unknown or a value is not valid.
+    """
+    budget = ("rungs", "reduction", "batch", "seed", "share")
+    if not isinstance(content, Mapping) or not set(content) <= {*RANGES, *budget}:
+        raise ConfigError(f"tune takes {[*RANGES, *budget]}, such as {_EXAMPLE}, got {content!r}")
+    given = {name: content.get(name, RANGES[name]) for name in RANGES if name not in content or content[name]}
+    ranges = {name: _read_range(name, value) for name, value in given.items()}
+    rest = {name: content[name] for name in budget if name in content}
+    if "rungs" in rest:
+        rest["rungs"] = tuple(rest["rungs"])
+    return TuneSettings(ranges, **rest)
+
+
+def _read_range(name: str, value: Any) -> tuple[float, float] | None:
+    if value is None:
+        return None
+    low, high = value if isinstance(value, list | tuple) and len(value) == 2 else (None, None)
+    are_numbers = all(isinstance(x, int | float) for x in (low, high))
+    if not are_numbers or not low < high or (name in LOGARITHMIC and low <= 0):
+        raise ConfigError(f"tune.{name} must be [lowest, highest] or None, got {value!r}, such as {_EXAMPLE}")
+    return float(low), float(high)

@@ -1,0 +1,96 @@
+"""The search space of a variant: the values that are tuned, and the overrides that set them.
+
+A tuned override stands after those of the study and before the variant's own. So a value that a variant sets itself
+stays, and is not tuned.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from ..spec.study import Study, Variant
+from ..spec.tune_settings import LOGARITHMIC, TuneSettings
+
+_KEYS = {
+    "lr": "optimizer.lr",
+    "prior": "model.head.prior_prob",
+    "clip": "train.clip_grad_norm",
+    "alpha": "model.cls_loss.alpha",
+    "gamma": "model.cls_loss.gamma",
+}
+_OF_THE_LOSS = ("alpha", "gamma")
+_LR_FACTOR = 10
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """A tuned value: its name, the key of its override, its range and scale, and its default if that is a number."""
+
+    name: str
+    key: str
+    low: float
+    high: float
+    log: bool
+    default: float | None
+
+    @property
+    def holds_default(self) -> bool:
+        """Whether the default is in the range."""
+        return self.default is not None and self.low <= self.default <= self.high
+
+
+def search_space(study: Study, variant: Variant, settings: TuneSettings) -> list[Dimension]:
+    """The dimensions of a variant: those of the settings that its config has and that its overrides do not set.
+
+    alpha and gamma are tuned only where the loss has a number there: alpha of plain cross entropy is None, and with
+    another one it would be balanced cross entropy.
+    """
+    cfg = study.run_config(variant, settings.seed)
+    found = []
+    for name, given in settings.ranges.items():
+        value = _select(cfg, _KEYS[name])
+        number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+        if not _has(cfg, name) or (number is None and name in (*_OF_THE_LOSS, "lr")):
+            continue
+        low, high = given or (number / _LR_FACTOR, number * _LR_FACTOR)
+        found.append(Dimension(name, _override_key(cfg, name), low, high, name in LOGARITHMIC, number))
+    return _those_with_effect(study, variant, settings.seed, found)
+
+
+def overrides_of(values: Mapping[str, float], space: Sequence[Dimension]) -> tuple[str, ...]:
+    """The overrides of a trial, with four significant digits, in the order of the space."""
+    return tuple(f"{d.key}={values[d.name]:.4g}" for d in space if d.name in values)
+
+
+def with_tuned(variant: Variant, overrides: Sequence[str]) -> Variant:
+    """The variant with tuned overrides before its own."""
+    return Variant(variant.name, (*overrides, *variant.overrides))
+
+
+def _override_key(cfg: DictConfig, name: str) -> str:
+    """The key of a value; below a named loss if the config refers to one, which later overrides then refer to too."""
+    raw = OmegaConf.to_container(cfg.model, resolve=False).get("cls_loss")
+    named = re.fullmatch(r"\$\{([\w.\-]+)\}", raw) if isinstance(raw, str) else None
+    return f"{named[1]}.{name}" if named and name in _OF_THE_LOSS else _KEYS[name]
+
+
+def _those_with_effect(study: Study, variant: Variant, seed: int, space: Sequence[Dimension]) -> list[Dimension]:
+    """The dimensions whose overrides change the config; those that the variant sets itself do not."""
+    values = {d.name: 0.6 * d.low + 0.4 * d.high for d in space}
+    overrides = overrides_of(values, space)
+    cfg = study.run_config(with_tuned(variant, overrides), seed)
+    written = [float(override.partition("=")[2]) for override in overrides]
+    return [d for d, value in zip(space, written, strict=True) if _select(cfg, _KEYS[d.name]) == value]
+
+
+def _has(cfg: DictConfig, name: str) -> bool:
+    parent, _, last = _KEYS[name].rpartition(".")
+    node = _select(cfg, parent)
+    return OmegaConf.is_dict(node) and last in node
+
+
+def _select(cfg: DictConfig, key: str) -> Any:
+    return OmegaConf.select(cfg, key, throw_on_missing=False)
