@@ -30,7 +30,7 @@ def check_kind(node: Any, key: str, full_key: str, value: Any) -> None:
     """Raise ConfigError if `value` cannot replace `node[key]`, which messages call `full_key`.
 
     Any value can replace a missing one, None, an interpolation, or a LazyCall unless it is the name of a class. An
-    argument that is annotated with a `Literal` next to other types may also hold the words of that.
+    argument whose annotation is a union with a `Literal` may also hold the strings of that `Literal`.
     """
     if key == "_target_":
         target_of({"_target_": value})  # `check_config` checks the arguments

@@ -112,16 +112,16 @@ def measure_foreground_share(cfg: DictConfig) -> float:
     with building(cfg, "dataloader"):
         seed_all_rng(cfg.train.seed)  # for samplers that take no seed
         loader = instantiate(cfg.dataloader.train)
-    counts = np.zeros(3)
-    with building(cfg, "backbone or anchors"):
-        counter = ForegroundCounter(model)
-        for batch in loader:
-            if comm.get_world_size() > 1:
-                share_padded_size(batch)
-            counts += np.sum(comm.all_gather((*counter(batch), len(batch))), axis=0)
-            foreground, total, images = counts.tolist()
-            if images >= _MOST_IMAGES or total >= model.num_classes * _MOST_ANCHORS:
-                break
+    counter, counts = ForegroundCounter(model), np.zeros(3)
+    for batch in loader:
+        if comm.get_world_size() > 1:
+            share_padded_size(batch)
+        with building(cfg, "backbone or anchors"):
+            counted = counter(batch)
+        counts += np.sum(comm.all_gather((*counted, len(batch))), axis=0)
+        foreground, total, images = counts.tolist()
+        if images >= _MOST_IMAGES or total >= model.num_classes * _MOST_ANCHORS:
+            break
     if not foreground:
         raise DataError(
             f"{PRIOR}={STATIONARY} needs foreground, but no anchor of the first {images:.0f} training images is "
