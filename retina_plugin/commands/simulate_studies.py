@@ -21,6 +21,7 @@ NULLS = (
     Setting("the reference spreads a third as far", (_HALF, 3 * _HALF, 3 * _HALF, 3 * _HALF)),
     Setting("spreads 1, 1, 2, 3", (_HALF, _HALF, 2 * _HALF, 3 * _HALF)),
     Setting("spreads 1, 3, two variants", (_HALF, 3 * _HALF)),
+    Setting("the reference of eight spreads three times as far", (3 * _HALF, *(_HALF,) * 7)),
     Setting("one of eight spreads three times as far", (_HALF, 3 * _HALF, *(_HALF,) * 6)),
     Setting("near 0", _FOUR, level=0.7),
     Setting("near 100", _FOUR, level=99.3),
