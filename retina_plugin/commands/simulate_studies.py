@@ -21,6 +21,7 @@ NULLS = (
     Setting("the reference spreads a third as far", (_HALF, 3 * _HALF, 3 * _HALF, 3 * _HALF)),
     Setting("spreads 1, 1, 2, 3", (_HALF, _HALF, 2 * _HALF, 3 * _HALF)),
     Setting("spreads 1, 3, two variants", (_HALF, 3 * _HALF)),
+    Setting("the reference of eight spreads three times as far", (3 * _HALF, *(_HALF,) * 7)),
     Setting("one of eight spreads three times as far", (_HALF, 3 * _HALF, *(_HALF,) * 6)),
     Setting("near 0", _FOUR, level=0.7),
     Setting("near 100", _FOUR, level=99.3),
@@ -61,7 +62,9 @@ def simulate_studies(num_studies: int = 20000, seeds: Sequence[int] = (2, 3, 4, 
         "images and metrics", ["any_call", "unflagged", "coverage"], ONE_BY_ONE, num_studies // 20, seeds, seed
     )
     yield from _table("looks", ["any_call"], LOOKS, num_studies, [5, 10], seed)
-    yield from _table("collapses", ["any_call", "unflagged", "unflagged_seen"], COLLAPSING, num_studies, seeds, seed)
+    yield from _table(
+        "collapses", ["any_call", "unflagged", "unflagged_seen", "unscoped"], COLLAPSING, num_studies, seeds, seed
+    )
     yield from _table("effects", ["power", "coverage"], EFFECTS, num_studies, seeds, seed)
 
 
@@ -69,6 +72,7 @@ _TITLES = {
     "any_call": "called %",
     "unflagged": "called without a flag %",
     "unflagged_seen": "so, with a collapsed run %",
+    "unscoped": "without flag or caution %",
     "coverage": "intervals that cover %",
     "power": "power %",
 }

@@ -7,7 +7,8 @@ from scipy.special import fdtrc, stdtr, stdtrit
 
 from ..statistics.bank import heterogeneity, least_spread
 from ..statistics.estimate import LEVEL
-from ..statistics.outcomes import COLLAPSED, HEALTHY
+from ..statistics.outcomes import COLLAPSED, HEALTHY, exact_interval
+from ..statistics.wording import RARE
 from .looks import shares
 
 _AP = "bbox/AP"
@@ -20,6 +21,7 @@ class Comparisons(NamedTuple):
     low: np.ndarray
     high: np.ndarray
     flagged: np.ndarray
+    cautioned: np.ndarray
 
 
 def compare_many(runs: np.ndarray) -> Comparisons:
@@ -31,7 +33,9 @@ def compare_many(runs: np.ndarray) -> Comparisons:
     error = np.sqrt(np.maximum(moderated, least_spread(_AP, n) ** 2) / n)
     p = 2 * stdtr(freedom, -np.abs(mean) / error)
     half = error * stdtrit(freedom, 1 - LEVEL / 2)
-    return Comparisons(_correct_holm(p), mean - half, mean + half, _flags(runs))
+    collapsed = _collapsed(runs)
+    cautioned = _cautions(runs, mean, collapsed.sum(axis=2))
+    return Comparisons(_correct_holm(p), mean - half, mean + half, _flags(runs, collapsed.any(axis=2)), cautioned)
 
 
 def _moderate(runs: np.ndarray, variance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -67,11 +71,24 @@ def _correct_holm(p: np.ndarray) -> np.ndarray:
     return np.take_along_axis(stepped, np.argsort(order, axis=1), axis=1)
 
 
-def _flags(runs: np.ndarray) -> np.ndarray:
-    """(N, V - 1) whether a run of either variant collapsed, or one spreads clearly further."""
+def _collapsed(runs: np.ndarray) -> np.ndarray:
+    """(N, V, n) whether a run collapsed."""
     n = runs.shape[2]
     typical = np.stack([np.median(np.delete(runs, i, axis=2), axis=2) for i in range(n)], axis=2)
-    collapsed = ((runs < COLLAPSED * typical) & (typical >= HEALTHY)).any(axis=2)
+    return (runs < COLLAPSED * typical) & (typical >= HEALTHY)
+
+
+def _cautions(runs: np.ndarray, mean: np.ndarray, num_bad: np.ndarray) -> np.ndarray:
+    """(N, V - 1) whether collapses of the better variant that the runs cannot exclude would undo the difference."""
+    n, level = runs.shape[2], runs.mean(axis=2)
+    most = np.array([exact_interval(number, n)[1] for number in range(n + 1)])[num_bad]
+    ahead, high = (np.where(mean > 0, x[:, 1:], x[:, :1]) for x in (level, most))
+    return np.abs(mean) < np.minimum(high, RARE) * ahead
+
+
+def _flags(runs: np.ndarray, collapsed: np.ndarray) -> np.ndarray:
+    """(N, V - 1) whether a run of either variant collapsed, or one spreads clearly further."""
+    n = runs.shape[2]
     collapsed = collapsed[:, 1:] | collapsed[:, :1]
     spread = runs.var(axis=2, ddof=1)
     wide, narrow = (f(spread[:, 1:], spread[:, :1]) for f in (np.maximum, np.minimum))

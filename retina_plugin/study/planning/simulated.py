@@ -70,6 +70,7 @@ class Rates:
     Attributes:
         any_call: studies that call at least one comparison different.
         unflagged: those among them that call one without a flag.
+        unscoped: studies that call a comparison with neither a flag nor a caution about collapses.
         unflagged_seen: studies with a collapsed run that call a comparison without a flag; 0 without collapses.
         power: comparisons with an effect that are called different; without effects, all of them.
         coverage: 95 % intervals that contain the true difference.
@@ -81,6 +82,7 @@ class Rates:
     any_call: float
     unflagged: float
     unflagged_seen: float
+    unscoped: float
     power: float
     coverage: float
 
@@ -96,15 +98,17 @@ def simulate(setting: Setting, num_seeds: int, num_studies: int, seed: int = 0) 
     if setting.num_images or setting.num_metrics > 1:
         found = np.array([_one_by_one(rng, setting, own) for own in runs])
         called, flagged, covered = found[:, 0] > 0, found[:, 1] > 0, found[:, 2]
+        cautioned = flagged
     else:
         compared = compare_many(runs)
         called = called_at_any_look(runs) if setting.looks else compared.p < LEVEL
-        flagged, truth = compared.flagged, setting.truth[1:]
+        flagged, cautioned, truth = compared.flagged, compared.cautioned, setting.truth[1:]
         covered = (compared.low <= truth) & (truth <= compared.high)
     unflagged = (called & ~flagged).any(axis=1)
+    unscoped = (called & ~flagged & ~cautioned).any(axis=1)
     seen = (runs == 0).any(axis=(1, 2)) if setting.collapsing else False
     real = setting.truth[1:] != 0 if setting.truth.any() else slice(None)
-    shares_of = (called.any(axis=1), unflagged, unflagged & seen, called[:, real], covered)
+    shares_of = (called.any(axis=1), unflagged, unflagged & seen, unscoped, called[:, real], covered)
     return Rates(setting, num_seeds, num_studies, *(float(np.mean(x)) for x in shares_of))
 
 

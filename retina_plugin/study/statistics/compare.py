@@ -10,7 +10,7 @@ from .corrections import correct_bonferroni
 from .estimate import LEVEL, Estimate, estimate_unpaired
 from .measurements import Measurements
 from .outcomes import count_outcomes, spread_flag
-from .verdict import decide, flags_of, spend
+from .verdict import caution_of, decide, flags_of, spend
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Comparison:
         flags: runs that failed, are not finite or collapsed, such as "a: seed 2 failed", and "one seed". Failed runs
             and runs that are not finite prevent a verdict. Collapsed ones do not, but their mean says little.
         simultaneous: the interval at the level of all `family` comparisons, which then hold together.
+        caution: how rare collapses must be for a call in percent to hold, if these runs cannot exclude that.
         p_equivalent: p-value of equivalence within the margin, corrected alike; NaN without a margin.
     """
 
@@ -34,6 +35,7 @@ class Comparison:
     flags: list[str]
     simultaneous: tuple[float, float] = (math.nan, math.nan)
     p_equivalent: float = math.nan
+    caution: str = ""
 
 
 def compare_seeds(
@@ -87,7 +89,8 @@ def compare_seeds(
         for p in (d.p_value, _p_equivalent(d, margin))
     )
     outcome = decide(d, p, of.higher_is_better, q)
-    return Comparison(outcome, d.low, d.high, p, flags, d.interval(LEVEL * share / family), q)
+    simultaneous = d.interval(LEVEL * share / family)
+    return Comparison(outcome, d.low, d.high, p, flags, simultaneous, q, caution_of(measured, outcome, d, outcomes, of))
 
 
 def _runs(name: str, values: Sequence[float | None], metric: Metric) -> list[RunResult]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..spec.hypothesis import Hypothesis
+from ..spec.metrics import Metric
 from .corrections import correct_bonferroni, correct_holm
 from .estimate import LEVEL, Estimate
 from .measurements import Measurements
@@ -96,12 +97,20 @@ def _answer(measurements: Measurements, one: _Comparison, p: float, family: int,
     q = correct_bonferroni(one.p_equivalent, family)
     outcome = decide(d, p, h.metric.higher_is_better, q)
     text = explain(h, d, p, family, outcome, one.failed)
-    if outcome in (BETTER, WORSE) and h.metric.is_percent and h.metric.higher_is_better:
-        ahead = one.outcomes[outcome == WORSE]
-        text += caution(d, ahead, measurements.mean(ahead.variant, h.metric).mean)
+    text = f"{text} {caution_of(measurements, outcome, d, one.outcomes, h.metric)}".strip()
     low, high = d.interval(LEVEL * share / family)
     flags = (*(flag for o in one.outcomes for flag in flags_of(o)), *spread_flag(*one.outcomes))
     return Verdict(h, outcome, headline(h, outcome, d), text, d, p, family, low, high, q, flags)
+
+
+def caution_of(
+    measurements: Measurements, outcome: str, difference: Estimate, outcomes: Sequence[Outcomes], metric: Metric
+) -> str:
+    """The caution that belongs to a call in percent where higher is better; `outcomes` of both variants."""
+    if outcome not in (BETTER, WORSE) or not metric.is_percent or not metric.higher_is_better:
+        return ""
+    ahead = outcomes[outcome == WORSE]
+    return caution(difference, ahead, measurements.mean(ahead.variant, metric).mean)
 
 
 def spend(p: float, share: float) -> float:

@@ -10,7 +10,7 @@ from .outcomes import Outcomes, break_even_share
 
 BETTER, WORSE, ALIKE, NONE, EQUIVALENT = "better", "worse", "not distinguishable", "no verdict", "equivalent"
 
-_RARE = 0.2  # collapses that are more frequent would have been noticed
+RARE = 0.2  # collapses that are more frequent would have been noticed
 
 
 def number(value: float, metric: Metric) -> str:
@@ -103,12 +103,12 @@ def caution(difference: Estimate, better: Outcomes, level: float) -> str:
     `level` is the mean of the better variant, in percent.
     """
     share = break_even_share(abs(difference.mean), level)
-    if not share < min(better.high, _RARE):
+    if not share < min(better.high, RARE):
         return ""
     return (
-        f" This is about the runs that were seen: {better.num_bad} of {better.num_runs} runs of {better.variant} "
-        f"failed or collapsed, and up to {100 * better.high:.0f} % could. If one in {1 / share:.0f} collapsed to 0, "
-        "the means would be equal."
+        f"This is about the runs that were seen: {better.num_bad} of {better.num_runs} runs of {better.variant} failed "
+        f"or collapsed, and up to {100 * better.high:.0f} % could. If one in {1 / share:.0f} collapsed to 0, the means "
+        "would be equal."
     )
 
 

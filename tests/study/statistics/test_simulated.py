@@ -5,7 +5,14 @@ import json
 import numpy as np
 import pytest
 
-from retina_plugin.commands.simulate_studies import EFFECTS, NULLS, ONE_BY_ONE, add_to_bank, simulate_studies
+from retina_plugin.commands.simulate_studies import (
+    COLLAPSING,
+    EFFECTS,
+    NULLS,
+    ONE_BY_ONE,
+    add_to_bank,
+    simulate_studies,
+)
 from retina_plugin.data import DataError
 from retina_plugin.study.execution.results import RunResult
 from retina_plugin.study.planning.many import compare_many
@@ -28,6 +35,9 @@ def test_many_studies_at_once_follow_the_rule_of_verdicts(level, num_seeds):
         verdicts = judge(Measurements(results), [Hypothesis(name, "a") for name in "bcd"])
         assert many.p[i] == pytest.approx([v.p_corrected for v in verdicts])
         assert many.low[i] == pytest.approx([v.difference.low for v in verdicts])
+        called = [v.outcome in ("better", "worse") for v in verdicts]
+        cautioned = ["collapsed to 0" in v.text for v in verdicts]
+        assert cautioned == [c and x for c, x in zip(called, many.cautioned[i].tolist(), strict=True)]
         assert many.flagged[i].tolist() == [bool(v.flags) for v in verdicts]
 
 
@@ -49,6 +59,13 @@ def test_three_seeds_find_3_ap_in_a_study_of_four_variants():
     assert rates.power >= 0.75 and rates.any_call > rates.power
 
 
+@pytest.mark.parametrize("num_seeds", [2, 3, 4, 5])
+def test_collapses_are_flagged_or_the_verdict_says_how_rare_they_must_be(num_seeds):
+    for setting in COLLAPSING:
+        rates = simulate(setting, num_seeds, NUM_STUDIES)
+        assert rates.unflagged_seen < 0.001 and rates.unscoped < 0.055 < rates.unflagged, setting.name
+
+
 def test_skewed_seeds_are_flagged_or_rarely_called():
     for setting in NULLS:
         if setting.name.startswith("skewed") and "by seed" not in setting.name:
@@ -66,7 +83,7 @@ def test_false_calls_are_rare_with_images_and_metrics(setting):
 def test_the_tables_have_a_line_for_every_setting():
     lines = list(simulate_studies(40, [3]))
     assert sum(line.startswith("| exchangeable, two variants | 3 | 40 |") for line in lines) == 1
-    assert len(lines) > 25 and all(line.count("|") in (0, 5, 6, 7) for line in lines)
+    assert len(lines) > 25 and all(line.count("|") in (0, 5, 6, 7, 8) for line in lines)
 
 
 def test_study_folders_are_added_to_the_bank(tmp_path):
