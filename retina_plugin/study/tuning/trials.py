@@ -2,7 +2,8 @@
 
 Optuna's TPE sampler (Bergstra et al. 2011, Algorithms for Hyper-Parameter Optimization) is made anew for every trial,
 with a seed that depends on the number of the trial. So a choice depends on the finished trials only, and an
-interrupted search chooses what it would have chosen without interruption.
+interrupted search chooses what it would have chosen without interruption. The first choices are random, and the same
+for all variants in the values that they share.
 """
 
 import json

@@ -5,11 +5,13 @@ import json
 import pytest
 from conftest import QUICK
 from planted import plant_study
-from studies import CE, tiny_study
+from studies import tiny_study
 
 from retina_plugin.config import load_config
 from retina_plugin.study import load_study, run_study, write_report
 from retina_plugin.study.execution.results import RunResult
+from retina_plugin.study.report.scores import above_thresholds
+from retina_plugin.study.statistics.measurements import Measurements
 
 THRESH, EVALUATOR = "model.test_score_thresh=0.3", "dataloader.evaluator"
 
@@ -46,7 +48,7 @@ def test_other_evaluators_keep_the_threshold(tmp_path):
 
 
 def test_a_run_folder_holds_both_and_the_report_shows_both(tmp_path):
-    study = tiny_study(tmp_path, {"focal": [], "ce": [CE]}, max_iter=2, seeds=[0])
+    study = tiny_study(tmp_path, {"focal": []}, max_iter=2, seeds=[0])
     results = run_study(study)
     assert not any(r.error for r in results) and all("bbox/AP_above_0" in r.metrics for r in results)
     cfg = load_config(study.run_dir("focal", 0) / "config.yaml")
@@ -64,9 +66,9 @@ def test_the_two_values_stand_side_by_side(tmp_path, trained_run):
     assert json.loads(page.with_suffix(".json").read_text())["above"]["0.05"]["focal"]["mean"] == 13.5
 
 
-def test_runs_that_were_evaluated_with_a_threshold_are_reported_as_before(tmp_path, trained_run):
-    page = write_report(*plant_study(tmp_path, trained_run), num_images=0)
-    assert "above" not in page.with_suffix(".md").read_text().partition("Base config")[0]
+def test_runs_that_were_evaluated_with_a_threshold_have_no_such_column():
+    results = [RunResult("a", seed, "nowhere", 1.0, {"bbox/AP": 30.0}) for seed in range(2)]
+    assert above_thresholds(Measurements(results), ["a"]) == {}
 
 
 def with_metric(result, key, value):

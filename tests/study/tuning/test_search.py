@@ -10,7 +10,7 @@ import pytest
 from studies import CE, tiny_study
 
 from retina_plugin.commands.tune import tune_study
-from retina_plugin.config import ConfigError
+from retina_plugin.config import ConfigError, load_config
 from retina_plugin.study import Study, run_study
 from retina_plugin.study.execution.job import RunEnd
 from retina_plugin.study.tuning import search
@@ -121,6 +121,12 @@ def test_trials_that_are_chosen_later_follow_from_those_before(tuning):
     assert sum(last) > sum(first)
 
 
+def test_variants_begin_with_the_same_random_values(tuning):
+    tuned = tuning(trials=4, variants=VARIANTS)
+    focal, ce = ([r["overrides"] for r in found["runs"][1:4]] for found in tuned.values())
+    assert [own[:3] for own in focal] == ce and focal[0][3].startswith("model.cls_loss.gamma=")
+
+
 @pytest.mark.parametrize("ends_after", [0, 4, 11])
 def test_an_interrupted_search_goes_on_without_repeating_anything(tuning, ends_after):
     expected = tuning("whole")
@@ -162,10 +168,11 @@ def test_rungs_of_less_than_one_iteration_and_no_trials_are_refused(tuning):
 
 
 def test_real_trainings(tmp_path):
-    """Two trials of one variant; the third run has a learning rate at which the loss is not finite."""
-    study = tiny_study(tmp_path / "tune", {"ce": [CE]}, max_iter=2, tune={"rungs": [0.5, 1.0]})
+    """Two trials of one variant, and a run with a learning rate at which the loss is not finite."""
+    study = tiny_study(tmp_path / "tune", {"ce": [CE]}, max_iter=2, tune={"rungs": [0.5]})
     found = json.loads(tune_study(study, 2).read_text())["ce"]
-    assert [run["iterations_done"] for run in found["runs"]] == [1, 1, 2, 2] and found["minutes"] > 0
+    assert [run["iterations_done"] for run in found["runs"]] == [1, 1] and found["minutes"] > 0
+    assert load_config(study.output_dir / "ce/trial1_1/config.yaml").optimizer.lr != 1e-3
     study = tiny_study(tmp_path / "diverging", {"ce": [CE, "optimizer.lr=1e30"]}, max_iter=4)
     (result,) = run_study(study)
     assert search._DIVERGED in result.error

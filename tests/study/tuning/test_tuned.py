@@ -102,6 +102,6 @@ def test_the_report_says_which_values_and_how_many_trials(tmp_path, trained_run)
     tuned = study.__class__(**study.__dict__ | {"tuning": {"file": "tuned.json", "variants": variants}})
     page = write_report(tuned, results, num_images=0)
     text = page.with_suffix(".md").read_text()
-    assert "focal is tuned with 16 trials of 32 iterations together: `optimizer.lr=0.002`, 12.2 AP" in text
-    assert "ce is tuned with 16 trials of 32 iterations together: `the defaults are best`" in text
+    assert "focal is tuned with 16 trials, 32 iterations in all: `optimizer.lr=0.002`, 12.2 AP" in text
+    assert "ce is tuned with 16 trials, 32 iterations in all: `the defaults are best`" in text
     assert "<code>optimizer.lr=0.002</code>" in page.read_text() and "<code>tuned.json</code>" in page.read_text()
