@@ -39,7 +39,7 @@ def load_detections(truth: COCO, detections: Sequence[Detection]) -> COCO:
 def average_precision(
     truth: COCO, detections: Sequence[Detection], max_dets: int = 100, img_ids: Sequence[int] | None = None
 ) -> float:
-    """COCO's box AP at IoU .5 to .95 over all areas, in percent; NaN if there is no object.
+    """COCO's box AP at IoU .5 to .95 over all areas, in percent; NaN without objects.
 
     The annotations of `truth` are complete (see `complete_annotations`). Of each image and category, the `max_dets`
     detections with the highest scores count. `img_ids` restricts the images.
