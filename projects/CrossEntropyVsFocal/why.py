@@ -1,5 +1,5 @@
-# Why does cross entropy fail? Three things that change with the loss, each at two levels, in all eight combinations: the
-# score that training starts from, the weight of positives, and the focus of focal loss. Cross entropy is focus 0.
+# Why does cross entropy fail? Three things that change with the loss, each at two levels, in all eight combinations:
+# the score that training starts from, the weight of positives, and the focus of focal loss. Cross entropy is gamma 0.
 from .study import study
 
 del study["variants"], study["reference"]

@@ -74,11 +74,13 @@ def apply_tuned(study: Study, path: str | Path) -> Study:
 
     Raises:
         ConfigError: if the file cannot be read, lacks a variant, tuned another config, or gave variants different
-            budgets, and for a study that also matches the scale of the losses.
+            budgets, and for a study that also matches starts, scales or clipping.
     """
     tuned = _read(Path(path))
-    if study.match_scale:
-        raise ConfigError(f"tuned_by and match_scale both set the scale of a loss: {path} was tuned without matching")
+    if study.match or any(study.is_scaled(v.name) for v in study.variants):
+        raise ConfigError(
+            f"tuned_by and match both set starts, scales or clipping: {path} was tuned without matching; give one of them"
+        )
     variants = {v.name: v for v in (study.partner, *study.variants)}
     for variant in variants.values():
         _check(tuned, study, variant, Path(path))

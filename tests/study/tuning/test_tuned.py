@@ -80,8 +80,9 @@ def test_a_missing_variant_and_different_budgets_are_refused(study_file):
         load_study(study_file(files), tuned_by=path.with_name("tuned.json"))
     with pytest.raises(ConfigError, match="has no variant 'ce', only .*tools/tune.py"):
         load_study(study_file({"focal": files["focal"]}), tuned_by=path.with_name("tuned.json"))
-    with pytest.raises(ConfigError, match="match_scale both set the scale"):
-        load_study(path, tuned_by=path.with_name("tuned.json"), match_scale=True)
+    for asked in ({"match_scale": True}, {"match": ["prior"]}):
+        with pytest.raises(ConfigError, match="tuned_by and match both set"):
+            load_study(path, tuned_by=path.with_name("tuned.json"), **asked)
 
 
 @pytest.mark.parametrize("text", ["[]", "{", '{"focal": {"AP": 1}}', None])
