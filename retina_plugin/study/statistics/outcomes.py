@@ -61,7 +61,7 @@ def find_collapsed(values: dict[int, float], higher_is_better: bool = True, heal
     """Seeds whose value is below half the median of the variant's other runs, or above twice, if lower is better.
 
     Collapse is defined by a ratio and not by standard deviations, which three runs do not give. A variant whose runs
-    are all near 0 has learned nothing, which is no collapse: medians below `healthy` do not count. Values must not be
+    are all near 0 has learned nothing and did not collapse: medians below `healthy` do not count. Values must not be
     negative.
     """
     if len(values) < 2 or min(values.values()) < 0:
