@@ -13,9 +13,9 @@ from retina_plugin.data import dataset_metadata
 from retina_plugin.evaluation import complete_annotations
 from retina_plugin.run_folder import last_evaluation
 from retina_plugin.study import load_study
+from retina_plugin.study.evidence.matching import match_detections
+from retina_plugin.study.evidence.resampling import resample_metrics
 from retina_plugin.study.execution.results import RunResult
-from retina_plugin.study.statistics.matching import match_detections
-from retina_plugin.study.statistics.resampling import resample_metrics
 
 NUM_IMAGES = 30
 VARIANTS = {"focal": [], "ce": ["model.cls_loss=${losses.softmax_ce}"], "broken": []}

@@ -3,11 +3,11 @@
 import numpy as np
 from scipy.stats import norm
 
+from retina_plugin.study.evidence.by_image import Evidence
+from retina_plugin.study.evidence.matching import Matches, RankedDetections
+from retina_plugin.study.evidence.resampling import image_weights, resample_metrics
 from retina_plugin.study.execution.results import RunResult
-from retina_plugin.study.statistics.evidence import Evidence
-from retina_plugin.study.statistics.matching import Matches, RankedDetections
 from retina_plugin.study.statistics.measurements import Measurements
-from retina_plugin.study.statistics.resampling import image_weights, resample_metrics
 
 IOUS = np.linspace(0.5, 0.95, 10)
 NUM_IMAGES, NUM_OBJECTS, NUM_CLUTTER = 80, 560, 400

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from ..evidence.by_image import collect_evidence
 from ..execution.results import RunResult, found_results
 from ..spec.study import Study
-from ..statistics.evidence import collect_evidence
 from ..statistics.measurements import Measurements
 from .looks import all_settled, judge_looks, looks_before, record_look
 

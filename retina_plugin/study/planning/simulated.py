@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..evidence.by_image import Evidence
+from ..evidence.matching import Matches
+from ..evidence.resampling import image_weights
 from ..execution.results import RunResult
 from ..spec.hypothesis import Hypothesis
 from ..spec.metrics import COCO_METRICS
 from ..statistics.estimate import LEVEL
-from ..statistics.evidence import Evidence
-from ..statistics.matching import Matches
 from ..statistics.measurements import Measurements
-from ..statistics.resampling import image_weights
 from ..statistics.table import tabulate_runs
 from ..statistics.verdict import Verdict, judge
 from .looks import is_settled

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..statistics.matching import Matches
+from ..evidence.matching import Matches
 
 _THRESHOLDS = np.arange(0.05, 1.0, 0.05)
 

@@ -12,13 +12,13 @@ from omegaconf.errors import OmegaConfBaseException
 from ...config import EVERYTHING, ConfigError
 from ...modeling.losses import start_distance
 from ...run_folder import CLIPPED, read_config, read_metrics
+from ..evidence.by_image import Evidence
 from ..execution.confounds import classification_share, read_confounds
 from ..execution.results import RunResult
 from ..execution.scales import read_scales
 from ..spec.hypothesis import Hypothesis
 from ..spec.study import Study
 from ..statistics.confounds import Ledger, warn
-from ..statistics.evidence import Evidence
 from ..statistics.measurements import Measurements
 
 

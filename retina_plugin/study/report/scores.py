@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 
 from ...evaluation.calibration import calibration_metrics, equal_width_bins
 from ...inference.text import label_text
+from ..evidence.matching import Matches
 from ..spec.metrics import read_metric
-from ..statistics.matching import Matches
 from ..statistics.measurements import Measurements
 from .figures import COLOURS, new_panel
 

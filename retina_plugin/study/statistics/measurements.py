@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from ..evidence.by_image import Evidence
 from ..execution.results import RunResult
 from ..spec.metrics import Metric
 from .bank import heterogeneity, least_spread
 from .estimate import Estimate, estimate
-from .evidence import Evidence
 from .moderation import NO_PRIOR, Prior, prior_from_others, prior_from_runs, usable_others
 from .outcomes import Outcomes, count_outcomes
 

@@ -78,9 +78,7 @@ def apply_tuned(study: Study, path: str | Path) -> Study:
     """
     tuned = _read(Path(path))
     if study.match or any(study.is_scaled(v.name) for v in study.variants):
-        raise ConfigError(
-            f"tuned_by and match both set starts, scales or clipping: {path} was tuned without matching"
-        )
+        raise ConfigError(f"tuned_by and match both set starts, scales or clipping: {path} was tuned without matching")
     variants = {v.name: v for v in (study.partner, *study.variants)}
     for variant in variants.values():
         _check(tuned, study, variant, Path(path))

@@ -14,6 +14,7 @@ from planted import NUM_IMAGES, plant_study
 
 from retina_plugin.config import ConfigError, get_config
 from retina_plugin.study import load_study, write_report
+from retina_plugin.study.evidence.by_image import collect_evidence
 from retina_plugin.study.execution.results import RunResult
 from retina_plugin.study.report.content import collect_content
 from retina_plugin.study.report.costs import loss_scales
@@ -23,7 +24,6 @@ from retina_plugin.study.report.disagreement import (
     rank_by_disagreement,
 )
 from retina_plugin.study.spec.config_changes import config_changes
-from retina_plugin.study.statistics.evidence import collect_evidence
 from retina_plugin.study.statistics.measurements import Measurements
 
 PAPER = {"focal": {"AP": 34.0, "source": "arXiv 1708.02002, table 1b"}}

@@ -9,8 +9,8 @@ from simulation import simulate_images
 
 from retina_plugin.evaluation.calibration import calibration_metrics, match_scores
 from retina_plugin.study import write_report
+from retina_plugin.study.evidence.by_image import _ground_truth, _read_truth
 from retina_plugin.study.report.scores import calibrations, draw_reliability
-from retina_plugin.study.statistics.evidence import _ground_truth, _read_truth
 from retina_plugin.study.statistics.measurements import Measurements
 
 

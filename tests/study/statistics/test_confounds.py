@@ -13,13 +13,13 @@ from studies import CE, tiny_study
 from retina_plugin.engine import run_data
 from retina_plugin.run_folder import CLIPPED, read_metrics
 from retina_plugin.study import run_study, write_report
+from retina_plugin.study.evidence.by_image import Evidence, collect_evidence
+from retina_plugin.study.evidence.matching import Matches, RankedDetections
 from retina_plugin.study.execution import confounds as measurement
 from retina_plugin.study.report.ledger import collect_ledger, hidden_share
 from retina_plugin.study.spec.hypothesis import Hypothesis
 from retina_plugin.study.spec.study import Study, Variant
 from retina_plugin.study.statistics.confounds import Ledger, warn
-from retina_plugin.study.statistics.evidence import Evidence, collect_evidence
-from retina_plugin.study.statistics.matching import Matches, RankedDetections
 from retina_plugin.study.statistics.measurements import Measurements
 
 VARIANTS = {"focal": [], "ce": [CE]}

@@ -10,8 +10,8 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from retina_plugin.study.statistics.matching import match_detections
-from retina_plugin.study.statistics.resampling import image_weights, resample_metrics
+from retina_plugin.study.evidence.matching import match_detections
+from retina_plugin.study.evidence.resampling import image_weights, resample_metrics
 
 METRICS = ("AP", "AP50", "AP75", "APs", "APm", "APl")
 
