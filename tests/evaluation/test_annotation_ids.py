@@ -4,8 +4,8 @@ import pytest
 from hostile.data_boxes import perfect_ap
 from hostile.data_json import every, write
 
-from retina_plugin.study.evidence.matching import match_detections
 from retina_plugin.study.evidence import by_image as evidence
+from retina_plugin.study.evidence.matching import match_detections
 
 IDS = {"from 0": lambda a: a["id"] - 1, "negative": lambda a: a["id"] - 7, "large": lambda a: 2**60 + a["id"]}
 

@@ -10,7 +10,9 @@ from detectron2.utils.events import EventStorage
 from omegaconf import OmegaConf
 
 from retina_plugin.config import load_config
+from retina_plugin.engine.run_data import set_stationary_prior
 from retina_plugin.engine.setup import build_model
+from retina_plugin.modeling.losses import STATIONARY
 from retina_plugin.study import load_study
 
 STUDIES = sorted(ROOT.glob("projects/*/*.py"))
@@ -49,6 +51,8 @@ def test_every_variant_takes_a_step(path):
     study = load(path)
     for variant in study.variants:
         cfg = load_config(study.base, [*SMALL_MODEL, *variant.overrides])
+        if cfg.model.head.prior_prob == STATIONARY:
+            set_stationary_prior(cfg, foreground_share=1e-3)
         model = build_model(cfg)
         before = model.head.cls_score.weight.detach().clone()
         optimizer = torch.optim.SGD((p for p in model.parameters() if p.requires_grad), lr=0.1)
