@@ -55,7 +55,7 @@ def plan(study: Study, more: Sequence[int] = (1, 2, 5)) -> Iterator[str]:
     number = len(study.seeds)
     numbers = [number] if study.adds_seeds else [number, *(number + extra for extra in more)]
     yield f"Differences in {metric.name} that are called with a probability of {POWER:.0%}, for {family} comparisons:"
-    yield f"| differences spread as in | {' | '.join(f'{n} seeds' for n in numbers)} |"
+    yield f"| differences spread as in | {' | '.join('1 seed' if n == 1 else f'{n} seeds' for n in numbers)} |"
     yield "|---|" + "---|" * len(numbers)
     for name, spread in zip(("the quietest study", "a typical study", "the loudest study"), levels, strict=True):
         cells = [_effect(study, spread, n, family) for n in numbers]
