@@ -16,6 +16,7 @@ from torch import multiprocessing
 
 import retina_plugin  # noqa: F401
 from retina_plugin.config import get_config
+from retina_plugin.engine import run_data
 from retina_plugin.study.execution import run_process
 
 ROOT = Path(__file__).parent.parent
@@ -69,6 +70,12 @@ def forked_ranks() -> Iterator[None]:
         start = functools.partial(multiprocessing.start_processes, start_method="fork")
         patch.setattr(multiprocessing, "start_processes", start)
         yield
+
+
+@pytest.fixture
+def few_images_to_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The share of foreground is counted on few images, which takes less time."""
+    monkeypatch.setattr(run_data, "_MOST_IMAGES", 8)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from detectron2.utils.events import EventStorage
 
 from retina_plugin.config import ConfigError, add_retina_plugin_config, get_config, load_config
 from retina_plugin.data import DataError
-from retina_plugin.engine import main, run_data
+from retina_plugin.engine import main
 from retina_plugin.engine.run_data import measure_foreground_share, record_data, resolve_prior, set_stationary_prior
 from retina_plugin.engine.setup import build_model
 from retina_plugin.modeling import PluggableRetinaNetHead
@@ -21,13 +21,9 @@ from retina_plugin.modeling.losses import SigmoidFocalLoss, stationary_prob
 from retina_plugin.modeling.meta_arch import ForegroundCounter
 from retina_plugin.predictor import LazyPredictor
 
+pytestmark = pytest.mark.usefixtures("few_images_to_count")
 STATIONARY = "model.head.prior_prob=stationary"
 CE = "model.cls_loss=${losses.sigmoid_ce}"
-
-
-@pytest.fixture(autouse=True)
-def few_images(monkeypatch):
-    monkeypatch.setattr(run_data, "_MOST_IMAGES", 8)
 
 
 def test_the_counts_are_those_of_the_labels_in_training(tiny_cfg):

@@ -17,7 +17,7 @@ import torch
 
 from ..execution.job import read_facts
 from ..execution.results import RunResult
-from ..planning.looks import judge_looks, looks_before
+from ..planning.looks import judge_looks, looks_before, shares
 from ..spec.config_changes import Change, config_changes
 from ..spec.metrics import Metric
 from ..spec.study import Study
@@ -40,6 +40,7 @@ def collect_content(study: Study, measurements: Measurements) -> dict[str, Any]:
     missing = _missing_metrics(measurements, list(wanted))
     metrics = [m for m in study.metrics if m.name not in missing] or list(study.metrics)
     looks = [*looks_before(study.output_dir, study.seeds), study.seeds]
+    costs_of_looks = shares([len(look) for look in looks], study.planned)
     verdicts = judge_looks(measurements, hypotheses, study.other_questions, looks, study.planned)
     rows = tabulate_runs(measurements, names, study.reference, metrics, verdicts)
     outcomes = [measurements.outcomes(name, study.metrics[0]) for name in names]
@@ -50,7 +51,7 @@ def collect_content(study: Study, measurements: Measurements) -> dict[str, Any]:
         "reference": study.reference,
         "asked": [str(h) for h in study.hypotheses],
         "not_asked": [str(h) for h in study.not_asked],
-        "effects": factor_effects(measurements, study.factors, metrics[0]),
+        "effects": factor_effects(measurements, study.factors, metrics[0], costs_of_looks[-1]),
         "verdicts": verdicts,
         "outcomes": outcomes,
         "flags": [flag for o in outcomes for flag in flags_of(o) if flag.endswith("collapsed")],

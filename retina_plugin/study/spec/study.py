@@ -78,15 +78,10 @@ class Study:
     tune: TuneSettings = field(default_factory=TuneSettings)
     tuning: dict[str, Any] | None = None
 
-    @property
-    def match_scale(self) -> bool:
-        """Whether the scale of all losses is matched."""
-        return "scale" in self.match
-
     def is_scaled(self, variant: str) -> bool:
         """Whether the scale of a variant's classification loss is matched to that of the partner."""
         known = (self.partner, *self.variants, *self.hidden)
-        return self.match_scale or any(v.name == variant and MATCHED_SCALE in v.overrides for v in known)
+        return "scale" in self.match or any(v.name == variant and MATCHED_SCALE in v.overrides for v in known)
 
     @property
     def questions(self) -> tuple[Hypothesis, ...]:

@@ -53,15 +53,12 @@ def load_study(
             raise ConfigError(f"{path} has no variant {name!r}, only {declared}")
     kept = [name for name in declared if not only or name in only]
     file_seeds = _read_seeds(content.get("seeds", [0]), content)
-    adds_seeds = "auto" in (seeds, content.get("seeds")) if seeds in (None, "auto") else False
     metrics = read_study_metrics(content.get("metrics", [metric.name for metric in COCO_METRICS]))
     asked, not_asked = read_hypotheses(content.get("hypotheses", ()), declared, kept, metrics)
     study = Study(
         base=_sibling(content["base"], Path(path)),
         variants=tuple(variants[name] for name in kept),
-        seeds=file_seeds if seeds is None else _read_seeds(seeds, content),
-        planned=len(file_seeds if seeds != "auto" else _read_seeds("auto", content)),
-        adds_seeds=adds_seeds,
+        **_plan_seeds(seeds, content),
         reference=reference if reference in kept else kept[0],
         partner=variants[reference],
         scale_seed=file_seeds[0],
@@ -77,7 +74,8 @@ def load_study(
         threshold_free=bool(content.get("threshold_free", True)),
         tune=read_tune_settings(content.get("tune", {})),
     )
-    if tuned_by := _sibling(content.get("tuned_by") or "", Path(path)) if tuned_by is None else tuned_by:
+    tuned_by = _sibling(content.get("tuned_by") or "", Path(path)) if tuned_by is None else tuned_by
+    if tuned_by:
         study = apply_tuned(study, tuned_by)
     for variant in (study.partner, *study.variants):
         study.run_config(variant, study.seeds[0])  # report a bad override before any training
@@ -137,9 +135,24 @@ def read_match(content: Mapping[str, Any], match: Sequence[str] | None, scale: b
     names = content.get("match", ()) if match is None else match
     if isinstance(names, str) or not set(names) <= set(MATCHES):
         raise ConfigError(f"match must be a list of {list(MATCHES)}, got {names!r}")
-    scale = content.get("match_scale", "scale" in names) if scale is None and match is None else scale
-    chosen = set(names) if scale is None else {*names, "scale"} if scale else set(names) - {"scale"}
+    if scale is None and match is None:
+        scale = content.get("match_scale")
+    chosen = set(names) if scale is None else set(names) - {"scale"} | ({"scale"} if scale else set())
     return tuple(name for name in MATCHES if name in chosen)
+
+
+def _plan_seeds(seeds: Sequence[int] | str | None, content: Mapping[str, Any]) -> dict[str, Any]:
+    """What a `Study` knows of its seeds: those of the file unless others are asked for; the file plans their number."""
+    of_file = content.get("seeds", [0])
+    wanted = of_file if seeds is None else seeds
+    planned = "auto" if wanted == "auto" else of_file
+    if wanted == "auto" and "factors" in content and not content.get("hypotheses"):
+        raise ConfigError("seeds='auto' adds seeds until hypotheses are settled: a study with factors needs hypotheses")
+    return {
+        "seeds": _read_seeds(wanted, content),
+        "planned": len(_read_seeds(planned, content)),
+        "adds_seeds": wanted == "auto",
+    }
 
 
 def _read_seeds(seeds: Sequence[int] | str, content: Mapping[str, Any]) -> tuple[int, ...]:

@@ -1,6 +1,7 @@
 """What each factor of a factorial study does to a metric, and how the factors act together."""
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from ..spec.metrics import Metric
 from .corrections import correct_holm
 from .estimate import Estimate
 from .measurements import Measurements
+from .verdict import spend
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,7 @@ class Effect:
         name: such as "focus: ce → focal", or "prior × focus".
         difference: of one factor, the metric at its second level minus that at its first, averaged over the levels of
             the others; of two factors, by how much the effect of one is larger at the second level of the other.
-        p_corrected: two-sided, corrected (Holm) for all effects of the table; NaN if unknown.
+        p_corrected: two-sided, corrected (Holm) for all effects of the table; NaN if unknown or if a run failed.
     """
 
     name: str
@@ -27,14 +29,20 @@ class Effect:
     p_corrected: float
 
 
-def factor_effects(measurements: Measurements, factors: Sequence[Factor], metric: Metric) -> list[Effect]:
+def factor_effects(
+    measurements: Measurements, factors: Sequence[Factor], metric: Metric, share: float = 1.0
+) -> list[Effect]:
     """The effect of every factor and of every pair of factors, over the seeds that all variants finished.
 
+    If a run failed there are no p-values: the seeds that finished may differ from the one that failed. `share` is what
+    this look at the study may spend of the 5 %, see `planning.looks`.
     Source: Box, Hunter and Hunter 2005, Statistics for Experimenters, chapter 5 (there interactions are half as large).
     """
     pairs = [(f,) for f in factors] + list(itertools.combinations(factors, 2))
-    differences = [measurements.contrast(_weights(factors, chosen), metric) for chosen in pairs]
-    p_values = correct_holm([d.p_value for d in differences])
+    weights = [_weights(factors, chosen) for chosen in pairs]
+    differences = [measurements.contrast(own, metric) for own in weights]
+    failed = any(measurements.failed_seeds(variant) for own in weights for variant in own)
+    p_values = correct_holm([math.nan if failed else spend(d.p_value, share) for d in differences])
     return [Effect(_name(c), d, p) for c, d, p in zip(pairs, differences, p_values, strict=True)]
 
 

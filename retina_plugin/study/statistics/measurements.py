@@ -11,7 +11,7 @@ from ..execution.results import RunResult
 from ..spec.metrics import Metric
 from .bank import heterogeneity, least_spread
 from .estimate import Estimate, estimate
-from .moderation import NO_PRIOR, Prior, prior_from_others, prior_from_runs, usable_others
+from .moderation import NO_PRIOR, Prior, prior_from_runs, usable_others
 from .outcomes import Outcomes, count_outcomes
 
 
@@ -68,40 +68,39 @@ class Measurements:
 
     def difference(self, variant: str, other: str, metric: Metric) -> Estimate:
         """A metric of `variant` minus that of `other`, over the seeds that both finished."""
-        seeds = [seed for seed in self.finished(variant) if seed in self.finished(other)]
-        prior = self._prior(variant, other, seeds, metric)
-        least = self.least_spread_of(metric, len(seeds))
-        return self._estimate(seeds, metric, lambda of, seed: of(variant, seed) - of(other, seed), least, prior)
+        return self.contrast({variant: 1.0, other: -1.0}, metric)
 
     def contrast(self, weights: Mapping[str, float], metric: Metric) -> Estimate:
         """The sum of a metric over variants times their `weights`, which add up to 0.
 
         Over the seeds that all of these variants finished.
         """
-        first, *others = [self.finished(variant) for variant in weights]
-        seeds = [seed for seed in first if all(seed in runs for runs in others)]
-        factors = np.array(list(weights.values()))
-        runs = self._values(list(weights), seeds, metric)
-        is_usable = len(seeds) > 1 and len(usable_others(runs)) == len(runs)
-        prior = prior_from_runs(runs, factors, heterogeneity(metric.key)) if is_usable else NO_PRIOR
-        least = self.least_spread_of(metric, len(seeds)) * math.sqrt(float((factors**2).sum()) / 2)
-        total = lambda of, seed: sum(w * of(v, seed) for v, w in weights.items())  # noqa: E731
+        first, *rest = [self.finished(variant) for variant in weights]
+        seeds = [seed for seed in first if all(seed in runs for runs in rest)]
+        size = math.sqrt(sum(w**2 for w in weights.values()) / 2)  # 1 for a difference
+        least = size * self.least_spread_of(metric, len(seeds))
+        prior = self._prior(weights, seeds, metric)
+
+        def total(of: Callable, seed: int) -> float | np.ndarray:
+            return sum(w * of(variant, seed) for variant, w in weights.items())
+
         return self._estimate(seeds, metric, total, least, prior)
 
     def least_spread_of(self, metric: Metric, num_seeds: int) -> float:
         """The smallest spread of a difference that is used."""
         return least_spread(metric.key, num_seeds) if self.least_spread is None else self.least_spread
 
-    def _prior(self, variant: str, other: str, seeds: Sequence[int], metric: Metric) -> Prior:
-        """What the runs of all other variants with these seeds say about the spread of the difference."""
-        known = dict.fromkeys(r.variant for r in (*self.results, *self.hidden))
-        names = [name for name in known if name not in (variant, other)]
-        complete = [name for name in names if set(seeds) <= set(self.finished(name))]
-        pair = self._values([variant, other], seeds, metric)
-        if not seeds or not np.isfinite(pair).all():
+    def _prior(self, weights: Mapping[str, float], seeds: Sequence[int], metric: Metric) -> Prior:
+        """What all runs with these seeds say about the spread of a contrast, apart from the contrast itself."""
+        known = dict.fromkeys(r.variant for r in (*self.results, *self.hidden) if r.variant not in weights)
+        complete = [name for name in known if set(seeds) <= set(self.finished(name))]
+        own = self._values(list(weights), seeds, metric)
+        if not seeds or not np.isfinite(own).all():
             return NO_PRIOR
         others = usable_others(self._values(complete, seeds, metric))
-        return prior_from_others(pair, others, heterogeneity(metric.key)) if len(others) else NO_PRIOR
+        runs = np.concatenate([own, others]) if len(others) else own
+        padded = np.array([*weights.values(), *[0.0] * len(others)])
+        return prior_from_runs(runs, padded, heterogeneity(metric.key))
 
     def _values(self, variants: Sequence[str], seeds: Sequence[int], metric: Metric) -> np.ndarray:
         """(V, n) the metric by variant and seed."""

@@ -15,9 +15,8 @@ and how far a variant may differ from it: 1 / d1 = 1 / d0 + 1 / D, with D = K / 
 
 If s^2 is clearly larger than s1^2 (F-test below .05), it is used alone.
 
-A constant taken from earlier studies cannot replace the other variants. For three seeds and three comparisons no test
-that is valid for every spread has more than about 53 % power for an effect of three times the spread (a linear program
-over all tests of mean and spread shows it), and the spreads of this project's studies differ by a factor of ten.
+A constant taken from earlier studies cannot replace the other variants: spreads of this project's own studies differ
+by a factor of ten (see `bank`), and a constant that is too small for a study makes false calls.
 """
 
 import math
@@ -41,23 +40,14 @@ class Prior:
 NO_PRIOR = Prior()
 
 
-def prior_from_others(pair: np.ndarray, others: np.ndarray, d0: float) -> Prior:
-    """The prior for the variance of the difference of a pair.
+def prior_from_runs(runs: np.ndarray, weights: np.ndarray, d0: float) -> Prior:
+    """The prior for the variance of a contrast, such as the difference of two variants.
 
     Args:
-        pair: (2, n) the metric of the two variants by seed.
-        others: (K, n) the metric of the other variants with the same seeds.
+        runs: (V, n) the metric of all variants by seed.
+        weights: (V,) the contrast is their product with the runs of each seed; they add up to 0. For the difference of
+            two variants these are 1, -1, and 0 for all others.
         d0: degrees of freedom of the distribution of variances between variants; 0 if unknown: no prior.
-    """
-    if len(others) == 0:
-        return NO_PRIOR
-    return prior_from_runs(np.concatenate([pair, others]), np.array([1, -1] + [0] * len(others)), d0)
-
-
-def prior_from_runs(runs: np.ndarray, weights: np.ndarray, d0: float) -> Prior:
-    """The prior for the variance of a contrast, the sum of `weights` (V,) times runs (V, n) for each of n seeds.
-
-    The weights add up to 0. `d0` is that of `prior_from_others`.
     """
     num_others, n = len(runs) - 2, runs.shape[1]
     if num_others < 1 or n < 2 or d0 <= 0:

@@ -26,15 +26,11 @@ from retina_plugin.study.execution.scales import first_batch, loss_scale, total_
 from retina_plugin.study.spec.study import MATCHED_SCALE, Study, Variant
 from retina_plugin.study.spec.study_file import read_match
 
+pytestmark = pytest.mark.usefixtures("few_images_to_count")
 VARIANTS = {"focal": [], "ce": [CE]}
 FOCAL = Variant("focal", ())
 CLIP = "train.clip_grad_norm=10"
 PRIOR = "model.head.prior_prob"
-
-
-@pytest.fixture(autouse=True)
-def few_images(monkeypatch):
-    monkeypatch.setattr(run_data, "_MOST_IMAGES", 8)
 
 
 def prepared(study):
@@ -46,21 +42,18 @@ def prepared(study):
 def test_every_variant_starts_at_the_stationary_score_of_its_loss(tmp_path):
     variants = VARIANTS | {"own": [CE, f"{PRIOR}=.3", CLIP]}
     jobs = prepared(tiny_study(tmp_path, variants, match=["prior", "clip"], seeds=[1]))
-    for seed in (1,):
-        share = run_data.measure_foreground_share(jobs["ce", seed].config)
-        expected = {"focal": stationary_prob(SigmoidFocalLoss(), 3, share), "ce": share, "own": 0.3}
-        for name, prob in expected.items():
-            job = jobs[name, seed]
-            written = load_config(job.config_file)
-            assert written.model.head.prior_prob == pytest.approx(prob, rel=1e-5)
-            assert job.facts["config"][PRIOR] == str(written.model.head.prior_prob)
-            weights = written.train.init_checkpoint  # empty for those that draw the partner's
-            bias = (
-                torch.load(weights)["model"]["head.cls_score.bias"]
-                if weights
-                else build_model(written).head.cls_score.bias
-            )
-            assert torch.allclose(bias, torch.tensor(math.log(prob / (1 - prob))), atol=1e-4)
+    share = run_data.measure_foreground_share(jobs["ce", 1].config)
+    expected = {"focal": stationary_prob(SigmoidFocalLoss(), 3, share), "ce": share, "own": 0.3}
+    for name, prob in expected.items():
+        job = jobs[name, 1]
+        written = load_config(job.config_file)
+        assert written.model.head.prior_prob == pytest.approx(prob, rel=1e-5)
+        assert job.facts["config"][PRIOR] == str(written.model.head.prior_prob)
+        weights = written.train.init_checkpoint  # empty for those that draw the partner's
+        bias = (
+            torch.load(weights)["model"]["head.cls_score.bias"] if weights else build_model(written).head.cls_score.bias
+        )
+        assert torch.allclose(bias, torch.tensor(math.log(prob / (1 - prob))), atol=1e-4)
 
 
 def test_the_share_is_measured_once_for_all_losses(tmp_path, monkeypatch):
@@ -136,7 +129,7 @@ def test_all_ways_to_ask_for_matching(tmp_path):
     assert read(both) == read(both, match_scale=False) == ("prior", "clip")
     assert read(both, match_scale=True) == ("prior", "scale", "clip")
     assert read(both, match=["scale"]) == ("scale",) and read(both, match=[]) == ()
-    assert tiny_study(tmp_path, VARIANTS, match_scale=True).match_scale
+    assert tiny_study(tmp_path, VARIANTS, match_scale=True).match == ("scale",)
 
 
 @pytest.mark.parametrize("match", [["loss"], "prior"])

@@ -100,6 +100,14 @@ def test_a_seed_counts_if_all_variants_finished_with_it():
     runs[0] = RunResult(runs[0].variant, runs[0].seed, "-", 0.0, {}, "out of memory")
     effects = factor_effects(Measurements(runs), FACTORS, COCO_METRICS[0])
     assert effects[0].difference.num_seeds == len(SEEDS) - 1 and effects[0].difference.mean == pytest.approx(1)
+    assert all(np.isnan(effect.p_corrected) for effect in effects)  # the failed run may have differed
+
+
+def test_looks_are_paid_for():
+    rng = np.random.default_rng(4)
+    known = Measurements(results(lambda x, s: 30 + 5 * x[0] + rng.normal(0, 2)))
+    whole, half = (factor_effects(known, FACTORS, COCO_METRICS[0], share) for share in (1.0, 0.5))
+    assert half[0].p_corrected == pytest.approx(2 * whole[0].p_corrected)
 
 
 @pytest.mark.parametrize(
@@ -135,6 +143,11 @@ def test_a_report_shows_the_effects_when_all_variants_ran(tmp_path):
     assert json.loads(page.with_suffix(".json").read_text())["verdicts"] == []
     part = load_study(path, only=["ce-p.01-slow", "focal-p.01-slow"])
     assert part.factors == () and [v.name for v in part.variants] == ["ce-p.01-slow", "focal-p.01-slow"]
+
+
+def test_seeds_are_not_added_for_effects(tmp_path):
+    with pytest.raises(ConfigError, match="a study with factors needs hypotheses"):
+        load_study(write_study(tmp_path, factors=ENTRIES), seeds="auto")
 
 
 def test_factors_and_variants_together_are_refused(tmp_path):

@@ -16,17 +16,18 @@ from retina_plugin.study.execution.job import RunEnd
 from retina_plugin.study.spec.hypothesis import Hypothesis
 from retina_plugin.study.statistics import bank
 from retina_plugin.study.statistics.bank import Spread, fit_heterogeneity, heterogeneity, least_spread, spreads
-from retina_plugin.study.statistics.moderation import NO_PRIOR, Prior, moderate, prior_from_others
+from retina_plugin.study.statistics.moderation import NO_PRIOR, Prior, moderate, prior_from_runs
 from retina_plugin.study.statistics.verdict import judge
 
 AP = "bbox/AP"
+PAIR = np.array([1.0, -1.0, 0.0, 0.0])  # the difference of the first two of four variants
 
 
 def test_with_variants_that_spread_alike_it_is_the_analysis_of_variance():
     """Without heterogeneity the moderated variance is the residual of variants x seeds, computed by least squares."""
     rng = np.random.default_rng(0)
     runs = rng.normal(30, 1, (4, 3)) + rng.normal(0, 5, 3)
-    prior = prior_from_others(runs[:2], runs[2:], math.inf)
+    prior = prior_from_runs(runs, PAIR, math.inf)
     variance, freedom, _ = moderate(np.var(runs[0] - runs[1], ddof=1), 2, prior)
     design = np.array([[v == i for i in range(4)] + [s == i for i in range(1, 3)] for v in range(4) for s in range(3)])
     residual = np.linalg.lstsq(design.astype(float), runs.ravel(), rcond=None)[1][0]
@@ -35,10 +36,10 @@ def test_with_variants_that_spread_alike_it_is_the_analysis_of_variance():
 
 def test_heterogeneous_variants_are_worth_less():
     runs = np.random.default_rng(0).normal(30, 1, (4, 3))
-    alike, unlike = (prior_from_others(runs[:2], runs[2:], d0) for d0 in (math.inf, 2.0))
+    alike, unlike = (prior_from_runs(runs, PAIR, d0) for d0 in (math.inf, 2.0))
     assert alike.freedom == pytest.approx(4) and unlike.freedom == pytest.approx(1)
     assert alike.variance == unlike.variance
-    assert prior_from_others(runs[:2], runs[2:], 0.0) == prior_from_others(runs[:2], runs[2:2], 4.0) == NO_PRIOR
+    assert prior_from_runs(runs, PAIR, 0.0) == prior_from_runs(runs[:2], PAIR[:2], 4.0) == NO_PRIOR
 
 
 def test_a_spread_that_is_clearly_larger_than_that_of_the_others_is_used_alone():

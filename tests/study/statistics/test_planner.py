@@ -8,7 +8,7 @@ from scipy import stats
 from studies import tiny_study
 
 from retina_plugin.study.planning.planner import detectable_effect, plan, prior_freedom
-from retina_plugin.study.statistics.moderation import prior_from_others
+from retina_plugin.study.statistics.moderation import prior_from_runs
 
 
 @pytest.mark.parametrize(("num_seeds", "family"), [(3, 1), (3, 3), (5, 2)])
@@ -21,7 +21,9 @@ def test_the_effect_is_called_with_a_probability_of_80_percent(num_seeds, family
 
 def test_other_variants_make_smaller_effects_visible():
     runs = np.random.default_rng(0).normal(size=(4, 3))
-    assert prior_freedom(4, 3, 2.0) == pytest.approx(prior_from_others(runs[:2], runs[2:], 2.0).freedom)
+    assert prior_freedom(4, 3, 2.0) == pytest.approx(
+        prior_from_runs(runs, np.array([1.0, -1.0, 0.0, 0.0]), 2.0).freedom
+    )
     assert prior_freedom(2, 3, 2.0) == prior_freedom(4, 3, 0.0) == 0
     assert detectable_effect(1.0, 3, 3, 1.0) < detectable_effect(1.0, 3, 3)
     assert math.isnan(detectable_effect(1.0, 1))
