@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 from detectron2.utils import comm
+from torch import nn
 
 from ..config import ConfigError
 
@@ -27,6 +28,16 @@ def share_padded_size(batch: list[dict[str, Any]]) -> None:
     sizes = _maximum(torch.tensor([list(inputs["image"].shape[-2:]) for inputs in batch]).amax(0))
     for inputs in batch:
         inputs["padded_size"] = tuple(sizes.tolist())
+
+
+def share_buffers(model: nn.Module) -> None:
+    """Give the model the buffers that it has in the main process.
+
+    Statistics of BatchNorm differ between processes, and checkpoints hold those of the main process.
+    """
+    if comm.get_world_size() > 1:
+        for buffer in model.buffers():
+            torch.distributed.broadcast(buffer, src=0)
 
 
 def any_process(flag: bool) -> bool:

@@ -22,6 +22,7 @@ from ..data.worker_signals import shield_worker
 from ..evaluation import build_annotated_loader, validation_loss
 from ..run_folder import find_weights
 from .checkpoint import RunCheckpointer
+from .layout import share_buffers
 from .logs import log_to_file, log_to_terminal
 from .output_folder import check_output_dir, prepare_folder
 from .reliability.allocator import keep_freed_memory
@@ -111,7 +112,11 @@ def _shielded(loader: Any) -> Any:
 
 
 def do_test(cfg: DictConfig, model: nn.Module, test_loader: Any) -> dict[str, Any]:
-    """Metrics of `dataloader.evaluator` over `test_loader`, by task and name, in percent."""
+    """Metrics of `dataloader.evaluator` over `test_loader`, by task and name, in percent.
+
+    Every process evaluates a part of the data, all with the buffers of the main process.
+    """
+    share_buffers(model)
     results = inference_on_dataset(model, test_loader, instantiate(cfg.dataloader.evaluator))
     if comm.is_main_process():
         print_csv_format(results)

@@ -4,12 +4,12 @@ import functools
 
 import pytest
 import torch
-from conftest import TINY, real_data, train_args
+from conftest import QUICK, TINY, real_data, train_args
 from detectron2.utils import comm
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from retina_plugin.config import ConfigError, load_config
-from retina_plugin.engine import CheckpointError, find_weights, main
+from retina_plugin.config import ConfigError, get_config, load_config
+from retina_plugin.engine import CheckpointError, find_weights, main, train
 from retina_plugin.engine.launching import launch_training
 from retina_plugin.run_folder import last_evaluation, read_metrics
 
@@ -75,6 +75,25 @@ def test_eval_only_in_two_processes_gives_the_same_metrics(trained_run, tmp_path
     vars(args).update(num_gpus=2, num_machines=1, machine_rank=0, dist_url="auto")
     launch_training(functools.partial(evaluate_and_save, path=tmp_path / "AP50"), args)
     assert (tmp_path / "AP50").read_text() == repr(main(args)["bbox"]["AP50"])
+
+
+def test_every_process_evaluates_the_model_that_the_main_process_saves(tmp_path, monkeypatch, forked_ranks):
+    """Statistics of BatchNorm differ between processes, and checkpoints hold those of the main process."""
+
+    def save_mean(model, *_):
+        (tmp_path / str(comm.get_rank())).write_text(str(model.running_mean.tolist()))
+        return {}
+
+    monkeypatch.setattr(train, "inference_on_dataset", save_mean)
+    args = train_args(tmp_path / "run", num_gpus=2, num_machines=1, machine_rank=0, dist_url="auto")
+    launch_training(evaluate_other_means, args)
+    assert [(tmp_path / rank).read_text() for rank in "01"] == ["[0.0, 0.0]"] * 2
+
+
+def evaluate_other_means(args):
+    model = torch.nn.BatchNorm1d(2)
+    model.running_mean.fill_(comm.get_rank())
+    train.do_test(get_config(QUICK, args.opts), model, [])
 
 
 def test_a_resumed_run_knows_how_good_its_best_was(tmp_path):
