@@ -14,10 +14,11 @@ _SETTINGS = ["train.vis_period=0", "train.log_period=1", "train.checkpointer.per
 
 
 def tiny_study(folder, variants, max_iter=24, **settings):
-    """A study whose folder is `folder`/out."""
+    """A study whose folder is `folder`/out; variants=None for one that has factors."""
     folder.mkdir(exist_ok=True)
     overrides = [*TINY, *_SETTINGS, f"train.max_iter={max_iter}"]
-    text = dict(base=QUICK, variants=variants, overrides=overrides, output_dir=f"{folder}/out")
+    text = dict(base=QUICK, overrides=overrides, output_dir=f"{folder}/out")
+    text |= {"variants": variants} if variants is not None else {}
     (folder / "study.py").write_text(f"study = {text | settings!r}")
     return load_study(folder / "study.py")
 

@@ -6,12 +6,14 @@ far differences will spread is unknown before the runs, so the plan gives the ef
 loudest study of the bank. Resampled test images add to the spread. Their part is known once some runs are there.
 """
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 
 from scipy.optimize import brentq
 from scipy.special import nctdtr, stdtrit
 
+from ..spec.metrics import Metric
 from ..spec.study import Study
 from ..statistics.bank import heterogeneity, typical_spread
 from ..statistics.estimate import LEVEL
@@ -46,25 +48,45 @@ def prior_freedom(num_variants: int, num_seeds: int, d0: float) -> float:
 
 def plan(study: Study, more: Sequence[int] = (1, 2, 5)) -> Iterator[str]:
     """Lines that say which effect a study can see with its seeds, and with some more."""
-    family = len(study.questions) + len(study.other_questions)
     metric = study.questions[0].metric if study.questions else study.metrics[0]
-    levels = typical_spread(metric.key)
-    if not family or math.isnan(levels[0]):
-        yield f"no plan: the bank knows no spread of {metric.name}" if family else "no plan: nothing is compared"
-        return
+    compared = len(study.questions) + len(study.other_questions)
     number = len(study.seeds)
     numbers = [number] if study.adds_seeds else [number, *(number + extra for extra in more)]
-    yield f"Differences in {metric.name} that are called with a probability of {POWER:.0%}, for {family} comparisons:"
-    yield f"| differences spread as in | {' | '.join('1 seed' if n == 1 else f'{n} seeds' for n in numbers)} |"
+    if not compared and not study.factors:
+        yield "no plan: nothing is compared"
+    elif math.isnan(typical_spread(metric.key)[0]):
+        yield f"no plan: the bank knows no spread of {metric.name}"
+    else:
+        if compared:
+            yield from _table(study, metric, numbers, "Differences in", compared, {"": 1.0})
+        if k := len(study.factors):
+            yield from _table(study, metric, numbers, "Effects on", k + math.comb(k, 2), _spread_of_effects(k))
+        yield "Seeds only, on the same test images: intervals that also hold for other images are wider."
+
+
+def _spread_of_effects(k: int) -> dict[str, float]:
+    """The spread of the effects of k factors, relative to that of the difference of two variants.
+
+    The effect of one factor is a mean over 2^(k - 1) such differences; an interaction is the difference of two means
+    over 2^(k - 2) each.
+    """
+    one = {", one factor": 2 ** ((1 - k) / 2)}
+    return one | {", a pair of factors": 2 ** ((3 - k) / 2)} if k > 1 else one
+
+
+def _table(
+    study: Study, metric: Metric, numbers: Sequence[int], what: str, family: int, kinds: dict[str, float]
+) -> Iterator[str]:
+    yield f"{what} {metric.name} that are called with a probability of {POWER:.0%}, for {family} comparisons:"
+    yield f"| runs spread as in | {' | '.join('1 seed' if n == 1 else f'{n} seeds' for n in numbers)} |"
     yield "|---|" + "---|" * len(numbers)
-    for name, spread in zip(("the quietest study", "a typical study", "the loudest study"), levels, strict=True):
-        cells = [_effect(study, spread, n, family) for n in numbers]
-        yield f"| {name} of the bank ({spread:.1f}) | {' | '.join(cells)} |"
-    yield "Seeds only, on the same test images: intervals that also hold for other images are wider."
+    levels = dict(zip(("the quietest", "a typical", "the loudest"), typical_spread(metric.key), strict=True))
+    for (kind, scale), (name, spread) in itertools.product(kinds.items(), levels.items()):
+        cells = [_effect(study, metric, scale * spread, n, family) for n in numbers]
+        yield f"| {name} study of the bank ({spread:.1f}){kind} | {' | '.join(cells)} |"
 
 
-def _effect(study: Study, spread: float, number: int, family: int) -> str:
-    metric = study.questions[0].metric if study.questions else study.metrics[0]
+def _effect(study: Study, metric: Metric, spread: float, number: int, family: int) -> str:
     variants = len(study.variants) + len(study.hidden)
     tests = family / shares(range(2, number + 1), number)[-1] if study.adds_seeds else family
     extra = prior_freedom(variants, number, heterogeneity(metric.key))

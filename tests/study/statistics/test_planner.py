@@ -7,7 +7,8 @@ import pytest
 from scipy import stats
 from studies import tiny_study
 
-from retina_plugin.study.planning.planner import detectable_effect, plan, prior_freedom
+from retina_plugin.study.planning.planner import _spread_of_effects, detectable_effect, plan, prior_freedom
+from retina_plugin.study.statistics.effects import _weights
 from retina_plugin.study.statistics.moderation import prior_from_runs
 
 
@@ -39,3 +40,28 @@ def test_a_plan_is_for_all_comparisons_of_the_file(tmp_path):
     assert "| 10 seeds |" in auto[1]
     loss = tiny_study(tmp_path / "loss", {"a": [], "b": []}, metrics=["validation/loss_cls"])
     assert list(plan(loss)) == ["no plan: the bank knows no spread of validation/loss_cls"]
+
+
+def factorial(k, **settings):
+    return {"factors": {f"f{i}": {f"a{i}": [], f"b{i}": ["train.max_iter=9"]} for i in range(k)}, **settings}
+
+
+def test_a_plan_of_a_factorial_is_for_its_effects(tmp_path):
+    study = tiny_study(tmp_path / "study", None, seeds=[0, 1, 2], **factorial(3))
+    lines = list(plan(study))
+    assert lines[0].startswith("Effects on AP") and "for 6 comparisons" in lines[0]
+    one, pair = (float(lines[i].split("|")[2]) for i in (4, 7))
+    assert "one factor" in lines[4] and "a pair of factors" in lines[7]
+    assert pair == pytest.approx(2 * one, abs=0.2)
+
+
+def test_effects_spread_as_planned(tmp_path):
+    """Of runs that spread alike, compared with the contrasts of the report."""
+    study = tiny_study(tmp_path / "study", None, **factorial(3))
+    runs = np.random.default_rng(0).normal(0, 1 / math.sqrt(2), (8, 40000))
+    spread = {}
+    for effect in (study.factors[:1], study.factors[:2]):
+        weights = _weights(study.factors, effect)
+        spread[len(effect)] = np.std([weights[v.name] for v in study.variants] @ runs)
+    planned = list(_spread_of_effects(3).values())
+    assert [spread[1], spread[2]] == pytest.approx(planned, rel=0.02)
