@@ -2,8 +2,10 @@
 
 import os
 import signal
+import sys
 
 import pytest
+from conftest import ROOT
 from studies import (
     CE,
     assert_same_numbers,
@@ -17,6 +19,7 @@ from studies import (
 
 from retina_plugin.config import ConfigError
 from retina_plugin.study import build_executor, run_study
+from retina_plugin.study.execution import executors
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'retina_plugin[ray]'")
 
@@ -29,12 +32,29 @@ def cluster(monkeypatch):
 
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    monkeypatch.setattr(executors, "_run_to_end", forked_run())
     nodes = Cluster()
     for _ in range(2):
         nodes.add_node(num_cpus=1, object_store_memory=80 * 2**20, include_dashboard=False)
     yield nodes.address
     ray.shutdown()
     nodes.shutdown()
+
+
+def forked_run():
+    """What a worker does, with a run that is forked from it; a closure, so that Ray sends it by value."""
+    tests = str(ROOT / "tests")
+
+    def run_to_end(job):
+        sys.path.insert(0, tests)
+        import forked
+
+        from retina_plugin.study.execution import executors, run_process
+
+        run_process.subprocess = forked
+        return executors._run_to_end(job)
+
+    return run_to_end
 
 
 def test_a_killed_worker_costs_a_study_nothing_but_time(cluster, tmp_path):
