@@ -1,6 +1,7 @@
 """What tests share: a detector that trains in seconds, and real data where DETECTRON2_DATASETS has them."""
 
 import argparse
+import copy
 import functools
 import os
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ import torch
 from torch import multiprocessing
 
 import retina_plugin  # noqa: F401
-from retina_plugin.config import get_config
+from retina_plugin.config import get_config, load
 from retina_plugin.engine import run_data
 from retina_plugin.study.execution import run_process
 
@@ -38,8 +39,7 @@ TINY = [
     "train.max_iter=4",
     "train.log_period=1",
     "train.checkpointer.period=2",
-    "train.vis_period=4",
-    "train.vis_images=1",
+    "train.vis_period=0",
     "train.eval_period=0",
     "model.test_score_thresh=0.0",  # few iterations score nothing above the usual .05
 ]
@@ -63,6 +63,24 @@ def forked_runs() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def configs_read_once() -> Iterator[None]:
+    """The config files of the project do not change while tests run: reading one takes longer than copying it."""
+    read, kept = load._read, {}
+
+    def read_once(path: Path, trust):
+        found = load._packaged(path) or path.resolve()
+        if found.suffix != ".py" or ROOT not in found.parents or not found.is_file():
+            return read(path, trust)
+        if found not in kept:
+            kept[found] = read(path, trust)
+        return copy.deepcopy(kept[found])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(load, "_read", read_once)
+        yield
+
+
 @pytest.fixture(scope="session")
 def forked_ranks() -> Iterator[None]:
     """The processes of a training are forked too; Detectron2's launch spawns them."""
@@ -72,10 +90,12 @@ def forked_ranks() -> Iterator[None]:
         yield
 
 
-@pytest.fixture
-def few_images_to_count(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="session", autouse=True)
+def few_images_to_count() -> Iterator[None]:
     """The share of foreground is counted on few images, which takes less time."""
-    monkeypatch.setattr(run_data, "_MOST_IMAGES", 8)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run_data, "_MOST_IMAGES", 8)
+        yield
 
 
 @pytest.fixture
@@ -93,11 +113,11 @@ def train_args(output_dir: Path, *opts: str, config_file: str = QUICK, **flags: 
 
 @pytest.fixture(scope="session")
 def trained_run(tmp_path_factory: pytest.TempPathFactory, cache) -> Path:
-    """The folder of a finished tiny run."""
+    """The folder of a finished tiny run, with pictures."""
     from retina_plugin.engine import main
 
     run = tmp_path_factory.mktemp("trained") / "run"
-    main(train_args(run))
+    main(train_args(run, "train.vis_period=4", "train.vis_images=1"))
     return run
 
 

@@ -21,7 +21,6 @@ from retina_plugin.modeling.losses import SigmoidFocalLoss, stationary_prob
 from retina_plugin.modeling.meta_arch import ForegroundCounter
 from retina_plugin.predictor import LazyPredictor
 
-pytestmark = pytest.mark.usefixtures("few_images_to_count")
 STATIONARY = "model.head.prior_prob=stationary"
 CE = "model.cls_loss=${losses.sigmoid_ce}"
 

@@ -244,7 +244,7 @@ def killed_in_the_middle(args):
     main(args)
 
 
-def test_a_rank_that_is_killed_ends_the_run_which_goes_on_alone(whole, tmp_path):
+def test_a_rank_that_is_killed_ends_the_run_which_goes_on_alone(whole, tmp_path, forked_ranks):
     args = train_args(tmp_path / "run", *LONG)
     for key, value in {"num_gpus": 2, "num_machines": 1, "machine_rank": 0}.items():
         setattr(args, key, value)

@@ -26,7 +26,6 @@ from retina_plugin.study.execution.scales import first_batch, loss_scale, total_
 from retina_plugin.study.spec.study import MATCHED_SCALE, Study, Variant
 from retina_plugin.study.spec.study_file import read_match
 
-pytestmark = pytest.mark.usefixtures("few_images_to_count")
 VARIANTS = {"focal": [], "ce": [CE]}
 FOCAL = Variant("focal", ())
 CLIP = "train.clip_grad_norm=10"

@@ -29,13 +29,11 @@ CLIP = "train.clip_grad_norm=1.6"  # between the norms of the two losses
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, cache):
     """A small study that has run, and its results."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run_data, "_MOST_IMAGES", 8)
-        folder = tmp_path_factory.mktemp("ledger")
-        hypotheses = [dict(better="focal", than="ce")]
-        study = tiny_study(folder, VARIANTS, max_iter=12, hypotheses=hypotheses)
-        study = replace(study, overrides=(*study.overrides, CLIP))
-        results = run_study(study)
+    folder = tmp_path_factory.mktemp("ledger")
+    hypotheses = [dict(better="focal", than="ce")]
+    study = tiny_study(folder, VARIANTS, max_iter=12, hypotheses=hypotheses)
+    study = replace(study, overrides=(*study.overrides, CLIP))
+    results = run_study(study)
     assert not [r.error for r in results if r.error]
     return study, results
 
