@@ -13,6 +13,7 @@ os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 import forked
 import pytest
 import torch
+from tiny_net import TINY_NET
 from torch import multiprocessing
 
 import retina_plugin  # noqa: F401
@@ -21,9 +22,10 @@ from retina_plugin.engine import run_data
 from retina_plugin.study.execution import run_process
 
 ROOT = Path(__file__).parent.parent
+REAL_NET = "model.backbone.bottom_up.name=mobilenet_v3_small"  # for processes that do not import the tests
 QUICK = "quick/retinanet_tiny_synthetic.py"
 TINY = [
-    "model.backbone.bottom_up.name=mobilenet_v3_small",
+    f"model.backbone.bottom_up.name={TINY_NET}",
     "model.backbone.bottom_up.weights=null",
     "model.backbone.bottom_up.norm=BN",
     "model.backbone.out_channels=16",

@@ -9,7 +9,7 @@ import time
 import forked
 import numpy as np
 import pytest
-from conftest import QUICK, ROOT, TINY
+from conftest import QUICK, REAL_NET, ROOT, TINY
 from PIL import Image
 
 from retina_plugin.engine.cli import parse_with_overrides, train_net
@@ -114,6 +114,7 @@ def test_an_expected_error_shows_its_traceback_in_the_log_file_only(tmp_path, tr
     command += [
         "custom/retinanet_MNV2_FPN.py",
         *truncated_image,
+        REAL_NET,
         f"train.output_dir={tmp_path}/run",
     ]
     done = subprocess.run(command, capture_output=True, text=True)

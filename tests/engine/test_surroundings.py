@@ -6,7 +6,7 @@ import sys
 
 import forked
 import pytest
-from conftest import QUICK, TINY, train_args
+from conftest import QUICK, REAL_NET, TINY, train_args
 
 from retina_plugin.config import ConfigError
 from retina_plugin.engine import find_weights, main
@@ -81,7 +81,7 @@ def test_a_locale_without_utf8_trains(tmp_path):
         f"notes = dict(name={name!r})  # größer\n",
         encoding="utf-8",
     )
-    opts = [*TINY, "train.max_iter=1", f"train.output_dir={tmp_path}/run"]
+    opts = [*TINY, REAL_NET, "train.max_iter=1", f"train.output_dir={tmp_path}/run"]
     environment = os.environ | {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
     command = [*ENGINE, str(tmp_path / "config.py"), *opts]
     done = subprocess.run(command, env=environment, capture_output=True, check=False)

@@ -157,7 +157,7 @@ def test_a_checkpoint_of_another_model_names_keys_and_shapes(tmp_path, trained_r
     with pytest.raises(CheckpointError, match=r"another model: .*head.cls_subnet.2.weight"):
         main(train_args(tmp_path / "run", *opts, eval_only=True))
     opts[1] = "model.backbone.out_channels=24"
-    with pytest.raises(CheckpointError, match=r"fpn_lateral3.weight \(16, 24.*instead of \(24, 24"):
+    with pytest.raises(CheckpointError, match=r"fpn_lateral3.weight \(16, 16.*instead of \(24, 16"):
         main(train_args(tmp_path / "run", *opts, eval_only=True))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import forked
 import pytest
 import torch
-from conftest import QUICK, TINY, train_args
+from conftest import QUICK, REAL_NET, TINY, train_args
 from torch.utils.data import DataLoader
 
 from retina_plugin.data.worker_signals import shield_worker
@@ -47,7 +47,7 @@ def assert_stopped_with_a_checkpoint(process, run):
 
 def test_gnu_timeout_leaves_a_checkpoint(tmp_path):
     """It signals its child, and then the whole group."""
-    command = ["timeout", "1000", *COMMAND, f"train.output_dir={tmp_path}/run"]
+    command = ["timeout", "1000", *COMMAND, REAL_NET, f"train.output_dir={tmp_path}/run"]
     process = started(subprocess.Popen, command, tmp_path / "run")
     process.terminate()
     assert_stopped_with_a_checkpoint(process, tmp_path / "run")

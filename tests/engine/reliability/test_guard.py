@@ -96,7 +96,7 @@ def test_skip_leaves_the_weights_and_goes_on(tmp_path, monkeypatch):
 
 
 def test_nan_in_batchnorm_statistics_stops_the_run_despite_skip(tmp_path, monkeypatch):
-    spoil(monkeypatch, 1, ("backbone.bottom_up.body.features.0", None))
+    spoil(monkeypatch, 1, ("backbone.bottom_up.body.features.0.0", None))
     with pytest.raises(
         NonFiniteError,
         match="feature p3 .*BatchNorm statistics are not finite; skipping",

@@ -10,7 +10,7 @@ import sys
 import forked
 import pytest
 import torch
-from conftest import ROOT, TINY, get_config
+from conftest import REAL_NET, ROOT, TINY, get_config
 from studies import (
     CE,
     assert_same_numbers,
@@ -121,7 +121,7 @@ def test_a_run_that_its_minutes_stopped_is_not_finished(tmp_path):
 
 def test_one_process_at_a_time_trains_into_a_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(run_process, "subprocess", subprocess)  # as users have it; other runs here are forked
-    study = tiny_study(tmp_path, {"focal": []}, max_iter=20)
+    study = tiny_study(tmp_path, {"focal": [REAL_NET]}, max_iter=20)
     job = make_job(study, study.variants[0], 0, 1)
     job.write_config()
     both = [RunProcess(job), RunProcess(job)]

@@ -48,6 +48,7 @@ def forked_run():
     def run_to_end(job):
         sys.path.insert(0, tests)
         import forked
+        import tiny_net  # noqa: F401
 
         from retina_plugin.study.execution import executors, run_process
 

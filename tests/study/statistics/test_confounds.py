@@ -22,8 +22,8 @@ from retina_plugin.study.spec.study import Study, Variant
 from retina_plugin.study.statistics.confounds import Ledger, warn
 from retina_plugin.study.statistics.measurements import Measurements
 
-VARIANTS = {"focal": [], "ce": [CE]}
-CLIP = "train.clip_grad_norm=1.6"  # between the norms of the two losses
+VARIANTS = {"focal": [], "ce": [CE, "model.cls_loss_weight=4"]}
+CLIP = "train.clip_grad_norm=1.0"  # between the norms of the two losses
 
 
 @pytest.fixture(scope="module")
