@@ -14,7 +14,7 @@ import torch
 from detectron2.data import DatasetFromList
 from detectron2.data.samplers import TrainingSampler
 from detectron2.utils import comm
-from torch.utils.data import DataLoader, Dataset, IterableDataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset
 
 from .batches import BatchPlan, SampleIndex, aspect_groups
 from .errors import DataError
@@ -31,6 +31,7 @@ def build_train_loader(
     mapper: Mapper,
     total_batch_size: int,
     seed: int | None = None,
+    resample_seed: int | None = None,
     sampler: Iterable[int] | None = None,
     aspect_ratio_grouping: bool = True,
     num_workers: int = 0,
@@ -43,6 +44,8 @@ def build_train_loader(
         mapper: from a dataset dict to the model's input; None means that the image cannot be used.
         total_batch_size: images per update of the weights, over all processes.
         seed: of the order and of every augmentation that draws from random, numpy or torch; by default a random one.
+        resample_seed: train on a bootstrap sample of the images, as many as there are, drawn with this seed; None for
+            all images once.
         sampler: an infinite stream of indices with its own seed; by default Detectron2's TrainingSampler.
         aspect_ratio_grouping: whether a batch holds only wide or only tall images.
         num_workers: processes that load images, for each training process; 0 loads in the training process.
@@ -59,6 +62,8 @@ def build_train_loader(
         )
     _check_share(total_batch_size, comm.get_world_size())
     seed = comm.shared_random_seed() if seed is None else seed
+    if resample_seed is not None:
+        dataset = _resample(dataset, resample_seed)
     if sampler is None:
         sampler = TrainingSampler(len(dataset), seed=seed)
     plan = BatchPlan(sampler, total_batch_size, aspect_groups(dataset) if aspect_ratio_grouping else None)
@@ -140,6 +145,12 @@ class _Samples(Dataset):
         raise DataError(
             f"dataloader.train.mapper returned None for {_MAX_TRIES} images in a row: check which images it skips"
         )
+
+
+def _resample(dataset: Sequence[dict[str, Any]] | Dataset, seed: int) -> Sequence[dict[str, Any]] | Dataset:
+    """As many images as the data set has, drawn with replacement."""
+    chosen = np.random.default_rng(seed).integers(len(dataset), size=len(dataset)).tolist()
+    return [dataset[i] for i in chosen] if isinstance(dataset, list) else Subset(dataset, chosen)
 
 
 def _check_objects(dataset: Sequence[dict[str, Any]]) -> None:

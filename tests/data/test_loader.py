@@ -15,7 +15,7 @@ from detectron2.data.samplers import (
 from detectron2.utils import comm
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch.utils.data import IterableDataset
+from torch.utils.data import Dataset, IterableDataset
 
 from retina_plugin.data import DataError, build_train_loader, data_fingerprint
 
@@ -109,6 +109,33 @@ def test_detectron2_samplers_plug_in(make, as_process):
         as_process(rank, 2)
         shares.append(batches(sampler=make(), num_workers=rank))
     assert [sum(parts, []) for parts in zip(*shares, strict=True)] == alone
+
+
+def test_a_bootstrap_sample_has_as_many_images_and_repeats_some():
+    kwargs = dict(aspect_ratio_grouping=False, total_batch_size=len(DATASET))
+    all_images, one, again, other = (
+        sorted(image["id"] for image in batches(1, resample_seed=seed, **kwargs)[0]) for seed in (None, 0, 0, 1)
+    )
+    assert all_images == list(range(len(DATASET)))
+    assert one == again != other and len(one) == len(DATASET) and len(set(one)) < 0.8 * len(DATASET)
+
+
+def test_a_bootstrap_sample_of_a_map_style_data_set_is_that_of_a_list():
+    class MapStyle(Dataset):
+        def __len__(self):
+            return len(DATASET)
+
+        def __getitem__(self, index):
+            return DATASET[index]
+
+    settings = dict(mapper=draw_numbers, total_batch_size=4, seed=7, resample_seed=3, aspect_ratio_grouping=False)
+    ours, theirs = (next(iter(build_train_loader(data, **settings))) for data in (DATASET, MapStyle()))
+    assert ours == theirs
+
+
+def test_samples_differ_in_fingerprint():
+    loaders = [build_train_loader(DATASET, mapper=draw_numbers, total_batch_size=4, resample_seed=s) for s in (0, 1)]
+    assert loaders[0].fingerprint != loaders[1].fingerprint
 
 
 def test_the_generators_of_training_are_left_alone():

@@ -82,6 +82,7 @@ def _environment(study: Study, results: Sequence[RunResult]) -> dict[str, Any]:
         "base": study.base,
         "seeds": list(study.seeds),
         "overrides": list(study.overrides),
+        "resample_train": study.resample_train,
         "command": shlex.join(["python", *sys.argv]),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPU cores, {accelerator}",
         "threads": ", ".join(sorted(_threads(results))),

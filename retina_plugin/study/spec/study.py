@@ -11,6 +11,7 @@ from .factors import Factor
 from .hypothesis import Hypothesis
 from .metrics import COCO_METRICS, Metric
 from .threshold_free import evaluate_all_scores
+from .training_images import resample_training_images
 from .tune_settings import TuneSettings
 
 MATCHES = {
@@ -53,6 +54,8 @@ class Study:
         factors: whose combinations are the variants, if the study file says so; empty unless all variants run.
         match: what is made alike in all runs, names of `MATCHES`.
         threshold_free: whether runs are evaluated without a score threshold; see `evaluate_all_scores`.
+        resample_train: whether each seed trains on a bootstrap sample of the training images of its own, the same for
+            all variants, so that verdicts also hold for other training images like these.
         tune: settings of tools/tune.py.
         tuning: the file of tuned values and what it says, by variant; None if the variants are not tuned.
     """
@@ -75,6 +78,7 @@ class Study:
     factors: tuple[Factor, ...] = ()
     match: tuple[str, ...] = ()
     threshold_free: bool = True
+    resample_train: bool = False
     tune: TuneSettings = field(default_factory=TuneSettings)
     tuning: dict[str, Any] | None = None
 
@@ -122,4 +126,6 @@ class Study:
         cfg = load_config(self.base, [*self.overrides, *prior, f"train.seed={seed}", place, *own])
         if self.threshold_free:
             evaluate_all_scores(cfg)
+        if self.resample_train:
+            resample_training_images(cfg, seed)
         return cfg

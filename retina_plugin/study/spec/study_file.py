@@ -16,8 +16,9 @@ from .metrics import COCO_METRICS, Metric, read_metric, read_study_metrics
 from .study import MATCHES, Study, Variant
 from .tune_settings import read_tune_settings
 
-_RUN_KEYS = ("base", "variants", "seeds", "reference", "output_dir", "overrides", "match", "match_scale", "max_seeds")
-_KEYS = (*_RUN_KEYS, "threshold_free", "factors", "hypotheses", "metrics", "paper", "tune", "tuned_by")
+_RUN_KEYS = ("base", "variants", "factors", "seeds", "max_seeds", "reference", "output_dir", "overrides")
+_FAIR_KEYS = ("match", "match_scale", "threshold_free", "resample_train", "tune", "tuned_by")
+_KEYS = (*_RUN_KEYS, *_FAIR_KEYS, "hypotheses", "metrics", "paper")
 
 
 def load_study(
@@ -72,6 +73,7 @@ def load_study(
         factors=read_factors(content["factors"]) if "factors" in content and kept == declared else (),
         match=read_match(content, match, match_scale),
         threshold_free=bool(content.get("threshold_free", True)),
+        resample_train=bool(content.get("resample_train", False)),
         tune=read_tune_settings(content.get("tune", {})),
     )
     tuned_by = _sibling(content.get("tuned_by") or "", Path(path)) if tuned_by is None else tuned_by
