@@ -6,6 +6,7 @@ from pathlib import Path
 from detectron2.config import instantiate
 from tqdm import tqdm
 
+from ..inference.failures import Failures
 from ..inference.images import drawing_paths, find_images, write_rgb
 from ..inference.predictor import LazyPredictor
 from ..inference.side_by_side import draw_columns
@@ -26,21 +27,25 @@ def compare(
 
     `inputs` are files, folders or patterns; by default the first `num_images` of the first run's test data, with their
     ground truth as one more column. `names` are the titles of the runs, `trust` lists modules of
-    your own that their configs may use.
+    your own that their configs may use. An image that fails does not stop the others.
 
     Raises:
-        DataError, ConfigError, CheckpointError: for an invalid image, run or checkpoint.
+        ConfigError, CheckpointError: for an invalid run or checkpoint.
+        DataError: for invalid inputs; at the end, for images that could not be read, processed or drawn.
     """
     predictors = [LazyPredictor.from_run(run, trust=trust) for run in runs]
     if inputs:
         entries = [{"file_name": str(path)} for path in find_images(inputs)]
     else:
         entries = instantiate(read_config(runs[0], trust=trust).dataloader.test.dataset)[:num_images]
-    written = drawing_paths([e["file_name"] for e in entries], output)
-    rows = draw_columns(entries, predictors, names or run_names(runs), [score_thresh] * len(runs))
-    for path, row in zip(tqdm(written, desc="compare", unit="image"), rows, strict=True):
-        write_rgb(path, grid([[titled(image, title) for title, image in row]]))
-    return written
+    drawings = drawing_paths([e["file_name"] for e in entries], output)
+    titles, failures = names or run_names(runs), Failures()
+    for path, entry in zip(tqdm(drawings, desc="compare", unit="image"), entries, strict=True):
+        with failures.of(entry["file_name"]):
+            (row,) = draw_columns([entry], predictors, titles, [score_thresh] * len(runs))
+            write_rgb(path, grid([[titled(image, title) for title, image in row]]))
+    failures.raise_if_any()
+    return drawings
 
 
 def run_names(runs: Sequence[str | Path]) -> list[str]:

@@ -1,6 +1,5 @@
 """Detect objects in images; write drawings and a json in COCO's results format."""
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,13 +11,11 @@ from ..config import load_config
 from ..data import DataError
 from ..data.entries import Entries
 from ..data.json_file import read_json
-from ..files import first_line, shown, write_json
+from ..files import shown, write_json
+from ..inference.failures import Failures
 from ..inference.images import drawing_paths, find_images, read_rgb, write_rgb
 from ..inference.predictor import LazyPredictor
 from ..inference.visualize import draw_detections
-
-logger = logging.getLogger(__name__)
-_MOST_SHOWN = 5  # reasons in the message at the end
 
 
 def predict(
@@ -50,21 +47,15 @@ def predict(
     paths = find_images(inputs)
     ids = _image_ids(paths, image_ids)
     drawings = drawing_paths(paths, output)
-    results, failed = [], []
+    results, failures = [], Failures()
     try:
         for image_id, path, drawing in zip(ids, tqdm(paths, desc="predict", unit="image"), drawings, strict=True):
-            try:
+            with failures.of(path):
                 found = _predict_one(predictor, path, drawing, score_thresh)
-            except (ValueError, OSError, RuntimeError, MemoryError) as e:  # torch runs out of memory with RuntimeError
-                failed.append(_describe(path, e))
-                logger.warning("%s", failed[-1])
-                continue
-            results += [{"image_id": image_id, "file_name": path.name} | detection for detection in found]
+                results += [{"image_id": image_id, "file_name": path.name} | detection for detection in found]
     finally:
         write_json(Path(output, "detections.json"), results)
-    if failed:
-        more = f"; and {len(failed) - _MOST_SHOWN} more, see above" if len(failed) > _MOST_SHOWN else ""
-        raise DataError(f"{len(failed)} of {len(paths)} images: {'; '.join(failed[:_MOST_SHOWN])}{more}")
+    failures.raise_if_any()
     return results
 
 
@@ -74,11 +65,6 @@ def _predict_one(predictor: LazyPredictor, path: Path, drawing: Path, score_thre
     instances = predictor(image[:, :, ::-1])
     write_rgb(drawing, draw_detections(image, instances, predictor.metadata, score_thresh))
     return to_coco(instances, predictor.metadata.as_dict().get("category_ids"))
-
-
-def _describe(path: Path, error: Exception) -> str:
-    reason = first_line(error)
-    return reason if isinstance(error, DataError) else f"image {shown(path)}: {reason}"
 
 
 def load_predictor(

@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 from tqdm import tqdm
 
 from ..engine.run_data import record_data, run_metadata
+from ..inference.failures import Failures
 from ..inference.images import drawing_names, read_rgb, write_rgb
 from ..inference.visualize import draw_ground_truth
 
@@ -20,23 +21,29 @@ from ..inference.visualize import draw_ground_truth
 def visualize_data(cfg: DictConfig, output: str | Path, source: str = "annotation", num_images: int = 16) -> list[Path]:
     """Draw up to `num_images` of the training data with class names into the folder `output`; the files written.
 
-    `source` "annotation" draws the files as they are, "dataloader" what the model gets after augmentation.
+    `source` "annotation" draws the files as they are, "dataloader" what the model gets after augmentation. A file that
+    cannot be drawn does not stop the others; an image that the loader cannot give ends it, as it would end a training.
 
     Raises:
-        DataError, ConfigError: for invalid data or an invalid config.
+        ConfigError: for an invalid config.
+        DataError: for invalid data; at the end, for files that could not be read or drawn.
     """
     record_data(cfg)
-    metadata, written = run_metadata(cfg), []
+    metadata, written, failures = run_metadata(cfg), [], Failures()
     entries = _annotated(cfg) if source == "annotation" else _augmented(cfg)
     for i, (image, entry) in zip(tqdm(range(num_images), unit="image"), entries, strict=False):
-        written.append(Path(output, f"{i:03d}_{drawing_names([entry['file_name']])[0]}"))
-        write_rgb(written[-1], draw_ground_truth(image, entry, metadata))
+        with failures.of(entry["file_name"]):
+            path = Path(output, f"{i:03d}_{drawing_names([entry['file_name']])[0]}")
+            pixels = read_rgb(entry["file_name"]) if image is None else image
+            write_rgb(path, draw_ground_truth(pixels, entry, metadata))
+            written.append(path)
+    failures.raise_if_any()
     return written
 
 
-def _annotated(cfg: DictConfig) -> Iterator[tuple[np.ndarray, dict[str, Any]]]:
+def _annotated(cfg: DictConfig) -> Iterator[tuple[None, dict[str, Any]]]:
     for entry in instantiate(cfg.dataloader.train.dataset):
-        yield read_rgb(entry["file_name"]), entry
+        yield None, entry  # the file is still to be read
 
 
 def _augmented(cfg: DictConfig) -> Iterator[tuple[np.ndarray, dict[str, Any]]]:

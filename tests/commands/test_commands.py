@@ -3,16 +3,19 @@
 import json
 import runpy
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from conftest import QUICK, ROOT, TINY
+from detectron2.config import instantiate
 from detectron2.data import DatasetCatalog
 from detectron2.structures import Boxes, Instances
 
 from retina_plugin.commands.compare import compare, run_names
 from retina_plugin.commands.predict import predict, to_coco
+from retina_plugin.commands.visualize_data import visualize_data
 from retina_plugin.config import load_config
 from retina_plugin.data import DataError
 from retina_plugin.inference.images import drawing_names, find_images
@@ -22,8 +25,6 @@ from retina_plugin.inference.predictor import LazyPredictor
 @pytest.fixture(scope="module")
 def images(trained_run):
     """The folder of the run's test images."""
-    from detectron2.config import instantiate
-
     cfg = load_config(trained_run / "config.yaml")
     (entry, *_) = DatasetCatalog.get(instantiate(cfg.dataloader.test.dataset.names))
     return entry["file_name"].rpartition("/")[0]
@@ -110,6 +111,29 @@ def test_compare_has_a_column_per_run_and_one_of_truth(trained_run, tmp_path):
     assert width >= 3 * 480 and height >= 480
     assert run_names([trained_run, trained_run]) == ["run (1)", "run (2)"]
     assert run_names(["a/focal/seed0", "a/ce/seed0"]) == ["focal/seed0", "ce/seed0"]
+
+
+def test_compare_draws_the_images_that_can_be_read(trained_run, tmp_path):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    cv2.imwrite(str(folder / "b.png"), np.zeros((64, 64, 3), np.uint8))
+    (folder / "a.png").write_bytes(b"no image")
+    with pytest.raises(DataError, match="1 of 2 images: cannot read image .*a.png"):
+        compare([trained_run], tmp_path / "out", [str(folder)])
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["b.png"]
+
+
+def test_visualize_data_draws_the_files_that_can_be_read(tiny_cfg, tmp_path):
+    cfg = tiny_cfg("dataloader.train.dataset.names.num_images=5")
+    images = sorted({e["file_name"] for e in instantiate(cfg.dataloader.train.dataset)})
+    content = Path(images[0]).read_bytes()
+    Path(images[0]).write_bytes(content[:99])
+    try:
+        with pytest.raises(DataError, match="1 of .* images: cannot read image"):
+            visualize_data(cfg, tmp_path, num_images=len(images))
+    finally:
+        Path(images[0]).write_bytes(content)
+    assert len(list(tmp_path.glob("*.png"))) == len(images) - 1
 
 
 @pytest.mark.parametrize("source", ["annotation", "dataloader"])

@@ -1,0 +1,40 @@
+"""Images that fail do not stop the others."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..data import DataError
+from ..files import first_line, shown
+
+logger = logging.getLogger(__name__)
+_MOST_SHOWN = 5  # reasons in the message at the end
+_OF_AN_IMAGE = (ValueError, OSError, RuntimeError, MemoryError)  # torch runs out of memory with RuntimeError
+
+
+class Failures:
+    """Warns of images that could not be read, processed or drawn, and raises their errors as one at the end."""
+
+    def __init__(self) -> None:
+        self._tried = 0
+        self._reasons: list[str] = []
+
+    @contextmanager
+    def of(self, image: str | Path) -> Iterator[None]:
+        """What happens inside concerns this image alone: an error there is kept for the end."""
+        self._tried += 1
+        try:
+            yield
+        except _OF_AN_IMAGE as e:
+            reason = first_line(e)
+            self._reasons.append(reason if isinstance(e, DataError) else f"image {shown(image)}: {reason}")
+            logger.warning("%s", self._reasons[-1])
+
+    def raise_if_any(self) -> None:
+        """Raise DataError with the number of images that failed and the first reasons."""
+        if self._reasons:
+            hidden = len(self._reasons) - _MOST_SHOWN
+            more = f"; and {hidden} more, see above" if hidden > 0 else ""
+            reasons = "; ".join(self._reasons[:_MOST_SHOWN])
+            raise DataError(f"{len(self._reasons)} of {self._tried} images: {reasons}{more}")
