@@ -71,8 +71,8 @@ def configs_read_once() -> Iterator[None]:
     read, kept = load._read, {}
 
     def read_once(path: Path, trust):
-        found = load._packaged(path) or path.resolve()
-        if found.suffix != ".py" or ROOT not in found.parents or not found.is_file():
+        found = path.resolve() if path.is_file() else load._packaged(path)
+        if found is None or found.suffix != ".py" or ROOT not in found.parents:
             return read(path, trust)
         if found not in kept:
             kept[found] = read(path, trust)

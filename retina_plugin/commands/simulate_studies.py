@@ -7,6 +7,7 @@ from typing import Any
 
 from ..data import DataError
 from ..run_folder import last_evaluation
+from ..study.execution.job import is_resampled
 from ..study.planning.simulated import Rates, Setting, simulate
 from ..study.spec.metrics import COCO_METRICS
 from ..study.statistics.bank import BANK
@@ -102,7 +103,7 @@ def add_to_bank(folders: Sequence[str | Path], bank: str | Path = BANK) -> list[
     The name of a study in the bank is that of its folder. Runs without AP and variants with one run are left out.
 
     Raises:
-        DataError: if a folder holds no variant with two finished runs.
+        DataError: if a folder holds no variant with two finished runs, or runs on bootstrap samples.
     """
     added = [entry for folder in folders for entry in _entries(Path(folder))]
     new = {(entry["study"], entry["variant"]) for entry in added}
@@ -121,6 +122,10 @@ def _entries(folder: Path) -> list[dict[str, Any]]:
         runs = {
             path.parent.name.removeprefix("seed"): path.parent for path in sorted(variant.glob("seed*/metrics.json"))
         }
+        if any(map(is_resampled, runs.values())):
+            raise DataError(
+                f"{variant}: its runs differ in their training images, those of the bank in their seeds only"
+            )
         results = {seed: last_evaluation(run) for seed, run in runs.items()}
         metrics = {m.key: {s: m.value(line) for s, line in results.items() if m.value(line) >= 0} for m in COCO_METRICS}
         metrics = {key: {"values": values} for key, values in metrics.items() if len(values) > 1}

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from ..engine.run_data import record_data, run_metadata
 from ..inference.failures import Failures
-from ..inference.images import drawing_names, read_rgb, write_rgb
+from ..inference.images import create_folder, drawing_names, read_rgb, write_rgb
 from ..inference.visualize import draw_ground_truth
 
 
@@ -27,7 +27,9 @@ def visualize_data(cfg: DictConfig, output: str | Path, source: str = "annotatio
     Raises:
         ConfigError: for an invalid config.
         DataError: for invalid data; at the end, for files that could not be read or drawn.
+        OSError: if `output` cannot be written to.
     """
+    create_folder(output)
     record_data(cfg)
     metadata, written, failures = run_metadata(cfg), [], Failures()
     entries = _annotated(cfg) if source == "annotation" else _augmented(cfg)

@@ -52,8 +52,8 @@ def build_train_loader(
         kwargs: of torch's DataLoader.
 
     Raises:
-        DataError: for an iterable-style dataset, one without any object, or a batch size that the number of processes
-            does not divide.
+        DataError: for an iterable-style dataset, one without any object, a batch size that the number of processes
+            does not divide, or a sampler together with resample_seed.
     """
     if isinstance(dataset, IterableDataset):
         raise DataError(
@@ -62,14 +62,21 @@ def build_train_loader(
         )
     _check_share(total_batch_size, comm.get_world_size())
     seed = comm.shared_random_seed() if seed is None else seed
+    if isinstance(dataset, list):
+        _check_objects(dataset)
     if resample_seed is not None:
+        if sampler is not None:
+            raise DataError(
+                "dataloader.train.resample_seed numbers the images anew, which a sampler does not know: drop one"
+            )
         dataset = _resample(dataset, resample_seed)
+        if isinstance(dataset, list):
+            _check_objects(dataset, f"the bootstrap sample of dataloader.train.resample_seed={resample_seed}")
     if sampler is None:
         sampler = TrainingSampler(len(dataset), seed=seed)
     plan = BatchPlan(sampler, total_batch_size, aspect_groups(dataset) if aspect_ratio_grouping else None)
     fingerprint = ""
     if isinstance(dataset, list):
-        _check_objects(dataset)
         fingerprint = data_fingerprint(dataset)
         dataset = DatasetFromList(dataset, copy=False)
     samples = _Samples(dataset, mapper, seed)
@@ -153,12 +160,12 @@ def _resample(dataset: Sequence[dict[str, Any]] | Dataset, seed: int) -> Sequenc
     return [dataset[i] for i in chosen] if isinstance(dataset, list) else Subset(dataset, chosen)
 
 
-def _check_objects(dataset: Sequence[dict[str, Any]]) -> None:
+def _check_objects(dataset: Sequence[dict[str, Any]], name: str = "dataloader.train.dataset") -> None:
     """DataError if every image is annotated, and none with an object: the loss would fall to 0 all the same."""
     annotations = [image.get("annotations") for image in dataset]
     if None not in annotations and all(a.get("iscrowd", 0) for a in chain.from_iterable(annotations)):
         raise DataError(
-            f"no image of dataloader.train.dataset has an object to learn from ({len(dataset)} images): check the "
+            f"no image of {name} has an object to learn from ({len(dataset)} images): check the "
             "annotations of its json; crowds and objects that Detectron2 skips do not count"
         )
 

@@ -51,6 +51,19 @@ def _regular(paths: Sequence[Path]) -> list[Path]:
     return [p for p in paths if p not in skipped]
 
 
+def create_folder(output: str | Path) -> None:
+    """Create a folder for drawings.
+
+    Raises:
+        OSError: if it cannot be created or written to.
+    """
+    try:
+        Path(output).mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=output).close()
+    except OSError as e:
+        raise OSError(f"cannot write into the folder {shown(output)}: {e.strerror or first_line(e)}") from e
+
+
 def drawing_paths(paths: Sequence[str | Path], output: str | Path) -> list[Path]:
     """The path of the drawing of every image: `drawing_names` in the folder `output`, which is created.
 
@@ -58,11 +71,7 @@ def drawing_paths(paths: Sequence[str | Path], output: str | Path) -> list[Path]
         DataError: if a drawing would overwrite one of the images.
         OSError: if the folder cannot be created or written to.
     """
-    try:
-        Path(output).mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=output).close()
-    except OSError as e:
-        raise OSError(f"cannot write into the folder {shown(output)}: {e.strerror or first_line(e)}") from e
+    create_folder(output)
     drawings = [Path(output, name) for name in drawing_names(paths)]
     images = {os.path.realpath(path) for path in paths}
     for drawing in drawings:

@@ -136,6 +136,12 @@ def test_visualize_data_draws_the_files_that_can_be_read(tiny_cfg, tmp_path):
     assert len(list(tmp_path.glob("*.png"))) == len(images) - 1
 
 
+def test_a_folder_that_cannot_be_written_is_named_before_anything_is_drawn(tiny_cfg, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="cannot write into the folder .*file/out"):
+        visualize_data(tiny_cfg(), tmp_path / "file/out")
+
+
 @pytest.mark.parametrize("source", ["annotation", "dataloader"])
 def test_visualize_data_draws_the_training_set(monkeypatch, capsys, source, tmp_path):
     argv = ["--config-file", QUICK, "--source", source, "--output-dir", tmp_path]

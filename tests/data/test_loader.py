@@ -133,6 +133,11 @@ def test_a_bootstrap_sample_of_a_map_style_data_set_is_that_of_a_list():
     assert ours == theirs
 
 
+def test_a_sampler_does_not_know_a_bootstrap_sample():
+    with pytest.raises(DataError, match="which a sampler does not know"):
+        batches(1, resample_seed=0, sampler=TrainingSampler(len(DATASET), seed=0))
+
+
 def test_samples_differ_in_fingerprint():
     loaders = [build_train_loader(DATASET, mapper=draw_numbers, total_batch_size=4, resample_seed=s) for s in (0, 1)]
     assert loaders[0].fingerprint != loaders[1].fingerprint

@@ -132,6 +132,11 @@ def read_facts(run_dir: Path) -> RunFacts:
     return read_json(run_dir / FACTS, {}, _are_facts)
 
 
+def is_resampled(run_dir: Path) -> bool:
+    """Whether a run was trained on a bootstrap sample of its training images."""
+    return read_facts(run_dir).get("config", {}).get("dataloader.train.resample_seed", "None") != "None"
+
+
 def _is_end(content: dict[str, Any]) -> bool:
     texts = [content.get("digest"), content.get("error", "")]
     minutes, memory = content.get("minutes", 0.0), content.get("peak_memory_mb", 0.0)  # the memory may be NaN

@@ -48,20 +48,20 @@ def prior_freedom(num_variants: int, num_seeds: int, d0: float) -> float:
 
 def plan(study: Study, more: Sequence[int] = (1, 2, 5)) -> Iterator[str]:
     """Lines that say which effect a study can see with its seeds, and with some more."""
-    metric = study.questions[0].metric if study.questions else study.metrics[0]
-    compared = len(study.questions) + len(study.other_questions)
+    compared, k = len(study.questions) + len(study.other_questions), len(study.factors)
     number = len(study.seeds)
     numbers = [number] if study.adds_seeds else [number, *(number + extra for extra in more)]
-    if not compared and not study.factors:
+    if not compared and not k:
         yield "no plan: nothing is compared"
-    elif math.isnan(typical_spread(metric.key)[0]):
-        yield f"no plan: the bank knows no spread of {metric.name}"
-    else:
-        if compared:
-            yield from _table(study, metric, numbers, "Differences in", compared, {"": 1.0})
-        if k := len(study.factors):
-            yield from _table(study, metric, numbers, "Effects on", k + math.comb(k, 2), _spread_of_effects(k))
-        yield "Seeds only, on the same test images: intervals that also hold for other images are wider."
+        return
+    if compared:
+        metric = study.questions[0].metric if study.questions else study.metrics[0]
+        yield from _table(study, metric, numbers, "Differences in", compared, {"": 1.0})
+    if k:
+        yield from _table(study, study.metrics[0], numbers, "Effects on", k + math.comb(k, 2), _spread_of_effects(k))
+    yield "Seeds only, on the same test images: intervals that also hold for other images are wider."
+    if study.resample_train:
+        yield "The bank's runs shared their training images: with resample_train differences spread further."
 
 
 def _spread_of_effects(k: int) -> dict[str, float]:
@@ -77,6 +77,9 @@ def _spread_of_effects(k: int) -> dict[str, float]:
 def _table(
     study: Study, metric: Metric, numbers: Sequence[int], what: str, family: int, kinds: dict[str, float]
 ) -> Iterator[str]:
+    if math.isnan(typical_spread(metric.key)[0]):
+        yield f"no plan: the bank knows no spread of {metric.name}"
+        return
     yield f"{what} {metric.name} that are called with a probability of {POWER:.0%}, for {family} comparisons:"
     yield f"| runs spread as in | {' | '.join('1 seed' if n == 1 else f'{n} seeds' for n in numbers)} |"
     yield "|---|" + "---|" * len(numbers)

@@ -15,7 +15,7 @@ from typing import Any
 import detectron2
 import torch
 
-from ..execution.job import read_facts
+from ..execution.job import is_resampled, read_facts
 from ..execution.results import RunResult
 from ..planning.looks import judge_looks, looks_before, shares
 from ..spec.config_changes import Change, config_changes
@@ -82,12 +82,19 @@ def _environment(study: Study, results: Sequence[RunResult]) -> dict[str, Any]:
         "base": study.base,
         "seeds": list(study.seeds),
         "overrides": list(study.overrides),
-        "resample_train": study.resample_train,
+        "training_images": _training_images(results),
         "command": shlex.join(["python", *sys.argv]),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPU cores, {accelerator}",
         "threads": ", ".join(sorted(_threads(results))),
         "versions": versions | {"detectron2": detectron2.__version__, "python": platform.python_version()},
     }
+
+
+def _training_images(results: Sequence[RunResult]) -> str:
+    """Which runs had a bootstrap sample of the training images; empty if none had."""
+    number = sum(is_resampled(Path(result.run_dir)) for result in results)
+    which = "each run" if number == len(results) else f"{number} of {len(results)} runs"
+    return f"{which} on the bootstrap sample of the training images that belongs to its seed" if number else ""
 
 
 def _threads(results: Sequence[RunResult]) -> set[str]:

@@ -6,12 +6,12 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from ...config import load_config, quoted
+from ...config import ConfigError, load_config, quoted
+from ...config.calls import parameters_of
 from .factors import Factor
 from .hypothesis import Hypothesis
 from .metrics import COCO_METRICS, Metric
 from .threshold_free import evaluate_all_scores
-from .training_images import resample_training_images
 from .tune_settings import TuneSettings
 
 MATCHES = {
@@ -55,7 +55,7 @@ class Study:
         match: what is made alike in all runs, names of `MATCHES`.
         threshold_free: whether runs are evaluated without a score threshold; see `evaluate_all_scores`.
         resample_train: whether each seed trains on a bootstrap sample of the training images of its own, the same for
-            all variants, so that verdicts also hold for other training images like these.
+            all variants, so that verdicts also hold for other samples of these images.
         tune: settings of tools/tune.py.
         tuning: the file of tuned values and what it says, by variant; None if the variants are not tuned.
     """
@@ -118,14 +118,16 @@ class Study:
         With "prior" in `match`, `model.head.prior_prob` is "stationary" unless the variant sets it.
 
         Raises:
-            ConfigError: if an override does not fit the base config.
+            ConfigError: if an override does not fit the base config, or with `resample_train`, its loader is not
+            `retina_plugin.data.build_train_loader`.
         """
         place = f"train.output_dir={quoted(self.run_dir(variant.name, seed))}"
         prior = ["model.head.prior_prob=stationary"] if "prior" in self.match else []
         own = [override for override in variant.overrides if override != MATCHED_SCALE]
-        cfg = load_config(self.base, [*self.overrides, *prior, f"train.seed={seed}", place, *own])
+        sample = [f"dataloader.train.resample_seed={seed}"] if self.resample_train else []
+        cfg = load_config(self.base, [*self.overrides, *prior, *sample, f"train.seed={seed}", place, *own])
+        if self.resample_train and "resample_seed" not in (parameters_of(cfg.dataloader.train) or ()):
+            raise ConfigError("resample_train needs retina_plugin.data.build_train_loader as dataloader.train")
         if self.threshold_free:
             evaluate_all_scores(cfg)
-        if self.resample_train:
-            resample_training_images(cfg, seed)
         return cfg

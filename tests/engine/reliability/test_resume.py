@@ -16,6 +16,7 @@ from retina_plugin.engine.reliability.verify import first_difference
 
 LONG = ["train.max_iter=8", "train.checkpointer.period=1", "train.checkpointer.max_to_keep=null"]
 LONG += ["train.eval_period=3", "train.log_period=2", "train.ema_decay=0.9"]
+LONG += ["train.vis_period=4", "train.vis_images=1"]
 
 
 @pytest.fixture(scope="module")

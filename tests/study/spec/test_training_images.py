@@ -4,7 +4,9 @@ import pytest
 from detectron2.config import instantiate
 from studies import CE, tiny_study
 
+from retina_plugin.commands.simulate_studies import add_to_bank
 from retina_plugin.config import ConfigError
+from retina_plugin.data import DataError
 from retina_plugin.study import report_results, run_study
 
 
@@ -23,9 +25,19 @@ def test_variants_share_the_sample_of_a_seed_and_seeds_differ(tmp_path):
 def test_the_report_says_it(tmp_path, capsys):
     study = tiny_study(tmp_path / "study", {"focal": []}, max_iter=2, seeds=[3], resample_train=True)
     report_results(study, run_study(study), num_images=0)
-    said = "each on a bootstrap sample of the training images of its own"
+    said = "each run on the bootstrap sample of the training images that belongs to its seed"
     assert said in capsys.readouterr().out and said in (study.output_dir / "report.html").read_text()
     assert "resample_seed: 3" in (study.run_dir("focal", 3) / "config.yaml").read_text()
+
+
+def test_a_variant_may_have_all_images(tmp_path):
+    variants = {"sample": [], "all": ["dataloader.train.resample_seed=null"]}
+    study = tiny_study(tmp_path / "study", variants, max_iter=2, resample_train=True)
+    assert images_of(study, "all", 0) == images_of(study, "all", 1) != images_of(study, "sample", 0)
+    report_results(study, run_study(study), num_images=0)
+    assert "1 of 2 runs on the bootstrap sample" in (study.output_dir / "report.md").read_text()
+    with pytest.raises(DataError, match="sample: its runs differ in their training images"):
+        add_to_bank([study.output_dir], tmp_path / "bank.json")
 
 
 def test_another_loader_is_refused(tmp_path):

@@ -39,7 +39,7 @@ def test_a_plan_is_for_all_comparisons_of_the_file(tmp_path):
     auto = list(plan(tiny_study(tmp_path / "auto", {"a": [], "b": []}, seeds="auto")))
     assert "| 10 seeds |" in auto[1]
     loss = tiny_study(tmp_path / "loss", {"a": [], "b": []}, metrics=["validation/loss_cls"])
-    assert list(plan(loss)) == ["no plan: the bank knows no spread of validation/loss_cls"]
+    assert next(plan(loss)) == "no plan: the bank knows no spread of validation/loss_cls"
 
 
 def factorial(k, **settings):
@@ -53,6 +53,18 @@ def test_a_plan_of_a_factorial_is_for_its_effects(tmp_path):
     one, pair = (float(lines[i].split("|")[2]) for i in (4, 7))
     assert "one factor" in lines[4] and "a pair of factors" in lines[7]
     assert pair == pytest.approx(2 * one, abs=0.2)
+
+
+def test_effects_are_planned_for_the_metric_that_the_report_tests(tmp_path):
+    hypotheses = [{"better": "a0-a1", "than": "b0-b1", "metric": "APs"}]
+    lines = list(plan(tiny_study(tmp_path / "study", None, hypotheses=hypotheses, seeds=[0, 1], **factorial(2))))
+    heads = [line for line in lines if "called with a probability" in line]
+    assert [h.split(" that")[0] for h in heads] == ["Differences in APs", "Effects on AP"]
+
+
+def test_a_plan_says_that_resampled_runs_spread_further(tmp_path):
+    study = tiny_study(tmp_path / "study", {"a": [], "b": []}, seeds=[0, 1], resample_train=True)
+    assert "with resample_train differences spread further" in list(plan(study))[-1]
 
 
 def test_effects_spread_as_planned(tmp_path):
