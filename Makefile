@@ -18,7 +18,7 @@ $(STAMP): pyproject.toml setup.py constraints.txt requirements/detectron2.txt re
 demo: install
 	@echo "Training two detectors that differ in one line, at the same time: takes some minutes on two cores."
 	$(BIN)/python -W ignore tools/ablate.py --study projects/CrossEntropyVsFocal/study.py \
-		--seeds 0 --only focal ce --jobs 2 --output output/demo
+		--seeds 0 --only focal ce --jobs 2 --output output/demo train.eval_period=0
 
 lint: install
 	$(BIN)/ruff check .
