@@ -45,7 +45,7 @@ def build_train_loader(
         total_batch_size: images per update of the weights, over all processes.
         seed: of the order and of every augmentation that draws from random, numpy or torch; by default a random one.
         resample_seed: train on a bootstrap sample of the images, as many as there are, drawn with this seed; None for
-            all images once.
+            all images.
         sampler: an infinite stream of indices with its own seed; by default Detectron2's TrainingSampler.
         aspect_ratio_grouping: whether a batch holds only wide or only tall images.
         num_workers: processes that load images, for each training process; 0 loads in the training process.
@@ -65,13 +65,7 @@ def build_train_loader(
     if isinstance(dataset, list):
         _check_objects(dataset)
     if resample_seed is not None:
-        if sampler is not None:
-            raise DataError(
-                "dataloader.train.resample_seed numbers the images anew, which a sampler does not know: drop one"
-            )
-        dataset = _resample(dataset, resample_seed)
-        if isinstance(dataset, list):
-            _check_objects(dataset, f"the bootstrap sample of dataloader.train.resample_seed={resample_seed}")
+        dataset = _resample(dataset, resample_seed, sampler)
     if sampler is None:
         sampler = TrainingSampler(len(dataset), seed=seed)
     plan = BatchPlan(sampler, total_batch_size, aspect_groups(dataset) if aspect_ratio_grouping else None)
@@ -154,10 +148,19 @@ class _Samples(Dataset):
         )
 
 
-def _resample(dataset: Sequence[dict[str, Any]] | Dataset, seed: int) -> Sequence[dict[str, Any]] | Dataset:
-    """As many images as the data set has, drawn with replacement."""
+def _resample(
+    dataset: Sequence[dict[str, Any]] | Dataset, seed: int, sampler: Iterable[int] | None
+) -> Sequence[dict[str, Any]] | Dataset:
+    """As many images as the data set has, drawn with replacement; DataError if none of them has an object."""
+    key = "dataloader.train.resample_seed"
+    if sampler is not None:
+        raise DataError(f"{key} numbers the images anew, which a sampler does not know: set only one of the two")
     chosen = np.random.default_rng(seed).integers(len(dataset), size=len(dataset)).tolist()
-    return [dataset[i] for i in chosen] if isinstance(dataset, list) else Subset(dataset, chosen)
+    if not isinstance(dataset, list):
+        return Subset(dataset, chosen)
+    sample = [dataset[i] for i in chosen]
+    _check_objects(sample, f"the bootstrap sample of {key}={seed}")
+    return sample
 
 
 def _check_objects(dataset: Sequence[dict[str, Any]], name: str = "dataloader.train.dataset") -> None:

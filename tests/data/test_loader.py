@@ -198,3 +198,12 @@ def test_the_fingerprint_knows_labels_and_order_but_no_folder():
     shifted = image | {"annotations": [found | {"bbox": [0, 1, 2, 3.5]}]}
     for other in ([second, first], [first], [relabelled, second], [shifted, second]):
         assert data_fingerprint(other) != known
+
+
+def test_a_bootstrap_sample_without_an_object_names_the_seed():
+    """One image of three has an object: some samples leave it out."""
+    box = {"bbox": [0, 0, 1, 1], "category_id": 0}
+    data = [DATASET[i] | {"annotations": [box] if i == 0 else []} for i in range(3)]
+    without = next(s for s in range(100) if 0 not in np.random.default_rng(s).integers(3, size=3))
+    with pytest.raises(DataError, match=f"no image of the bootstrap sample of .*resample_seed={without} has an object"):
+        build_train_loader(data, mapper=draw_numbers, total_batch_size=1, resample_seed=without)

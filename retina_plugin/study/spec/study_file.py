@@ -16,9 +16,8 @@ from .metrics import COCO_METRICS, Metric, read_metric, read_study_metrics
 from .study import MATCHES, Study, Variant
 from .tune_settings import read_tune_settings
 
-_RUN_KEYS = ("base", "variants", "factors", "seeds", "max_seeds", "reference", "output_dir", "overrides")
-_FAIR_KEYS = ("match", "match_scale", "threshold_free", "resample_train", "tune", "tuned_by")
-_KEYS = (*_RUN_KEYS, *_FAIR_KEYS, "hypotheses", "metrics", "paper")
+_KEYS = """base variants factors seeds max_seeds reference output_dir overrides match match_scale threshold_free
+resample_train tune tuned_by hypotheses metrics paper""".split()
 
 
 def load_study(
