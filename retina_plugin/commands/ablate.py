@@ -1,8 +1,12 @@
-"""Run a study and report it."""
+"""Run a study, or one in every cell of a grid, and report it."""
 
-from ..study import Study, report_results, run_study
+import sys
+
+from ..study import Study, report_results, run_study, write_report
 from ..study.execution.executors import Executor
-from ..study.execution.results import found_results
+from ..study.execution.results import RunResult, found_results
+from ..study.grid.grid import Grid
+from ..study.grid.map import write_map
 from ..study.planning.planner import plan
 
 
@@ -19,3 +23,23 @@ def ablate(study: Study, executor: Executor | None = None, num_images: int = 4, 
         print("\n".join(plan(study)))
     results = found_results(study) if report_only else run_study(study, executor)
     report_results(study, results, num_images)
+
+
+def ablate_grid(grid: Grid, executor: Executor | None = None, num_images: int = 4, report_only: bool = False) -> None:
+    """Run and report the study of every chosen cell of a grid, then draw the map of all cells that have a report.
+
+    Each cell resumes by itself, so the same command continues. Arguments and errors are those of `ablate`.
+    """
+    failed: list[RunResult] = []
+    for number, cell in enumerate(grid.chosen, 1):
+        study = grid.study(cell)
+        print(f"cell {number} of {len(grid.chosen)}: {'/'.join(cell)}", flush=True)
+        results = found_results(study) if report_only else run_study(study, executor)
+        if any(not result.error for result in results):
+            print(f"report: {write_report(study, results, num_images)}", flush=True)
+        failed += [] if report_only else [result for result in results if result.error]
+        page = write_map(grid)
+    print(page.with_name("map.md").read_text(encoding="utf-8"))
+    print(f"map: {page}")
+    if failed:
+        sys.exit(f"error: {len(failed)} runs failed, the first in {failed[0].run_dir}: {failed[0].error}")

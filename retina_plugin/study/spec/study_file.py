@@ -17,7 +17,7 @@ from .study import MATCHES, Study, Variant
 from .tune_settings import read_tune_settings
 
 _KEYS = """base variants factors seeds max_seeds reference output_dir overrides match match_scale threshold_free
-resample_train tune tuned_by hypotheses metrics paper""".split()
+resample_train tune tuned_by hypotheses metrics paper grid""".split()
 
 
 def load_study(
@@ -32,7 +32,8 @@ def load_study(
 ) -> Study:
     """Read and check a study file.
 
-    With `factors` in place of variants, their combinations are the variants (see `factors.py`).
+    With `factors` in place of variants, their combinations are the variants (see `factors.py`). The `grid` of a file is
+    left to `grid.load_grid`: this is the study without the settings of a cell.
 
     `seeds`, `output_dir`, `match` (names of `MATCHES`) and `tuned_by` replace what the file says, `overrides` are added
     to those of the file, and `only` names the variants to keep. Overrides apply in the order: study, tuned, variant; so
@@ -43,7 +44,7 @@ def load_study(
     Raises:
         ConfigError: if the file is not a valid study, a name is unknown, or an override does not fit the base config.
     """
-    content = _read_content(Path(path))
+    content = read_study_file(path)
     _check_overrides("the command line", overrides)
     variants = {name: Variant(name, tuple(x)) for name, x in content["variants"].items()}
     declared = list(variants)
@@ -83,7 +84,9 @@ def load_study(
     return study
 
 
-def _read_content(path: Path) -> dict[str, Any]:
+def read_study_file(path: str | Path) -> dict[str, Any]:
+    """What a study file says, with the combinations of its factors as variants; ConfigError if it is not valid."""
+    path = Path(path)
     if path.suffix != ".py" or not path.is_file():
         raise ConfigError(f"study {path} does not exist or is not a .py file")
     try:

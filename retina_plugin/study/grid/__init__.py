@@ -1,0 +1,1 @@
+"""One study in every cell of a grid of settings, and a map of the verdicts."""

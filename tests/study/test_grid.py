@@ -1,0 +1,141 @@
+"""One study in every cell of a grid: which settings a cell has, its runs, and the map of all cells."""
+
+import json
+
+import pytest
+from conftest import ROOT
+from studies import CE, tiny_study
+
+from retina_plugin.commands.ablate import ablate_grid
+from retina_plugin.config import ConfigError
+from retina_plugin.study.grid.grid import load_grid
+from retina_plugin.study.grid.map import write_map
+
+GRID = {"objects": {"few": ["synthetic.objects=[1,1]"], "many": ["synthetic.objects=[2,3]"]}}
+GRID |= {"iterations": {"2": ["train.max_iter=2"], "4": ["train.max_iter=4"]}}
+ASKED = [dict(better="focal", than="ce", metric="AP")]
+
+
+def grid_of(folder, grid=GRID, cells=None, **settings):
+    tiny_study(folder, dict(focal=[], ce=[CE]), grid=grid, hypotheses=ASKED, **settings)
+    return load_grid(folder / "study.py", cells)
+
+
+def report(outcome, p, difference=2.0):
+    """A cell's report.json, as far as the map reads it."""
+    verdict = {
+        "hypothesis": ASKED[0],
+        "outcome": outcome,
+        "p_corrected": p,
+        "difference": {"mean": difference},
+    }
+    rows = [{"variant": name, "level": {"AP": {"mean": mean}}} for name, mean in (("focal", 12.0), ("ce", 10.0))]
+    return {"verdicts": [verdict], "rows": rows}
+
+
+def with_reports(grid, reports):
+    for cell, content in reports.items():
+        folder = grid.folder(cell)
+        folder.mkdir(parents=True)
+        (folder / "report.json").write_text(json.dumps(content))
+    return write_map(grid)
+
+
+def test_a_cell_has_the_settings_of_its_row_and_its_column(tmp_path):
+    grid = grid_of(tmp_path)
+    cell = grid.study(("many", "4"))
+    cfg = cell.run_config(cell.variants[0], 0)
+    assert (list(cfg.synthetic.objects), cfg.train.max_iter) == ([2, 3], 4)
+    assert cell.output_dir == tmp_path / "out" / "many" / "4"
+    assert len(grid.cells) == len(grid.chosen) == 4
+
+
+def test_the_command_line_takes_precedence_over_a_cell(tmp_path):
+    grid_of(tmp_path)
+    grid = load_grid(tmp_path / "study.py", overrides=["train.max_iter=3"], only=["focal"])
+    study = grid.study(("few", "4"))
+    assert study.run_config(study.variants[0], 0).train.max_iter == 3
+    assert [v.name for v in study.variants] == ["focal"]
+
+
+@pytest.mark.parametrize(("cells", "expected"), [(["few"], 2), (["4"], 2), (["many/2"], 1), (["many/2", "2"], 2)])
+def test_cells_are_chosen_by_row_column_or_both(tmp_path, cells, expected):
+    assert len(grid_of(tmp_path, cells=cells).chosen) == expected
+
+
+def test_a_file_without_grid_is_no_grid(tmp_path):
+    tiny_study(tmp_path, dict(focal=[], ce=[CE]))
+    assert load_grid(tmp_path / "study.py") is None
+    with pytest.raises(ConfigError, match="has no grid"):
+        load_grid(tmp_path / "study.py", cells=["few"])
+
+
+@pytest.mark.parametrize(
+    ("grid", "message"),
+    [
+        (dict(GRID, third={"x": []}), "two axes"),
+        (dict(objects={}, iterations=GRID["iterations"]), "grid.objects must have levels"),
+        (dict(objects={"a/b": []}, iterations=GRID["iterations"]), "a/b"),
+        (dict(objects={"2": []}, iterations=GRID["iterations"]), "share the levels"),
+        (dict(objects={"few": "train.max_iter=2"}, iterations=GRID["iterations"]), "list of key=value"),
+        (dict(objects={"few": ["synthetic.object=[1,1]"]}, iterations=GRID["iterations"]), "synthetic"),
+    ],
+)
+def test_a_grid_that_cannot_be_used_is_refused(tmp_path, grid, message):
+    with pytest.raises(ConfigError, match=message):
+        grid_of(tmp_path, grid)
+
+
+def test_an_unknown_cell_is_refused_with_those_that_there_are(tmp_path):
+    with pytest.raises(ConfigError, match="few/2, few/4, many/2, many/4"):
+        grid_of(tmp_path, cells=["some"])
+
+
+def test_added_seeds_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match="seeds='auto' cannot be used with a grid"):
+        grid_of(tmp_path, seeds="auto")
+
+
+def test_the_map_corrects_for_all_cells_also_those_that_have_not_run(tmp_path):
+    grid = grid_of(tmp_path)
+    picture = with_reports(grid, {("few", "2"): report("better", 0.01), ("few", "4"): report("better", 0.02)})
+    cells = json.loads((tmp_path / "out/map.json").read_text())["cells"]["focal is better than ce in AP"]
+    assert [(c["outcome"], c["p_corrected"]) for c in cells] == [
+        ("better", 0.04),
+        ("not distinguishable", 0.08),
+        ("not run", None),
+        ("not run", None),
+    ]
+    assert (cells[0]["better"], cells[0]["than"]) == (12.0, 10.0)
+    assert picture.read_bytes()[:4] == b"\x89PNG"
+
+
+def test_the_table_of_the_map_has_a_row_per_row_and_says_what_is_missing(tmp_path):
+    grid = grid_of(tmp_path)
+    with_reports(grid, {("few", "2"): report("no verdict", None), ("many", "4"): report("worse", 0.001, -2.0)})
+    text = (tmp_path / "out/map.md").read_text()
+    assert "| few | +2.0 (12.0, 10.0), no verdict | not run |" in text
+    assert "| many | not run | -2.0 (12.0, 10.0), worse, p = 0.004 |" in text
+    assert "`synthetic.objects=[2,3]`" in text
+
+
+def test_a_grid_without_any_report_has_a_map_that_says_so(tmp_path):
+    grid = grid_of(tmp_path)
+    write_map(grid)
+    assert "No cell has a report yet" in (tmp_path / "out/map.md").read_text()
+
+
+def test_cells_are_trained_one_after_another_and_the_command_goes_on(tmp_path, capsys):
+    ablate_grid(grid_of(tmp_path, cells=["few/2"]), num_images=1)
+    first = (tmp_path / "out/few/2/focal/seed0/metrics.json").stat().st_mtime_ns
+    ablate_grid(grid_of(tmp_path, cells=["2"]), num_images=1)
+    assert (tmp_path / "out/few/2/focal/seed0/metrics.json").stat().st_mtime_ns == first
+    assert (tmp_path / "out/many/2/report.html").is_file()
+    shown = capsys.readouterr().out
+    assert "cell 2 of 2: many/2" in shown
+    assert "| many |" in shown
+
+
+def test_the_phase_diagram_reads():
+    grid = load_grid(ROOT / "projects/CrossEntropyVsFocal/phase_diagram.py")
+    assert len(grid.cells) == 20
