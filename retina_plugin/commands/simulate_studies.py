@@ -1,7 +1,7 @@
 """Tables of simulated studies, and the bank of spreads from study folders."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from ..data import DataError
 from ..run_folder import last_evaluation
 from ..study.execution.job import is_resampled
 from ..study.planning.simulated import Rates, Setting, simulate
+from ..study.planning.simulated_factors import simulate_factors
 from ..study.spec.metrics import COCO_METRICS
 from ..study.statistics.bank import BANK
 
@@ -54,10 +55,20 @@ EFFECTS = (
     Setting("3 AP, spread of a difference 1, two variants", _FOUR[:2], effects=(0.0, 3.0)),
     Setting("3 AP, spread of a run 1, all three variants", (1.0,) * 4, effects=(0.0, 3.0, 3.0, 3.0)),
 )
+_EIGHT = (_HALF,) * 8
+FACTORS = (
+    Setting("no effect", _EIGHT),
+    Setting("no effect, one of eight variants spreads three times as far", (3 * _HALF, *_EIGHT[1:])),
+    Setting("no effect, four of eight variants spread three times as far", (_HALF, 3 * _HALF) * 4),
+    Setting("no effect, near 0", _EIGHT, level=0.7),
+    Setting("no effect, all variants skewed", _EIGHT, shapes=("skewed",)),
+    Setting("no effect, one variant skewed and wide", (4.0, *(0.1,) * 7), shapes=("skewed", *("normal",) * 7)),
+    Setting("3 AP by one factor, spread of a run 1", (1.0,) * 8, effects=(0.0,) * 4 + (3.0,) * 4),
+)
 
 
 def simulate_studies(num_studies: int = 20000, seeds: Sequence[int] = (2, 3, 4, 5), seed: int = 0) -> Iterator[str]:
-    """Lines of tables in Markdown: false calls and coverage by setting, collapsing variants, and power."""
+    """Lines of tables in Markdown: false calls and coverage by setting, collapsing variants, power, and factors."""
     yield from _table("no effect", ["any_call", "unflagged", "coverage"], NULLS, num_studies, seeds, seed)
     yield from _table(
         "images and metrics", ["any_call", "unflagged", "coverage"], ONE_BY_ONE, num_studies // 20, seeds, seed
@@ -67,6 +78,8 @@ def simulate_studies(num_studies: int = 20000, seeds: Sequence[int] = (2, 3, 4, 
         "collapses", ["any_call", "unflagged", "unflagged_seen", "unscoped"], COLLAPSING, num_studies, seeds, seed
     )
     yield from _table("effects", ["power", "coverage"], EFFECTS, num_studies, seeds, seed)
+    columns = ["any_call", "power", "coverage"]
+    yield from _table("three factors", columns, FACTORS, num_studies // 20, seeds, seed, simulate_factors)
 
 
 _TITLES = {
@@ -80,13 +93,19 @@ _TITLES = {
 
 
 def _table(
-    title: str, columns: Sequence[str], settings: Sequence[Setting], studies: int, seeds: Sequence[int], seed: int
+    title: str,
+    columns: Sequence[str],
+    settings: Sequence[Setting],
+    studies: int,
+    seeds: Sequence[int],
+    seed: int,
+    simulated: Callable[[Setting, int, int, int], Rates] = simulate,
 ) -> Iterator[str]:
     yield f"| {title} | seeds | studies | {' | '.join(_TITLES[of] for of in columns)} |"
     yield "|---|---|---|" + "---|" * len(columns)
     for setting in settings:
         for number in seeds:
-            rates = simulate(setting, number, studies, seed)
+            rates = simulated(setting, number, studies, seed)
             yield f"| {setting.name} | {number} | {studies} | {' | '.join(_rate(rates, of) for of in columns)} |"
     yield ""
 

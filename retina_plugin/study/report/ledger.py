@@ -18,8 +18,9 @@ from ..execution.results import RunResult
 from ..execution.scales import read_scales
 from ..spec.hypothesis import Hypothesis
 from ..spec.study import Study
-from ..statistics.confounds import Ledger, warn
+from ..statistics.confounds import Ledger
 from ..statistics.measurements import Measurements
+from .warnings import warn, warn_of_factors
 
 
 def confounds(study: Study, measurements: Measurements, hypotheses: Sequence[Hypothesis]) -> dict[str, Any]:
@@ -29,7 +30,8 @@ def confounds(study: Study, measurements: Measurements, hypotheses: Sequence[Hyp
     """
     rows = collect_ledger(study, measurements)
     is_known = any(row != Ledger(row.variant) for row in rows)
-    return {"rows": rows, "warnings": warn(study, rows, hypotheses), "matched": list(study.match)} if is_known else {}
+    warnings = [*warn(study, rows, hypotheses), *warn_of_factors(study, rows)]
+    return {"rows": rows, "warnings": warnings, "matched": list(study.match)} if is_known else {}
 
 
 def plain_confounds(content: dict[str, Any]) -> dict[str, Any]:

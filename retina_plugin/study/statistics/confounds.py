@@ -1,15 +1,12 @@
-"""What else differs between the variants of a study, and warnings where a hypothesis does not name it.
+"""What else may differ between the variants of a study, and by how much before a report warns.
 
 One override of a loss also changes where the loss starts, how long its gradients are, how often they are clipped, how
 much they weigh against those of boxes, and which scores objects get. Each of these may decide a comparison by itself.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-
-from ..spec.hypothesis import Hypothesis
-from ..spec.study import Study, Variant
 
 MOST_LOGITS = 1.0  # between the starts of two variants; a factor of 2.7 in the odds of every score
 MOST_RATIO = 3.0  # between their gradient norms at step 0
@@ -152,24 +149,3 @@ CHECKS = (
         ("train.max_iter", "train.early_stopping"),
     ),
 )
-
-
-def warn(study: Study, ledgers: Sequence[Ledger], hypotheses: Sequence[Hypothesis]) -> list[str]:
-    """One sentence for each thing that differs between the two variants of a hypothesis and that it does not name."""
-    ledger, variant = {x.variant: x for x in ledgers}, {v.name: v for v in study.variants}
-    found = []
-    pairs = dict.fromkeys((h.better, h.than) for h in hypotheses if {h.better, h.than} <= set(ledger))
-    for better, than in pairs:
-        named = _named_keys(variant[better], variant[than])
-        for check in CHECKS:
-            a, b = check.value(ledger[better]), check.value(ledger[than])
-            is_named = any(key.startswith(check.keys) for key in named)
-            if not (is_named or math.isnan(a) or math.isnan(b)) and check.differ(a, b):
-                advice = f" (--match {check.match} avoids this)" if {check.match} - {"", *study.match} else ""
-                found.append(check.text.format(better=better, than=than, a=a, b=b) + f"{advice}.")
-    return found
-
-
-def _named_keys(one: Variant, other: Variant) -> set[str]:
-    """Keys of the overrides that only one of two variants has."""
-    return {override.partition("=")[0].lstrip("+") for override in set(one.overrides) ^ set(other.overrides)}

@@ -17,9 +17,11 @@ from retina_plugin.study.evidence.by_image import Evidence, collect_evidence
 from retina_plugin.study.evidence.matching import Matches, RankedDetections
 from retina_plugin.study.execution import confounds as measurement
 from retina_plugin.study.report.ledger import collect_ledger, hidden_share
+from retina_plugin.study.report.warnings import warn, warn_of_factors
+from retina_plugin.study.spec.factors import combine, read_factors
 from retina_plugin.study.spec.hypothesis import Hypothesis
 from retina_plugin.study.spec.study import Study, Variant
-from retina_plugin.study.statistics.confounds import Ledger, warn
+from retina_plugin.study.statistics.confounds import Ledger
 from retina_plugin.study.statistics.measurements import Measurements
 
 VARIANTS = {"focal": [], "ce": [CE, "model.cls_loss_weight=4"]}
@@ -180,3 +182,31 @@ def test_a_warning_advises_what_the_study_does_not_match_yet():
     for match, advice in (((), " (--match clip avoids this)"), (("clip",), "")):
         (text,) = warn(study_of({"a": [CE], "b": []}, match), ledgers, [Hypothesis("a", "b")])
         assert text == f"a had 100% of its updates clipped, b 50%{advice}."
+
+
+FACTORS = read_factors({"start": {"low": [], "own": ["model.head.prior_prob=.1"]}, "loss": {"focal": [], "ce": [CE]}})
+
+
+def factorial(changed):
+    """The warnings of a study of two factors, of whose variants some have other entries in their ledgers."""
+    variants = combine(FACTORS)
+    study = replace(study_of(variants), factors=FACTORS)
+    return warn_of_factors(study, [replace(SAME, variant=name, **changed.get(name, {})) for name in variants])
+
+
+def test_a_factor_that_changes_nothing_else_has_no_warning():
+    assert factorial({}) == []
+    assert factorial({"own-focal": {"start_distance": 5.0}, "own-ce": {"start_distance": 5.0}}) == []  # it names that
+
+
+def test_a_factor_that_changes_something_else_has_one_warning_for_it():
+    (text,) = factorial({"low-ce": {"clipped_share": 1.0}, "own-ce": {"clipped_share": 0.9}})
+    assert text == (
+        "the effect of loss may have another cause: in 2 of 2 pairs of variants, for example: low-ce had 100% of its "
+        "updates clipped, low-focal 50% (--match clip avoids this)."
+    )
+
+
+def test_a_warning_about_a_factor_counts_the_pairs():
+    found = factorial({"low-ce": {"start_distance": 5.0}})
+    assert len(found) == 1 and "the effect of loss" in found[0] and "in 1 of 2 pairs" in found[0]

@@ -8,6 +8,7 @@ import pytest
 from retina_plugin.commands.simulate_studies import (
     COLLAPSING,
     EFFECTS,
+    FACTORS,
     NULLS,
     ONE_BY_ONE,
     add_to_bank,
@@ -17,6 +18,8 @@ from retina_plugin.data import DataError
 from retina_plugin.study.execution.results import RunResult
 from retina_plugin.study.planning.many import compare_many
 from retina_plugin.study.planning.simulated import Setting, draw_runs, simulate
+from retina_plugin.study.planning.simulated_factors import effects_of, simulate_factors
+from retina_plugin.study.spec.factors import combine, read_factors
 from retina_plugin.study.spec.hypothesis import Hypothesis
 from retina_plugin.study.statistics.measurements import Measurements
 from retina_plugin.study.statistics.verdict import judge
@@ -98,3 +101,21 @@ def test_study_folders_are_added_to_the_bank(tmp_path):
     assert added[0]["metrics"] == {"bbox/AP": {"values": {"0": 30.0, "1": 31.0, "2": 32.0}}}
     with pytest.raises(DataError, match="no variant with two finished runs"):
         add_to_bank([tmp_path], bank)
+
+
+@pytest.mark.parametrize("setting", FACTORS[:5], ids=lambda s: s.name)
+def test_effects_of_factors_that_do_not_exist_are_rarely_called(setting):
+    rates = simulate_factors(setting, 3, 300)
+    assert rates.any_call <= 0.055 + 3 * rates.error(0.055)
+    assert rates.coverage >= 0.93
+
+
+def test_three_seeds_find_a_factor_of_3_ap():
+    rates = simulate_factors(FACTORS[-1], 3, 300)
+    assert 0.75 <= rates.power <= rates.any_call
+
+
+def test_the_true_effects_of_factors_follow_from_the_means():
+    factors = read_factors({"x": {"x0": [], "x1": []}, "y": {"y0": [], "y1": []}})
+    means = dict(zip(combine(factors), (1.0, 2.0, 4.0, 10.0), strict=True))
+    assert effects_of(factors, means) == [5.5, 3.5, 5.0]  # x, y, and y at x1 minus y at x0

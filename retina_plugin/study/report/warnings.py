@@ -1,0 +1,67 @@
+"""Warnings of a report where two variants also differ in what their comparison does not name."""
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+
+from ..spec.factors import Factor
+from ..spec.hypothesis import Hypothesis
+from ..spec.study import Study, Variant
+from ..statistics.confounds import CHECKS, Check, Ledger
+
+
+def warn(study: Study, ledgers: Sequence[Ledger], hypotheses: Sequence[Hypothesis]) -> list[str]:
+    """One sentence for each thing that differs between the two variants of a hypothesis and that it does not name."""
+    known = {x.variant for x in ledgers}
+    pairs = dict.fromkeys((h.better, h.than) for h in hypotheses if {h.better, h.than} <= known)
+    return [
+        f"{sentence}{_advice(check, study)}."
+        for pair in pairs
+        for check, sentence in _differences(study, ledgers, *pair)
+    ]
+
+
+def warn_of_factors(study: Study, ledgers: Sequence[Ledger]) -> list[str]:
+    """One sentence for each thing that a factor changes besides what it names, with one pair of variants as example."""
+    return [text for factor in study.factors for text in _warn_of_factor(study, ledgers, factor)]
+
+
+def _warn_of_factor(study: Study, ledgers: Sequence[Ledger], factor: Factor) -> Iterator[str]:
+    pairs = _pairs_of(study.factors, factor)
+    found: dict[Check, list[str]] = {}
+    for first, second in pairs:
+        for check, sentence in _differences(study, ledgers, second, first):
+            found.setdefault(check, []).append(sentence)
+    for check, sentences in found.items():
+        where = f"in {len(sentences)} of {len(pairs)} pairs of variants, for example:"
+        yield f"the effect of {factor.name} may have another cause: {where} {sentences[0]}{_advice(check, study)}."
+
+
+def _pairs_of(factors: Sequence[Factor], factor: Factor) -> list[tuple[str, str]]:
+    """Names of the variants that differ in one factor only, first level first."""
+    levels = [("",) if f == factor else f.levels for f in factors]
+    place = list(factors).index(factor)
+    return [
+        tuple("-".join((*chosen[:place], level, *chosen[place + 1 :])) for level in factor.levels)
+        for chosen in itertools.product(*levels)
+    ]
+
+
+def _differences(study: Study, ledgers: Sequence[Ledger], better: str, than: str) -> Iterator[tuple[Check, str]]:
+    """What differs between two variants by more than is admitted and is in no override of only one of them."""
+    ledger, variant = {x.variant: x for x in ledgers}, {v.name: v for v in study.variants}
+    named = _named_keys(variant[better], variant[than])
+    for check in CHECKS:
+        a, b = check.value(ledger[better]), check.value(ledger[than])
+        is_named = any(key.startswith(check.keys) for key in named)
+        if not (is_named or math.isnan(a) or math.isnan(b)) and check.differ(a, b):
+            yield check, check.text.format(better=better, than=than, a=a, b=b)
+
+
+def _advice(check: Check, study: Study) -> str:
+    return f" (--match {check.match} avoids this)" if {check.match} - {"", *study.match} else ""
+
+
+def _named_keys(one: Variant, other: Variant) -> set[str]:
+    """Keys of the overrides that only one of two variants has."""
+    return {override.partition("=")[0].lstrip("+") for override in set(one.overrides) ^ set(other.overrides)}
