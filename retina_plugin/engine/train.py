@@ -20,6 +20,7 @@ from ..config import ConfigError, load_config
 from ..data import TrainLoader, named_worker_death
 from ..data.worker_signals import shield_worker
 from ..evaluation import build_annotated_loader, validation_loss
+from ..inference.optimize import optimize_for_inference
 from ..run_folder import find_weights
 from .checkpoint import RunCheckpointer
 from .layout import share_buffers
@@ -114,10 +115,12 @@ def _shielded(loader: Any) -> Any:
 def do_test(cfg: DictConfig, model: nn.Module, test_loader: Any) -> dict[str, Any]:
     """Metrics of `dataloader.evaluator` over `test_loader`, by task and name, in percent.
 
-    Every process evaluates a part of the data, all with the buffers of the main process.
+    Every process evaluates a part of the data, all with the buffers of the main process. The detector is made faster
+    first, in float32.
     """
     share_buffers(model)
-    results = inference_on_dataset(model, test_loader, instantiate(cfg.dataloader.evaluator))
+    fast = optimize_for_inference(getattr(model, "module", model), "float32")
+    results = inference_on_dataset(fast, test_loader, instantiate(cfg.dataloader.evaluator))
     if comm.is_main_process():
         print_csv_format(results)
     return results

@@ -1,5 +1,6 @@
-"""Detection in single images."""
+"""Detection in single images, and detectors made faster for it."""
 
+from .optimize import optimize_for_inference
 from .predictor import LazyPredictor
 
-__all__ = ["LazyPredictor"]
+__all__ = ["LazyPredictor", "optimize_for_inference"]

@@ -16,6 +16,7 @@ from ..engine.run_data import run_metadata
 from ..engine.setup import build_model, resolve_device
 from ..files import first_line
 from ..run_folder import find_weights, read_config
+from .optimize import optimize_for_inference
 
 
 class LazyPredictor:
@@ -29,8 +30,9 @@ class LazyPredictor:
             ConfigError: if the device is not available.
         """
         device = resolve_device(device or cfg.train.device)
-        self.model = build_model(cfg, pretrained=False).to(device).eval()
-        RunCheckpointer(self.model).load_all(str(weights))
+        model = build_model(cfg, pretrained=False).to(device).eval()
+        RunCheckpointer(model).load_all(str(weights))
+        self.model = optimize_for_inference(model, "float32")
         self.metadata: Metadata = run_metadata(cfg)
         self._format: str = cfg.model.input_format
         self._augmentations = AugmentationList(list(instantiate(cfg.dataloader.test.mapper.augmentations)))

@@ -1,0 +1,194 @@
+"""A detector made faster: the detections of the detector itself, whatever the parts, layout, threshold and loss."""
+
+import pytest
+import torch
+from conftest import REAL_NET
+from detectron2.config import instantiate
+from detectron2.layers import FrozenBatchNorm2d, batched_nms
+from detectron2.structures import ImageList
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from retina_plugin.inference import optimize_for_inference
+from retina_plugin.inference.candidates import best_detections, top_values
+from retina_plugin.inference.folding import fold_norms
+from retina_plugin.modeling import PluggableRetinaNet
+
+SIZES = [(24, 20), (12, 10), (6, 5), (3, 3), (2, 2)]
+SOFTMAX = "model.cls_loss=${losses.softmax_ce}"
+LOSSES = pytest.mark.parametrize("loss", ["model.cls_loss=${losses.focal}", SOFTMAX], ids=["focal", "softmax"])
+
+
+def detections(model, logits, deltas):
+    images = ImageList(torch.zeros(len(logits[0]), 3, 192, 160), [(192, 160)] * len(logits[0]))
+    features = [torch.zeros(1, 1, *size) for size in SIZES]
+    return model.forward_inference(images, features, [logits, deltas])
+
+
+def predictions(num_logits, shift, scale=1.0):
+    rng = torch.Generator().manual_seed(0)
+    logits = [shift + scale * torch.randn(2, 9 * num_logits, *size, generator=rng) for size in SIZES]
+    return logits, [0.2 * torch.randn(2, 36, *size, generator=rng) for size in SIZES]
+
+
+def assert_same(ours, plain):
+    assert len(plain) > 0 and len(ours) == len(plain)
+    assert torch.equal(ours.pred_classes, plain.pred_classes)
+    assert torch.equal(ours.pred_boxes.tensor, plain.pred_boxes.tensor)
+    torch.testing.assert_close(ours.scores, plain.scores, rtol=1e-6, atol=0)
+
+
+def trained(cfg, scale=100):
+    """A detector whose scores differ as those of a trained one do, and whose norms are not the identity."""
+    torch.manual_seed(0)
+    model = instantiate(cfg.model).eval()
+    with torch.no_grad():
+        model.head.cls_score.weight.mul_(scale)
+        for norm in model.modules():
+            if isinstance(norm, nn.BatchNorm2d | FrozenBatchNorm2d):
+                norm.running_mean.normal_(0, 0.1)
+                norm.running_var.uniform_(0.5, 2)
+    return model
+
+
+def images(*sizes):
+    rng = torch.Generator().manual_seed(1)
+    return [{"image": torch.randint(0, 256, (3, *size), generator=rng, dtype=torch.uint8)} for size in sizes]
+
+
+@LOSSES
+@pytest.mark.parametrize("score_thresh", [0.0, 0.05, 0.3])
+@pytest.mark.parametrize("topk", [30, 1000, 100_000])
+@pytest.mark.parametrize("shift", [-4.0, 0.0], ids=["few", "many"])
+def test_the_same_logits_give_the_same_detections(tiny_cfg, loss, score_thresh, topk, shift):
+    cfg = tiny_cfg(loss, f"model.test_score_thresh={score_thresh}", f"model.test_topk_candidates={topk}")
+    model = instantiate(cfg.model).eval()
+    fast = optimize_for_inference(model, "float32")
+    logits, deltas = predictions(model.cls_loss.num_logits(3), shift, scale=2.0)
+    ours = detections(fast, logits, deltas)
+    laid_out = [[x.contiguous(memory_format=torch.channels_last) for x in levels] for levels in (logits, deltas)]
+    channels_last = detections(fast, *laid_out)
+    for of_image in zip(ours, channels_last, detections(model, logits, deltas), strict=True):
+        assert_same(of_image[0], of_image[2])
+        assert_same(of_image[1], of_image[2])
+
+
+@LOSSES
+def test_an_image_without_a_score_above_the_threshold_has_no_detections(tiny_cfg, loss):
+    model = optimize_for_inference(instantiate(tiny_cfg(loss, "model.test_score_thresh=0.99").model), "float32")
+    assert [len(x) for x in detections(model, *predictions(model.cls_loss.num_logits(3), 0.0))] == [0, 0]
+
+
+@LOSSES
+@pytest.mark.parametrize("norm", ["FrozenBN", "BN"])
+def test_images_have_the_same_detections_up_to_rounding(tiny_cfg, loss, norm):
+    head = ["model.head.norm=GN", "model.head.conv_dims=[32]"]
+    model = trained(tiny_cfg(loss, REAL_NET, f"model.backbone.bottom_up.norm={norm}", *head), scale=5)
+    fast = optimize_for_inference(model, "float32")
+    assert not [m for m in fast.backbone.bottom_up.modules() if isinstance(m, nn.BatchNorm2d | FrozenBatchNorm2d)]
+    batch = images((128, 256), (128, 256))  # unpadded: scores of the padding tie
+    batch[0] |= {"height": 256, "width": 512}
+    with torch.no_grad():
+        for a, b in zip(model(batch), fast(batch), strict=True):
+            a, b = a["instances"], b["instances"]
+            assert a.image_size == b.image_size and len(a) == len(b) > 10
+            assert torch.equal(a.pred_classes, b.pred_classes)
+            torch.testing.assert_close(b.scores, a.scores, rtol=0, atol=1e-5)
+            torch.testing.assert_close(b.pred_boxes.tensor, a.pred_boxes.tensor, rtol=0, atol=1e-2)
+
+
+def test_the_detector_itself_stays_as_it_is(tiny_cfg):
+    model = trained(tiny_cfg()).train()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    fast = optimize_for_inference(model)
+    assert type(model) is PluggableRetinaNet and model.training and not fast.training
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert all(p.requires_grad for p in model.head.parameters())
+    fast.test_score_thresh = 0.99
+    assert isinstance(fast, PluggableRetinaNet) and model.test_score_thresh != 0.99
+
+
+def test_bfloat16_is_that_of_backbone_and_head_only(tiny_cfg):
+    model = trained(tiny_cfg())
+    fast = optimize_for_inference(model, "bfloat16")
+    assert {p.dtype for part in (fast.backbone, fast.head) for p in part.parameters()} == {torch.bfloat16}
+    with torch.no_grad():
+        (found,), (expected,) = fast(images((64, 96))), model(images((64, 96)))
+    scores = found["instances"].scores
+    assert scores.dtype == found["instances"].pred_boxes.tensor.dtype == torch.float32
+    torch.testing.assert_close(scores[:10], expected["instances"].scores[:10], rtol=0.05, atol=0.01)
+
+
+def test_another_dtype_is_refused(tiny_cfg):
+    with pytest.raises(ValueError, match=r"dtype must be one of \['auto', 'float32', 'bfloat16'\], got 'int8'"):
+        optimize_for_inference(instantiate(tiny_cfg().model), "int8")
+
+
+def test_what_it_does_not_know_is_returned_as_it_is(tiny_cfg):
+    class Other(PluggableRetinaNet):
+        def inference_single_image(self, *args):
+            return super().inference_single_image(*args)
+
+    model = instantiate(tiny_cfg().model)
+    model.__class__ = Other
+    assert optimize_for_inference(model) is model
+    assert optimize_for_inference(linear := nn.Linear(1, 1)) is linear
+
+
+def test_a_subclass_keeps_what_it_overrides(tiny_cfg):
+    class Darker(PluggableRetinaNet):
+        def preprocess_image(self, batched_inputs):
+            return super().preprocess_image([x | {"image": x["image"] // 2} for x in batched_inputs])
+
+    model = trained(tiny_cfg())
+    model.__class__ = Darker
+    with torch.no_grad():
+        (found,), (expected,) = optimize_for_inference(model, "float32")(images((64, 96))), model(images((64, 96)))
+    torch.testing.assert_close(found["instances"].scores, expected["instances"].scores, rtol=0, atol=1e-5)
+
+
+def test_anchors_follow_the_size_of_images(tiny_cfg):
+    model = trained(tiny_cfg())
+    fast = optimize_for_inference(model, "float32")
+    for size in ((64, 96), (64, 96), (96, 64), (128, 128)):
+        with torch.no_grad():
+            (found,), (expected,) = fast(images(size)), model(images(size))
+        boxes, others = found["instances"].pred_boxes.tensor, expected["instances"].pred_boxes.tensor
+        torch.testing.assert_close(boxes, others, rtol=0, atol=1e-2)
+
+
+def test_norms_that_cannot_be_folded_stay():
+    conv, norm = nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)
+    assert fold_norms(nn.Sequential(conv, norm)) == 0  # it still learns
+    assert fold_norms(nn.Sequential(conv, nn.ReLU(), norm).eval()) == 0
+    assert fold_norms(nn.Sequential(conv, nn.GroupNorm(2, 4)).eval()) == 0
+    assert fold_norms(nn.Sequential(conv, nn.BatchNorm2d(4, track_running_stats=False)).eval()) == 0
+    assert fold_norms(nn.Sequential(conv, norm).eval()) == 1
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(1, 9000), st.integers(1, 130), st.integers(1, 40), st.integers(0, 9))
+def test_the_highest_values_are_found_among_ties_too(number, most, distinct, seed):
+    rng = torch.Generator().manual_seed(seed)
+    flat = torch.randint(0, distinct * 50, (number,), generator=rng).float()
+    values, places = top_values(flat, most)
+    assert torch.equal(values, flat.topk(min(most, number))[0])
+    assert torch.equal(flat[places], values) and len(places.unique()) == len(places)
+
+
+@pytest.mark.parametrize("number", [0, 1, 900, 1500, 4000])
+@pytest.mark.parametrize("spread", [1.0, 20.0, 2000.0], ids=["nearly all suppressed", "some", "hardly any"])
+@pytest.mark.parametrize("num_classes", [1, 12])
+def test_suppression_that_stops_early_keeps_the_same(number, spread, num_classes):
+    rng = torch.Generator().manual_seed(number)
+    corners = spread * torch.rand(number, 2, generator=rng)
+    boxes = torch.cat([corners, corners + 10 + 5 * torch.rand(number, 2, generator=rng)], dim=1)
+    scores = torch.randint(1, 500, (number,), generator=rng) / 500  # with ties
+    classes = torch.randint(num_classes, (number,), generator=rng)
+    for most in (1, 100, 5000):
+        expected = batched_nms(boxes, scores, classes, 0.5)[:most]
+        assert torch.equal(scores[best_detections(boxes, scores, classes, 0.5, most)], scores[expected])
+        if most == 5000:
+            found = best_detections(boxes, scores, classes, 0.5, most)
+            assert torch.equal(found.sort()[0], expected.sort()[0])
