@@ -1,0 +1,110 @@
+"""The inference of a RetinaNet that computes scores and boxes for candidates only. N images, A anchors per location."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from detectron2.modeling.meta_arch.dense_detector import permute_to_N_HWA_K
+from detectron2.modeling.meta_arch.retinanet import RetinaNetHead
+from detectron2.modeling.postprocessing import detector_postprocess
+from detectron2.structures import Boxes, ImageList, Instances
+from torch import Tensor, nn
+
+from ..modeling import PluggableRetinaNet, PluggableRetinaNetHead
+from ..modeling.meta_arch.wiring import BOX_DIM
+from .candidates import Candidates, best_detections, gather_deltas, select_by_logit, select_by_score
+from .selective import outputs_at, tower_layers
+
+
+class FastInference(PluggableRetinaNet):
+    """The methods that an optimized detector has in place of its own."""
+
+    def preprocess_image(self, batched_inputs: list[dict[str, Any]]) -> ImageList:
+        """Normalize, pad and batch the images, in the format and layout of the backbone."""
+        images = super().preprocess_image(batched_inputs)
+        dtype = next(self.backbone.parameters()).dtype
+        return ImageList(images.tensor.to(dtype, memory_format=torch.channels_last), images.image_sizes)
+
+    def forward(self, batched_inputs: list[dict[str, Any]]) -> list[dict[str, Instances]]:
+        """Detect objects; classes first, then boxes where there are candidates if the box tower allows it."""
+        layers = self._box_layers()
+        if layers is None or torch.jit.is_tracing():
+            return super().forward(batched_inputs)
+        images = self.preprocess_image(batched_inputs)
+        by_name = self.backbone(images.tensor)
+        features = [by_name[name] for name in self.head_in_features]
+        logits = [self.head.cls_score(self.head.cls_subnet(feature)) for feature in features]
+        found = [[self._select(level[i]) for level in logits] for i in range(len(batched_inputs))]
+        deltas = [
+            self._deltas_of(layers, feature, of_level)
+            for feature, of_level in zip(features, zip(*found, strict=True), strict=True)
+        ]
+        anchors = self._anchors_of(features)
+        results = [
+            self._detect(anchors, own, of_image, size)
+            for own, of_image, size in zip(found, zip(*deltas, strict=True), images.image_sizes, strict=True)
+        ]
+        sizes = [
+            (x.get("height", h), x.get("width", w))
+            for x, (h, w) in zip(batched_inputs, images.image_sizes, strict=True)
+        ]
+        return [{"instances": detector_postprocess(x, *size)} for x, size in zip(results, sizes, strict=True)]
+
+    def forward_inference(
+        self, images: ImageList, features: list[Tensor], predictions: list[list[Tensor]]
+    ) -> list[Instances]:
+        """Detect objects in every image from whole maps of logits and deltas."""
+        if torch.jit.is_tracing():
+            return super().forward_inference(images, features, predictions)
+        anchors, (logits, deltas) = self._anchors_of(features), predictions
+        results = []
+        for i, image_size in enumerate(images.image_sizes):
+            found = [self._select(level[i]) for level in logits]
+            own = [gather_deltas(level[i], x.anchors, BOX_DIM) for level, x in zip(deltas, found, strict=True)]
+            results.append(self._detect(anchors, found, own, image_size))
+        return results
+
+    def _box_layers(self) -> list[nn.Module] | None:
+        """The layers that predict boxes, if candidates can be computed alone."""
+        if type(self.head).forward not in (PluggableRetinaNetHead.forward, RetinaNetHead.forward):
+            return None
+        return tower_layers(self.head.bbox_subnet, self.head.bbox_pred)
+
+    def _deltas_of(self, layers: list[nn.Module], feature: Tensor, found: Sequence[Candidates]) -> list[Tensor]:
+        """Per image (M, 4) the deltas of its candidates on one level."""
+        num_anchors = layers[-1].out_channels // BOX_DIM
+        outputs = outputs_at(layers, feature, [own.anchors // num_anchors for own in found])
+        return [
+            x.view(-1, num_anchors, BOX_DIM)[torch.arange(len(x), device=x.device), own.anchors % num_anchors]
+            for x, own in zip(outputs, found, strict=True)
+        ]
+
+    def _anchors_of(self, features: list[Tensor]) -> list[Boxes]:
+        """Anchors of every level, computed again only if the size of images has changed."""
+        sizes = [feature.shape[-2:] for feature in features]
+        known = self.__dict__.get("_known_anchors")
+        if known is None or known[0] != sizes:
+            known = self.__dict__["_known_anchors"] = sizes, self.anchor_generator(features)
+        return known[1]
+
+    def _detect(
+        self, anchors: Sequence[Boxes], found: Sequence[Candidates], deltas: Sequence[Tensor], size: tuple[int, int]
+    ) -> Instances:
+        """The detections of one image from the candidates of every level and their deltas (M, 4)."""
+        boxes = torch.cat(
+            [
+                self.box2box_transform.apply_deltas(x, level.tensor[own.anchors])
+                for x, own, level in zip(deltas, found, anchors, strict=True)
+            ]
+        )
+        scores, _, classes = map(torch.cat, zip(*found, strict=True))
+        kept = best_detections(boxes, scores, classes, self.test_nms_thresh, self.max_detections_per_image)
+        return Instances(size, pred_boxes=Boxes(boxes[kept]), scores=scores[kept], pred_classes=classes[kept])
+
+    def _select(self, logits: Tensor) -> Candidates:
+        """The candidates among the logits (A * C, H, W) of a level."""
+        limits = self.test_score_thresh, self.test_topk_candidates
+        if self.cls_loss.has_sigmoid_scores:
+            return select_by_logit(logits, self.num_classes, *limits)
+        rows = permute_to_N_HWA_K(logits[None], self.cls_loss.num_logits(self.num_classes))[0]
+        return select_by_score(self.cls_loss.scores(rows.float()), *limits)
