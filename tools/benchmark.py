@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Measure the time of losses and training steps against Detectron2's, and the overhead of a study."""
+"""Measure the time of losses, training steps, inference and label assignment against Detectron2's."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from retina_plugin.benchmark.assign import benchmark_assignment
+from retina_plugin.benchmark.infer import benchmark_inference
 from retina_plugin.benchmark.losses import Problem, benchmark_losses, format_table
+from retina_plugin.benchmark.pairs import format_times
 from retina_plugin.benchmark.step import benchmark_step
 from retina_plugin.benchmark.study import benchmark_study
 from retina_plugin.engine.cli import exit_with
@@ -29,15 +32,24 @@ def main() -> None:
     step.add_argument("--config-file", required=True, metavar="FILE")
     step.add_argument("--steps", type=int, default=40, help="of each side")
     step.add_argument("opts", nargs="*", help="key=value overrides")
+    infer = commands.add_parser("infer", help="inference for one image")
+    infer.add_argument("--config-file", required=True, metavar="FILE")
+    infer.add_argument("--candidates", type=int, default=300, help="scores above the threshold")
+    infer.add_argument("opts", nargs="*", help="key=value overrides")
+    assign = commands.add_parser("assign", help="label assignment for one image")
+    assign.add_argument("--boxes", type=int, default=100)
+    for command, size in ((infer, [480, 640]), (assign, [800, 1344])):
+        command.add_argument("--size", type=int, nargs=2, default=size, metavar=("HEIGHT", "WIDTH"))
+        command.add_argument("--repeats", type=int, default=9)
     study = commands.add_parser("study", help="what a study takes beside training and evaluation")
     study.add_argument("--study", required=True, metavar="FILE")
     study.add_argument("--folder", type=Path, required=True, help="for its runs, new or empty")
     study.add_argument("--jobs", type=int, default=1, help="runs at once on this machine")
     study.add_argument("opts", nargs="*", help="key=value overrides")
-    for command in (losses, step, study):
+    for command in (losses, step, infer, assign, study):
         command.add_argument("--output", type=Path, help="JSON file to write")
     args = parser.parse_args()
-    result = {"losses": _losses, "step": _step, "study": _study}[args.command](args)
+    result = _RUN[args.command](args)
     if args.output:
         write_json(args.output, result)
 
@@ -60,11 +72,25 @@ def _study(args: argparse.Namespace) -> dict[str, Any]:
     return _printed(benchmark_study(command, args.folder, args.jobs))
 
 
+def _infer(args: argparse.Namespace) -> dict[str, Any]:
+    result = benchmark_inference(args.config_file, args.size, args.candidates, args.repeats, args.opts)
+    print(format_times(result))
+    return result
+
+
+def _assign(args: argparse.Namespace) -> dict[str, Any]:
+    result = benchmark_assignment(args.size, args.boxes, args.repeats)
+    print(format_times(result))
+    return result
+
+
 def _printed(result: dict[str, Any]) -> dict[str, Any]:
     for name, value in result.items():
         print(f"{name:24} {value:.4g}")
     return result
 
+
+_RUN = {"losses": _losses, "step": _step, "infer": _infer, "assign": _assign, "study": _study}
 
 if __name__ == "__main__":
     exit_with(main)

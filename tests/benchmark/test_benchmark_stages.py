@@ -1,0 +1,54 @@
+"""The benchmarks of inference and of label assignment: both sides do the same, and their times are told."""
+
+import pytest
+import torch
+from conftest import QUICK, TINY
+from detectron2.config import instantiate
+
+from retina_plugin.benchmark.assign import benchmark_assignment
+from retina_plugin.benchmark.infer import benchmark_inference, stock_retinanet
+from retina_plugin.benchmark.pairs import format_times, time_in_turn
+
+
+def test_ratios_are_medians_over_rounds(monkeypatch):
+    clock = iter([0.0] * 8 + [0, 2, 2, 3, 3, 5, 5, 9, 9, 19, 19, 20])  # two rounds that warm up, and three
+    monkeypatch.setattr("time.perf_counter", lambda: next(clock))
+    found = time_in_turn({"a": lambda: None, "b": lambda: None}, 3)
+    assert found["a"] == {"seconds": 2, "ratio": 1, "lowest": 1, "highest": 1}
+    assert found["b"] == {"seconds": 1, "ratio": 0.5, "lowest": 0.1, "highest": 2}
+    assert "0.100 to 2.000" in format_times(found) and "/ a" in format_times(found)
+
+
+def test_the_stock_detector_has_the_same_detections(tiny_cfg):
+    model = instantiate(tiny_cfg("model.test_score_thresh=0.0095").model).eval()
+    batch = [{"image": torch.randint(0, 256, (3, 64, 96), dtype=torch.uint8)}]
+    with torch.no_grad():
+        ours, theirs = (m(batch)[0]["instances"] for m in (model, stock_retinanet(model)))
+    assert len(ours) > 0 and torch.equal(ours.scores, theirs.scores)
+    assert torch.equal(ours.pred_boxes.tensor, theirs.pred_boxes.tensor)
+
+
+def test_inference_is_timed_with_the_candidates_that_are_asked_for(monkeypatch):
+    seen = {}
+
+    def count(sides, repeats):
+        model = sides["detectron2"].__closure__
+        seen["sides"], seen["repeats"], seen["cells"] = list(sides), repeats, model
+        for run in sides.values():
+            run()
+        return {"detectron2": {"seconds": 1.0}}
+
+    monkeypatch.setattr("retina_plugin.benchmark.infer.time_in_turn", count)
+    benchmark_inference(QUICK, (96, 128), 40, 5, [*TINY, "model.test_score_thresh=0.05"])
+    assert (seen["sides"], seen["repeats"]) == (["detectron2", "float32", "bfloat16"], 5)
+    batch, model = (cell.cell_contents for cell in seen["cells"])
+    with torch.no_grad():
+        features = model.backbone(model.preprocess_image(batch).tensor)
+        logits = model.head([features[name] for name in model.head_in_features])[0]
+    above = sum((x.sigmoid() > model.test_score_thresh).sum() for x in logits)
+    assert above == pytest.approx(40, abs=1)
+
+
+def test_assignment_is_timed():
+    found = benchmark_assignment((64, 96), 3, 1)
+    assert list(found) == ["detectron2", "retina_plugin"] and found["retina_plugin"]["seconds"] > 0
