@@ -45,7 +45,7 @@ def main() -> None:
     grid = load_grid(args.study, args.cells, args.output, args.opts, **options)
     study = None if grid else load_study(args.study, output_dir=args.output, overrides=args.opts, **options)
     if args.plan:
-        print("\n".join(plan(grid.study(grid.chosen[0]) if grid else study)))
+        print("\n".join(plan(grid.study(grid.chosen[0]), num_cells=len(grid.cells)) if grid else plan(study)))
         return
     executor = build_executor(args.executor, args.jobs, args.address, args.cpus_per_run, args.gpus_per_run)
     if grid:

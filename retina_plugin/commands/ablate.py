@@ -28,8 +28,10 @@ def ablate(study: Study, executor: Executor | None = None, num_images: int = 4, 
 def ablate_grid(grid: Grid, executor: Executor | None = None, num_images: int = 4, report_only: bool = False) -> None:
     """Run and report the study of every chosen cell of a grid, then draw the map of all cells that have a report.
 
-    Each cell resumes by itself, so the same command continues. Arguments and errors are those of `ablate`.
+    Which differences the map can see is printed first. Each cell resumes by itself, so the same command continues. Arguments and errors are those of `ablate`.
     """
+    if not report_only:
+        print("\n".join(plan(grid.study(grid.chosen[0]), num_cells=len(grid.cells))))
     failed: list[RunResult] = []
     for number, cell in enumerate(grid.chosen, 1):
         study = grid.study(cell)

@@ -132,6 +132,7 @@ def test_cells_are_trained_one_after_another_and_the_command_goes_on(tmp_path, c
     assert (tmp_path / "out/few/2/focal/seed0/metrics.json").stat().st_mtime_ns == first
     assert (tmp_path / "out/many/2/report.html").is_file()
     shown = capsys.readouterr().out
+    assert "for 4 comparisons" in shown  # one in each cell
     assert "cell 2 of 2: many/2" in shown
     assert "| many |" in shown
 
