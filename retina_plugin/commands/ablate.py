@@ -28,7 +28,8 @@ def ablate(study: Study, executor: Executor | None = None, num_images: int = 4, 
 def ablate_grid(grid: Grid, executor: Executor | None = None, num_images: int = 4, report_only: bool = False) -> None:
     """Run and report the study of every chosen cell of a grid, then draw the map of all cells that have a report.
 
-    Which differences the map can see is printed first. Each cell resumes by itself, so the same command continues. Arguments and errors are those of `ablate`.
+    Which differences the map can see is printed first. Each cell resumes by itself, so the same command continues.
+    Arguments and errors are those of `ablate`.
     """
     if not report_only:
         print("\n".join(plan(grid.study(grid.chosen[0]), num_cells=len(grid.cells))))
@@ -37,7 +38,7 @@ def ablate_grid(grid: Grid, executor: Executor | None = None, num_images: int = 
         study = grid.study(cell)
         print(f"cell {number} of {len(grid.chosen)}: {'/'.join(cell)}", flush=True)
         results = found_results(study) if report_only else run_study(study, executor)
-        if any(not result.error for result in results):
+        if not report_only or any(not result.error for result in results):
             print(f"report: {write_report(study, results, num_images)}", flush=True)
         failed += [] if report_only else [result for result in results if result.error]
         page = write_map(grid)

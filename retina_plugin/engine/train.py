@@ -13,6 +13,7 @@ from detectron2.evaluation import inference_on_dataset, print_csv_format
 from detectron2.utils import comm
 from omegaconf import DictConfig
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
 from .. import __version__
@@ -119,7 +120,7 @@ def do_test(cfg: DictConfig, model: nn.Module, test_loader: Any) -> dict[str, An
     first, in float32.
     """
     share_buffers(model)
-    fast = optimize_for_inference(getattr(model, "module", model), "float32")
+    fast = optimize_for_inference(model.module if isinstance(model, DistributedDataParallel) else model)
     results = inference_on_dataset(fast, test_loader, instantiate(cfg.dataloader.evaluator))
     if comm.is_main_process():
         print_csv_format(results)

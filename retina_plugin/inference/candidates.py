@@ -89,10 +89,10 @@ def gather_deltas(deltas: Tensor, anchors: Tensor, box_dim: int) -> Tensor:
 def best_detections(boxes: Tensor, scores: Tensor, classes: Tensor, nms_thresh: float, most: int) -> Tensor:
     """Places of the `most` best candidates that non-maximum suppression within classes keeps, best first.
 
-    A candidate is suppressed only by better ones. So the best ones are suppressed first, and more only while fewer than
-    `most` are left.
+    A candidate is suppressed only by better ones. So on a CPU the best ones are suppressed first, and more only while
+    fewer than `most` are left.
     """
-    if len(boxes) <= _FEW:
+    if len(boxes) <= _FEW or boxes.device.type != "cpu":
         return batched_nms(boxes, scores, classes, nms_thresh)[:most]
     order = scores.argsort(descending=True, stable=True)
     number = _CHUNK * most

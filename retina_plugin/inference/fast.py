@@ -11,13 +11,19 @@ from detectron2.structures import Boxes, ImageList, Instances
 from torch import Tensor, nn
 
 from ..modeling import PluggableRetinaNet, PluggableRetinaNetHead
+from ..modeling.losses import ClassificationLoss
 from ..modeling.meta_arch.wiring import BOX_DIM
 from .candidates import Candidates, best_detections, gather_deltas, select_by_logit, select_by_score
+from .folding import has_hooks
 from .selective import outputs_at, tower_layers
 
 
 class FastInference(PluggableRetinaNet):
     """The methods that an optimized detector has in place of its own."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled with the class that was optimized, since its own is made by `as_fast`."""
+        return _restore, (type(self).__bases__[1], self.__dict__)
 
     def preprocess_image(self, batched_inputs: list[dict[str, Any]]) -> ImageList:
         """Normalize, pad and batch the images, in the format and layout of the backbone."""
@@ -68,6 +74,8 @@ class FastInference(PluggableRetinaNet):
         """The layers that predict boxes, if candidates can be computed alone."""
         if type(self.head).forward not in (PluggableRetinaNetHead.forward, RetinaNetHead.forward):
             return None
+        if has_hooks(self.head) or has_hooks(self.head.cls_subnet):
+            return None
         return tower_layers(self.head.bbox_subnet, self.head.bbox_pred)
 
     def _deltas_of(self, layers: list[nn.Module], feature: Tensor, found: Sequence[Candidates]) -> list[Tensor]:
@@ -81,7 +89,7 @@ class FastInference(PluggableRetinaNet):
 
     def _anchors_of(self, features: list[Tensor]) -> list[Boxes]:
         """Anchors of every level, computed again only if the size of images has changed."""
-        sizes = [feature.shape[-2:] for feature in features]
+        sizes = [(feature.shape[-2:], feature.device) for feature in features]
         known = self.__dict__.get("_known_anchors")
         if known is None or known[0] != sizes:
             known = self.__dict__["_known_anchors"] = sizes, self.anchor_generator(features)
@@ -104,7 +112,20 @@ class FastInference(PluggableRetinaNet):
     def _select(self, logits: Tensor) -> Candidates:
         """The candidates among the logits (A * C, H, W) of a level."""
         limits = self.test_score_thresh, self.test_topk_candidates
-        if self.cls_loss.has_sigmoid_scores:
+        if type(self.cls_loss).scores is ClassificationLoss.scores:  # sigmoids: logits rank as scores do
             return select_by_logit(logits, self.num_classes, *limits)
         rows = permute_to_N_HWA_K(logits[None], self.cls_loss.num_logits(self.num_classes))[0]
         return select_by_score(self.cls_loss.scores(rows.float()), *limits)
+
+
+def as_fast(model: PluggableRetinaNet) -> PluggableRetinaNet:
+    """Give a detector the methods of `FastInference`, in place."""
+    if not isinstance(model, FastInference):
+        model.__class__ = type(f"Fast{type(model).__name__}", (FastInference, type(model)), {})
+    return model
+
+
+def _restore(base: type[PluggableRetinaNet], state: dict[str, Any]) -> PluggableRetinaNet:
+    model = base.__new__(base)
+    model.__dict__.update(state)
+    return as_fast(model)

@@ -1,45 +1,57 @@
-"""A trained detector made faster: the same call, the same detections up to rounding."""
+"""A trained detector made faster, with the same call."""
 
 from __future__ import annotations
 
 import copy
+import logging
 from typing import Literal
 
 import torch
 from torch import nn
 
+from ..files import first_line
 from ..modeling import PluggableRetinaNet
-from .fast import FastInference
+from .fast import FastInference, as_fast
 from .folding import fold_norms
 
+logger = logging.getLogger(__name__)
+
 DTYPES = ("auto", "float32", "bfloat16")
+_INFERENCE = """forward forward_inference inference_single_image _transpose_dense_predictions
+_decode_multi_level_predictions _decode_per_level_predictions""".split()
 
 
-def optimize_for_inference(model: nn.Module, dtype: Literal["auto", "float32", "bfloat16"] = "auto") -> nn.Module:
-    """A copy of a detector that detects faster; `model` stays as it is, and later changes of it do not count.
+def optimize_for_inference(model: nn.Module, dtype: Literal["auto", "float32", "bfloat16"] = "float32") -> nn.Module:
+    """A detector that detects faster, with copies of backbone, head and anchors; `model` stays as it is.
 
     Normalization is folded into convolutions, memory is laid out with channels last, scores and boxes are computed for
     candidates only (see `selective` for the box tower), and suppression ends once enough detections are left. In
     float32 detections are those of `model` up to rounding; of equal scores, others may be taken. "bfloat16" computes
     backbone and head in that format, scores and boxes in float32; "auto" does so where the processor has instructions
-    for it, and is float32 elsewhere.
+    for it, and is float32 elsewhere. The default gives the same on every machine.
 
-    A detector that is not a PluggableRetinaNet, or overrides its inference, is returned as it is.
+    A detector that is not a PluggableRetinaNet, overrides a method of its inference, or cannot be copied, is returned
+    as it is, and the log says so.
 
     Raises:
         ValueError: for another `dtype`.
     """
     if dtype not in DTYPES:
         raise ValueError(f"dtype must be one of {list(DTYPES)}, got {dtype!r}")
-    if not isinstance(model, PluggableRetinaNet) or _overrides_inference(model):
+    if reason := _why_not(model):
+        logger.info("inference is not optimized: %s", reason)
         return model
-    model = copy.deepcopy(model).eval()
+    try:
+        fast = _copy_networks(model)
+    except Exception as e:  # whatever a part of the user's raises
+        logger.warning("inference is not optimized: the detector cannot be copied: %s", first_line(e))
+        return model
     half = dtype == "bfloat16" or (dtype == "auto" and has_bfloat16(model.device))
-    fold_norms(model)
-    for part in (model.backbone, model.head):
+    for part in (fast.backbone, fast.head):
+        fold_norms(part)
         part.to(dtype=torch.bfloat16 if half else torch.float32, memory_format=torch.channels_last)
-    model.__class__ = type(f"Fast{type(model).__name__}", (FastInference, type(model)), {})
-    return model.requires_grad_(False)
+        part.requires_grad_(False)
+    return as_fast(fast)
 
 
 def has_bfloat16(device: torch.device) -> bool:
@@ -50,7 +62,20 @@ def has_bfloat16(device: torch.device) -> bool:
     return device.type == "cpu" and supports()
 
 
-def _overrides_inference(model: PluggableRetinaNet) -> bool:
-    own, known = type(model), PluggableRetinaNet
-    names = ("forward", "forward_inference", "inference_single_image", "_decode_per_level_predictions")
-    return any(getattr(own, name) is not getattr(known, name) for name in names)
+def _why_not(model: nn.Module) -> str:
+    """Why a detector cannot be made faster; empty if it can."""
+    name, known = type(model).__name__, FastInference if isinstance(model, FastInference) else PluggableRetinaNet
+    if not isinstance(model, PluggableRetinaNet):
+        return f"{name} is not a PluggableRetinaNet"
+    own = [method for method in _INFERENCE if getattr(type(model), method) is not getattr(known, method)]
+    return f"{name} overrides {', '.join(own)}" if own else ""
+
+
+def _copy_networks(model: PluggableRetinaNet) -> PluggableRetinaNet:
+    """The detector in evaluation mode with its own backbone, head and anchor generator; it shares what is left."""
+    new = copy.copy(model)
+    new._modules, new._buffers = dict(model._modules), dict(model._buffers)
+    for name in ("backbone", "head", "anchor_generator"):
+        new._modules[name] = copy.deepcopy(model._modules[name]).eval()
+    new.training = False
+    return new

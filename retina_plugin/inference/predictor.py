@@ -32,7 +32,7 @@ class LazyPredictor:
         device = resolve_device(device or cfg.train.device)
         model = build_model(cfg, pretrained=False).to(device).eval()
         RunCheckpointer(model).load_all(str(weights))
-        self.model = optimize_for_inference(model, "float32")
+        self.model = optimize_for_inference(model)
         self.metadata: Metadata = run_metadata(cfg)
         self._format: str = cfg.model.input_format
         self._augmentations = AugmentationList(list(instantiate(cfg.dataloader.test.mapper.augmentations)))

@@ -13,17 +13,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .folding import has_hooks
+
 _SIDE = 16  # locations of a square
 _WORTH = 0.8  # squares are computed if they take less than this share of the multiplications for the whole level
 
 
 def tower_layers(tower: nn.Module, last: nn.Module) -> list[nn.Module] | None:
-    """The layers of a tower and its last convolution; None if one of them needs more than the features around it.
+    """The layers of a tower and its last convolution; None if one of them needs more than the features around it,
+    or has hooks.
 
     Convolutions must be 3 x 3 with stride 1 and padding 1, everything else a ReLU or an Identity.
     """
-    layers = [*tower, last] if isinstance(tower, nn.Sequential) else [nn.Flatten()]
+    layers = [*tower, last] if type(tower) is nn.Sequential else [tower, last]
     is_known = all(_is_plain(x) if isinstance(x, nn.Conv2d) else type(x) in (nn.ReLU, nn.Identity) for x in layers)
+    if any(map(has_hooks, (tower, *layers))):
+        return None
     return layers if is_known else None
 
 

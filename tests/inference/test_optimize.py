@@ -1,5 +1,7 @@
 """A detector made faster: the detections of the detector itself, whatever the parts, layout, threshold and loss."""
 
+import pickle
+
 import pytest
 import torch
 from conftest import REAL_NET
@@ -125,15 +127,44 @@ def test_another_dtype_is_refused(tiny_cfg):
         optimize_for_inference(instantiate(tiny_cfg().model), "int8")
 
 
-def test_what_it_does_not_know_is_returned_as_it_is(tiny_cfg):
+def test_what_it_does_not_know_is_returned_as_it_is(tiny_cfg, caplog):
     class Other(PluggableRetinaNet):
         def inference_single_image(self, *args):
             return super().inference_single_image(*args)
 
     model = instantiate(tiny_cfg().model)
     model.__class__ = Other
+    with caplog.at_level("INFO"):
+        assert optimize_for_inference(model) is model
+        assert optimize_for_inference(linear := nn.Linear(1, 1)) is linear
+    assert "Other overrides inference_single_image" in caplog.text
+    assert "Linear is not a PluggableRetinaNet" in caplog.text
+
+
+def test_a_detector_that_cannot_be_copied_is_returned_as_it_is(tiny_cfg, caplog):
+    model = instantiate(tiny_cfg().model)
+    model.head.last_loss = model.head.cls_score.weight.sum()  # has a graph
     assert optimize_for_inference(model) is model
-    assert optimize_for_inference(linear := nn.Linear(1, 1)) is linear
+    assert "cannot be copied: Only Tensors created explicitly" in caplog.text
+
+
+def test_parts_that_inference_does_not_change_are_shared(tiny_cfg):
+    model = instantiate(tiny_cfg().model).train()
+    model.cls_loss.last = model.head.cls_score.weight.sum()
+    fast = optimize_for_inference(model)
+    assert fast.cls_loss is model.cls_loss and model.cls_loss.training
+    assert fast.head is not model.head and not fast.head.training
+
+
+def test_an_optimized_detector_changes_its_format_and_can_be_pickled(tiny_cfg):
+    fast = optimize_for_inference(trained(tiny_cfg()))
+    half = optimize_for_inference(fast, "bfloat16")
+    assert {p.dtype for p in half.head.parameters()} == {torch.bfloat16}
+    assert {p.dtype for p in fast.head.parameters()} == {torch.float32}
+    with torch.no_grad():
+        (expected,), (found,) = fast(images((64, 96))), pickle.loads(pickle.dumps(fast))(images((64, 96)))
+    assert torch.equal(found["instances"].scores, expected["instances"].scores)
+    assert type(pickle.loads(pickle.dumps(fast))).__mro__[1:] == type(fast).__mro__[1:]
 
 
 def test_a_subclass_keeps_what_it_overrides(tiny_cfg):
@@ -158,13 +189,61 @@ def test_anchors_follow_the_size_of_images(tiny_cfg):
         torch.testing.assert_close(boxes, others, rtol=0, atol=1e-2)
 
 
-def test_norms_that_cannot_be_folded_stay():
-    conv, norm = nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)
-    assert fold_norms(nn.Sequential(conv, norm)) == 0  # it still learns
-    assert fold_norms(nn.Sequential(conv, nn.ReLU(), norm).eval()) == 0
-    assert fold_norms(nn.Sequential(conv, nn.GroupNorm(2, 4)).eval()) == 0
-    assert fold_norms(nn.Sequential(conv, nn.BatchNorm2d(4, track_running_stats=False)).eval()) == 0
-    assert fold_norms(nn.Sequential(conv, norm).eval()) == 1
+class Doubled(nn.Sequential):
+    def forward(self, x):
+        y = self[0](x)
+        return y + self[1](y)
+
+
+class Standardized(nn.Conv2d):
+    def forward(self, x):
+        return nn.functional.conv2d(x, self.weight - self.weight.mean(), self.bias)
+
+
+def conv_and_norm():
+    return nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4)
+
+
+def hooked(module):
+    module.register_forward_hook(lambda *args: None)
+    return module
+
+
+def shared_convolution():
+    conv, norm = conv_and_norm()
+    return nn.ModuleList([nn.Sequential(conv, norm), nn.Sequential(conv, nn.BatchNorm2d(4))])
+
+
+def shared_relu():
+    conv, norm = conv_and_norm()
+    relu = nn.ReLU()
+    return nn.Sequential(nn.Conv2d(4, 4, 1), relu, conv, relu, norm)
+
+
+KEPT = {
+    "something between": lambda conv, norm: nn.Sequential(conv, nn.ReLU(), norm),
+    "group norm": lambda conv, norm: nn.Sequential(conv, nn.GroupNorm(2, 4)),
+    "no statistics": lambda conv, norm: nn.Sequential(conv, nn.BatchNorm2d(4, track_running_stats=False)),
+    "a ReLU used twice": lambda conv, norm: shared_relu(),
+    "a convolution used twice": lambda conv, norm: shared_convolution(),
+    "a norm used twice": lambda conv, norm: nn.ModuleList([nn.Sequential(conv, norm), norm]),
+    "another forward": lambda conv, norm: Doubled(conv, norm),
+    "another convolution": lambda conv, norm: nn.Sequential(Standardized(4, 4, 1), norm),
+    "a parametrization": lambda conv, norm: nn.Sequential(nn.utils.parametrizations.spectral_norm(conv), norm),
+    "a hook": lambda conv, norm: nn.Sequential(hooked(conv), norm),
+}
+
+
+@pytest.mark.parametrize("build", KEPT.values(), ids=KEPT)
+def test_norms_that_cannot_be_folded_stay(build):
+    module = build(*conv_and_norm()).eval()
+    assert fold_norms(module) == 0
+
+
+def test_norms_that_learn_stay():
+    module = nn.Sequential(*conv_and_norm())
+    assert fold_norms(module) == 0
+    assert fold_norms(module.eval()) == 1
 
 
 @settings(max_examples=100, deadline=None)

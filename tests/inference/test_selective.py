@@ -67,6 +67,18 @@ def test_layers_that_see_more_are_left_whole(layer):
     assert selective.tower_layers(layer, last) is None
 
 
+def test_a_tower_of_another_class_or_with_a_hook_is_left_whole():
+    class Residual(nn.Sequential):
+        def forward(self, x):
+            return x + super().forward(x)
+
+    layers, last = tower(1)
+    assert selective.tower_layers(layers, last) is not None
+    assert selective.tower_layers(Residual(*layers), last) is None
+    last.register_forward_hook(lambda *args: None)
+    assert selective.tower_layers(layers, last) is None
+
+
 @pytest.mark.parametrize("shift", [-2.0, -6.0], ids=["more", "fewer"])
 def test_a_detector_has_the_same_detections(tiny_cfg, shift):
     torch.manual_seed(0)

@@ -21,24 +21,30 @@ def grid_of(folder, grid=GRID, cells=None, **settings):
     return load_grid(folder / "study.py", cells)
 
 
-def report(outcome, p, difference=2.0):
+def report(grid, cell, p, difference=2.0, p_equivalent=None, flags=(), **facts):
     """A cell's report.json, as far as the map reads it."""
     verdict = {
-        "hypothesis": ASKED[0],
-        "outcome": outcome,
+        "hypothesis": ASKED[0] | {"margin": None},
         "p_corrected": p,
+        "p_equivalent": p_equivalent,
         "difference": {"mean": difference},
+        "flags": list(flags),
     }
     rows = [{"variant": name, "level": {"AP": {"mean": mean}}} for name, mean in (("focal", 12.0), ("ce", 10.0))]
-    return {"verdicts": [verdict], "rows": rows}
+    return {"verdicts": [verdict], "rows": rows, "facts": {"overrides": grid.settings(cell)} | facts}
 
 
 def with_reports(grid, reports):
     for cell, content in reports.items():
         folder = grid.folder(cell)
         folder.mkdir(parents=True)
-        (folder / "report.json").write_text(json.dumps(content))
+        (folder / "report.json").write_text(json.dumps(report(grid, cell, **content)))
     return write_map(grid)
+
+
+def cells_of(folder):
+    (cells,) = json.loads((folder / "out/map.json").read_text())["cells"].values()
+    return cells
 
 
 def test_a_cell_has_the_settings_of_its_row_and_its_column(tmp_path):
@@ -97,9 +103,8 @@ def test_added_seeds_are_refused(tmp_path):
 
 
 def test_the_map_corrects_for_all_cells_also_those_that_have_not_run(tmp_path):
-    grid = grid_of(tmp_path)
-    picture = with_reports(grid, {("few", "2"): report("better", 0.01), ("few", "4"): report("better", 0.02)})
-    cells = json.loads((tmp_path / "out/map.json").read_text())["cells"]["focal is better than ce in AP"]
+    picture = with_reports(grid_of(tmp_path), {("few", "2"): {"p": 0.01}, ("few", "4"): {"p": 0.02}})
+    cells = cells_of(tmp_path)
     assert [(c["outcome"], c["p_corrected"]) for c in cells] == [
         ("better", 0.04),
         ("not distinguishable", 0.08),
@@ -110,19 +115,30 @@ def test_the_map_corrects_for_all_cells_also_those_that_have_not_run(tmp_path):
     assert picture.read_bytes()[:4] == b"\x89PNG"
 
 
+def test_equivalence_is_corrected_for_all_cells_too(tmp_path):
+    reports = {("few", "2"): {"p": 0.6, "p_equivalent": 0.01}, ("few", "4"): {"p": 1e-3, "p_equivalent": 0.02}}
+    with_reports(grid_of(tmp_path), reports)
+    cells = cells_of(tmp_path)
+    assert [(c["outcome"], c["p_equivalent"]) for c in cells[:2]] == [("equivalent", 0.04), ("better", 0.08)]
+
+
 def test_the_table_of_the_map_has_a_row_per_row_and_says_what_is_missing(tmp_path):
-    grid = grid_of(tmp_path)
-    with_reports(grid, {("few", "2"): report("no verdict", None), ("many", "4"): report("worse", 0.001, -2.0)})
+    worse = {"p": 0.001, "difference": -2.0, "flags": ["ce: seed 0 collapsed"]}
+    with_reports(grid_of(tmp_path), {("few", "2"): {"p": None}, ("many", "4"): worse})
     text = (tmp_path / "out/map.md").read_text()
     assert "| few | +2.0 (12.0, 10.0), no verdict | not run |" in text
-    assert "| many | not run | -2.0 (12.0, 10.0), worse, p = 0.004 |" in text
+    assert "| many | not run | −2.0 (12.0, 10.0), worse, p = 0.004, flagged: ce: seed 0 collapsed |" in text
     assert "`synthetic.objects=[2,3]`" in text
 
 
+def test_a_cell_with_other_settings_does_not_count(tmp_path):
+    with_reports(grid_of(tmp_path), {("few", "2"): {"p": 0.001, "overrides": ["train.max_iter=9"]}})
+    assert cells_of(tmp_path)[0]["outcome"] == "run with other settings"
+
+
 def test_a_grid_without_any_report_has_a_map_that_says_so(tmp_path):
-    grid = grid_of(tmp_path)
-    write_map(grid)
-    assert "No cell has a report yet" in (tmp_path / "out/map.md").read_text()
+    write_map(grid_of(tmp_path))
+    assert {c["outcome"] for c in cells_of(tmp_path)} == {"not run"}
 
 
 def test_cells_are_trained_one_after_another_and_the_command_goes_on(tmp_path, capsys):

@@ -116,11 +116,6 @@ class ClassificationLoss(nn.Module):
         """Class probabilities (..., K) of logits (..., C)."""
         return logits.sigmoid()
 
-    @property
-    def has_sigmoid_scores(self) -> bool:
-        """Whether the score of a class is the sigmoid of its own logit, so that logits rank as scores do."""
-        return type(self).scores is ClassificationLoss.scores
-
     def prior_bias(self, num_classes: int, prior_prob: float) -> Tensor:
         """Bias (C,) of the last layer for which an untrained detector scores every class `prior_prob`.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -14,7 +14,8 @@ from matplotlib.patches import Rectangle
 
 from ...files import written_in_full
 from ...inference.text import label_text
-from ..statistics.wording import BETTER, EQUIVALENT, WORSE
+from ..spec.hypothesis import Hypothesis
+from ..statistics.wording import BETTER, EQUIVALENT, WORSE, number, signed
 
 if TYPE_CHECKING:
     from .grid import Grid
@@ -25,28 +26,25 @@ _COLOURS = "PuOr_r"  # colour-blind readers can tell its ends apart: orange abov
 _DECIDED = (BETTER, WORSE, EQUIVALENT)
 
 
-def draw_map(grid: Grid, maps: Mapping[str, Sequence[CellVerdict]], hypotheses: Mapping[str, Any], path: Path) -> Path:
+def draw_map(grid: Grid, maps: Mapping[Hypothesis, Sequence[CellVerdict]], path: Path) -> Path:
     """Draw the cells of every hypothesis into a PNG file, and return its path.
 
-    Colour and number are the difference; undecided cells are hatched, and cells without runs are white.
+    Colour and number are the difference; undecided cells are hatched, and cells without a verdict to show are white.
     """
     height, width = len(grid.rows.levels), len(grid.columns.levels)
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(max(len(maps), 1) * (1.35 * width + 1.4), 0.8 * height + 1.6), layout="constrained")
         panels = figure.subplots(1, max(len(maps), 1), squeeze=False)[0]
-        known = [abs(one.difference) for own in maps.values() for one in own if one.difference is not None]
-        widest = max([*known, 1e-9])
-        for axes, (title, own) in zip(panels, maps.items(), strict=False):
-            _draw_panel(axes, grid, own, hypotheses[title], widest)
-        figure.supxlabel("hatched: not decided after correction for all cells; white: not run", fontsize=9)
+        for axes, (hypothesis, own) in zip(panels, maps.items(), strict=False):
+            _draw_panel(axes, grid, own, hypothesis)
+        figure.supxlabel("hatched: not decided after correction for all cells; white: not run; *: flagged", fontsize=9)
         with written_in_full(path) as scratch:
             figure.savefig(scratch, format="png", dpi=150)
     return path
 
 
-def _draw_panel(
-    axes: Axes, grid: Grid, cells: Sequence[CellVerdict], hypothesis: Mapping[str, Any], widest: float
-) -> None:
+def _draw_panel(axes: Axes, grid: Grid, cells: Sequence[CellVerdict], hypothesis: Hypothesis) -> None:
+    widest = max([1e-9, *(abs(cell.difference) for cell in cells if cell.difference is not None)])
     rows, columns = list(grid.rows.levels), list(grid.columns.levels)
     colour_of, norm = matplotlib.colormaps[_COLOURS], TwoSlopeNorm(0.0, -widest, widest)
     for cell in cells:
@@ -57,12 +55,14 @@ def _draw_panel(
         axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=face, edgecolor="#9a9a9a", hatch=hatch))
         if known:
             dark = sum(face[:3]) < 1.3  # of 3
-            text = f"{cell.difference:+.1f}\n{cell.better:.1f} vs {cell.than:.1f}"
+            metric = hypothesis.metric
+            text = f"{signed(cell.difference, metric)}{'*' if cell.flags else ''}"
+            text += f"\n{number(cell.better, metric)} vs {number(cell.than, metric)}"
             weight = "bold" if cell.outcome in _DECIDED else "normal"
             box = {"facecolor": face, "edgecolor": "none", "pad": 1.5}
             colour = "white" if dark else "black"
             axes.text(x, y, text, ha="center", va="center", fontsize=9, weight=weight, color=colour, bbox=box)
-    names = [label_text(str(hypothesis[key])) for key in ("better", "than", "metric")]
+    names = [label_text(name) for name in (hypothesis.better, hypothesis.than, hypothesis.metric.name)]
     axes.set_title("{} minus {}, {}".format(*names), fontsize=11)
     axes.set_xticks(range(len(columns)), map(label_text, columns))
     axes.set_yticks(range(len(rows)), map(label_text, rows))

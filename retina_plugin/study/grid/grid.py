@@ -33,6 +33,7 @@ class Grid:
         rows, columns: the two axes.
         chosen: the cells to train; all unless the user names some.
         output_dir: the folder of the map.
+        shared: overrides of the study file, for all cells.
         overrides: of the command line.
         options: of `load_study`.
     """
@@ -42,6 +43,7 @@ class Grid:
     columns: Axis
     chosen: tuple[Cell, ...]
     output_dir: Path
+    shared: tuple[str, ...]
     overrides: tuple[str, ...]
     options: Mapping[str, Any]
 
@@ -60,9 +62,13 @@ class Grid:
         Raises:
             ConfigError: if it is not valid.
         """
-        row, column = cell
-        settings = [*self.rows.levels[row], *self.columns.levels[column], *self.overrides]
+        settings = self.settings(cell)[len(self.shared) :]
         return load_study(self.path, output_dir=self.folder(cell), overrides=settings, **self.options)
+
+    def settings(self, cell: Cell) -> list[str]:
+        """The overrides of all runs of a cell, without those of their variants."""
+        row, column = cell
+        return [*self.shared, *self.rows.levels[row], *self.columns.levels[column], *self.overrides]
 
 
 def load_grid(
@@ -87,8 +93,9 @@ def load_grid(
         return None
     rows, columns = _read_axes(content["grid"])
     every = [(row, column) for row in rows.levels for column in columns.levels]
+    shared = tuple(content.get("overrides", ()))
     folder = Path(output_dir or content.get("output_dir", "./output/study"))
-    grid = Grid(Path(path), rows, columns, _choose(every, cells), folder, tuple(overrides), options)
+    grid = Grid(Path(path), rows, columns, _choose(every, cells), folder, shared, tuple(overrides), options)
     for cell in every:
         if every[0][0] == cell[0] or every[0][1] == cell[1]:  # all levels occur, and a config takes time to read
             if grid.study(cell).adds_seeds:
