@@ -26,6 +26,10 @@ PRIVATE_NAMES: dict[str, str] = {
     "detectron2.modeling:RetinaNet._decode_per_level_predictions": "overridden to be fast without a score threshold",
     "detectron2.modeling.meta_arch:DenseDetector._move_to_current_device": "preprocessing that pads to a given size",
     "torch.nn:Module._register_load_state_dict_pre_hook": "keeps the name of a buffer; public since torch 2.5",
+    "torch.nn:Module._modules": "children by name, repeated ones too, and what a copy of a detector shares",
+    "torch.nn:Module._buffers": "a copy of a detector has its own table of buffers",
+    "torch.nn:Module._forward_hooks": "a module with hooks is left as it is",
+    "torch.nn:Module._forward_pre_hooks": "as _forward_hooks",
     "torch.nn:Module._register_state_dict_hook": "keeps the name of a buffer; public since torch 2.5",
     "torch:_C._autograd._get_current_graph_task_keep_graph": "whether backward can run again; if not, memory is reused",
     # training

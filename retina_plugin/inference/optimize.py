@@ -57,7 +57,7 @@ def optimize_for_inference(model: nn.Module, dtype: Literal["auto", "float32", "
 def has_bfloat16(device: torch.device) -> bool:
     """Whether a device multiplies in bfloat16 by instructions of its own."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.cuda.get_device_capability(device) >= (8, 0)
     supports = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
     return device.type == "cpu" and supports()
 
