@@ -1,6 +1,7 @@
 """Time of inference, of Detectron2's RetinaNet and of the same weights made faster."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -21,8 +22,8 @@ def benchmark_inference(
 ) -> dict[str, dict[str, float]]:
     """Seconds for one image of a size (H, W), and ratios to Detectron2's RetinaNet, by number format.
 
-    The weights are random, since time does not depend on them, but for the last layer of classification: it is scaled
-    so that logits spread by 1.5 and `candidates` of them lie above the score threshold, if there is one.
+    The weights are random. Time depends on them through the candidates only, so the last layer of classification is
+    scaled: logits spread by 1.5, and `candidates` of them lie above the score threshold, if there is one.
     """
     cfg = load_config(config_file, overrides)
     model = build_model(cfg, pretrained=False).to(resolve_device(cfg.train.device)).eval()
@@ -31,7 +32,8 @@ def benchmark_inference(
         _spread_scores(model, batch, candidates)
     sides = {"detectron2": stock_retinanet(model)}
     sides |= {dtype: optimize_for_inference(model, dtype) for dtype in ("float32", "bfloat16")}
-    return time_in_turn({name: _detecting(side, batch) for name, side in sides.items()}, repeats)
+    with torch.no_grad():
+        return time_in_turn({name: partial(side, batch) for name, side in sides.items()}, repeats)
 
 
 def stock_retinanet(model: PluggableRetinaNet) -> RetinaNet:
@@ -60,11 +62,3 @@ def _spread_scores(model: PluggableRetinaNet, batch: list[dict[str, Any]], candi
     last = (logits - bias).topk(candidates)[0][-1] * scale
     if model.test_score_thresh > 0:
         score.bias.fill_(log_odds(model.test_score_thresh) - last.item())
-
-
-def _detecting(model: torch.nn.Module, batch: list[dict[str, Any]]) -> Callable[[], Any]:
-    def run() -> None:
-        with torch.no_grad():
-            model(batch)
-
-    return run

@@ -51,8 +51,8 @@ def select_by_score(scores: Tensor, score_thresh: float, most: int) -> Candidate
 def top_values(flat: Tensor, most: int) -> tuple[Tensor, Tensor]:
     """What `flat.topk(most)` returns, or all values if there are fewer; of equal values at the limit any may be taken.
 
-    The highest values lie in those blocks that have the highest maxima. At 12 million logits this takes a tenth of the
-    time of comparing all with a threshold and listing the places.
+    The highest values lie in those blocks that have the highest maxima. For 1000 of 12 million, on two CPU cores, this
+    takes .03 of the time of `topk`, and .15 of that of listing the values above a threshold first, as upstream does.
     """
     full = len(flat) // _BLOCK * _BLOCK
     blocks = flat[:full].view(-1, _BLOCK)

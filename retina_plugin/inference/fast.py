@@ -34,7 +34,7 @@ class FastInference(PluggableRetinaNet):
     def forward(self, batched_inputs: list[dict[str, Any]]) -> list[dict[str, Instances]]:
         """Detect objects; classes first, then boxes where there are candidates if the box tower allows it."""
         layers = self._box_layers()
-        if layers is None or torch.jit.is_tracing():
+        if layers is None or self.training or torch.jit.is_tracing():
             return super().forward(batched_inputs)
         images = self.preprocess_image(batched_inputs)
         by_name = self.backbone(images.tensor)

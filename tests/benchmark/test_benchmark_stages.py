@@ -32,8 +32,7 @@ def test_inference_is_timed_with_the_candidates_that_are_asked_for(monkeypatch):
     seen = {}
 
     def count(sides, repeats):
-        model = sides["detectron2"].__closure__
-        seen["sides"], seen["repeats"], seen["cells"] = list(sides), repeats, model
+        seen.update(sides=list(sides), repeats=repeats, stock=sides["detectron2"])
         for run in sides.values():
             run()
         return {"detectron2": {"seconds": 1.0}}
@@ -41,7 +40,7 @@ def test_inference_is_timed_with_the_candidates_that_are_asked_for(monkeypatch):
     monkeypatch.setattr("retina_plugin.benchmark.infer.time_in_turn", count)
     benchmark_inference(QUICK, (96, 128), 40, 5, [*TINY, "model.test_score_thresh=0.05"])
     assert (seen["sides"], seen["repeats"]) == (["detectron2", "float32", "bfloat16"], 5)
-    batch, model = (cell.cell_contents for cell in seen["cells"])
+    model, (batch,) = seen["stock"].func, seen["stock"].args
     with torch.no_grad():
         features = model.backbone(model.preprocess_image(batch).tensor)
         logits = model.head([features[name] for name in model.head_in_features])[0]

@@ -1,5 +1,7 @@
 """The box tower where candidates are: the outputs of the whole tower, at the border and over several images too."""
 
+from unittest.mock import patch
+
 import pytest
 import torch
 from conftest import REAL_NET
@@ -30,12 +32,11 @@ def test_outputs_are_those_of_the_whole_tower(depth, height, width, wanted):
     locations = [torch.tensor([int(x * height * width) for x in own], dtype=torch.int64) for own in wanted]
     with torch.no_grad():
         whole = nn.Sequential(*layers)(feature).flatten(2)
-        worth = selective._WORTH
-        for selective._WORTH in (worth, 1e9):  # as it decides, and always in squares
-            found = selective.outputs_at(layers, feature, locations)
+        for worth in (selective._WORTH, 1e9):  # as it decides, and always in squares
+            with patch.object(selective, "_WORTH", worth):
+                found = selective.outputs_at(layers, feature, locations)
             for i, own in enumerate(locations):
                 torch.testing.assert_close(found[i], whole[i][:, own].T, rtol=1e-5, atol=1e-5)
-        selective._WORTH = worth
 
 
 def test_few_locations_are_computed_alone_and_many_with_the_whole_level(monkeypatch):

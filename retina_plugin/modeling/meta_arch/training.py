@@ -4,17 +4,17 @@ N images, R anchors of all levels, of which P are foreground; K classes; C logit
 """
 
 import torch
+from detectron2.modeling.meta_arch import RetinaNet
 from detectron2.structures import Boxes, ImageList, Instances
 from torch import Tensor
 
 from ..assigners import AnchorTargets, LabelAssigner
 from ..losses import BoxLoss, ClassificationLoss, DenseTargets
-from .all_scores import AllScoresRetinaNet
 from .loss_normalizer import ForegroundAverage
 from .wiring import check_gt_classes
 
 
-class RetinaNetTraining(AllScoresRetinaNet):
+class RetinaNetTraining(RetinaNet):
     """Detectron2's RetinaNet with another training pass. `PluggableRetinaNet` sets the parts.
 
     A training pass with gradients exchanges foreground counts between all processes, see `ForegroundAverage`. Without

@@ -62,13 +62,15 @@ class Grid:
         Raises:
             ConfigError: if it is not valid.
         """
-        settings = self.settings(cell)[len(self.shared) :]
-        return load_study(self.path, output_dir=self.folder(cell), overrides=settings, **self.options)
+        return load_study(self.path, output_dir=self.folder(cell), overrides=self._own_settings(cell), **self.options)
 
     def settings(self, cell: Cell) -> list[str]:
         """The overrides of all runs of a cell, without those of their variants."""
+        return [*self.shared, *self._own_settings(cell)]
+
+    def _own_settings(self, cell: Cell) -> list[str]:
         row, column = cell
-        return [*self.shared, *self.rows.levels[row], *self.columns.levels[column], *self.overrides]
+        return [*self.rows.levels[row], *self.columns.levels[column], *self.overrides]
 
 
 def load_grid(

@@ -1,15 +1,18 @@
 """The map of a grid: the verdicts of all cells beside each other, corrected for the number of cells."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from ...files import read_json, write_json, write_text
-from ..report.render import render
+from ..report.render import render, without_nan
 from ..spec.hypothesis import Hypothesis
-from ..statistics.estimate import LEVEL
-from ..statistics.wording import ALIKE, BETTER, EQUIVALENT, NONE, WORSE
+from ..statistics.corrections import correct_bonferroni
+from ..statistics.estimate import Estimate
+from ..statistics.verdict import decide
+from ..statistics.wording import NONE
 from .figure import draw_map
 from .grid import Cell, Grid
 
@@ -25,8 +28,8 @@ class CellVerdict:
         outcome: as of `Verdict`; "not run" if the cell has no report, "run with other settings" if it is of others.
         difference: of the means of the two variants, in the unit of the metric; None if unknown.
         better, than: means of the two variants; None if unknown.
-        p_corrected: of the cell's report times the number of cells (Bonferroni), at most 1; None without a verdict.
-        p_equivalent: of equivalence, corrected alike; None without a margin.
+        p_corrected: of the cell's report times the number of cells (Bonferroni), at most 1; NaN without a verdict.
+        p_equivalent: of equivalence, corrected alike; NaN without a margin.
         flags: of the cell's verdict, such as collapsed runs.
     """
 
@@ -36,8 +39,8 @@ class CellVerdict:
     difference: float | None = None
     better: float | None = None
     than: float | None = None
-    p_corrected: float | None = None
-    p_equivalent: float | None = None
+    p_corrected: float = math.nan
+    p_equivalent: float = math.nan
     flags: tuple[str, ...] = ()
 
 
@@ -54,7 +57,7 @@ def write_map(grid: Grid) -> Path:
         "columns": {"name": grid.columns.name, "levels": list(grid.columns.levels)},
         "cells": {str(h): [asdict(one) for one in own] for h, own in maps.items()},
     }
-    write_json(grid.output_dir / "map.json", plain)
+    write_json(grid.output_dir / "map.json", without_nan(plain))
     write_text(grid.output_dir / "map.md", render("map.md.j2", {"grid": grid, "maps": maps}))
     return draw_map(grid, maps, grid.output_dir / "map.png")
 
@@ -69,22 +72,10 @@ def _cell_verdict(grid: Grid, cell: Cell, report: Mapping[str, Any], h: Hypothes
         return CellVerdict(*cell, OTHER)
     (verdict,) = found
     means = {row["variant"]: row["level"].get(h.metric.name, {}).get("mean") for row in report["rows"]}
+    difference, flags = verdict["difference"]["mean"], tuple(verdict["flags"])
     p, equivalent = (
-        None if verdict[key] is None else min(1.0, len(grid.cells) * verdict[key])
+        math.nan if verdict[key] is None else correct_bonferroni(verdict[key], len(grid.cells))
         for key in ("p_corrected", "p_equivalent")
     )
-    difference = verdict["difference"]["mean"]
-    outcome = _decide(difference, p, equivalent, h.metric.higher_is_better)
-    return CellVerdict(
-        *cell, outcome, difference, means[h.better], means[h.than], p, equivalent, tuple(verdict["flags"])
-    )
-
-
-def _decide(difference: float | None, p: float | None, equivalent: float | None, higher_is_better: bool) -> str:
-    if p is None or difference is None:
-        return NONE
-    if equivalent is not None and equivalent < LEVEL:
-        return EQUIVALENT
-    if p >= LEVEL:
-        return ALIKE
-    return BETTER if (difference > 0) == higher_is_better else WORSE
+    outcome = NONE if difference is None else decide(Estimate(difference), p, h.metric.higher_is_better, equivalent)
+    return CellVerdict(*cell, outcome, difference, means[h.better], means[h.than], p, equivalent, flags)
