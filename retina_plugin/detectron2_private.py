@@ -20,6 +20,7 @@ PRIVATE_NAMES: dict[str, str] = {
     "detectron2.data.dataset_mapper:utils": "replaced in the code of DatasetMapper.__call__ to read 16-bit images",
     "os:_exit": "public in spite of its name",
     # modeling
+    "torch.nn.modules.conv:Conv2d._conv_forward": "a convolution with other weights than its own, whatever its padding",
     "detectron2.modeling:FPN._fuse_type": "FPN variants fuse by sum or average, as FPN does",
     "detectron2.modeling:FPN._out_features": "names of the levels in the order in which FPN returns them",
     "detectron2.modeling:RetinaNet._transpose_dense_predictions": "overridden for losses with K + 1 logits per anchor",

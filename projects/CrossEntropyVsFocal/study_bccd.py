@@ -3,7 +3,7 @@
 from .study import study
 
 study.base = "../BloodCells/configs/retinanet_MNV2_FPN_bccd.py"
-study.overrides = ["train.max_iter=150", "train.eval_period=0", "train.vis_period=0"]
+study.overrides = ["train.max_iter=150", "train.eval_period=0", "train.vis_period=0", "train.optimize_model=False"]
 study.hypotheses = [
     dict(better="focal", than="ce", metric="AP"),
     dict(better="focal", than="balanced_ce", metric="AP"),

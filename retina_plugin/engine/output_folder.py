@@ -66,6 +66,17 @@ def prepare_folder(cfg: DictConfig, resume: bool) -> None:
     comm.synchronize()
 
 
+def keep_rounding(cfg: DictConfig) -> None:
+    """Let a run of a version without `train.optimize_model` go on without it, so that it ends bit for bit as it would.
+
+    For a run that is resumed.
+    """
+    config = Path(cfg.train.output_dir, CONFIG)
+    text = config.read_text(encoding="utf-8", errors="replace") if config.is_file() else ""
+    if "max_iter" in text and "optimize_model" not in text:
+        cfg.train.optimize_model = False
+
+
 def _move_earlier_run(folder: Path) -> Path | None:
     if not any((folder / name).exists() for name in (CONFIG, METRICS, LAST_CHECKPOINT)):
         return None

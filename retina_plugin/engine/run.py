@@ -11,6 +11,7 @@ from detectron2.utils.events import EventWriter
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
+from ..modeling import optimize_for_training
 from ..run_folder import METRICS
 from .checkpoint import RunCheckpointer
 from .ema import WeightAverage
@@ -37,6 +38,8 @@ class Run:
         self.cfg = cfg
         self.model = build_model(cfg, pretrained=not resume).to(device)
         freeze(self.model, cfg.train.freeze)
+        if cfg.train.optimize_model and device == "cpu":
+            optimize_for_training(self.model)
         decay = cfg.train.ema_decay
         self.average = None if decay is None else WeightAverage(self.model, decay)
         self.evaluated = self.model if self.average is None else self.average.model

@@ -26,7 +26,7 @@ from ..run_folder import find_weights
 from .checkpoint import RunCheckpointer
 from .layout import share_buffers
 from .logs import log_to_file, log_to_terminal
-from .output_folder import check_output_dir, prepare_folder
+from .output_folder import check_output_dir, keep_rounding, prepare_folder
 from .reliability.allocator import keep_freed_memory
 from .reliability.folder_lock import run_lock
 from .reliability.memory_errors import named_memory_errors
@@ -92,6 +92,8 @@ def do_train(cfg: DictConfig, resume: bool = False) -> dict[str, Any]:
             test_loader = _shielded(instantiate(cfg.dataloader.test))
             annotated_loader = build_annotated_loader(cfg) if cfg.train.val_loss else None
         prior = resolve_prior(cfg)
+        if resume:
+            keep_rounding(cfg)
         run = Run(cfg, resume, test, signals)
         start_iter, origin = run.load(resume)
         prepare_folder(cfg, resume)

@@ -5,17 +5,15 @@ from typing import Any
 
 import torch
 from detectron2.modeling.meta_arch.dense_detector import permute_to_N_HWA_K
-from detectron2.modeling.meta_arch.retinanet import RetinaNetHead
 from detectron2.modeling.postprocessing import detector_postprocess
 from detectron2.structures import Boxes, ImageList, Instances
 from torch import Tensor, nn
 
-from ..modeling import PluggableRetinaNet, PluggableRetinaNetHead
+from ..modeling import PluggableRetinaNet
 from ..modeling.losses import ClassificationLoss
 from ..modeling.meta_arch.wiring import BOX_DIM
+from ..modeling.optimization.box_tower import box_layers, deltas_at
 from .candidates import Candidates, best_detections, gather_deltas, select_by_logit, select_by_score
-from .folding import has_hooks
-from .selective import outputs_at, tower_layers
 
 
 class FastInference(PluggableRetinaNet):
@@ -33,7 +31,7 @@ class FastInference(PluggableRetinaNet):
 
     def forward(self, batched_inputs: list[dict[str, Any]]) -> list[dict[str, Instances]]:
         """Detect objects; classes first, then boxes where there are candidates if the box tower allows it."""
-        layers = self._box_layers()
+        layers = box_layers(self.head)
         if layers is None or self.training or torch.jit.is_tracing():
             return super().forward(batched_inputs)
         images = self.preprocess_image(batched_inputs)
@@ -41,14 +39,11 @@ class FastInference(PluggableRetinaNet):
         features = [by_name[name] for name in self.head_in_features]
         logits = [self.head.cls_score(self.head.cls_subnet(feature)) for feature in features]
         found = [[self._select(level[i]) for level in logits] for i in range(len(batched_inputs))]
-        deltas = [
-            self._deltas_of(layers, feature, of_level)
-            for feature, of_level in zip(features, zip(*found, strict=True), strict=True)
-        ]
+        deltas = self._deltas_of(layers, features, found)
         anchors = self._anchors_of(features)
         results = [
             self._detect(anchors, own, of_image, size)
-            for own, of_image, size in zip(found, zip(*deltas, strict=True), images.image_sizes, strict=True)
+            for own, of_image, size in zip(found, deltas, images.image_sizes, strict=True)
         ]
         sizes = [
             (x.get("height", h), x.get("width", w))
@@ -70,22 +65,15 @@ class FastInference(PluggableRetinaNet):
             results.append(self._detect(anchors, found, own, image_size))
         return results
 
-    def _box_layers(self) -> list[nn.Module] | None:
-        """The layers that predict boxes, if candidates can be computed alone."""
-        if type(self.head).forward not in (PluggableRetinaNetHead.forward, RetinaNetHead.forward):
-            return None
-        if has_hooks(self.head) or has_hooks(self.head.cls_subnet):
-            return None
-        return tower_layers(self.head.bbox_subnet, self.head.bbox_pred)
-
-    def _deltas_of(self, layers: list[nn.Module], feature: Tensor, found: Sequence[Candidates]) -> list[Tensor]:
-        """Per image (M, 4) the deltas of its candidates on one level."""
-        num_anchors = layers[-1].out_channels // BOX_DIM
-        outputs = outputs_at(layers, feature, [own.anchors // num_anchors for own in found])
-        return [
-            x.view(-1, num_anchors, BOX_DIM)[torch.arange(len(x), device=x.device), own.anchors % num_anchors]
-            for x, own in zip(outputs, found, strict=True)
-        ]
+    def _deltas_of(
+        self, layers: list[nn.Module], features: list[Tensor], found: Sequence[Sequence[Candidates]]
+    ) -> list[tuple[Tensor, ...]]:
+        """Per image and level (M, 4) the deltas of its candidates."""
+        parts = [(level, image, x.anchors) for image, own in enumerate(found) for level, x in enumerate(own)]
+        level, image = (torch.cat([torch.full_like(part[2], part[k]) for part in parts]) for k in (0, 1))
+        sizes = [len(part[2]) for part in parts]
+        deltas = deltas_at(layers, features, level, image, torch.cat([part[2] for part in parts])).split(sizes)
+        return [deltas[i : i + len(features)] for i in range(0, len(parts), len(features))]
 
     def _anchors_of(self, features: list[Tensor]) -> list[Boxes]:
         """Anchors of every level, computed again only if the size of images has changed."""

@@ -11,6 +11,7 @@ from torch import nn
 
 from ..files import first_line
 from ..modeling import PluggableRetinaNet
+from ..modeling.optimization.training import undo_folding
 from .fast import FastInference, as_fast
 from .folding import fold_norms
 
@@ -25,10 +26,10 @@ def optimize_for_inference(model: nn.Module, dtype: Literal["auto", "float32", "
     """A detector that detects faster, with copies of backbone, head and anchors; `model` stays as it is.
 
     Normalization is folded into convolutions, memory is laid out with channels last, scores and boxes are computed for
-    candidates only (see `selective` for the box tower), and suppression ends once enough detections are left. In
-    float32 detections are those of `model` up to rounding; of equal scores, others may be taken. "bfloat16" computes
-    backbone and head in that format, scores and boxes in float32; "auto" does so where the processor has instructions
-    for it, and is float32 elsewhere. The default gives the same on every machine.
+    candidates only (see `modeling.optimization` for the box tower), and suppression ends once enough detections are
+    left. In float32 detections are those of `model` up to rounding; of equal scores, others may be taken. "bfloat16"
+    computes backbone and head in that format, scores and boxes in float32; "auto" does so where the processor has
+    instructions for it, and is float32 elsewhere. The default gives the same on every machine.
 
     A detector that is not a PluggableRetinaNet, overrides a method of its inference, or cannot be copied, is returned
     as it is, and the log says so.
@@ -48,7 +49,7 @@ def optimize_for_inference(model: nn.Module, dtype: Literal["auto", "float32", "
         return model
     half = dtype == "bfloat16" or (dtype == "auto" and has_bfloat16(model.device))
     for part in (fast.backbone, fast.head):
-        fold_norms(part)
+        fold_norms(undo_folding(part))
         part.to(dtype=torch.bfloat16 if half else torch.float32, memory_format=torch.channels_last)
         part.requires_grad_(False)
     return as_fast(fast)

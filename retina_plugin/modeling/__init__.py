@@ -12,6 +12,7 @@ from .backbone import (
 )
 from .head import PluggableRetinaNetHead, head_input_shape
 from .meta_arch import DenseNetwork, PluggableRetinaNet
+from .optimization.training import optimize_for_training
 
 __all__ = [
     "PAFPN",
@@ -28,5 +29,6 @@ __all__ = [
     "feature_strides",
     "head_input_shape",
     "num_cell_anchors",
+    "optimize_for_training",
     "torchvision_channels",
 ]

@@ -34,6 +34,7 @@ _FREE = (
     "dataloader.test.num_workers",
     "dataloader.evaluator.output_dir",
 )
+_BEFORE_KEY = {"train.optimize_model": "False"}  # what versions without the key did, if not today's default
 _IMPORTED = ("retina_plugin.", "detectron2.")
 _MOST_TOLD = 7
 _DOTTED_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
@@ -90,7 +91,8 @@ class RunIdentity:
         return "; ".join(dict.fromkeys(phrases))
 
     def changes(self, state: dict[str, Any]) -> list[str]:
-        """What differs, a phrase each. A setting that the checkpoint does not know had today's default."""
+        """What differs, a phrase each. A setting that the checkpoint does not know had today's default, or that of
+        its version."""
         before = {current_key(key): value for key, value in state["config"].items()}
         before, now = _with_train_defaults(before), self._values
         phrases = [
@@ -132,7 +134,7 @@ def _with_train_defaults(before: dict[str, str]) -> dict[str, str]:
         for key, value in defaults
         if not key.startswith(_FREE) and not any(f"{k}.".startswith(f"{key}.") for k in before)
     }
-    return absent | before
+    return absent | _BEFORE_KEY | before
 
 
 def _same_value(before: str | None, now: str | None) -> bool:

@@ -3,13 +3,16 @@
 N images, R anchors of all levels, of which P are foreground; K classes; C logits per anchor.
 """
 
+from typing import Any
+
 import torch
 from detectron2.modeling.meta_arch import RetinaNet
 from detectron2.structures import Boxes, ImageList, Instances
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..assigners import AnchorTargets, LabelAssigner
 from ..losses import BoxLoss, ClassificationLoss, DenseTargets
+from ..optimization.box_tower import box_layers, deltas_where
 from .loss_normalizer import ForegroundAverage
 from .wiring import check_gt_classes
 
@@ -26,6 +29,27 @@ class RetinaNetTraining(RetinaNet):
     box_loss: BoxLoss
     label_assigner: LabelAssigner
     foreground: ForegroundAverage
+    selective_boxes: bool = False
+
+    def forward(self, batched_inputs: list[dict[str, Any]]) -> Any:
+        """As Detectron2's. In training the box tower runs only around foreground anchors if `selective_boxes`.
+
+        Losses and gradients are then the same up to rounding. It runs everywhere if a class overrides
+        `forward_training` or `losses`, or if the tower has layers that see the whole map, such as a norm.
+        """
+        layers = self._selective_layers() if self.training else None
+        if layers is None:
+            return super().forward(batched_inputs)
+        images = self.preprocess_image(batched_inputs)
+        by_name = self.backbone(images.tensor)
+        features = [by_name[name] for name in self.head_in_features]
+        gt_instances = [inputs["instances"].to(self.device) for inputs in batched_inputs]
+        anchors = self.anchor_generator(features)
+        targets = self.assign_labels(anchors, gt_instances)
+        logits = [self.head.cls_score(self.head.cls_subnet(feature)) for feature in features]
+        pred_logits, _ = self._transpose_dense_predictions([logits, []])
+        deltas = deltas_where(layers, features, [len(x) for x in anchors], self._foreground(targets.labels))
+        return self._losses(anchors, pred_logits, targets, deltas)
 
     def forward_training(
         self, images: ImageList, features: list[Tensor], predictions: list[list[Tensor]], gt_instances: list[Instances]
@@ -68,20 +92,36 @@ class RetinaNetTraining(RetinaNet):
         Per level: anchors (Ri, 4), pred_logits (N, Ri, C) and pred_anchor_deltas (N, Ri, 4). Per image: gt_labels (R,)
         and gt_boxes (R, 4). The weights of the anchors are (N, R), or None.
         """
-        labels, boxes = torch.stack(gt_labels), torch.stack(gt_boxes)
-        pos_mask = (labels >= 0) & (labels != self.num_classes)
+        targets = AnchorTargets(torch.stack(gt_labels), torch.stack(gt_boxes), weights)
+        deltas = torch.cat(pred_anchor_deltas, dim=1)[self._foreground(targets.labels)]
+        return self._losses(anchors, pred_logits, targets, deltas)
+
+    def _losses(
+        self, anchors: list[Boxes], pred_logits: list[Tensor], targets: AnchorTargets, foreground_deltas: Tensor
+    ) -> dict[str, Tensor]:
+        """The losses, from the deltas (P, 4) of foreground anchors, image by image."""
+        labels, boxes, weights = targets.labels, targets.boxes, targets.weights
+        pos_mask = self._foreground(labels)
         anchor_boxes = Boxes.cat(anchors).tensor
         logits = torch.cat(pred_logits, dim=1).flatten(0, 1)
-        targets = DenseTargets(labels.flatten(), None if weights is None else weights.flatten(), anchors=anchor_boxes)
-        loss_cls = self.cls_loss_weight * self.cls_loss.dense_loss(logits, targets)
+        dense = DenseTargets(labels.flatten(), None if weights is None else weights.flatten(), anchors=anchor_boxes)
+        loss_cls = self.cls_loss_weight * self.cls_loss.dense_loss(logits, dense)
         loss_box_reg = self._box_loss(
-            torch.cat(pred_anchor_deltas, dim=1)[pos_mask],
+            foreground_deltas,
             anchor_boxes.expand_as(boxes)[pos_mask],
             boxes[pos_mask],
             None if weights is None else weights[pos_mask],
         )
         divisor = self.foreground(pos_mask).to(loss_cls.dtype)
         return {"loss_cls": loss_cls / divisor, "loss_box_reg": loss_box_reg / divisor}
+
+    def _foreground(self, labels: Tensor) -> Tensor:
+        return (labels >= 0) & (labels != self.num_classes)
+
+    def _selective_layers(self) -> list[nn.Module] | None:
+        """The layers of the box tower if it may run around foreground anchors alone."""
+        own = any(getattr(type(self), x) is not getattr(RetinaNetTraining, x) for x in ("forward_training", "losses"))
+        return None if own or not self.selective_boxes else box_layers(self.head)
 
     def _box_loss(self, deltas: Tensor, anchors: Tensor, gt_boxes: Tensor, weights: Tensor | None) -> Tensor:
         """Sum over the P foreground anchors, weighted if `weights` (P,) are given."""

@@ -1,0 +1,76 @@
+"""Normalization layers with fixed statistics, and the convolutions before them."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from detectron2.layers import Conv2d
+from torch import Tensor, fx, nn
+
+
+class Pair(NamedTuple):
+    """A convolution, the norm that it alone feeds, and where the norm is: an attribute of `holder`."""
+
+    conv: nn.Conv2d
+    norm: nn.Module
+    holder: nn.Module
+    name: str
+
+
+def foldable_pairs(module: nn.Module, is_fixed: Callable[[nn.Module | None], bool]) -> Iterator[Pair]:
+    """The pairs in a module whose norm `is_fixed`.
+
+    A norm is found as `norm` of Detectron2's Conv2d, behind a convolution in a Sequential, or in the graph of a
+    torchvision feature extractor. Left out are those that are used more than once, or whose convolution is, or that
+    have hooks.
+    """
+    uses = Counter(child for parent in module.modules() for child in parent._modules.values())
+    for parent in list(module.modules()):
+        pairs = [Pair(parent, parent.norm, parent, "norm")] if type(parent) is Conv2d else []
+        for name, conv, norm in list(_neighbours(parent)):
+            if getattr(conv, "norm", None) is getattr(conv, "activation", None) is None:
+                holder, _, child = name.rpartition(".")
+                pairs.append(Pair(conv, norm, parent.get_submodule(holder), child))
+        for pair in pairs:
+            if is_fixed(pair.norm) and _can_fold(pair.conv, pair.norm, uses):
+                yield pair
+
+
+def scale_and_shift(norm: nn.Module) -> tuple[Tensor, Tensor]:
+    """(C,) factors and offsets of a norm with fixed statistics: norm(x) = x scale + shift."""
+    scale = (norm.running_var + norm.eps).rsqrt()
+    scale = scale if norm.weight is None else scale * norm.weight
+    shift = -norm.running_mean * scale
+    return scale, shift if norm.bias is None else shift + norm.bias
+
+
+def folded_weights(conv: nn.Conv2d, norm: nn.Module) -> tuple[Tensor, Tensor]:
+    """Weight and bias of the convolution that is conv and norm in one."""
+    scale, shift = scale_and_shift(norm)
+    return conv.weight * scale[:, None, None, None], shift if conv.bias is None else conv.bias * scale + shift
+
+
+def has_hooks(module: nn.Module) -> bool:
+    """Whether something is called before or after the forward pass of a module."""
+    return bool(module._forward_hooks or module._forward_pre_hooks)
+
+
+def _neighbours(parent: nn.Module) -> Iterator[tuple[str, nn.Module, nn.Module]]:
+    """Name of a module in `parent`, the one that alone feeds it, and the module."""
+    if type(parent).forward is nn.Sequential.forward:
+        children = list(parent._modules.items())
+        for (_, before), (name, child) in zip(children, children[1:], strict=False):
+            yield name, before, child
+    elif isinstance(parent, fx.GraphModule):
+        calls = Counter(node.target for node in parent.graph.nodes if node.op == "call_module")
+        for node in parent.graph.nodes:
+            before = node.args[0] if node.op == "call_module" and node.args else None
+            is_alone = isinstance(before, fx.Node) and before.op == "call_module" and len(before.users) == 1
+            if is_alone and calls[node.target] == calls[before.target] == 1:
+                yield node.target, parent.get_submodule(before.target), parent.get_submodule(node.target)
+
+
+def _can_fold(conv: nn.Module | None, norm: nn.Module | None, uses: Counter[nn.Module]) -> bool:
+    if type(conv) not in (nn.Conv2d, Conv2d) or has_hooks(conv) or has_hooks(norm):
+        return False
+    return uses[conv] <= 1 and uses[norm] == 1  # a convolution may be the module itself
