@@ -47,7 +47,8 @@ PRIVATE_NAMES: dict[str, str] = {
     "detectron2.utils.events:TensorboardXWriter._last_write": "as JSONWriter._last_write",
     # evaluation
     "detectron2.evaluation:COCOEvaluator._coco_api": "ground truth of the data set",
-    "detectron2.evaluation:COCOEvaluator._eval_predictions": "overridden to report more metrics of the same detections",
+    "detectron2.evaluation:COCOEvaluator._eval_predictions": "its code runs with another evaluation of boxes",
+    "detectron2.evaluation.coco_evaluation:_evaluate_predictions_on_coco": "replaced in the code of _eval_predictions",
     "detectron2.evaluation:COCOEvaluator._max_dets_per_image": "number of detections that AP counts",
     "detectron2.evaluation:COCOEvaluator._results": "metrics by task, to which more are added",
     "detectron2.evaluation:COCOEvaluator._derive_coco_results": "overridden to give AP 0 when there are no detections",

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Measure the time of losses, training steps, inference and label assignment against Detectron2's."""
+"""Measure the time of losses, training steps, inference, label assignment and evaluation against Detectron2's."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from retina_plugin.benchmark.assign import benchmark_assignment
+from retina_plugin.benchmark.evaluation import benchmark_evaluation
 from retina_plugin.benchmark.infer import benchmark_inference
 from retina_plugin.benchmark.losses import Problem, benchmark_losses, format_table
 from retina_plugin.benchmark.pairs import format_times
@@ -30,7 +31,7 @@ def main() -> None:
     losses.add_argument("--repeats", type=int, default=5)
     step = commands.add_parser("step", help="a whole training step of a config")
     step.add_argument("--config-file", required=True, metavar="FILE")
-    step.add_argument("--steps", type=int, default=40, help="of each side")
+    step.add_argument("--steps", type=int, default=9, help="of each side")
     step.add_argument("opts", nargs="*", help="key=value overrides")
     infer = commands.add_parser("infer", help="inference for one image")
     infer.add_argument("--config-file", required=True, metavar="FILE")
@@ -41,12 +42,16 @@ def main() -> None:
     for command, size in ((infer, [480, 640]), (assign, [800, 1344])):
         command.add_argument("--size", type=int, nargs=2, default=size, metavar=("HEIGHT", "WIDTH"))
         command.add_argument("--repeats", type=int, default=9)
+    evaluation = commands.add_parser("eval", help="COCO evaluation of made-up detections")
+    evaluation.add_argument("--images", type=int, default=5000)
+    evaluation.add_argument("--detections", type=int, default=100, help="per image")
+    evaluation.add_argument("--classes", type=int, default=80)
     study = commands.add_parser("study", help="what a study takes beside training and evaluation")
     study.add_argument("--study", required=True, metavar="FILE")
     study.add_argument("--folder", type=Path, required=True, help="for its runs, new or empty")
     study.add_argument("--jobs", type=int, default=1, help="runs at once on this machine")
     study.add_argument("opts", nargs="*", help="key=value overrides")
-    for command in (losses, step, infer, assign, study):
+    for command in (losses, step, infer, assign, evaluation, study):
         command.add_argument("--output", type=Path, help="JSON file to write")
     args = parser.parse_args()
     result = _RUN[args.command](args)
@@ -62,7 +67,10 @@ def _losses(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _step(args: argparse.Namespace) -> dict[str, Any]:
-    return _printed(benchmark_step(args.config_file, args.steps, args.opts))
+    result = benchmark_step(args.config_file, args.steps, args.opts)
+    print(format_times(result))
+    print("peak MB:", ", ".join(f"{name} {x['peak_mb']:.0f}" for name, x in result.items()))
+    return result
 
 
 def _study(args: argparse.Namespace) -> dict[str, Any]:
@@ -84,13 +92,21 @@ def _assign(args: argparse.Namespace) -> dict[str, Any]:
     return result
 
 
+def _eval(args: argparse.Namespace) -> dict[str, Any]:
+    result = benchmark_evaluation(args.images, args.detections, args.classes)
+    print(format_times({name: x for name, x in result.items() if name.startswith("metric")}))
+    print(format_times({name: x for name, x in result.items() if name.startswith("evaluator")}))
+    print("AP:", ", ".join(f"{x['AP']:.10f}" for x in result.values()))
+    return result
+
+
 def _printed(result: dict[str, Any]) -> dict[str, Any]:
     for name, value in result.items():
         print(f"{name:24} {value:.4g}")
     return result
 
 
-_RUN = {"losses": _losses, "step": _step, "infer": _infer, "assign": _assign, "study": _study}
+_RUN = {"losses": _losses, "step": _step, "infer": _infer, "assign": _assign, "eval": _eval, "study": _study}
 
 if __name__ == "__main__":
     exit_with(main)

@@ -5,12 +5,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from .loss_problem import Problem, get_loss, make_step
+from .memory import peak_mb, reset_peak
 
 
 def measure_memory_apart(name: str, problem: Problem) -> dict[str, float]:
@@ -28,18 +28,12 @@ def measure_memory(name: str, problem: Problem) -> dict[str, float]:
         make_step(loss, small, small.targets())()
     targets = problem.targets()
     step = make_step(loss, problem, targets)
-    # Reset the peak of this process; ru_maxrss would include that of the parent.
-    Path("/proc/self/clear_refs").write_text("5")
-    before = _peak_kb()
+    reset_peak()
+    before = peak_mb()
     step()
-    peak_mb = (_peak_kb() - before) / 1024
+    growth = peak_mb() - before
     num_logits = len(targets.labels) * loss.num_logits(problem.classes)
-    return {"peak_mb": peak_mb, "saved_bytes_per_logit": _saved_bytes(step) / num_logits}
-
-
-def _peak_kb() -> int:
-    status = Path("/proc/self/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0])
+    return {"peak_mb": growth, "saved_bytes_per_logit": _saved_bytes(step) / num_logits}
 
 
 def _saved_bytes(step: Callable[[], Tensor]) -> int:

@@ -8,12 +8,12 @@ from typing import Any
 from tabulate import tabulate
 
 
-def time_in_turn(sides: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, dict[str, float]]:
+def time_in_turn(sides: Mapping[str, Callable[[], Any]], repeats: int, warm_up: int = 2) -> dict[str, dict[str, float]]:
     """By side, the median of its seconds, and the median, lowest and highest ratio to the first side of one round.
 
-    Two rounds before the `repeats` warm up.
+    `warm_up` rounds before the `repeats` are not counted.
     """
-    rounds = [{name: _seconds(run) for name, run in sides.items()} for _ in range(repeats + 2)][2:]
+    rounds = [{name: _seconds(run) for name, run in sides.items()} for _ in range(repeats + warm_up)][warm_up:]
     first = next(iter(sides))
     found = {}
     for name in sides:

@@ -1,71 +1,116 @@
-"""Time training steps of this package's loader and trainer and of Detectron2's in turn."""
+"""Time and peak memory of training steps, of Detectron2's RetinaNet and trainer and of this package's.
+
+Run as a module, it measures the memory of one side in a fresh process and prints it as JSON.
+"""
 
 import copy
-import statistics
+import json
+import subprocess
+import sys
 import tempfile
-import time
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from detectron2.config import instantiate
 from detectron2.data import build_detection_train_loader
 from detectron2.engine import SimpleTrainer
+from detectron2.layers import FrozenBatchNorm2d
 from detectron2.utils.events import EventStorage
 from omegaconf import DictConfig
 from torch import nn
 
 from ..config import load_config
+from ..engine.reliability.allocator import keep_freed_memory
 from ..engine.reliability.guard import NonFiniteGuard
-from ..engine.setup import build_model, resolve_device
+from ..engine.setup import build_model, freeze, resolve_device, resolve_dtype
 from ..engine.trainer import Trainer, Update
+from ..modeling import optimize_for_training
+from .infer import stock_retinanet
+from .memory import peak_mb
+from .pairs import time_in_turn
 
 
-def benchmark_step(config_file: str, steps: int, overrides: Sequence[str] = ()) -> dict[str, float | int]:
-    """Median seconds of a whole training step on both sides, and the median ratio of consecutive steps.
+def benchmark_step(
+    config_file: str, steps: int, overrides: Sequence[str] = (), memory: bool = True
+) -> dict[str, dict[str, float]]:
+    """Seconds of a training step from batch to update, ratios to Detectron2's, and if `memory`, peaks in MB.
 
-    Both sides train the same model on the same images, without clipping, which Detectron2's trainer lacks: two steps
-    for warming up, then `steps`.
+    Both sides have the same initial weights, images and optimizer, and no clipping, which Detectron2's trainer lacks.
+    Detectron2's RetinaNet has its own losses: the config must have focal loss and L1 for the same work. It trains in
+    float32, since its mixed precision needs CUDA; `retina_plugin` as `tools/train_net.py` does.
     """
+    keep_freed_memory()
     cfg = load_config(config_file, overrides)
-    ours, theirs = _ours(cfg), _theirs(cfg)
-    times = [(_seconds(ours), _seconds(theirs)) for _ in range(steps + 2)][2:]
-    return {
-        "steps": steps,
-        "seconds": statistics.median(a for a, _ in times),
-        "seconds_of_detectron2": statistics.median(b for _, b in times),
-        "ratio": statistics.median(a / b for a, b in times),
-    }
+    trainers = {side: build(cfg) for side, build in _SIDES.items()}
+    found = time_in_turn({name: partial(_step, trainer) for name, trainer in trainers.items()}, steps)
+    if memory:
+        for side in found:
+            found[side]["peak_mb"] = _memory_apart(config_file, overrides, side)
+    return found
 
 
-def _ours(cfg: DictConfig) -> Trainer:
-    model, optimizer = _model_and_optimizer(cfg)
+def _ours(cfg: DictConfig) -> SimpleTrainer:
+    model = _build(cfg)
+    if cfg.train.optimize_model and model.device.type == "cpu":
+        optimize_for_training(model)
+    update = Update(seed=cfg.train.seed, dtype=resolve_dtype(cfg.train.amp, str(model.device)))
     guard = NonFiniteGuard("stop", tempfile.gettempdir())
-    loader = instantiate(cfg.dataloader.train)
-    return Trainer(model, loader, optimizer, Update(seed=cfg.train.seed), guard)
+    return Trainer(model, instantiate(cfg.dataloader.train), _optimizer(cfg, model), update, guard)
 
 
 def _theirs(cfg: DictConfig) -> SimpleTrainer:
     settings = copy.deepcopy(cfg.dataloader.train)
     settings._target_ = build_detection_train_loader
     del settings.seed
-    model, optimizer = _model_and_optimizer(cfg)
-    return SimpleTrainer(model, instantiate(settings), optimizer)
+    model = stock_retinanet(_build(cfg)).train()
+    return SimpleTrainer(model, instantiate(settings), _optimizer(cfg, model))
 
 
-def _model_and_optimizer(cfg: DictConfig) -> tuple[nn.Module, torch.optim.Optimizer]:
+_SIDES = {"detectron2": _theirs, "retina_plugin": _ours}
+
+
+def _build(cfg: DictConfig) -> nn.Module:
     model = build_model(cfg).to(resolve_device(cfg.train.device))
+    freeze(model, cfg.train.freeze)
+    for norm in model.modules():
+        if isinstance(norm, FrozenBatchNorm2d) and bool((norm.weight == 1).all()):
+            norm.weight.fill_(0.4)  # without pretrained statistics activations would grow until they are not finite
+    return model.train()
+
+
+def _optimizer(cfg: DictConfig, model: nn.Module) -> torch.optim.Optimizer:
     cfg.optimizer.params.model = model
     optimizer = instantiate(cfg.optimizer)
     del cfg.optimizer.params.model
-    return model, optimizer
+    for group in optimizer.param_groups:
+        group["lr"] = 0.0  # so that random weights stay finite
+    return optimizer
 
 
-def _seconds(trainer: SimpleTrainer) -> float:
+def _step(trainer: SimpleTrainer) -> None:
     trainer.storage = getattr(trainer, "storage", None) or EventStorage()
-    start = time.perf_counter()
     with trainer.storage:
         trainer.before_step()
         trainer.run_step()
         trainer.after_step()
     trainer.iter += 1
-    return time.perf_counter() - start
+
+
+def _memory_apart(config_file: str, overrides: Sequence[str], side: str) -> float:
+    """Peak memory of a side in a fresh process, in MB."""
+    arguments = json.dumps([config_file, list(overrides), side])
+    command = [sys.executable, "-W", "ignore", "-m", __name__, arguments]
+    return json.loads(subprocess.run(command, check=True, capture_output=True).stdout.splitlines()[-1])
+
+
+def _memory(config_file: str, overrides: Sequence[str], side: str) -> float:
+    keep_freed_memory()
+    trainer = _SIDES[side](load_config(config_file, overrides))
+    _step(trainer)
+    _step(trainer)
+    return peak_mb()
+
+
+if __name__ == "__main__":
+    print(json.dumps(_memory(*json.loads(sys.argv[1]))))

@@ -16,16 +16,13 @@ which the share prec(m) is correct.
 - log_loss = -mean (y_i log s_i + (1 - y_i) log(1 - s_i)), with scores kept from 0 and 1.
 """
 
-import contextlib
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
 
-from .thresholds import Detection, load_detections
+from .box_metrics import Detection, evaluate_boxes
 
 NUM_BINS = 15  # as Guo et al. 2017
 IOU = 0.5
@@ -68,14 +65,8 @@ def match_scores(
     The annotations of `truth` are complete (see `complete_annotations`). Of each image and category, the `max_dets`
     detections with the highest scores count.
     """
-    with contextlib.redirect_stdout(io.StringIO()):
-        evaluation = COCOeval(truth, load_detections(truth, detections), "bbox")
-        evaluation.params.areaRng, evaluation.params.areaRngLbl = evaluation.params.areaRng[:1], ["all"]
-        evaluation.params.iouThrs, evaluation.params.maxDets = np.array([IOU]), [max_dets]
-        if img_ids is not None:
-            evaluation.params.imgIds = list(img_ids)
-        evaluation.evaluate()
-    found = [image for image in evaluation.evalImgs if image is not None]
+    evaluation = evaluate_boxes(truth, detections, [max_dets], img_ids, [IOU], all_areas_only=True)
+    found = [evaluation.cells[key] for key in sorted(evaluation.cells)]
     scores = np.array([s for image in found for s in image["dtScores"]], float)
     correct = np.array([m > 0 for image in found for m in image["dtMatches"][0]], bool)
     ignored = np.array([i for image in found for i in image["dtIgnore"][0]], bool)

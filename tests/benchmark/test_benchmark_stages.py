@@ -1,4 +1,4 @@
-"""The benchmarks of inference and of label assignment: both sides do the same, and their times are told."""
+"""The benchmarks of inference, label assignment and evaluation: both sides do the same, and their times are told."""
 
 import pytest
 import torch
@@ -6,6 +6,7 @@ from conftest import QUICK, TINY
 from detectron2.config import instantiate
 
 from retina_plugin.benchmark.assign import benchmark_assignment
+from retina_plugin.benchmark.evaluation import benchmark_evaluation
 from retina_plugin.benchmark.infer import benchmark_inference, stock_retinanet
 from retina_plugin.benchmark.pairs import format_times, time_in_turn
 
@@ -51,3 +52,9 @@ def test_inference_is_timed_with_the_candidates_that_are_asked_for(monkeypatch):
 def test_assignment_is_timed():
     found = benchmark_assignment((64, 96), 3, 1)
     assert list(found) == ["detectron2", "retina_plugin"] and found["retina_plugin"]["seconds"] > 0
+
+
+def test_evaluation_gives_both_sides_the_same_ap():
+    found = benchmark_evaluation(6, 10, 3)
+    assert list(found) == ["metric, pycocotools", "metric", "evaluator, Detectron2", "evaluator"]
+    assert len({x["AP"] for x in found.values()}) == 1 and found["metric"]["AP"] > 0

@@ -1,14 +1,13 @@
 """COCO's matching of detections to ground truth, kept by image so that AP can be computed on resampled images."""
 
-import contextlib
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
+
+from ...evaluation.box_metrics import evaluate_boxes
 
 
 @dataclass(frozen=True)
@@ -59,26 +58,16 @@ def match_detections(truth: COCO, detections: Sequence[dict[str, Any]], max_dets
     Raises:
         ValueError: if a detection is in an image that is not in `truth`.
     """
-    if strange := {d["image_id"] for d in detections} - set(truth.imgs):
-        raise ValueError(f"detections in image {min(strange)}, which the ground truth does not have")
-    with contextlib.redirect_stdout(io.StringIO()):
-        found = truth.loadRes(list(detections)) if detections else COCO()
-        evaluation = COCOeval(truth, found, "bbox")
-        evaluation.params.maxDets = [1, 10, max_dets]
-        evaluation.evaluate()
-        evaluation.accumulate()
-    params = evaluation.params
-    shape = (len(params.catIds), len(params.areaRng), len(params.imgIds))
-    cells = np.empty(len(evaluation.evalImgs), object)
-    cells[:] = evaluation.evalImgs
-    by_area = cells.reshape(shape).transpose(1, 0, 2)
-    precision = evaluation.eval["precision"][:, :, :, 0, -1]
+    found = evaluate_boxes(truth, detections, [1, 10, max_dets])
+    numbers = [range(len(x)) for x in (found.areas, found.category_ids, found.image_ids)]
+    by_area = [[[found.cells.get((k, a, i)) for i in numbers[2]] for k in numbers[1]] for a in numbers[0]]
+    precision = found.eval["precision"][:, :, :, 0, -1]
     return Matches(
-        image_ids=tuple(params.imgIds),
-        categories=tuple(c["name"] for c in truth.loadCats(params.catIds)),
-        areas=tuple(params.areaRngLbl),
+        image_ids=tuple(found.image_ids),
+        categories=tuple(c["name"] for c in truth.loadCats(found.category_ids)),
+        areas=tuple(found.areas),
         num_objects=np.array([[[_count(e) for e in k] for k in a] for a in by_area], float),
-        ranked=[[_rank(k, len(params.iouThrs)) for k in a] for a in by_area],
+        ranked=[[_rank(k, len(found.ious)) for k in a] for a in by_area],
         precision=np.where(precision < 0, np.nan, precision),
     )
 
