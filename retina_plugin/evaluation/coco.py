@@ -9,6 +9,7 @@ from typing import Any
 
 from detectron2 import evaluation
 from detectron2.evaluation import coco_evaluation
+from detectron2.utils.file_io import PathManager
 from pycocotools.coco import COCO
 
 from .box_metrics import Detection, evaluate_boxes
@@ -56,9 +57,26 @@ class COCOEvaluator(evaluation.COCOEvaluator):
         """
         super().__init__(*args, **{"use_fast_impl": False} | kwargs)  # it would warn that it is not built
         self.deployment_thresh, self.calibration = deployment_thresh, calibration
+        self._detections_dir = self._output_dir
         complete_annotations(self._coco_api)
 
+    def evaluate(self, img_ids: Sequence[int] | None = None) -> dict[str, Any]:
+        """Metrics by task and name, of the images `img_ids` or of all.
+
+        Detections are saved as coco_instances_results.json only: upstream saves them a second time, as
+        instances_predictions.pth, which takes more than half of its time here.
+        """
+        folder, self._output_dir = self._output_dir, None
+        self._detections_dir = folder
+        try:
+            return super().evaluate(img_ids)
+        finally:
+            self._output_dir = folder
+
     def _eval_predictions(self, predictions: list[dict[str, Any]], img_ids: Sequence[int] | None = None) -> None:
+        if self._detections_dir:
+            self._output_dir = self._detections_dir
+            PathManager.mkdirs(self._output_dir)
         _eval_predictions(self, predictions, img_ids)
         if "bbox" not in self._results:
             return  # the images have no annotations
