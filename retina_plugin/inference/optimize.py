@@ -11,9 +11,11 @@ from torch import nn
 
 from ..files import first_line
 from ..modeling import PluggableRetinaNet
+from ..modeling.optimization.box_tower import box_layers
 from ..modeling.optimization.training import undo_folding
 from .fast import FastInference, as_fast
 from .folding import fold_norms
+from .packing import pack_convolutions
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +54,10 @@ def optimize_for_inference(model: nn.Module, dtype: Literal["auto", "float32", "
         fold_norms(undo_folding(part))
         part.to(dtype=torch.bfloat16 if half else torch.float32, memory_format=torch.channels_last)
         part.requires_grad_(False)
+    pack_convolutions(fast.backbone)
+    runs_in_parts = box_layers(fast.head) is not None  # then with plain weights
+    for part in (fast.head.cls_subnet, fast.head.cls_score) if runs_in_parts else (fast.head,):
+        pack_convolutions(part)
     return as_fast(fast)
 
 

@@ -27,7 +27,7 @@ def foldable_pairs(module: nn.Module, is_fixed: Callable[[nn.Module | None], boo
     uses = Counter(child for parent in module.modules() for child in parent._modules.values())
     for parent in list(module.modules()):
         pairs = [Pair(parent, parent.norm, parent, "norm")] if type(parent) is Conv2d else []
-        for name, conv, norm in list(_neighbours(parent)):
+        for name, conv, norm in list(neighbours(parent)):
             if getattr(conv, "norm", None) is getattr(conv, "activation", None) is None:
                 holder, _, child = name.rpartition(".")
                 pairs.append(Pair(conv, norm, parent.get_submodule(holder), child))
@@ -55,7 +55,7 @@ def has_hooks(module: nn.Module) -> bool:
     return bool(module._forward_hooks or module._forward_pre_hooks)
 
 
-def _neighbours(parent: nn.Module) -> Iterator[tuple[str, nn.Module, nn.Module]]:
+def neighbours(parent: nn.Module) -> Iterator[tuple[str, nn.Module, nn.Module]]:
     """Name of a module in `parent`, the one that alone feeds it, and the module."""
     if type(parent).forward is nn.Sequential.forward:
         children = list(parent._modules.items())

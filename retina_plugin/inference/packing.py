@@ -1,0 +1,134 @@
+"""Convolutions on a CPU with weights that oneDNN lays out once, and with the activation and the sum behind them.
+
+PyTorch's own convolution lays its weights out anew in every call, and an activation or a sum afterwards reads and
+writes the whole map once more. The operators here are those that torch.compile uses.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from detectron2.layers import Conv2d
+from detectron2.modeling.backbone.resnet import BasicBlock, BasicStem, BottleneckBlock
+from torch import Tensor, nn
+
+from ..modeling.optimization.norms import has_hooks, neighbours
+
+_ACTIVATIONS = {nn.ReLU: ("relu", ()), nn.ReLU6: ("hardtanh", (0.0, 6.0))}
+
+
+def pack_convolutions(module: nn.Module) -> None:
+    """Pack the convolutions of a module in place, and take over the ReLU or ReLU6 behind them, if it is on a CPU.
+
+    An activation is found behind a convolution in a Sequential, in the graph of a torchvision feature extractor, and in
+    Detectron2's residual blocks, with their sum. Convolutions with hooks stay as they are. The module can no longer be
+    trained.
+    """
+    if not can_pack():
+        return
+    for conv in [x for x in module.modules() if type(x) in (nn.Conv2d, Conv2d) and not has_hooks(x)]:
+        if conv.padding_mode == "zeros" and not isinstance(conv.padding, str) and _without_extras(conv):
+            conv.__class__ = PackedConv2d
+            conv._activation = ("none", ())
+    for parent in list(module.modules()):
+        for holder, name, conv, activation in list(_activations(parent)):
+            conv._activation = _ACTIVATIONS[type(activation)]
+            setattr(holder, name, nn.Identity())
+        if type(parent) in _FUSED and all(type(x) is PackedConv2d for x in _convs(parent)):
+            for conv in _convs(parent):
+                conv._activation = ("none", ()) if conv is getattr(parent, "shortcut", None) else ("relu", ())
+            parent.__class__ = _FUSED[type(parent)]
+
+
+def can_pack() -> bool:
+    """Whether this PyTorch has oneDNN and its operators."""
+    has_operators = hasattr(torch.ops.mkldnn, "_convolution_pointwise") and hasattr(
+        torch._C._nn, "mkldnn_reorder_conv2d_weight"
+    )
+    return torch.backends.mkldnn.is_available() and has_operators
+
+
+class PackedConv2d(nn.Conv2d):
+    """A convolution with its activation; elsewhere than on a CPU, and when it is traced, computed as usual."""
+
+    _activation: tuple[str, tuple[float, ...]]
+
+    def forward(self, x: Tensor, added: Tensor | None = None) -> Tensor:
+        """The activation of the convolution of `x`, to which `added` is added before."""
+        if not self._is_packable(x):
+            x = self._conv_forward(x, self.weight, self.bias)
+            return _activate(x if added is None else x + added, self._activation[0])
+        name, numbers = self._activation
+        settings = (self.padding, self.stride, self.dilation, self.groups)
+        if added is None:
+            return _OPERATORS._convolution_pointwise(x, self._packed(x), self.bias, *settings, name, numbers, "")
+        name = None if name == "none" else name
+        return _OPERATORS._convolution_pointwise.binary(
+            x, added, self._packed(x), self.bias, *settings, "add", 1.0, name, numbers, ""
+        )
+
+    def _is_packable(self, x: Tensor) -> bool:
+        same_dtype = x.dtype == self.weight.dtype and x.dtype in (torch.float32, torch.bfloat16)
+        return same_dtype and x.device.type == "cpu" and x.numel() > 0 and not torch.jit.is_tracing()
+
+    def _packed(self, x: Tensor) -> Tensor:
+        """The weights in the layout that suits the first `x`; made again after the weights have changed."""
+        identity = (self.weight.data_ptr(), self.weight._version, self.weight.dtype)
+        known = self.__dict__.get("_known")
+        if known is None or known[0] != identity:
+            settings = (self.padding, self.stride, self.dilation, self.groups)
+            weight = self.weight.detach().contiguous().to_mkldnn()
+            packed = torch._C._nn.mkldnn_reorder_conv2d_weight(weight, *settings, x.shape)
+            known = self.__dict__["_known"] = identity, packed
+        return known[1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Packed weights are not copied or saved."""
+        return {key: value for key, value in self.__dict__.items() if key != "_known"}
+
+
+class _FusedBottleneck(BottleneckBlock):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv3(self.conv2(self.conv1(x)), x if self.shortcut is None else self.shortcut(x))
+
+
+class _FusedBasicBlock(BasicBlock):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv2(self.conv1(x), x if self.shortcut is None else self.shortcut(x))
+
+
+class _FusedStem(BasicStem):
+    def forward(self, x: Tensor) -> Tensor:
+        return F.max_pool2d(self.conv1(x), kernel_size=3, stride=2, padding=1)
+
+
+_FUSED = {BottleneckBlock: _FusedBottleneck, BasicBlock: _FusedBasicBlock, BasicStem: _FusedStem}
+_OPERATORS = torch.ops.mkldnn
+
+
+def _activate(x: Tensor, name: str) -> Tensor:
+    if name == "none":
+        return x
+    return F.relu(x) if name == "relu" else F.relu6(x)
+
+
+def _without_extras(conv: nn.Conv2d) -> bool:
+    return getattr(conv, "norm", None) is None and getattr(conv, "activation", None) is None
+
+
+def _convs(block: nn.Module) -> list[nn.Module]:
+    names = ("conv1", "conv2", "conv3", "shortcut")
+    return [getattr(block, name) for name in names if getattr(block, name, None) is not None]
+
+
+def _activations(parent: nn.Module) -> Iterator[tuple[nn.Module, str, PackedConv2d, nn.Module]]:
+    """Activations that a packed convolution alone feeds, if need be through an Identity."""
+    source: dict[nn.Module, nn.Module] = {}  # of an Identity
+    for name, before, module in neighbours(parent):
+        before = source.get(before, before)
+        if type(module) is nn.Identity:
+            source[module] = before
+        elif type(module) in _ACTIVATIONS and type(before) is PackedConv2d and not has_hooks(module):
+            holder, _, child = name.rpartition(".")
+            yield parent.get_submodule(holder), child, before, module
