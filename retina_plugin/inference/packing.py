@@ -73,19 +73,24 @@ class PackedConv2d(nn.Conv2d):
         return same_dtype and x.device.type == "cpu" and x.numel() > 0 and not torch.jit.is_tracing()
 
     def _packed(self, x: Tensor) -> Tensor:
-        """The weights in the layout that suits the first `x`; made again after the weights have changed."""
+        """The weights in the layout for maps of about the size of `x`; made again after the weights have changed.
+
+        With the layout for another size, oneDNN would lay them out anew in every call, which takes milliseconds.
+        """
         identity = (self.weight.data_ptr(), self.weight._version, self.weight.dtype)
-        known = self.__dict__.get("_known")
-        if known is None or known[0] != identity:
+        layouts: dict[Any, Tensor] = self.__dict__.setdefault("_layouts", {})
+        key = (*identity, (x.numel() // x.shape[1]).bit_length())
+        if key not in layouts:
+            for old in [known for known in layouts if known[:3] != identity]:
+                del layouts[old]
             settings = (self.padding, self.stride, self.dilation, self.groups)
             weight = self.weight.detach().contiguous().to_mkldnn()
-            packed = torch._C._nn.mkldnn_reorder_conv2d_weight(weight, *settings, x.shape)
-            known = self.__dict__["_known"] = identity, packed
-        return known[1]
+            layouts[key] = torch._C._nn.mkldnn_reorder_conv2d_weight(weight, *settings, x.shape)
+        return layouts[key]
 
     def __getstate__(self) -> dict[str, Any]:
         """Packed weights are not copied or saved."""
-        return {key: value for key, value in self.__dict__.items() if key != "_known"}
+        return {key: value for key, value in self.__dict__.items() if key != "_layouts"}
 
 
 class _FusedBottleneck(BottleneckBlock):

@@ -121,10 +121,13 @@ def test_changed_weights_and_copies():
     own, x = packed(nn.Sequential(nn.Conv2d(4, 4, 3), nn.ReLU())), torch.randn(1, 4, 8, 8)
     before = own(x)
     for other in (copy.deepcopy(own), pickle.loads(pickle.dumps(own))):
-        assert "_known" not in other[0].__dict__
+        assert "_layouts" not in other[0].__dict__
         assert torch.equal(other(x), before)
+    own(torch.randn(2, 4, 30, 30))
+    assert len(own[0]._layouts) == 2  # for small and for large maps
     own[0].weight.mul_(2)
     own[0].bias.mul_(2)
     torch.testing.assert_close(own(x), 2 * before)
+    assert len(own[0]._layouts) == 1
     double = own.double()
     torch.testing.assert_close(double(x.double()).float(), 2 * before, rtol=1e-4, atol=1e-5)
