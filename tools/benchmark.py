@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Measure the time of losses, training steps, inference, label assignment and evaluation against Detectron2's."""
+"""Measure the time of losses, steps, inference, candidates, label assignment and evaluation against Detectron2's."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from retina_plugin.benchmark.assign import benchmark_assignment
+from retina_plugin.benchmark.candidates import benchmark_candidates
 from retina_plugin.benchmark.evaluation import benchmark_evaluation
 from retina_plugin.benchmark.infer import benchmark_inference
 from retina_plugin.benchmark.losses import Problem, benchmark_losses, format_table
@@ -39,7 +40,9 @@ def main() -> None:
     infer.add_argument("opts", nargs="*", help="key=value overrides")
     assign = commands.add_parser("assign", help="label assignment for one image")
     assign.add_argument("--boxes", type=int, default=100)
-    for command, size in ((infer, [480, 640]), (assign, [800, 1344])):
+    candidates = commands.add_parser("candidates", help="from logits to detections of one image")
+    candidates.add_argument("--above", type=int, default=200_000, help="scores above the threshold")
+    for command, size in ((infer, [480, 640]), (assign, [800, 1344]), (candidates, [800, 1344])):
         command.add_argument("--size", type=int, nargs=2, default=size, metavar=("HEIGHT", "WIDTH"))
         command.add_argument("--repeats", type=int, default=9)
     evaluation = commands.add_parser("eval", help="COCO evaluation of made-up detections")
@@ -51,7 +54,7 @@ def main() -> None:
     study.add_argument("--folder", type=Path, required=True, help="for its runs, new or empty")
     study.add_argument("--jobs", type=int, default=1, help="runs at once on this machine")
     study.add_argument("opts", nargs="*", help="key=value overrides")
-    for command in (losses, step, infer, assign, evaluation, study):
+    for command in (losses, step, infer, candidates, assign, evaluation, study):
         command.add_argument("--output", type=Path, help="JSON file to write")
     args = parser.parse_args()
     result = _RUN[args.command](args)
@@ -92,6 +95,12 @@ def _assign(args: argparse.Namespace) -> dict[str, Any]:
     return result
 
 
+def _candidates(args: argparse.Namespace) -> dict[str, Any]:
+    result = benchmark_candidates(args.size, args.above, args.repeats)
+    print(format_times(result))
+    return result
+
+
 def _eval(args: argparse.Namespace) -> dict[str, Any]:
     result = benchmark_evaluation(args.images, args.detections, args.classes)
     print(format_times({name: x for name, x in result.items() if name.startswith("metric")}))
@@ -106,7 +115,15 @@ def _printed(result: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-_RUN = {"losses": _losses, "step": _step, "infer": _infer, "assign": _assign, "eval": _eval, "study": _study}
+_RUN = {
+    "losses": _losses,
+    "step": _step,
+    "infer": _infer,
+    "candidates": _candidates,
+    "assign": _assign,
+    "eval": _eval,
+    "study": _study,
+}
 
 if __name__ == "__main__":
     exit_with(main)

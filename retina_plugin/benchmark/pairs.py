@@ -7,8 +7,12 @@ from typing import Any
 
 from tabulate import tabulate
 
+WARM_UP = 2
 
-def time_in_turn(sides: Mapping[str, Callable[[], Any]], repeats: int, warm_up: int = 2) -> dict[str, dict[str, float]]:
+
+def time_in_turn(
+    sides: Mapping[str, Callable[[], Any]], repeats: int, warm_up: int = WARM_UP
+) -> dict[str, dict[str, float]]:
     """By side, the median of its seconds, and the median, lowest and highest ratio to the first side of one round.
 
     `warm_up` rounds before the `repeats` are not counted.

@@ -6,6 +6,7 @@ from conftest import QUICK, TINY
 from detectron2.config import instantiate
 
 from retina_plugin.benchmark.assign import benchmark_assignment
+from retina_plugin.benchmark.candidates import benchmark_candidates
 from retina_plugin.benchmark.evaluation import benchmark_evaluation
 from retina_plugin.benchmark.infer import benchmark_inference, stock_retinanet
 from retina_plugin.benchmark.pairs import format_times, time_in_turn
@@ -47,6 +48,22 @@ def test_inference_is_timed_with_the_candidates_that_are_asked_for(monkeypatch):
         logits = model.head([features[name] for name in model.head_in_features])[0]
     above = sum((x.sigmoid() > model.test_score_thresh).sum() for x in logits)
     assert above == pytest.approx(40, abs=1)
+
+
+def test_candidates_are_as_many_as_are_asked_for_and_both_sides_find_the_same(monkeypatch):
+    found = {}
+
+    def compare(sides, repeats):
+        found["logits"] = next(sides["detectron2"].args[-2])
+        found.update({name: run()[0] for name, run in sides.items()})
+
+    monkeypatch.setattr("retina_plugin.benchmark.candidates.time_in_turn", compare)
+    benchmark_candidates((96, 128), 700, 1)
+    assert sum(int((x.sigmoid() > 0.05).sum()) for x in found["logits"]) == pytest.approx(700, abs=1)
+    ours, theirs = found["retina_plugin"], found["detectron2"]
+    assert len(ours) == 100
+    torch.testing.assert_close(ours.scores, theirs.scores, rtol=0, atol=1e-5)
+    torch.testing.assert_close(ours.pred_boxes.tensor, theirs.pred_boxes.tensor, rtol=0, atol=1e-2)
 
 
 def test_assignment_is_timed():
