@@ -20,6 +20,10 @@ PRIVATE_NAMES: dict[str, str] = {
     "detectron2.data.dataset_mapper:utils": "replaced in the code of DatasetMapper.__call__ to read 16-bit images",
     "os:_exit": "public in spite of its name",
     # modeling
+    "torch:_C._nn.mkldnn_reorder_conv2d_weight": "lays weights out once, as torch.compile does",
+    "torch:ops.mkldnn._convolution_pointwise": "a convolution with its activation, as torch.compile calls it",
+    "torch:ops.mkldnn._is_mkldnn_bf16_supported": "whether that works in bfloat16",
+    "torch:Tensor._version": "whether weights have changed since they were laid out",
     "torch.nn.modules.conv:Conv2d._conv_forward": "a convolution with other weights than its own, whatever its padding",
     "detectron2.modeling:FPN._fuse_type": "FPN variants fuse by sum or average, as FPN does",
     "detectron2.modeling:FPN._out_features": "names of the levels in the order in which FPN returns them",

@@ -1,6 +1,9 @@
 """COCO's matching and precision of boxes by hotcoco: the numbers of pycocotools, bit for bit, in less time."""
 
+import contextlib
 import functools
+import io
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,12 +11,14 @@ from typing import Any
 import hotcoco
 import numpy as np
 from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 Detection = dict[str, Any]
 """A detection in COCO's result format: image_id, category_id, bbox in XYWH pixels, score."""
 Cell = dict[str, Any]
 """How the detections of one image, category and area range are matched, with the keys of `COCOeval.evalImgs`."""
 ALL_AREAS = "all"
+_pids: dict[str, int] = {}  # the process in which hotcoco has started its threads
 _STATS = (  # of COCOeval.stats: precision or recall, IoU threshold, area range, index of the number of detections
     *(("precision", iou, ALL_AREAS, 2) for iou in (None, 0.5, 0.75)),
     *(("precision", None, area, 2) for area in ("small", "medium", "large")),
@@ -40,14 +45,14 @@ class BoxEvaluation:
     areas: list[str]
     ious: np.ndarray
     max_dets: list[int]
-    _evaluation: hotcoco.COCOeval
+    _evaluation: Any
 
     @functools.cached_property
     def cells(self) -> dict[tuple[int, int, int], Cell]:
         """By category, area range and image as indices, without those that hold nothing. This takes time."""
         images = {own: place for place, own in enumerate(sorted(self._evaluation.params.imgIds))}
         areas = {tuple(area): i for i, area in enumerate(self._evaluation.params.areaRng)}
-        found = filter(None, self._evaluation.eval_imgs)
+        found = filter(None, self._evaluation.evalImgs)
         return {(x["category_id"], areas[tuple(x["aRng"])], images[x["image_id"]]): x for x in found}
 
     @property
@@ -92,13 +97,12 @@ def evaluate_boxes(
     Raises:
         ValueError: if a detection is in an image that is not in `truth`.
     """
-    image_ids = sorted(truth.imgs if img_ids is None else set(img_ids))
+    image_ids = sorted(truth.imgs if img_ids is None else truth.imgs.keys() & set(img_ids))
     category_ids = sorted(truth.cats)
     images, categories = ({x: i for i, x in enumerate(ids)} for ids in (sorted(truth.imgs), category_ids))
     if strange := {d["image_id"] for d in detections} - images.keys():
         raise ValueError(f"detections in image {min(strange)}, which the ground truth does not have")
-    known = _ground_truth(truth, images, categories)
-    evaluation = hotcoco.COCOeval(known, known.load_res(_as_rows(detections, images, categories)), "bbox")
+    evaluation = _prepare(_ground_truth(truth, images, categories), _as_rows(detections, images, categories))
     params = evaluation.params
     params.maxDets = list(max_dets)
     params.imgIds = [images[i] for i in image_ids]
@@ -107,8 +111,9 @@ def evaluate_boxes(
     if all_areas_only:
         params.areaRng, params.areaRngLbl = params.areaRng[:1], [ALL_AREAS]
     evaluation.params = params
-    evaluation.evaluate()
-    evaluation.accumulate()
+    with contextlib.redirect_stdout(io.StringIO()):
+        evaluation.evaluate()
+        evaluation.accumulate()
     arrays = {name: np.asarray(evaluation.eval[name]) for name in ("precision", "recall", "scores")}
     return BoxEvaluation(
         eval=arrays,
@@ -121,8 +126,24 @@ def evaluate_boxes(
     )
 
 
-def _ground_truth(truth: COCO, images: dict[Any, int], categories: dict[Any, int]) -> hotcoco.COCO:
-    """The annotations with ids that count from 0, since those of a json file may be anything that can be compared."""
+def _prepare(dataset: dict[str, Any], rows: np.ndarray) -> Any:
+    """An evaluation by hotcoco, or by pycocotools in a process that was forked from one in which hotcoco has run.
+
+    The threads that hotcoco keeps do not survive a fork, and a process without them would wait forever.
+    """
+    if _pids.setdefault("hotcoco", os.getpid()) == os.getpid():
+        known = hotcoco.COCO(dataset)
+        return hotcoco.COCOeval(known, known.load_res(rows), "bbox")
+    with contextlib.redirect_stdout(io.StringIO()):
+        known, nothing = COCO(), COCO()
+        known.dataset, nothing.dataset = dataset, dataset | {"annotations": []}
+        known.createIndex()
+        nothing.createIndex()
+        return COCOeval(known, known.loadRes(rows) if len(rows) else nothing, "bbox")
+
+
+def _ground_truth(truth: COCO, images: dict[Any, int], categories: dict[Any, int]) -> dict[str, Any]:
+    """The data set with ids that count from 0, since those of a json file may be anything that can be compared."""
     annotations = [
         {
             "id": number,
@@ -135,13 +156,11 @@ def _ground_truth(truth: COCO, images: dict[Any, int], categories: dict[Any, int
         for number, x in enumerate(truth.anns.values(), 1)
         if x["image_id"] in images and x["category_id"] in categories
     ]
-    return hotcoco.COCO(
-        {
-            "images": [{"id": i, "width": 1, "height": 1, "file_name": ""} for i in images.values()],
-            "annotations": annotations,
-            "categories": [{"id": i, "name": str(i)} for i in categories.values()],
-        }
-    )
+    return {
+        "images": [{"id": i, "width": 1, "height": 1, "file_name": ""} for i in images.values()],
+        "annotations": annotations,
+        "categories": [{"id": i, "name": str(i)} for i in categories.values()],
+    }
 
 
 def _as_rows(detections: Sequence[Detection], images: dict[Any, int], categories: dict[Any, int]) -> np.ndarray:

@@ -54,11 +54,16 @@ def optimize_for_inference(model: nn.Module, dtype: Literal["auto", "float32", "
         fold_norms(undo_folding(part))
         part.to(dtype=torch.bfloat16 if half else torch.float32, memory_format=torch.channels_last)
         part.requires_grad_(False)
+    if fast.device.type == "cpu":
+        _pack(fast)
+    return as_fast(fast)
+
+
+def _pack(fast: PluggableRetinaNet) -> None:
     pack_convolutions(fast.backbone)
     runs_in_parts = box_layers(fast.head) is not None  # then with plain weights
     for part in (fast.head.cls_subnet, fast.head.cls_score) if runs_in_parts else (fast.head,):
         pack_convolutions(part)
-    return as_fast(fast)
 
 
 def has_bfloat16(device: torch.device) -> bool:

@@ -19,7 +19,7 @@ _ACTIVATIONS = {nn.ReLU: ("relu", ()), nn.ReLU6: ("hardtanh", (0.0, 6.0))}
 
 
 def pack_convolutions(module: nn.Module) -> None:
-    """Pack the convolutions of a module in place, and take over the ReLU or ReLU6 behind them, if it is on a CPU.
+    """Pack the convolutions of a module on a CPU, in place, and take over the ReLU or ReLU6 behind them.
 
     An activation is found behind a convolution in a Sequential, in the graph of a torchvision feature extractor, and in
     Detectron2's residual blocks, with their sum. Convolutions with hooks stay as they are. The module can no longer be
@@ -30,14 +30,14 @@ def pack_convolutions(module: nn.Module) -> None:
     for conv in [x for x in module.modules() if type(x) in (nn.Conv2d, Conv2d) and not has_hooks(x)]:
         if conv.padding_mode == "zeros" and not isinstance(conv.padding, str) and _without_extras(conv):
             conv.__class__ = PackedConv2d
-            conv._activation = ("none", ())
+            conv.inner_activation = ("none", ())
     for parent in list(module.modules()):
         for holder, name, conv, activation in list(_activations(parent)):
-            conv._activation = _ACTIVATIONS[type(activation)]
+            conv.inner_activation = _ACTIVATIONS[type(activation)]
             setattr(holder, name, nn.Identity())
         if type(parent) in _FUSED and all(type(x) is PackedConv2d for x in _convs(parent)):
             for conv in _convs(parent):
-                conv._activation = ("none", ()) if conv is getattr(parent, "shortcut", None) else ("relu", ())
+                conv.inner_activation = ("none", ()) if conv is getattr(parent, "shortcut", None) else ("relu", ())
             parent.__class__ = _FUSED[type(parent)]
 
 
@@ -52,14 +52,14 @@ def can_pack() -> bool:
 class PackedConv2d(nn.Conv2d):
     """A convolution with its activation; elsewhere than on a CPU, and when it is traced, computed as usual."""
 
-    _activation: tuple[str, tuple[float, ...]]
+    inner_activation: tuple[str, tuple[float, ...]]
 
     def forward(self, x: Tensor, added: Tensor | None = None) -> Tensor:
         """The activation of the convolution of `x`, to which `added` is added before."""
         if not self._is_packable(x):
             x = self._conv_forward(x, self.weight, self.bias)
-            return _activate(x if added is None else x + added, self._activation[0])
-        name, numbers = self._activation
+            return _activate(x if added is None else x + added, self.inner_activation[0])
+        name, numbers = self.inner_activation
         settings = (self.padding, self.stride, self.dilation, self.groups)
         if added is None:
             return _OPERATORS._convolution_pointwise(x, self._packed(x), self.bias, *settings, name, numbers, "")
@@ -69,15 +69,17 @@ class PackedConv2d(nn.Conv2d):
         )
 
     def _is_packable(self, x: Tensor) -> bool:
-        same_dtype = x.dtype == self.weight.dtype and x.dtype in (torch.float32, torch.bfloat16)
-        return same_dtype and x.device.type == "cpu" and x.numel() > 0 and not torch.jit.is_tracing()
+        if torch.jit.is_tracing() or torch.compiler.is_compiling() or not _is_supported(x.dtype):
+            return False
+        return x.dtype == self.weight.dtype and x.device.type == "cpu" and x.dim() == 4 and x.numel() > 0
 
     def _packed(self, x: Tensor) -> Tensor:
         """The weights in the layout for maps of about the size of `x`; made again after the weights have changed.
 
         With the layout for another size, oneDNN would lay them out anew in every call, which takes milliseconds.
         """
-        identity = (self.weight.data_ptr(), self.weight._version, self.weight.dtype)
+        version = 0 if self.weight.is_inference() else self.weight._version
+        identity = (self.weight.data_ptr(), version, self.weight.dtype)
         layouts: dict[Any, Tensor] = self.__dict__.setdefault("_layouts", {})
         key = (*identity, (x.numel() // x.shape[1]).bit_length())
         if key not in layouts:
@@ -110,6 +112,10 @@ class _FusedStem(BasicStem):
 
 _FUSED = {BottleneckBlock: _FusedBottleneck, BasicBlock: _FusedBasicBlock, BasicStem: _FusedStem}
 _OPERATORS = torch.ops.mkldnn
+
+
+def _is_supported(dtype: torch.dtype) -> bool:
+    return dtype == torch.float32 or (dtype == torch.bfloat16 and _OPERATORS._is_mkldnn_bf16_supported())
 
 
 def _activate(x: Tensor, name: str) -> Tensor:

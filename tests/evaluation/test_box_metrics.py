@@ -2,6 +2,8 @@
 
 import contextlib
 import io
+import multiprocessing
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from retina_plugin.evaluation import box_metrics
 from retina_plugin.evaluation.box_metrics import evaluate_boxes
 from retina_plugin.evaluation.coco import complete_annotations
 
@@ -57,12 +60,16 @@ def with_pycocotools(truth, detections, max_dets, img_ids=None):
     return evaluation, [line for line in printed.getvalue().splitlines() if "Average" in line]
 
 
+@pytest.mark.parametrize("forked", [False, True], ids=["hotcoco", "forked"])
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**31), st.integers(1, 6), st.integers(1, 5), st.integers(0, 6), st.integers(1, 8), st.booleans())
-def test_every_number_is_that_of_pycocotools(seed, num_images, num_classes, num_objects, num_detections, restricted):
+def test_every_number_is_that_of_pycocotools(
+    forked, seed, num_images, num_classes, num_objects, num_detections, restricted
+):
     truth, detections = a_data_set(np.random.default_rng(seed), num_images, num_classes, num_objects, num_detections)
     img_ids = sorted(truth.imgs)[::2] if restricted else None
-    found = evaluate_boxes(truth, detections, img_ids=img_ids)
+    with patch.object(box_metrics, "_pids", {"hotcoco": -1} if forked else {}):
+        found = evaluate_boxes(truth, detections, img_ids=img_ids)
     expected, printed = with_pycocotools(truth, detections, (1, 10, 100), img_ids)
     for name in ("precision", "recall", "scores"):
         assert np.array_equal(found.eval[name], expected.eval[name]), name
@@ -105,6 +112,18 @@ def test_ids_of_images_may_be_strings():
     truth, detections = a_data_set(rng, 5, 2, 3, 4, image_ids=lambda i: f"image {9 - i}")
     found, (expected, _) = evaluate_boxes(truth, detections), with_pycocotools(truth, detections, (1, 10, 100))
     assert np.array_equal(found.stats, expected.stats)
+
+
+def test_a_forked_process_does_not_wait_for_threads():
+    truth, detections = a_data_set(np.random.default_rng(5), 4, 2, 5, 12)
+    expected = evaluate_boxes(truth, detections).stats
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        found = pool.apply_async(_stats, (truth, detections))
+        assert np.array_equal(found.get(timeout=60), expected)
+
+
+def _stats(truth, detections):
+    return evaluate_boxes(truth, detections).stats
 
 
 def test_no_detections_give_zeros_and_unknown_images_an_error():

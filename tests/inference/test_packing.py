@@ -131,3 +131,11 @@ def test_changed_weights_and_copies():
     assert len(own[0]._layouts) == 1
     double = own.double()
     torch.testing.assert_close(double(x.double()).float(), 2 * before, rtol=1e-4, atol=1e-5)
+
+
+def test_weights_of_inference_mode():
+    with torch.inference_mode():
+        own = packed(nn.Sequential(nn.Conv2d(4, 4, 3), nn.ReLU()))
+        x = torch.randn(1, 4, 8, 8)
+        torch.testing.assert_close(own(x), F.conv2d(x, own[0].weight, own[0].bias).relu())
+        assert own(x[0]).shape == (4, 6, 6)  # one image without the dimension of the batch
