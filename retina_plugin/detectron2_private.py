@@ -36,6 +36,8 @@ PRIVATE_NAMES: dict[str, str] = {
     "torch.nn:Module._buffers": "a copy of a detector has its own table of buffers",
     "torch.nn:Module._forward_hooks": "a module with hooks is left as it is",
     "torch.nn:Module._forward_pre_hooks": "as _forward_hooks",
+    "torch.nn:Module._backward_hooks": "as _forward_hooks",
+    "torch.nn:Module._backward_pre_hooks": "as _forward_hooks",
     "torch.nn:Module._register_state_dict_hook": "keeps the name of a buffer; public since torch 2.5",
     "torch:_C._autograd._get_current_graph_task_keep_graph": "whether backward can run again; if not, memory is reused",
     # training

@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import tempfile
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,6 @@ from pycocotools.cocoeval import COCOeval
 
 from ..evaluation import COCOEvaluator
 from ..evaluation.box_metrics import evaluate_boxes
-from .pairs import time_in_turn
 
 _NAME = "retina_plugin_benchmark_evaluation"
 _WIDTH, _HEIGHT = 640, 480
@@ -78,13 +78,15 @@ def _evaluate(kind: type[Detectron2Evaluator], outputs: list[Instances]) -> floa
 
 
 def _once(sides: dict[str, Callable[[], float]]) -> dict[str, dict[str, Any]]:
-    values: dict[str, float] = {}
-    times = time_in_turn({name: partial(_keep, values, name, run) for name, run in sides.items()}, 1, warm_up=0)
-    return {name: {**x, "AP": 100 * values[name]} for name, x in times.items()}
-
-
-def _keep(values: dict[str, float], name: str, run: Callable[[], float]) -> None:
-    values[name] = run()
+    """Each side once: its seconds, ratio to the first side, and AP in percent."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, run in sides.items():
+        start = time.perf_counter()
+        ap = run()
+        seconds = time.perf_counter() - start
+        ratio = seconds / next(iter(found.values()))["seconds"] if found else 1.0
+        found[name] = {"seconds": seconds, "ratio": ratio, "lowest": ratio, "highest": ratio, "AP": 100 * ap}
+    return found
 
 
 def _as_json(image: int, output: Instances) -> list[dict[str, Any]]:

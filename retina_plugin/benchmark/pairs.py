@@ -10,14 +10,12 @@ from tabulate import tabulate
 WARM_UP = 2
 
 
-def time_in_turn(
-    sides: Mapping[str, Callable[[], Any]], repeats: int, warm_up: int = WARM_UP
-) -> dict[str, dict[str, float]]:
+def time_in_turn(sides: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, dict[str, float]]:
     """By side, the median of its seconds, and the median, lowest and highest ratio to the first side of one round.
 
-    `warm_up` rounds before the `repeats` are not counted.
+    `WARM_UP` rounds before the `repeats` are not counted.
     """
-    rounds = [{name: _seconds(run) for name, run in sides.items()} for _ in range(repeats + warm_up)][warm_up:]
+    rounds = [{name: _seconds(run) for name, run in sides.items()} for _ in range(repeats + WARM_UP)][WARM_UP:]
     first = next(iter(sides))
     found = {}
     for name in sides:

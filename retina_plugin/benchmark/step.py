@@ -4,6 +4,7 @@ Run as a module, it measures the memory of one side in a fresh process and print
 """
 
 import copy
+import itertools
 import json
 import subprocess
 import sys
@@ -13,7 +14,6 @@ from functools import partial
 
 import torch
 from detectron2.config import instantiate
-from detectron2.data import build_detection_train_loader
 from detectron2.engine import SimpleTrainer
 from detectron2.layers import FrozenBatchNorm2d
 from detectron2.utils.events import EventStorage
@@ -24,47 +24,45 @@ from ..config import load_config
 from ..engine.reliability.allocator import keep_freed_memory
 from ..engine.reliability.guard import NonFiniteGuard
 from ..engine.setup import build_model, freeze, resolve_device, resolve_dtype
-from ..engine.trainer import Trainer, Update
+from ..engine.trainer import Batch, Trainer, Update
 from ..modeling import optimize_for_training
 from .infer import stock_retinanet
 from .memory import peak_mb
-from .pairs import time_in_turn
+from .pairs import WARM_UP, time_in_turn
 
 
-def benchmark_step(
-    config_file: str, steps: int, overrides: Sequence[str] = (), memory: bool = True
-) -> dict[str, dict[str, float]]:
-    """Seconds of a training step from batch to update, ratios to Detectron2's, and if `memory`, peaks in MB.
+def benchmark_step(config_file: str, steps: int, overrides: Sequence[str] = ()) -> dict[str, dict[str, float]]:
+    """Seconds of a training step from batch to update, ratios to Detectron2's, and peaks of memory in MB.
 
-    Both sides have the same initial weights, images and optimizer, and no clipping, which Detectron2's trainer lacks.
-    Detectron2's RetinaNet has its own losses: the config must have focal loss and L1 for the same work. It trains in
-    float32, since its mixed precision needs CUDA; `retina_plugin` as `tools/train_net.py` does.
+    Both sides have the same initial weights, batches and optimizer, and no clipping, which Detectron2's trainer lacks.
+    The batches are loaded before. Detectron2's RetinaNet has its own losses: the config must have focal loss and L1 for
+    the same work. It trains in float32, since its mixed precision needs CUDA; `retina_plugin` as `tools/train_net.py`.
     """
     keep_freed_memory()
     cfg = load_config(config_file, overrides)
-    trainers = {side: build(cfg) for side, build in _SIDES.items()}
+    batches = _batches(cfg, steps + WARM_UP)
+    trainers = {side: build(cfg, copy.deepcopy(batches)) for side, build in _SIDES.items()}
     found = time_in_turn({name: partial(_step, trainer) for name, trainer in trainers.items()}, steps)
-    if memory:
-        for side in found:
-            found[side]["peak_mb"] = _memory_apart(config_file, overrides, side)
+    for side in found:
+        found[side]["peak_mb"] = _memory_apart(config_file, overrides, side)
     return found
 
 
-def _ours(cfg: DictConfig) -> SimpleTrainer:
+def _batches(cfg: DictConfig, number: int) -> list[Batch]:
+    return list(itertools.islice(instantiate(cfg.dataloader.train), number))
+
+
+def _ours(cfg: DictConfig, batches: list[Batch]) -> SimpleTrainer:
     model = _build(cfg)
     if cfg.train.optimize_model and model.device.type == "cpu":
         optimize_for_training(model)
     update = Update(seed=cfg.train.seed, dtype=resolve_dtype(cfg.train.amp, str(model.device)))
-    guard = NonFiniteGuard("stop", tempfile.gettempdir())
-    return Trainer(model, instantiate(cfg.dataloader.train), _optimizer(cfg, model), update, guard)
+    return Trainer(model, batches, _optimizer(cfg, model), update, NonFiniteGuard("stop", tempfile.gettempdir()))
 
 
-def _theirs(cfg: DictConfig) -> SimpleTrainer:
-    settings = copy.deepcopy(cfg.dataloader.train)
-    settings._target_ = build_detection_train_loader
-    del settings.seed
+def _theirs(cfg: DictConfig, batches: list[Batch]) -> SimpleTrainer:
     model = stock_retinanet(_build(cfg)).train()
-    return SimpleTrainer(model, instantiate(settings), _optimizer(cfg, model))
+    return SimpleTrainer(model, batches, _optimizer(cfg, model))
 
 
 _SIDES = {"detectron2": _theirs, "retina_plugin": _ours}
@@ -106,9 +104,11 @@ def _memory_apart(config_file: str, overrides: Sequence[str], side: str) -> floa
 
 def _memory(config_file: str, overrides: Sequence[str], side: str) -> float:
     keep_freed_memory()
-    trainer = _SIDES[side](load_config(config_file, overrides))
-    _step(trainer)
-    _step(trainer)
+    cfg = load_config(config_file, overrides)
+    batches = _batches(cfg, WARM_UP)
+    trainer = _SIDES[side](cfg, batches)
+    for _ in batches:
+        _step(trainer)
     return peak_mb()
 
 

@@ -5,6 +5,7 @@ import os
 import re
 from pathlib import Path
 
+import yaml
 from detectron2.utils import comm
 from omegaconf import DictConfig
 
@@ -67,14 +68,29 @@ def prepare_folder(cfg: DictConfig, resume: bool) -> None:
 
 
 def keep_rounding(cfg: DictConfig) -> None:
-    """Let a run of a version without `train.optimize_model` go on without it, so that it ends bit for bit as it would.
+    """Let a run that is resumed go on without `train.optimize_model` if it began so, so that it ends as it would have.
 
-    For a run that is resumed.
+    Versions without that key trained without it. `train.accept_changes` leaves the config as it is.
     """
-    config = Path(cfg.train.output_dir, CONFIG)
-    text = config.read_text(encoding="utf-8", errors="replace") if config.is_file() else ""
-    if "max_iter" in text and "optimize_model" not in text:
+    saved = _saved_train_section(Path(cfg.train.output_dir, CONFIG))
+    if not saved or cfg.train.accept_changes or saved.get("optimize_model", "false") == "true":
+        return
+    if cfg.train.optimize_model:
+        logger.info("train.optimize_model=False, as this run began")
         cfg.train.optimize_model = False
+
+
+def _saved_train_section(config: Path) -> dict[str, str]:
+    """The plain values of `train` in a saved config, as text; nothing if it cannot be read. Builds no object of it."""
+    try:
+        sections = dict(_pairs(yaml.compose(config.read_text(encoding="utf-8"), yaml.SafeLoader)))
+    except (OSError, ValueError, yaml.YAMLError):
+        return {}
+    return {k: v.value for k, v in _pairs(sections.get("train")) if isinstance(v, yaml.ScalarNode)}
+
+
+def _pairs(node: yaml.Node | None) -> list[tuple[str, yaml.Node]]:
+    return [(key.value, value) for key, value in node.value] if isinstance(node, yaml.MappingNode) else []
 
 
 def _move_earlier_run(folder: Path) -> Path | None:

@@ -89,7 +89,7 @@ def evaluate_boxes(
 
     Args:
         truth: with complete annotations, see `complete_annotations`.
-        max_dets: of each image and category, so many detections with the highest scores count.
+        max_dets: of each image and category, so many detections with the highest scores count; sorted by size.
         img_ids: restricts the images.
         ious: thresholds; None for .5 to .95 in steps of .05.
         all_areas_only: whether to leave out small, medium and large.
@@ -102,12 +102,11 @@ def evaluate_boxes(
     images, categories = ({x: i for i, x in enumerate(ids)} for ids in (sorted(truth.imgs), category_ids))
     if strange := {d["image_id"] for d in detections} - images.keys():
         raise ValueError(f"detections in image {min(strange)}, which the ground truth does not have")
-    evaluation = _prepare(_ground_truth(truth, images, categories), _as_rows(detections, images, categories))
+    prepare = _with_hotcoco if image_ids and _has_threads() else _with_pycocotools
+    evaluation = prepare(_ground_truth(truth, images, categories), _as_rows(detections, images, categories))
     params = evaluation.params
-    params.maxDets = list(max_dets)
-    params.imgIds = [images[i] for i in image_ids]
-    if ious is not None:
-        params.iouThrs = list(ious)
+    params.maxDets, params.imgIds = sorted(max_dets), [images[i] for i in image_ids]
+    params.iouThrs = params.iouThrs if ious is None else list(ious)
     if all_areas_only:
         params.areaRng, params.areaRngLbl = params.areaRng[:1], [ALL_AREAS]
     evaluation.params = params
@@ -115,31 +114,31 @@ def evaluate_boxes(
         evaluation.evaluate()
         evaluation.accumulate()
     arrays = {name: np.asarray(evaluation.eval[name]) for name in ("precision", "recall", "scores")}
-    return BoxEvaluation(
-        eval=arrays,
-        image_ids=image_ids,
-        category_ids=category_ids,
-        areas=list(params.areaRngLbl),
-        ious=np.asarray(params.iouThrs),
-        max_dets=list(params.maxDets),
-        _evaluation=evaluation,
-    )
+    areas, thresholds = list(params.areaRngLbl), np.asarray(params.iouThrs)
+    return BoxEvaluation(arrays, image_ids, category_ids, areas, thresholds, list(params.maxDets), evaluation)
 
 
-def _prepare(dataset: dict[str, Any], rows: np.ndarray) -> Any:
-    """An evaluation by hotcoco, or by pycocotools in a process that was forked from one in which hotcoco has run.
+def _has_threads() -> bool:
+    """False in a process that was forked from one in which hotcoco has run.
 
     The threads that hotcoco keeps do not survive a fork, and a process without them would wait forever.
     """
-    if _pids.setdefault("hotcoco", os.getpid()) == os.getpid():
-        known = hotcoco.COCO(dataset)
-        return hotcoco.COCOeval(known, known.load_res(rows), "bbox")
+    return _pids.setdefault("hotcoco", os.getpid()) == os.getpid()
+
+
+def _with_hotcoco(dataset: dict[str, Any], rows: np.ndarray) -> Any:
+    known = hotcoco.COCO(dataset)
+    return hotcoco.COCOeval(known, known.load_res(rows), "bbox")
+
+
+def _with_pycocotools(dataset: dict[str, Any], rows: np.ndarray) -> Any:
+    """For what hotcoco cannot do: forked processes, and no image at all, for which it takes all images."""
     with contextlib.redirect_stdout(io.StringIO()):
-        known, nothing = COCO(), COCO()
-        known.dataset, nothing.dataset = dataset, dataset | {"annotations": []}
+        known, found = COCO(), COCO()
+        known.dataset, found.dataset = dataset, dataset | {"annotations": []}
         known.createIndex()
-        nothing.createIndex()
-        return COCOeval(known, known.loadRes(rows) if len(rows) else nothing, "bbox")
+        found.createIndex()
+        return COCOeval(known, known.loadRes(rows) if len(rows) else found, "bbox")
 
 
 def _ground_truth(truth: COCO, images: dict[Any, int], categories: dict[Any, int]) -> dict[str, Any]:
@@ -153,7 +152,7 @@ def _ground_truth(truth: COCO, images: dict[Any, int], categories: dict[Any, int
             "area": x["area"],
             "iscrowd": x["iscrowd"],
         }
-        for number, x in enumerate(truth.anns.values(), 1)
+        for number, x in enumerate(truth.loadAnns(truth.getAnnIds()), 1)
         if x["image_id"] in images and x["category_id"] in categories
     ]
     return {

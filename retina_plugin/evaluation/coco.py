@@ -39,7 +39,7 @@ def complete_annotations(truth: COCO) -> None:
 
 
 class COCOEvaluator(evaluation.COCOEvaluator):
-    """Overrides upstream's evaluator: boxes are evaluated faster, and AP is 0, not NaN, without detections.
+    """Overrides upstream's evaluator: boxes are evaluated faster, and their AP is 0, not NaN, without detections.
 
     Annotations are completed. See `evaluate_boxes` and `complete_annotations`.
     """
@@ -64,7 +64,7 @@ class COCOEvaluator(evaluation.COCOEvaluator):
         """Metrics by task and name, of the images `img_ids` or of all.
 
         Detections are saved as coco_instances_results.json only: upstream saves them a second time, as
-        instances_predictions.pth, which takes more than half of its time here.
+        instances_predictions.pth, which takes more than half of its time here. Proposals are not saved.
         """
         folder, self._output_dir = self._output_dir, None
         self._detections_dir = folder
@@ -81,7 +81,7 @@ class COCOEvaluator(evaluation.COCOEvaluator):
         if "bbox" not in self._results:
             return  # the images have no annotations
         detections = list(itertools.chain.from_iterable(x["instances"] for x in predictions))
-        rest = self._max_dets_per_image[-1], img_ids
+        rest = max(self._max_dets_per_image), img_ids
         if self.deployment_thresh is not None:
             kept = detections_above(detections, self.deployment_thresh)
             name = metric_above(self.deployment_thresh)

@@ -60,10 +60,10 @@ def optimize_for_inference(model: nn.Module, dtype: Literal["auto", "float32", "
 
 
 def _pack(fast: PluggableRetinaNet) -> None:
-    pack_convolutions(fast.backbone)
+    pack_convolutions(fast.backbone, within=fast)
     runs_in_parts = box_layers(fast.head) is not None  # then with plain weights
     for part in (fast.head.cls_subnet, fast.head.cls_score) if runs_in_parts else (fast.head,):
-        pack_convolutions(part)
+        pack_convolutions(part, within=fast)
 
 
 def has_bfloat16(device: torch.device) -> bool:

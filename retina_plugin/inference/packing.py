@@ -13,22 +13,24 @@ from detectron2.layers import Conv2d
 from detectron2.modeling.backbone.resnet import BasicBlock, BasicStem, BottleneckBlock
 from torch import Tensor, nn
 
-from ..modeling.optimization.norms import has_hooks, neighbours
+from ..modeling.optimization.norms import count_uses, has_hooks, neighbours
 
 _ACTIVATIONS = {nn.ReLU: ("relu", ()), nn.ReLU6: ("hardtanh", (0.0, 6.0))}
 
 
-def pack_convolutions(module: nn.Module) -> None:
+def pack_convolutions(module: nn.Module, within: nn.Module | None = None) -> None:
     """Pack the convolutions of a module on a CPU, in place, and take over the ReLU or ReLU6 behind them.
 
     An activation is found behind a convolution in a Sequential, in the graph of a torchvision feature extractor, and in
-    Detectron2's residual blocks, with their sum. Convolutions with hooks stay as they are. The module can no longer be
-    trained.
+    Detectron2's residual blocks, with their sum. A Sequential is taken to be called as a whole, not child by child.
+    Convolutions with hooks, and those that are used more than once in `within` (None for the module), stay as they are.
+    The module can no longer be trained.
     """
     if not can_pack():
         return
-    for conv in [x for x in module.modules() if type(x) in (nn.Conv2d, Conv2d) and not has_hooks(x)]:
-        if conv.padding_mode == "zeros" and not isinstance(conv.padding, str) and _without_extras(conv):
+    uses = count_uses(module if within is None else within)
+    for conv in [x for x in module.modules() if type(x) in (nn.Conv2d, Conv2d)]:
+        if uses[conv] <= 1 and _is_packable(conv):
             conv.__class__ = PackedConv2d
             conv.inner_activation = ("none", ())
     for parent in list(module.modules()):
@@ -56,7 +58,7 @@ class PackedConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor, added: Tensor | None = None) -> Tensor:
         """The activation of the convolution of `x`, to which `added` is added before."""
-        if not self._is_packable(x):
+        if not self._suits(x):
             x = self._conv_forward(x, self.weight, self.bias)
             return _activate(x if added is None else x + added, self.inner_activation[0])
         name, numbers = self.inner_activation
@@ -68,27 +70,32 @@ class PackedConv2d(nn.Conv2d):
             x, added, self._packed(x), self.bias, *settings, "add", 1.0, name, numbers, ""
         )
 
-    def _is_packable(self, x: Tensor) -> bool:
+    def _suits(self, x: Tensor) -> bool:
         if torch.jit.is_tracing() or torch.compiler.is_compiling() or not _is_supported(x.dtype):
+            return False
+        if torch.is_grad_enabled() and x.requires_grad:  # the operators have no gradient
             return False
         return x.dtype == self.weight.dtype and x.device.type == "cpu" and x.dim() == 4 and x.numel() > 0
 
     def _packed(self, x: Tensor) -> Tensor:
-        """The weights in the layout for maps of about the size of `x`; made again after the weights have changed.
+        """The weights in the layout for maps of about the size of `x`, up to a factor of two in their locations.
 
-        With the layout for another size, oneDNN would lay them out anew in every call, which takes milliseconds.
+        With the layout for another size, oneDNN would lay them out anew in every call, which takes milliseconds. Each
+        size takes the memory of the weights once more. The layouts are made again after other weights have been
+        loaded or set; a change in place through `weight.data`, or of a tensor of inference mode, is not noticed.
         """
         version = 0 if self.weight.is_inference() else self.weight._version
-        identity = (self.weight.data_ptr(), version, self.weight.dtype)
-        layouts: dict[Any, Tensor] = self.__dict__.setdefault("_layouts", {})
-        key = (*identity, (x.numel() // x.shape[1]).bit_length())
-        if key not in layouts:
-            for old in [known for known in layouts if known[:3] != identity]:
-                del layouts[old]
+        state = (self.weight.data_ptr(), version, self.weight.dtype)
+        source, known, layouts = self.__dict__.get("_layouts", (None, None, {}))
+        if source is not self.weight or known != state:
+            layouts = {}
+            self.__dict__["_layouts"] = self.weight, state, layouts
+        size = (x.numel() // x.shape[1]).bit_length()
+        if size not in layouts:
             settings = (self.padding, self.stride, self.dilation, self.groups)
             weight = self.weight.detach().contiguous().to_mkldnn()
-            layouts[key] = torch._C._nn.mkldnn_reorder_conv2d_weight(weight, *settings, x.shape)
-        return layouts[key]
+            layouts[size] = torch._C._nn.mkldnn_reorder_conv2d_weight(weight, *settings, x.shape)
+        return layouts[size]
 
     def __getstate__(self) -> dict[str, Any]:
         """Packed weights are not copied or saved."""
@@ -124,8 +131,9 @@ def _activate(x: Tensor, name: str) -> Tensor:
     return F.relu(x) if name == "relu" else F.relu6(x)
 
 
-def _without_extras(conv: nn.Conv2d) -> bool:
-    return getattr(conv, "norm", None) is None and getattr(conv, "activation", None) is None
+def _is_packable(conv: nn.Conv2d) -> bool:
+    is_alone = getattr(conv, "norm", None) is None and getattr(conv, "activation", None) is None
+    return is_alone and conv.padding_mode == "zeros" and not isinstance(conv.padding, str) and not has_hooks(conv)
 
 
 def _convs(block: nn.Module) -> list[nn.Module]:

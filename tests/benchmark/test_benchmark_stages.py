@@ -2,14 +2,15 @@
 
 import pytest
 import torch
-from conftest import QUICK, TINY
+from conftest import QUICK, REAL_NET, TINY
 from detectron2.config import instantiate
 
 from retina_plugin.benchmark.assign import benchmark_assignment
 from retina_plugin.benchmark.candidates import benchmark_candidates
 from retina_plugin.benchmark.evaluation import benchmark_evaluation
 from retina_plugin.benchmark.infer import benchmark_inference, stock_retinanet
-from retina_plugin.benchmark.pairs import format_times, time_in_turn
+from retina_plugin.benchmark.pairs import WARM_UP, format_times, time_in_turn
+from retina_plugin.benchmark.step import benchmark_step
 
 
 def test_ratios_are_medians_over_rounds(monkeypatch):
@@ -75,3 +76,24 @@ def test_evaluation_gives_both_sides_the_same_ap():
     found = benchmark_evaluation(6, 10, 3)
     assert list(found) == ["metric, pycocotools", "metric", "evaluator, Detectron2", "evaluator"]
     assert len({x["AP"] for x in found.values()}) == 1 and found["metric"]["AP"] > 0
+
+
+def test_both_sides_of_a_step_train_on_the_same_batches(monkeypatch):
+    losses = {}
+
+    def compare(sides, steps):
+        for name, run in sides.items():
+            losses[name] = []
+            for _ in range(steps + WARM_UP):
+                run()
+                values = run.args[0].storage.latest()
+                losses[name].append([values[key][0] for key in ("loss_cls", "loss_box_reg")])
+        return {name: {} for name in sides}
+
+    monkeypatch.setattr("retina_plugin.benchmark.step.time_in_turn", compare)
+    found = benchmark_step(QUICK, 2, [*TINY, REAL_NET])
+    assert len(losses["retina_plugin"]) == 4 and len({tuple(x) for x in losses["retina_plugin"]}) > 1
+    torch.testing.assert_close(
+        torch.tensor(losses["retina_plugin"]), torch.tensor(losses["detectron2"]), rtol=1e-3, atol=1e-5
+    )
+    assert all(x["peak_mb"] > 100 for x in found.values())

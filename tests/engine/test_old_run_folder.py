@@ -9,7 +9,7 @@ import torch
 from conftest import ROOT
 
 from retina_plugin.config import ConfigError, load_config
-from retina_plugin.engine import main
+from retina_plugin.engine import main, run
 from retina_plugin.engine.reliability.identity import RunIdentity
 from retina_plugin.engine.reliability.verify import TIMES
 from retina_plugin.inference.predictor import LazyPredictor
@@ -59,12 +59,21 @@ def test_an_interrupted_old_run_ends_as_it_had_ended(old, config_file):
     assert close(*columns)
 
 
-def test_a_resumed_old_run_is_not_optimized(old):
+def test_an_old_run_is_never_optimized_however_often_it_is_resumed(old, monkeypatch):
+    optimized = []
+    monkeypatch.setattr(run, "optimize_for_training", optimized.append)
     interrupt(old / "run")
-    main(args("small.py", resume=True))
-    assert read_config(old / "run").train.optimize_model is False
+    for _ in range(3):
+        main(args("small.py", resume=True))
+        assert read_config(old / "run").train.optimize_model is False
+    assert not optimized
+    (old / "run" / "config.yaml").write_bytes(b"\x80: [")
+    with pytest.raises(ConfigError, match="train.optimize_model was False, now True"):
+        main(args("small.py", resume=True))
+    optimized.clear()
+    main(args("small.py", "train.accept_changes=True", resume=True))
     main(args("small.py"))
-    assert read_config(old / "run").train.optimize_model is True
+    assert len(optimized) == 2 and read_config(old / "run").train.optimize_model is True
 
 
 def close(one, other):

@@ -131,3 +131,23 @@ def test_no_detections_give_zeros_and_unknown_images_an_error():
     assert evaluate_boxes(truth, []).stats[0] == 0
     with pytest.raises(ValueError, match="detections in image 99, which the ground truth does not have"):
         evaluate_boxes(truth, [detections[0] | {"image_id": 99}])
+
+
+def test_no_image_and_limits_in_another_order():
+    truth, detections = a_data_set(np.random.default_rng(6), 4, 2, 5, 12)
+    for limits, img_ids in (((1, 10, 100), []), ((1, 10, 100), [-1]), ((1, 10, 5), None), ((3, 2, 1), None)):
+        found = evaluate_boxes(truth, detections, limits, img_ids)
+        expected, _ = with_pycocotools(truth, detections, limits, img_ids)
+        for name in ("precision", "recall", "scores"):
+            assert np.array_equal(found.eval[name], expected.eval[name]), (limits, img_ids, name)
+        assert found.max_dets == sorted(limits)
+
+
+def test_annotations_with_one_id():
+    truth, detections = a_data_set(np.random.default_rng(7), 4, 2, 5, 12)
+    annotations = truth.dataset["annotations"]
+    annotations[3]["id"] = annotations[2]["id"]
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth.createIndex()
+    found, (expected, _) = evaluate_boxes(truth, detections), with_pycocotools(truth, detections, (1, 10, 100))
+    assert np.array_equal(found.eval["precision"], expected.eval["precision"])

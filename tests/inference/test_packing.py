@@ -124,11 +124,11 @@ def test_changed_weights_and_copies():
         assert "_layouts" not in other[0].__dict__
         assert torch.equal(other(x), before)
     own(torch.randn(2, 4, 30, 30))
-    assert len(own[0]._layouts) == 2  # for small and for large maps
+    assert len(own[0]._layouts[-1]) == 2  # for small and for large maps
     own[0].weight.mul_(2)
     own[0].bias.mul_(2)
     torch.testing.assert_close(own(x), 2 * before)
-    assert len(own[0]._layouts) == 1
+    assert len(own[0]._layouts[-1]) == 1
     double = own.double()
     torch.testing.assert_close(double(x.double()).float(), 2 * before, rtol=1e-4, atol=1e-5)
 
@@ -139,3 +139,35 @@ def test_weights_of_inference_mode():
         x = torch.randn(1, 4, 8, 8)
         torch.testing.assert_close(own(x), F.conv2d(x, own[0].weight, own[0].bias).relu())
         assert own(x[0]).shape == (4, 6, 6)  # one image without the dimension of the batch
+
+
+@torch.no_grad()
+def test_a_convolution_that_is_used_twice_keeps_its_values():
+    conv = nn.Conv2d(4, 4, 3, padding=1)
+    assert_same(nn.Sequential(conv, nn.ReLU(), conv), torch.randn(1, 4, 8, 8))
+    shared = nn.ModuleDict({"a": nn.Sequential(conv, nn.ReLU()), "b": nn.Sequential(conv, nn.Identity())})
+    alone = copy.deepcopy(shared)
+    packing.pack_convolutions(alone["a"], within=alone)
+    x = torch.randn(1, 4, 8, 8)
+    for name, layers in shared.items():
+        torch.testing.assert_close(alone[name](x), layers(x))
+
+
+def test_the_input_has_its_gradient():
+    module = nn.Sequential(nn.Conv2d(4, 4, 3), nn.ReLU()).requires_grad_(False)
+    gradients = []
+    for net in (module, packed(module)):
+        x = torch.linspace(-1, 1, 256).reshape(1, 4, 8, 8).requires_grad_()
+        net(x).sum().backward()
+        gradients.append(x.grad)
+    torch.testing.assert_close(gradients[1], gradients[0])
+
+
+@torch.no_grad()
+def test_weights_that_are_replaced_are_laid_out_anew():
+    own, x = packed(nn.Conv2d(4, 4, 3)), torch.randn(1, 4, 8, 8)
+    own(x)
+    own.weight = nn.Parameter(torch.randn_like(own.weight), requires_grad=False)
+    torch.testing.assert_close(own(x), F.conv2d(x, own.weight, own.bias))
+    own.weight.data = torch.randn_like(own.weight)
+    torch.testing.assert_close(own(x), F.conv2d(x, own.weight, own.bias))

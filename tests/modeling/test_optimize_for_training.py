@@ -164,3 +164,11 @@ def test_other_modules_are_folded_only():
     torch.testing.assert_close(fast(x), expected)
     assert type(training.undo_folding(fast)[0]) is Conv2d
     torch.testing.assert_close(fast(x), expected)
+
+
+def test_detectron2s_convolution_pads_with_zeros_whatever_its_mode_as_before():
+    norm = FrozenBatchNorm2d(4)
+    norm.running_mean.normal_()
+    plain = Conv2d(4, 4, 3, padding=1, padding_mode="reflect", norm=norm)
+    x = torch.randn(1, 4, 8, 8)
+    torch.testing.assert_close(optimize_for_training(copy.deepcopy(plain))(x), plain(x))

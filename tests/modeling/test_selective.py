@@ -120,8 +120,14 @@ def test_a_tower_of_another_class_or_with_a_hook_is_left_whole():
     layers, last = tower(1)
     assert selective.tower_layers(layers, last) is not None
     assert selective.tower_layers(Residual(*layers), last) is None
-    last.register_forward_hook(lambda *args: None)
-    assert selective.tower_layers(layers, last) is None
+    for register in (
+        last.register_forward_hook,
+        last.register_full_backward_hook,
+        layers[0].register_full_backward_pre_hook,
+    ):
+        handle = register(lambda *args: None)
+        assert selective.tower_layers(layers, last) is None
+        handle.remove()
 
 
 @pytest.mark.parametrize("shift", [-2.0, -6.0], ids=["more", "fewer"])

@@ -22,9 +22,9 @@ def foldable_pairs(module: nn.Module, is_fixed: Callable[[nn.Module | None], boo
 
     A norm is found as `norm` of Detectron2's Conv2d, behind a convolution in a Sequential, or in the graph of a
     torchvision feature extractor. Left out are those that are used more than once, or whose convolution is, or that
-    have hooks.
+    have hooks. A Sequential is taken to be called as a whole, not child by child.
     """
-    uses = Counter(child for parent in module.modules() for child in parent._modules.values())
+    uses = count_uses(module)
     for parent in list(module.modules()):
         pairs = [Pair(parent, parent.norm, parent, "norm")] if type(parent) is Conv2d else []
         for name, conv, norm in list(neighbours(parent)):
@@ -50,9 +50,15 @@ def folded_weights(conv: nn.Conv2d, norm: nn.Module) -> tuple[Tensor, Tensor]:
     return conv.weight * scale[:, None, None, None], shift if conv.bias is None else conv.bias * scale + shift
 
 
+def count_uses(module: nn.Module) -> Counter[nn.Module]:
+    """How often each module is a child in `module`; more than once if it is shared."""
+    return Counter(child for parent in module.modules() for child in parent._modules.values())
+
+
 def has_hooks(module: nn.Module) -> bool:
-    """Whether something is called before or after the forward pass of a module."""
-    return bool(module._forward_hooks or module._forward_pre_hooks)
+    """Whether something is called before or after the forward or backward pass of a module."""
+    hooks = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks, module._backward_pre_hooks)
+    return any(hooks)
 
 
 def neighbours(parent: nn.Module) -> Iterator[tuple[str, nn.Module, nn.Module]]:

@@ -1,6 +1,7 @@
 """A detector whose training steps are faster, with the same weights."""
 
 import torch
+import torch.nn.functional as F
 from detectron2.layers import Conv2d, FrozenBatchNorm2d
 from torch import Tensor, nn
 
@@ -11,9 +12,9 @@ from .norms import foldable_pairs, folded_weights
 def optimize_for_training(model: nn.Module) -> nn.Module:
     """Make training steps of a detector faster, in place; returns it. Losses and gradients are the same up to rounding.
 
-    Weights are laid out with channels last. Every FrozenBatchNorm2d is folded into the weights of the convolution
-    before it in each step. The box tower of a PluggableRetinaNet runs only around foreground anchors, see `selective`.
-    Names, shapes and values in the state dict do not change.
+    Weights are laid out with channels last. FrozenBatchNorm2d is folded into the weights of the convolution before it
+    in each step, where `foldable_pairs` finds the two. The box tower of a PluggableRetinaNet runs only around
+    foreground anchors, see `selective`. Names, shapes and values in the state dict do not change.
     """
     model.to(memory_format=torch.channels_last)
     for conv, norm, _, _ in list(foldable_pairs(model, lambda norm: type(norm) is FrozenBatchNorm2d)):
@@ -45,7 +46,9 @@ class _FoldedDetectron2Conv2d(Conv2d):
     _folded: FrozenBatchNorm2d
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self._conv_forward(x, *folded_weights(self, self._folded))
+        # with zeros outside of the image whatever its padding_mode, as its own forward
+        weights = folded_weights(self, self._folded)
+        x = F.conv2d(x, *weights, self.stride, self.padding, self.dilation, self.groups)
         return x if self.activation is None else self.activation(x)
 
 

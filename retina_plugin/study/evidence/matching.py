@@ -58,7 +58,7 @@ def match_detections(truth: COCO, detections: Sequence[dict[str, Any]], max_dets
     Raises:
         ValueError: if a detection is in an image that is not in `truth`.
     """
-    found = evaluate_boxes(truth, detections, [1, 10, max_dets])
+    found = evaluate_boxes(truth, detections, [max_dets])
     numbers = [range(len(x)) for x in (found.areas, found.category_ids, found.image_ids)]
     by_area = [[[found.cells.get((k, a, i)) for i in numbers[2]] for k in numbers[1]] for a in numbers[0]]
     precision = found.eval["precision"][:, :, :, 0, -1]

@@ -22,6 +22,7 @@ _NUMBERS = ("AP", "default_AP", "trials", "iterations", "minutes")
 _FREE = (
     "train.output_dir",
     "train.seed",
+    "train.optimize_model",
     "train.vis_",
     "train.eval_period",
     "train.log_period",

@@ -4,6 +4,7 @@ Shapes: M rows (anchors), K classes, C logits per row. Labels are -1 (ignored), 
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -33,7 +34,7 @@ def _sum(rows: Tensor) -> Tensor:
 class _SummedLoss(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx,  # noqa: ANN001
+        ctx: Any,
         logits: Tensor,
         labels: Tensor,
         row_loss: RowLoss,
@@ -46,7 +47,7 @@ class _SummedLoss(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, grad_output: Tensor) -> tuple[Tensor, None, None, None]:  # noqa: ANN001
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, None, None, None]:
         (grad,) = ctx.saved_tensors
         # Scaling in place saves a second tensor of this size. It is safe unless backward may run again.
         grad = grad * grad_output if _graph_is_kept() else grad.detach().mul_(grad_output)
