@@ -14,7 +14,7 @@ LAYERS = (
     ("config",),
     ("modeling", "data", "weights"),
     ("run_folder",),
-    ("inference", "predictor", "engine", "evaluation"),
+    ("inference", "predictor", "engine", "evaluation", "pages"),
     ("study", "analysis", "benchmark"),
     ("commands",),
 )

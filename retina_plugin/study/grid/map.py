@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ...files import read_json, write_json, write_text
-from ..report.render import render, without_nan
+from ...pages.render import without_nan
+from ..report.render import render
 from ..spec.hypothesis import Hypothesis
 from ..statistics.corrections import correct_bonferroni
 from ..statistics.estimate import Estimate

@@ -1,33 +1,19 @@
-"""Figures of a study: verdicts, metrics of every run, training with bands over seeds, precision over recall.
+"""Figures of a study: verdicts, metrics of every run, training with bands over seeds, precision over recall."""
 
-Each figure has one panel, so that a narrow screen can stack them.
-"""
-
-import base64
-import io
 import math
 from collections.abc import Mapping, Sequence
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ...inference.text import label_text
+from ...pages.figures import COLOURS, new_panel
 from ...run_folder import read_metrics
 from ..spec.metrics import Metric
 from ..statistics.measurements import Measurements
 from ..statistics.verdict import Verdict
 
-# Okabe and Ito 2008: colour-blind readers can tell them apart
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#444444", "#999933")
-_STYLE = {
-    "font.size": 11,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": "#888888",
-    "svg.hashsalt": "retina_plugin",  # the same figure gives the same bytes
-}
 _MOST_POINTS = 200  # of one line
 _MARKED_POINTS = 12  # up to this many points have markers: a line of one point is not visible
 _HALF = 48  # percent of the width of a bar, from the centre to the end of the widest interval
@@ -144,22 +130,3 @@ def _draw_bands(
             axes.plot(x, values.T, color=colour, linewidth=0.6, alpha=0.6)
     axes.legend(frameon=False, fontsize=10)
     return figure, axes
-
-
-def new_panel(title: str, xlabel: str, ylabel: str = "") -> tuple[Figure, Axes]:
-    """An empty figure in the style of a report."""
-    with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(4.8, 3.4), layout="constrained")
-        axes = figure.add_subplot()
-        axes.set_title(title, loc="left", fontsize=12)
-        axes.set(xlabel=xlabel, ylabel=ylabel)
-        axes.grid(alpha=0.25)
-    return figure, axes
-
-
-def svg_uri(figure: Figure) -> str:
-    """A figure as a data URI, which needs no file."""
-    buffer = io.BytesIO()
-    with matplotlib.rc_context(_STYLE):
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-    return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from ...files import write_json, write_text
+from ...pages.figures import svg_uri
+from ...pages.render import without_nan
 from ..execution.results import RunResult, seeds_of
 from ..planning.auto import measure_results
 from ..planning.looks import record_look
 from ..spec.study import Study
 from ..statistics.measurements import Measurements
 from .content import collect_content, plain_content
-from .figures import draw_means, draw_precision, draw_training, effect_bars, svg_uri
+from .figures import draw_means, draw_precision, draw_training, effect_bars
 from .pictures import draw_pictures
-from .render import render, without_nan
+from .render import render
 from .scores import draw_reliability
 
 

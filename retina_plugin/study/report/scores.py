@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 
 from ...evaluation.calibration import calibration_metrics, equal_width_bins
 from ...inference.text import label_text
+from ...pages.figures import COLOURS, new_panel
 from ..evidence.matching import Matches
 from ..spec.metrics import read_metric
 from ..statistics.measurements import Measurements
-from .figures import COLOURS, new_panel
 
 _ABOVE = re.compile(r"bbox/AP_above_(\S+)")
 

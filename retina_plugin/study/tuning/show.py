@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from tabulate import tabulate
 
 from ...inference.text import label_text
-from ..report.figures import COLOURS, new_panel
+from ...pages.figures import COLOURS, new_panel
 
 TABLE, FIGURE = "tuning.txt", "tuning.png"
 _HEADERS = ("variant", "trials", "diverged", "iterations", "minutes", "AP of the defaults", "best AP")

@@ -1,0 +1,131 @@
+"""What a trained detector says of every anchor of an image: the base of analysis that looks below detections.
+
+R anchors of all levels, K classes, C logits per anchor.
+"""
+
+import copy
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from detectron2.structures import Boxes, Instances
+from omegaconf import DictConfig
+from torch import Tensor
+
+from ..config import ConfigError
+from ..engine.checkpoint import RunCheckpointer
+from ..engine.setup import build_model, resolve_device
+from ..evaluation.validation_loss import build_annotated_loader
+from ..modeling.losses import DenseTargets
+from ..modeling.meta_arch import DenseNetwork, PluggableRetinaNet
+from ..run_folder import find_weights, read_config
+
+Split = Literal["train", "test"]
+
+
+@dataclass(frozen=True)
+class DenseImage:
+    """One image below its detections. Boxes are XYXY in pixels of the resized image that the network sees.
+
+    Attributes:
+        entry: the dataset dict: file_name, image_id, height and width of the original image.
+        image: (3, H, W) the resized image, in the channel order of `model.input_format`.
+        logits: (R, C).
+        deltas: (R, 4) box deltas.
+        labels: (R,) integers: -1 is ignored, 0..K-1 a class, K background.
+        boxes: (R, 4) the ground truth that a foreground anchor is assigned to; undefined for other anchors.
+        anchors: (R, 4).
+        levels: (R,) integers, the place of the anchor's level in `model.head_in_features`.
+        ground_truth: gt_boxes and gt_classes, without crowds.
+    """
+
+    entry: dict[str, Any]
+    image: Tensor
+    logits: Tensor
+    deltas: Tensor
+    labels: Tensor
+    boxes: Tensor
+    anchors: Tensor
+    levels: Tensor
+    ground_truth: Instances
+
+    @property
+    def targets(self) -> DenseTargets:
+        """What a classification loss takes beside the logits."""
+        return DenseTargets(self.labels, anchors=self.anchors)
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """Width and height of the resized image over those of the original one."""
+        height, width = self.image.shape[-2:]
+        return width / self.entry["width"], height / self.entry["height"]
+
+
+def load_detector(
+    run_dir: str | Path, weights: str | Path | None = None, overrides: Sequence[str] = (), trust: Sequence[str] = ()
+) -> tuple[DictConfig, PluggableRetinaNet]:
+    """The config of a run folder and its trained detector, in evaluation mode, as it was trained and not optimized.
+
+    `weights` is another checkpoint than its final one; `trust` lists modules of your own that the config may use.
+
+    Raises:
+        ConfigError: if the folder holds no config.yaml, or the model is no PluggableRetinaNet.
+        CheckpointError: if it holds no checkpoint, or its checkpoint belongs to another model.
+    """
+    cfg = read_config(run_dir, overrides, trust)
+    model = build_model(cfg, pretrained=False).to(resolve_device(cfg.train.device)).eval()
+    if not isinstance(model, PluggableRetinaNet):
+        raise ConfigError(f"{run_dir}: analysis of anchors needs a PluggableRetinaNet, got {type(model).__name__}")
+    RunCheckpointer(model).load_all(str(weights or find_weights(run_dir)))
+    return cfg, model
+
+
+def dense_images(
+    cfg: DictConfig, model: PluggableRetinaNet, split: Split = "test", max_images: int | None = None
+) -> Iterator[DenseImage]:
+    """The images of a split in their order, resized as in a test, with logits, deltas and labels on the CPU.
+
+    One image is in memory at a time.
+    """
+    shown = 0
+    for batch in build_annotated_loader(_config_of(cfg, split)):
+        for inputs in batch:
+            if shown == max_images:
+                return
+            yield dense_image(model, inputs)
+            shown += 1
+
+
+@torch.no_grad()
+def dense_image(model: PluggableRetinaNet, inputs: dict[str, Any]) -> DenseImage:
+    """One image of a mapper's output that has "instances"; the model is in evaluation mode."""
+    images = model.preprocess_image([inputs])
+    outputs = DenseNetwork(model)(images.tensor)
+    logits, deltas = model._transpose_dense_predictions([list(x) for x in outputs])
+    maps = [x.new_zeros(()).expand(x.shape) for x in outputs[0]]  # anchors depend on the sizes of the maps alone
+    anchors = model.anchor_generator(maps)
+    ground_truth = inputs["instances"].to(model.device)
+    targets = model.assign_labels(anchors, [ground_truth])
+    entry = {k: v for k, v in inputs.items() if k not in ("image", "instances")}
+    return DenseImage(
+        entry=entry,
+        image=inputs["image"],
+        logits=torch.cat(logits, 1)[0].cpu(),
+        deltas=torch.cat(deltas, 1)[0].cpu(),
+        labels=targets.labels[0].cpu(),
+        boxes=targets.boxes[0].cpu(),
+        anchors=Boxes.cat(anchors).tensor.cpu(),
+        levels=torch.repeat_interleave(torch.arange(len(anchors)), torch.tensor([len(a) for a in anchors])),
+        ground_truth=ground_truth.to("cpu"),
+    )
+
+
+def _config_of(cfg: DictConfig, split: Split) -> DictConfig:
+    """The config whose test data are those of a split."""
+    if split == "test":
+        return cfg
+    cfg = copy.deepcopy(cfg)
+    cfg.dataloader.test.dataset = cfg.dataloader.train.dataset
+    return cfg

@@ -1,0 +1,37 @@
+"""Figures of pages: one panel each, so that a narrow screen can stack them."""
+
+import base64
+import io
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# Okabe and Ito 2008: colour-blind readers can tell them apart
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#444444", "#999933")
+_STYLE = {
+    "font.size": 11,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#888888",
+    "svg.hashsalt": "retina_plugin",  # the same figure gives the same bytes
+}
+
+
+def new_panel(title: str, xlabel: str, ylabel: str = "") -> tuple[Figure, Axes]:
+    """An empty figure in the style of all pages."""
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(4.8, 3.4), layout="constrained")
+        axes = figure.add_subplot()
+        axes.set_title(title, loc="left", fontsize=12)
+        axes.set(xlabel=xlabel, ylabel=ylabel)
+        axes.grid(alpha=0.25)
+    return figure, axes
+
+
+def svg_uri(figure: Figure) -> str:
+    """A figure as a data URI, which needs no file."""
+    buffer = io.BytesIO()
+    with matplotlib.rc_context(_STYLE):
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -1,0 +1,45 @@
+"""Fill in the templates of pages."""
+
+import math
+import re
+from typing import Any
+
+import jinja2
+
+from ..files import shown
+
+
+def template_environment(package: str, template: str) -> jinja2.Environment:
+    """What renders a template of a package; "page.html.j2" and "style.css.j2" of this package are there as well.
+
+    Values are escaped, also characters that do not print: for HTML if the name ends with ".html.j2", else for Markdown.
+    """
+    html = template.endswith(".html.j2")
+    return jinja2.Environment(
+        loader=jinja2.ChoiceLoader([jinja2.PackageLoader(package), jinja2.PackageLoader("retina_plugin.pages")]),
+        autoescape=html,
+        finalize=_printable if html else _escape_markdown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+
+
+def _printable(value: Any) -> Any:
+    return shown(value, 10 * len(value)) if isinstance(value, str) and not value.isprintable() else value
+
+
+def _escape_markdown(value: Any) -> Any:
+    """Without what would begin a column of a table or a tag of HTML."""
+    if not isinstance(value, str):
+        return value
+    return re.sub(r"<(?=[A-Za-z/!?])", r"\\<", _printable(value).replace("|", r"\|"))
+
+
+def without_nan(value: Any) -> Any:
+    """Nested values with None in place of NaN, which JSON does not have."""
+    if isinstance(value, dict):
+        return {k: without_nan(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_nan(v) for v in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
