@@ -3,7 +3,7 @@
 from setuptools import find_packages, setup
 
 setup(
-    packages=find_packages(include=["retina_plugin", "retina_plugin.*"]) + ["retina_plugin.configs"],
+    packages=[*find_packages(include=["retina_plugin", "retina_plugin.*"]), "retina_plugin.configs", "retina_cli"],
     package_dir={"retina_plugin.configs": "configs"},
     package_data={
         "retina_plugin": ["py.typed", "pages/templates/*.j2", "study/report/templates/*.j2", "study/statistics/*.json"],

@@ -9,11 +9,11 @@ from conftest import QUICK, ROOT, train_args
 README = (ROOT / "README.md").read_text()
 
 
-def section(title):
-    """The indented blocks of a section, dedented."""
-    text = README.split(f"## {title}\n")[1].split("\n## ")[0]
-    blocks = re.findall(r"(?:^    .*\n|^\n(?=    ))+", text, re.M)
-    return [re.sub(r"^    ", "", block, flags=re.M) for block in blocks]
+def blocks(name, title):
+    """The indented blocks of a section of a document, dedented."""
+    text = (ROOT / name).read_text().split(f"# {title}\n")[1].split("\n## ")[0]
+    found = re.findall(r"(?:^    .*\n|^\n(?=    ))+", text, re.M)
+    return [re.sub(r"^    ", "", block, flags=re.M) for block in found]
 
 
 DOCUMENTS = sorted(p for p in ROOT.glob("**/*.md") if not {".venv", "output"} & set(p.relative_to(ROOT).parts))
@@ -40,8 +40,8 @@ def test_every_override_of_the_table_is_taken():
 
 
 def test_the_loss_and_the_pyramid_of_the_readme_train(tmp_path, monkeypatch):
-    module, config = section("A loss of your own")
-    (pyramid,) = section("A pyramid of your own")
+    module, config = blocks("docs/extending.md", "A loss of your own")
+    (pyramid,) = blocks("docs/extending.md", "A pyramid of your own")
     definition, use = pyramid.split("model.backbone._target_")
     (tmp_path / "my_losses.py").write_text(module + definition)
     text = config + "from my_losses import NoTopDown\nmodel.backbone._target_" + use
@@ -57,7 +57,7 @@ def test_the_loss_and_the_pyramid_of_the_readme_train(tmp_path, monkeypatch):
 
 
 def test_the_recipe_for_projects_runs():
-    (code,) = section("In a project you already have")
+    (code,) = blocks("docs/detectron2.md", "In a project you already have")
     code += "\ncfg.MODEL.DEVICE, cfg.MODEL.WEIGHTS = 'cpu', ''\n"
     code += "model = detectron2.modeling.build_model(cfg)\n"
     names = {}

@@ -1,5 +1,6 @@
 """Detect objects in images; write drawings and a json in COCO's results format."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,10 @@ from ..files import shown, write_json
 from ..inference.failures import Failures
 from ..inference.images import drawing_paths, find_images, read_rgb, write_rgb
 from ..inference.predictor import LazyPredictor
-from ..inference.visualize import draw_detections
+from ..inference.visualize import class_names, draw_detections
+from ..run_folder import last_evaluation
+
+_LISTED = 20  # images whose counts are printed
 
 
 def predict(
@@ -37,7 +41,8 @@ def predict(
         image_ids: id by file name, which may include folders; by default images are numbered from 1.
 
     Returns:
-        The content of the json: image_id, file_name, category_id, bbox in XYWH pixels and score per detection.
+        The content of the json: image_id, file_name, category_id, category_name, bbox in XYWH pixels and score per
+        detection.
 
     Raises:
         DataError: for an input without images, an image without an id, or two with the same; at the end, for images
@@ -64,7 +69,36 @@ def _predict_one(predictor: LazyPredictor, path: Path, drawing: Path, score_thre
     image = read_rgb(path)
     instances = predictor(image[:, :, ::-1])
     write_rgb(drawing, draw_detections(image, instances, predictor.metadata, score_thresh))
-    return to_coco(instances, predictor.metadata.as_dict().get("category_ids"))
+    names = class_names(instances.pred_classes.tolist(), predictor.metadata)
+    found = to_coco(instances, predictor.metadata.as_dict().get("category_ids"))
+    return [detection | {"category_name": name} for detection, name in zip(found, names, strict=True)]
+
+
+def choose_threshold(run: str | None, weights: str | None) -> tuple[float, str]:
+    """The minimum score to draw if the user names none, and where it comes from.
+
+    It is that of the highest F1 in the last evaluation of a run, if its own final weights are used; otherwise .5.
+    """
+    evaluated = last_evaluation(run) if run and not weights else {}
+    if (best := evaluated.get("best_F1/score_thresh")) is None:
+        return 0.5, "the default, because no evaluation of these weights is known"
+    return best, f"the best of the run's last evaluation, with an F1 of {evaluated['best_F1/F1']:.1f} at IoU .5"
+
+
+def describe_counts(results: Sequence[dict[str, Any]], score_thresh: float) -> str:
+    """How many detections were drawn in each of the first images, by class, and how many there are in all."""
+    drawn: dict[str, Counter[str]] = {}
+    for detection in results:
+        counts = drawn.setdefault(detection["file_name"], Counter())
+        counts[detection["category_name"]] += detection["score"] >= score_thresh
+    lines = []
+    for name, counts in list(drawn.items())[:_LISTED]:
+        by_class = ", ".join(f"{number} {shown(category)}" for category, number in counts.most_common() if number)
+        lines.append(f"{shown(name)}: {by_class or 'nothing drawn'}")
+    if len(drawn) > _LISTED:
+        lines.append(f"... and {len(drawn) - _LISTED} more images with detections")
+    number = sum(counts.total() for counts in drawn.values())
+    return "\n".join([*lines, f"{len(results)} found, {number} drawn with scores of {score_thresh:.2f} and over"])
 
 
 def load_predictor(

@@ -40,11 +40,20 @@ def train_net(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     if args.config_file is None:
         parser.error("--config-file is missing")
+    exit_with(lambda: start_training(args))
+
+
+def start_training(args: argparse.Namespace) -> None:
+    """Train or evaluate as the flags of `train_net` say.
+
+    Raises:
+        ConfigError: as `launch_training`.
+    """
     if args.leave_with_parent:
         terminate_when_stdin_closes()
     for number in (signal.SIGTERM, signal.SIGINT):
         atexit.register(signal.signal, number, signal.SIG_IGN)  # a training that has ended does not end by a signal
-    exit_with(lambda: launch_training(main, args))
+    launch_training(main, args)
 
 
 def parse_with_overrides(parser: argparse.ArgumentParser, argv: Sequence[str] | None = None) -> argparse.Namespace:

@@ -14,7 +14,7 @@ from pycocotools.coco import COCO
 
 from .box_metrics import Detection, evaluate_boxes
 from .calibration import calibration_metrics, match_scores
-from .thresholds import average_precision, detections_above
+from .thresholds import average_precision, best_f1, detections_above
 
 _LARGEST_ID = 2**53  # pycocotools keeps ids in floating point
 
@@ -63,6 +63,7 @@ class COCOEvaluator(evaluation.COCOEvaluator):
     def evaluate(self, img_ids: Sequence[int] | None = None) -> dict[str, Any]:
         """Metrics by task and name, of the images `img_ids` or of all.
 
+        The task "best_F1" has the score threshold that suits these detections best, see `thresholds.best_f1`.
         Detections are saved as coco_instances_results.json only: upstream saves them a second time, as
         instances_predictions.pth, which takes more than half of its time here. Proposals are not saved.
         """
@@ -95,6 +96,8 @@ class COCOEvaluator(evaluation.COCOEvaluator):
     ) -> dict[str, float]:
         if coco_eval is None and iou_type == "bbox":
             coco_eval = evaluate_boxes(self._coco_api, [])
+        if iou_type == "bbox" and (best := best_f1(coco_eval)):
+            self._results["best_F1"] = dict(zip(("F1", "score_thresh"), best, strict=True))
         return super()._derive_coco_results(coco_eval, iou_type, class_names)
 
 

@@ -1,4 +1,4 @@
-"""AP of the detections above a score threshold, computed from an evaluation without a threshold.
+"""Score thresholds: AP of the detections above one, from an evaluation without a threshold; the best one for use.
 
 RetinaNet keeps of every level the highest `test_topk_candidates` scores above the threshold, suppresses in order of the
 score, and returns the highest `max_detections_per_image`. Each of these steps treats a detection without regard to
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from pycocotools.coco import COCO
 
-from .box_metrics import Detection, evaluate_boxes
+from .box_metrics import BoxEvaluation, Detection, evaluate_boxes
 
 
 def detections_above(detections: Sequence[Detection], score_thresh: float) -> list[Detection]:
@@ -33,3 +33,24 @@ def average_precision(
     precision = found.eval["precision"]
     known = precision[precision > -1]
     return 100 * float(known.mean()) if known.size else float("nan")
+
+
+def best_f1(found: BoxEvaluation) -> tuple[float, float] | None:
+    """The highest F1 in percent that one score threshold reaches, and that threshold; None without a correct detection.
+
+    F1 = 2 P R / (P + R) is at IoU .5, over all areas, and its mean over the categories that have objects. Precision is
+    that of COCO's AP: on its grid of 101 recalls, as the highest at this recall or above.
+    """
+    precision, scores = (found.eval[name][0, :, :, 0, -1] for name in ("precision", "scores"))  # (101, K)
+    has_objects = (precision > -1).all(axis=0)
+    precision, scores = precision[:, has_objects], scores[:, has_objects]
+    recall = np.linspace(0, 1, len(precision))[:, None]
+    f1 = 200 * precision * recall / np.maximum(precision + recall, 1e-9)
+    thresholds = np.unique(scores[f1 > 0])
+    if not thresholds.size:
+        return None
+    # of every category, the last recall whose detections all score the threshold or more
+    reached = [np.sum((scores >= t) & (precision > 0), axis=0) - 1 for t in thresholds]
+    means = [np.where(last < 0, 0, np.take_along_axis(f1, last[None], 0)[0]).mean() for last in reached]
+    best = int(np.argmax(means))
+    return float(means[best]), float(thresholds[best])

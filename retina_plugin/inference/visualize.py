@@ -25,7 +25,7 @@ def draw_ground_truth(image: np.ndarray, dataset_dict: dict[str, Any], metadata:
     annotations = dataset_dict.get("annotations", [])
     boxes = [BoxMode.convert(a["bbox"], a["bbox_mode"], BoxMode.XYXY_ABS) for a in annotations]
     classes = [a["category_id"] for a in annotations]
-    names = zip(_class_names(classes, metadata), annotations, strict=True)
+    names = zip(class_names(classes, metadata), annotations, strict=True)
     labels = [f"{name} (crowd)" if a.get("iscrowd") else name for name, a in names]
     return _draw(image, np.array(boxes).reshape(-1, 4), classes, labels)
 
@@ -36,12 +36,13 @@ def draw_detections(
     """Detections that score at least `score_thresh`, with class names and scores in percent."""
     instances = instances[instances.scores >= score_thresh].to("cpu")
     classes = instances.pred_classes.tolist()
-    names = zip(_class_names(classes, metadata), instances.scores.tolist(), strict=True)
+    names = zip(class_names(classes, metadata), instances.scores.tolist(), strict=True)
     labels = [f"{name} {score:.0%}" for name, score in names]
     return _draw(image, instances.pred_boxes.tensor.numpy(), classes, labels)
 
 
-def _class_names(classes: Sequence[int], metadata: Metadata) -> list[str]:
+def class_names(classes: Sequence[int], metadata: Metadata) -> list[str]:
+    """The name of every class, or "class 3" where it is unknown."""
     names = metadata.as_dict().get("thing_classes", [])
     return [label_text(names[c]) if c < len(names) else f"class {c}" for c in classes]
 

@@ -14,7 +14,7 @@ from detectron2.data import DatasetCatalog
 from detectron2.structures import Boxes, Instances
 
 from retina_plugin.commands.compare import compare, run_names
-from retina_plugin.commands.predict import predict, to_coco
+from retina_plugin.commands.predict import choose_threshold, describe_counts, predict, to_coco
 from retina_plugin.commands.visualize_data import visualize_data
 from retina_plugin.config import load_config
 from retina_plugin.data import DataError
@@ -42,13 +42,31 @@ def test_predict_draws_and_writes_coco_results(monkeypatch, capsys, trained_run,
     code, _ = tool(monkeypatch, capsys, "predict", *argv, "model.test_score_thresh=0.0")
     assert code == 0
     results = json.loads((tmp_path / "detections.json").read_text())
-    assert set(results[0]) == {"image_id", "file_name", "category_id", "bbox", "score"}
+    assert set(results[0]) == {"image_id", "file_name", "category_id", "category_name", "bbox", "score"}
     assert {r["category_id"] for r in results} <= {1, 2, 3}
     assert {r["image_id"] for r in results} == {1, 2, 3, 4}
     drawing = cv2.imread(str(tmp_path / "000001.png"))
     plain = cv2.imread(f"{images}/000001.png")
     assert drawing.shape[0] >= 480
     assert np.abs(cv2.resize(plain, drawing.shape[1::-1]).astype(int) - drawing).max() > 100
+
+
+def test_the_default_threshold_is_the_best_of_the_runs_last_evaluation(tmp_path):
+    assert choose_threshold(None, "model.pth")[0] == choose_threshold(str(tmp_path), None)[0] == 0.5
+    line = {"iteration": 4, "bbox/AP": 3.0, "best_F1/F1": 61.0, "best_F1/score_thresh": 0.37}
+    (tmp_path / "metrics.json").write_text(json.dumps(line) + "\n")
+    thresh, source = choose_threshold(str(tmp_path), None)
+    assert thresh == 0.37 and "F1 of 61.0" in source
+    assert choose_threshold(str(tmp_path), "other.pth")[0] == 0.5
+
+
+def test_counts_are_those_of_drawn_detections():
+    found = [("a.png", "cat", 0.9), ("a.png", "cat", 0.4), ("a.png", "dog", 0.5), ("b.png", "dog", 0.1)]
+    results = [dict(zip(("file_name", "category_name", "score"), x, strict=True)) for x in found]
+    lines = describe_counts(results, 0.5).splitlines()
+    assert lines == ["a.png: 1 cat, 1 dog", "b.png: nothing drawn", "4 found, 2 drawn with scores of 0.50 and over"]
+    many = [r | {"file_name": f"{i}.png"} for i in range(22) for r in results]
+    assert "... and 2 more images with detections" in describe_counts(many, 0.5)
 
 
 def test_results_evaluate_to_what_the_evaluator_found(trained_run, images, tmp_path):

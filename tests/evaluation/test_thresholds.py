@@ -13,7 +13,8 @@ from pycocotools.cocoeval import COCOeval
 from retina_plugin.config import load_config
 from retina_plugin.data import dataset_metadata, register_synthetic
 from retina_plugin.engine import RunCheckpointer
-from retina_plugin.evaluation.thresholds import average_precision, detections_above
+from retina_plugin.evaluation.box_metrics import evaluate_boxes
+from retina_plugin.evaluation.thresholds import average_precision, best_f1, detections_above
 
 
 def evaluate(run, folder, model, score_thresh, deployment_thresh=None):
@@ -76,3 +77,43 @@ def test_average_precision_is_what_pycocotools_summarizes(tmp_path):
     expected.summarize()
     assert 5 < 100 * expected.stats[0] < 95
     assert average_precision(truth, detections) == pytest.approx(100 * expected.stats[0], abs=1e-10)
+
+
+def objects_and_detections(right_and_wrong):
+    """One object per right detection and one more per category; wrong detections are elsewhere in the image."""
+    annotations, detections = [], []
+    for category, scores in right_and_wrong.items():
+        for place, (score, right) in enumerate(scores):
+            box = [20 * place, 20 * category, 10, 10]
+            detections.append({"image_id": 1, "category_id": category, "bbox": box, "score": score})
+            if right:
+                annotations.append({"bbox": box, "category_id": category})
+        annotations.append({"bbox": [500, 20 * category, 10, 10], "category_id": category})
+    truth = COCO()
+    ids = {"image_id": 1, "iscrowd": 0, "area": 100}
+    truth.dataset = {
+        "images": [{"id": 1, "width": 600, "height": 600}],
+        "annotations": [a | ids | {"id": i} for i, a in enumerate(annotations, 1)],
+        "categories": [{"id": c, "name": str(c)} for c in {*right_and_wrong, 9}],  # 9 has no objects
+    }
+    truth.createIndex()
+    return truth, detections
+
+
+def test_the_best_threshold_of_a_category_has_the_highest_f1():
+    scores = [(0.9, True), (0.8, True), (0.7, False), (0.6, True), (0.5, False), (0.4, False)]  # 3 of 4 objects
+    f1, threshold = best_f1(evaluate_boxes(*objects_and_detections({1: scores})))
+    assert (f1, threshold) == (pytest.approx(75), pytest.approx(0.6))  # P = R = 3 / 4; at .8 it is 2/3, at .4 .6
+
+
+def test_the_best_threshold_of_several_categories_has_the_highest_mean():
+    first = [(0.9, True), (0.4, False), (0.3, False)]  # alone: .9, F1 = 2/3 of 1 and 1/2
+    second = [(0.6, True), (0.5, True), (0.2, False)]  # alone: .5, F1 = 4/5 of 1 and 2/3
+    f1, threshold = best_f1(evaluate_boxes(*objects_and_detections({1: first, 2: second})))
+    assert threshold == pytest.approx(0.5)
+    assert f1 == pytest.approx(100 * (2 / 3 + 0.8) / 2, abs=1)  # recall 2/3 is .66 on COCO's grid
+
+
+def test_without_a_correct_detection_there_is_no_best_threshold():
+    assert best_f1(evaluate_boxes(*objects_and_detections({1: [(0.9, False)]}))) is None
+    assert best_f1(evaluate_boxes(objects_and_detections({1: []})[0], [])) is None

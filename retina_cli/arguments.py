@@ -1,0 +1,76 @@
+"""Arguments that several commands have, and the form of a command."""
+
+import argparse
+import re
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+_OVERRIDE = re.compile(r"\+?[A-Za-z_][\w.\-]*=")
+Run = Callable[[argparse.Namespace], Any]
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command.
+
+    Attributes:
+        name: as in `retina NAME`.
+        group: under which `retina --help` lists it.
+        help: what it does, in one line.
+        example: its arguments in an example.
+        add_arguments: fills the parser.
+        run: does it; imports what it needs.
+        has_overrides: whether it takes key=value.
+        check: what is wrong with the arguments together; empty if nothing is.
+    """
+
+    name: str
+    group: str
+    help: str
+    example: str
+    add_arguments: Callable[[argparse.ArgumentParser], Any]
+    run: Run
+    has_overrides: bool = False
+    check: Callable[[argparse.Namespace], str] = lambda args: ""
+
+
+def parse(command: Command, prog: str, argv: Sequence[str]) -> argparse.Namespace:
+    """The arguments of a command line; ends the process for help, or arguments that do not fit."""
+    epilog = f"example:\n  {prog} {command.example}"
+    parser = argparse.ArgumentParser(
+        prog, description=command.help, epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    command.add_arguments(parser)
+    args = parse_with_overrides(parser, argv) if command.has_overrides else parser.parse_args(argv)
+    if problem := command.check(args):
+        parser.error(problem)
+    return args
+
+
+def parse_with_overrides(parser: argparse.ArgumentParser, argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parse a command line that contains key=value overrides; they become `opts`.
+
+    argparse alone would take an override for a value of a flag with several, as in `--seeds 0 1 train.max_iter=60`.
+    """
+    parser.add_argument("opts", nargs="*", metavar="key=value", help="overrides of the config")
+    words = sys.argv[1:] if argv is None else list(argv)
+    overrides = [word for word in words if _OVERRIDE.match(word)]
+    args = parser.parse_intermixed_args([word for word in words if word not in overrides])
+    args.opts += overrides  # anything else in opts is rejected by load_config
+    return args
+
+
+def add_trust_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that say what a run folder's config may use besides parts of detectors; they fill `trust`."""
+    parser.add_argument(
+        "--trust-module", dest="trust", action="append", default=[], metavar="NAME",
+        help="the config may use classes and functions of this module; may be repeated",
+    )  # fmt: skip
+    parser.add_argument(
+        "--trust",
+        action="append_const",
+        const="*",
+        help="the config may use anything, like a program of its author",
+    )

@@ -1,0 +1,121 @@
+"""Commands that draw: detections, runs side by side, training data, losses."""
+
+import argparse
+
+from .arguments import Command, add_trust_flags
+
+_GROUP = "look at detections, data and losses"
+
+
+def _predict_arguments(parser: argparse.ArgumentParser) -> None:
+    model = parser.add_mutually_exclusive_group(required=True)
+    model.add_argument("--run", metavar="DIR", help="run folder; its config and final weights")
+    model.add_argument("--config-file", metavar="FILE", help="a config, with --weights")
+    parser.add_argument("--weights", metavar="FILE", help="a checkpoint other than the run's final")
+    parser.add_argument("--input", nargs="+", required=True, help="files, folders, glob patterns")
+    parser.add_argument("--output", required=True, metavar="DIR")
+    parser.add_argument("--score-thresh", type=float, help="minimum score to draw; by default the run's best one")
+    parser.add_argument("--coco-json", metavar="FILE", help="annotation file that gives the image ids")
+    add_trust_flags(parser)
+
+
+def _check_predict(args: argparse.Namespace) -> str:
+    return "--config-file needs --weights" if args.config_file and not args.weights else ""
+
+
+def _predict(args: argparse.Namespace) -> None:
+    from retina_plugin.commands import predict as of
+
+    predictor = of.load_predictor(args.run, args.config_file, args.weights, args.opts, args.trust)
+    score_thresh, source = args.score_thresh, "as asked"
+    if score_thresh is None:
+        score_thresh, source = of.choose_threshold(args.run, args.weights)
+    ids = of.read_image_ids(args.coco_json) if args.coco_json else None
+    found = of.predict(predictor, args.input, args.output, score_thresh, ids)
+    print(of.describe_counts(found, score_thresh))
+    print(f"The score threshold is {source}. Drawings and detections.json are in {args.output}")
+
+
+def _compare_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--runs", nargs="+", required=True, metavar="DIR", help="run folders")
+    parser.add_argument("--input", nargs="*", default=(), help="images; by default test data")
+    parser.add_argument("--output", required=True, metavar="DIR")
+    parser.add_argument("--num-images", type=int, default=8, help="number of test images")
+    parser.add_argument("--score-thresh", type=float, default=0.5, help="minimum score to draw")
+    add_trust_flags(parser)
+
+
+def _compare(args: argparse.Namespace) -> None:
+    from retina_plugin.commands.compare import compare
+
+    written = compare(args.runs, args.output, args.input, args.num_images, args.score_thresh, trust=args.trust)
+    print(f"{len(written)} pictures are in {args.output}")
+
+
+def _data_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config-file", required=True, metavar="FILE")
+    parser.add_argument("--source", choices=["annotation", "dataloader"], default="annotation")
+    parser.add_argument("--output-dir", default="./output/data", metavar="DIR")
+    parser.add_argument("--num-images", type=int, default=16)
+
+
+def _data(args: argparse.Namespace) -> None:
+    from retina_plugin.commands.visualize_data import visualize_data
+    from retina_plugin.config import load_config
+
+    cfg = load_config(args.config_file, args.opts)
+    written = visualize_data(cfg, args.output_dir, args.source, args.num_images)
+    print(f"{len(written)} pictures are in {args.output_dir}")
+
+
+def _losses_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("names", nargs="*", help="losses for the logit view; all by default")
+    parser.add_argument("--output-dir", default="output/losses")
+    parser.add_argument("--format", choices=["png", "svg"], default="png")
+
+
+def _losses(args: argparse.Namespace) -> None:
+    from retina_plugin.analysis.loss_curves import save_figures
+    from retina_plugin.analysis.named_losses import named_losses
+
+    for path in save_figures(named_losses(args.names), args.output_dir, args.format):
+        print(path)
+
+
+LOOKING = (
+    Command(
+        "predict",
+        _GROUP,
+        "detect objects in images; writes drawings and a json in COCO's results format",
+        "--run RUN --input photo.jpg folder/ --output found",
+        _predict_arguments,
+        _predict,
+        has_overrides=True,
+        check=_check_predict,
+    ),
+    Command(
+        "compare",
+        _GROUP,
+        "draw the detections of several runs side by side, with ground truth for images of the test data",
+        "--runs RUN OTHER --output compared",
+        _compare_arguments,
+        _compare,
+    ),
+    Command(
+        "data",
+        _GROUP,
+        "draw the training data of a config as annotated, or as the model gets them",
+        "--config-file CONFIG --source dataloader",
+        _data_arguments,
+        _data,
+        has_overrides=True,
+    ),
+    Command(
+        "losses",
+        _GROUP,
+        "plot the losses of configs/common/losses.py over the logit, and figures of the focal loss paper",
+        "focal sigmoid_ce --format svg",
+        _losses_arguments,
+        _losses,
+    ),
+)

@@ -1,0 +1,54 @@
+"""The entry point `retina`, and that of the scripts in tools/."""
+
+import sys
+import warnings
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import NoReturn
+
+from .arguments import Command, parse
+from .looking import LOOKING
+from .measuring import MEASURING
+from .studying import STUDYING
+from .training import TRAINING
+
+COMMANDS = {command.name: command for command in (*TRAINING, *LOOKING, *STUDYING, *MEASURING)}
+# of torch and detectron2, about their own code
+_NOT_FOR_USERS = ("`torch.jit.script` is deprecated", "torch.meshgrid", "The given NumPy array is not writable")
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """Run `retina COMMAND ...`; ends the process."""
+    name, *rest = list(sys.argv[1:] if argv is None else argv) or ["--help"]
+    if name in ("-h", "--help"):
+        print(overview())
+        sys.exit(0)
+    if name not in COMMANDS:
+        sys.exit(f"error: there is no command {name!r}: `retina --help` lists them")
+    run(COMMANDS[name], f"retina {name}", rest)
+
+
+def run_tool(name: str) -> NoReturn:
+    """Run a command with the arguments of a script; ends the process."""
+    run(COMMANDS[name], Path(sys.argv[0]).name, sys.argv[1:])
+
+
+def run(command: Command, prog: str, argv: Sequence[str]) -> NoReturn:
+    """Parse the arguments of a command and run it; ends the process with its status."""
+    args = parse(command, prog, argv)
+    for message in _NOT_FOR_USERS:
+        warnings.filterwarnings("ignore", message)
+    from retina_plugin.engine.cli import exit_with
+
+    exit_with(lambda: command.run(args))
+
+
+def overview() -> str:
+    """What `retina --help` prints: every command by group, with an example."""
+    lines = ["usage: retina COMMAND [arguments], and retina COMMAND --help for one command"]
+    for group, commands in groupby(COMMANDS.values(), key=lambda command: command.group):
+        lines += ["", f"{group}:"]
+        for command in commands:
+            lines += [f"  {command.name:18}{command.help}", f"  {'':18}retina {command.name} {command.example}"]
+    return "\n".join(lines)

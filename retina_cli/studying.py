@@ -1,0 +1,130 @@
+"""Commands of studies: train variants over seeds, tune them, simulate verdicts."""
+
+import argparse
+
+from .arguments import Command
+
+_GROUP = "compare settings"
+_MATCHES = ("prior", "scale", "clip")
+
+
+def _ablate_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--study", required=True, metavar="FILE", help="defines study = dict(...)")
+    parser.add_argument("--seeds", nargs="+", type=_seed, help="seeds to use instead of the study's, or auto")
+    parser.add_argument("--only", nargs="+", metavar="VARIANT", help="train these variants only")
+    parser.add_argument("--cells", nargs="+", metavar="CELL", help="of a grid: rows, columns, or ROW/COLUMN")
+    parser.add_argument("--output", metavar="DIR", help="folder to use instead of the study's")
+    parser.add_argument("--report-only", action="store_true", help="report the runs that are there, train nothing")
+    parser.add_argument("--plan", action="store_true", help="print which effects the study can see, train nothing")
+    parser.add_argument("--num-images", type=int, default=4, help="pictures in the report")
+    parser.add_argument(
+        "--match",
+        nargs="+",
+        choices=_MATCHES,
+        help="make variants alike: prior starts each at its loss's own best constant score, scale gives them first "
+        "gradients of one length, clip clips the same share",
+    )
+    parser.add_argument("--match-scale", action="store_true", default=None, help="short for scale in --match")
+    parser.add_argument("--tuned-by", metavar="FILE", help="tuned.json of the tune command, whose values variants take")
+    parser.add_argument("--executor", choices=["local", "ray"], default="local")
+    parser.add_argument("--jobs", type=int, default=1, help="runs at once on this machine")
+    parser.add_argument("--address", help="address of a Ray cluster; without it Ray starts one here")
+    parser.add_argument("--cpus-per-run", type=int, default=1, help="CPUs that Ray reserves for a run")
+    parser.add_argument("--gpus-per-run", type=float, default=0, help="GPUs that Ray reserves for a run")
+
+
+def _seed(text: str) -> int | str:
+    return text if text == "auto" else int(text)
+
+
+def _ablate(args: argparse.Namespace) -> None:
+    from retina_plugin.commands.ablate import ablate, ablate_grid
+    from retina_plugin.study import build_executor, load_study
+    from retina_plugin.study.grid.grid import load_grid
+    from retina_plugin.study.planning.planner import plan
+
+    options = {
+        "seeds": "auto" if args.seeds == ["auto"] else args.seeds,
+        "only": args.only,
+        "match_scale": args.match_scale,
+        "match": args.match,
+        "tuned_by": args.tuned_by,
+    }
+    grid = load_grid(args.study, args.cells, args.output, args.opts, **options)
+    study = None if grid else load_study(args.study, output_dir=args.output, overrides=args.opts, **options)
+    if args.plan:
+        print("\n".join(plan(grid.study(grid.chosen[0]), num_cells=len(grid.cells)) if grid else plan(study)))
+        return
+    executor = build_executor(args.executor, args.jobs, args.address, args.cpus_per_run, args.gpus_per_run)
+    if grid:
+        ablate_grid(grid, executor, args.num_images, args.report_only)
+    else:
+        ablate(study, executor, args.num_images, args.report_only)
+
+
+def _tune_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--study", required=True, metavar="FILE", help="defines study = dict(...)")
+    parser.add_argument("--trials", type=int, default=16, help="trials of each variant; the first has the defaults")
+    parser.add_argument("--only", nargs="+", metavar="VARIANT", help="tune these variants only")
+    parser.add_argument("--output", metavar="DIR", help="folder; by default the study's with _tuning after its name")
+    parser.add_argument("--jobs", type=int, default=1, help="trainings at once on this machine")
+
+
+def _tune(args: argparse.Namespace) -> None:
+    from retina_plugin.commands.tune import tune_study
+    from retina_plugin.study import build_executor, load_study
+
+    folder = args.output or f"{load_study(args.study, tuned_by='').output_dir}_tuning"
+    study = load_study(args.study, only=args.only, output_dir=folder, overrides=args.opts, tuned_by="")
+    tune_study(study, args.trials, build_executor("local", args.jobs))
+
+
+def _simulate_arguments(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True)
+    tables = actions.add_parser("tables", help="print tables in Markdown")
+    tables.add_argument("--studies", type=int, default=20000, help="simulated per line, a twentieth with images")
+    tables.add_argument("--seeds", type=int, nargs="+", default=[2, 3, 4, 5], help="seeds per study")
+    tables.add_argument("--seed", type=int, default=0, help="of the simulation")
+    bank = actions.add_parser("bank", help="add the spreads of studies with several seeds to the bank of this package")
+    bank.add_argument("folders", nargs="+", metavar="DIR", help="study folders")
+
+
+def _simulate(args: argparse.Namespace) -> None:
+    from retina_plugin.commands.simulate_studies import add_to_bank, simulate_studies
+
+    if args.action == "bank":
+        for entry in add_to_bank(args.folders):
+            print(f"{entry['study']}, {entry['variant']}: {', '.join(entry['metrics'])}")
+        return
+    for line in simulate_studies(args.studies, args.seeds, args.seed):
+        print(line, flush=True)
+
+
+STUDYING = (
+    Command(
+        "ablate",
+        _GROUP,
+        "train the variants of a study over its seeds, each run in a process of its own, and write one report",
+        "--study projects/CrossEntropyVsFocal/demo.py --jobs 2",
+        _ablate_arguments,
+        _ablate,
+        has_overrides=True,
+    ),
+    Command(
+        "tune",
+        _GROUP,
+        "tune every variant of a study with the same number of trials, on data that its test never sees",
+        "--study projects/CrossEntropyVsFocal/study.py --trials 16",
+        _tune_arguments,
+        _tune,
+        has_overrides=True,
+    ),
+    Command(
+        "simulate-studies",
+        _GROUP,
+        "simulate studies whose truth is known, and print how often verdicts are wrong; or add to the bank of spreads",
+        "tables --studies 2000",
+        _simulate_arguments,
+        _simulate,
+    ),
+)

@@ -1,0 +1,150 @@
+"""Training, and commands around it: convert weights, repeat a step that failed, test exactness."""
+
+import argparse
+import os
+import sys
+import tempfile
+
+from .arguments import Command, add_trust_flags
+
+_GROUP = "train"
+
+
+def _train_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of `detectron2.engine.default_argument_parser`, and one more."""
+    parser.add_argument("--config-file", required=True, metavar="FILE", help="a LazyConfig, or a config.yaml")
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint of train.output_dir")
+    parser.add_argument("--eval-only", action="store_true", help="evaluate train.init_checkpoint, train nothing")
+    parser.add_argument("--num-gpus", type=int, default=1, help="processes on this machine, one per GPU")
+    parser.add_argument("--num-machines", type=int, default=1)
+    parser.add_argument("--machine-rank", type=int, default=0, help="number of this machine, from 0")
+    port = 2**15 + 2**14 + hash(os.getuid() if sys.platform != "win32" else 1) % 2**14  # as Detectron2
+    parser.add_argument("--dist-url", default=f"tcp://127.0.0.1:{port}", help="where the processes meet")
+    parser.add_argument(
+        "--leave-with-parent",
+        action="store_true",
+        help="save a checkpoint and stop when standard input closes: for programs that start trainings",
+    )
+
+
+def _train(args: argparse.Namespace) -> None:
+    from retina_plugin.engine.cli import start_training
+
+    start_training(args)
+
+
+def _convert_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", metavar="IN", help="a checkpoint; no code in it is run")
+    parser.add_argument("target", metavar="OUT", help="a .safetensors or .pth file")
+    parser.add_argument("--overwrite", action="store_true", help="replace OUT if it exists")
+
+
+def _convert(args: argparse.Namespace) -> None:
+    from retina_plugin.commands.convert import convert_weights
+
+    count = convert_weights(args.source, args.target, args.overwrite)
+    print(f"{count} tensors are in {args.target}")
+
+
+def _replay_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("dump", help="RUN/nonfinite/iteration_..._rank0.pth")
+    parser.add_argument("--run", metavar="DIR", help="its run folder, if the file was moved")
+    add_trust_flags(parser)
+
+
+def _replay(args: argparse.Namespace) -> None:
+    from retina_plugin.commands.replay import replay
+
+    print(replay(args.dump, args.run, args.trust))
+
+
+def _verify_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config-file", required=True, metavar="FILE")
+    parser.add_argument("--iterations", type=int, default=8, help="of the whole run (default: 8)")
+    parser.add_argument("--output", metavar="DIR", help="folder to keep the two runs in; by default they are deleted")
+
+
+def _verify(args: argparse.Namespace) -> None:
+    from retina_plugin.commands.verify_resume import verify_resume
+
+    with tempfile.TemporaryDirectory() as scratch:
+        difference = verify_resume(args.config_file, args.iterations, args.output or scratch, args.opts)
+    if difference:
+        sys.exit(f"error: the resumed run differs: {difference}")
+    print(f"{args.iterations} iterations, resumed in the middle: bit-identical")
+
+
+def _soak_arguments(parser: argparse.ArgumentParser) -> None:
+    subject = parser.add_mutually_exclusive_group(required=True)
+    subject.add_argument("--config-file", metavar="FILE", help="a training")
+    subject.add_argument("--study", metavar="FILE", help="a study; its process alone or all processes are killed")
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--num-gpus", type=int, default=1, help="processes of a training, without a GPU on the CPU")
+    parser.add_argument("--jobs", type=int, default=2, help="runs of a study at once")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the random moments")
+
+
+def _soak(args: argparse.Namespace) -> None:
+    from retina_plugin.commands.soak import soak, soak_study
+
+    same = 0
+    with tempfile.TemporaryDirectory() as folder:
+        if args.study:
+            kills = soak_study(args.study, folder, args.kills, args.opts, args.seed, args.jobs)
+        else:
+            kills = soak(args.config_file, folder, args.kills, args.opts, args.seed, args.num_gpus)
+        for i, kill in enumerate(kills):
+            same += not kill.difference
+            outcome = kill.difference or "bit-identical"
+            when = f"{i + 1:2d} {kill.what} killed after {kill.seconds:5.1f} s, gone on from {kill.place}"
+            print(f"{when}: {outcome}", flush=True)
+    print(f"{same} of {args.kills} are bit-identical to the one that was not killed")
+    if same < args.kills:
+        sys.exit(1)
+
+
+TRAINING = (
+    Command(
+        "train",
+        _GROUP,
+        "train or evaluate a config, with the flags of Detectron2's lazyconfig_train_net.py",
+        "--config-file quick/retinanet_tiny_synthetic.py train.max_iter=120",
+        _train_arguments,
+        _train,
+        has_overrides=True,
+    ),
+    Command(
+        "replay",
+        _GROUP,
+        "repeat a training step whose loss or gradient was not finite, and name the first value that is not",
+        "RUN/nonfinite/iteration_0000012_rank0.pth",
+        _replay_arguments,
+        _replay,
+    ),
+    Command(
+        "convert",
+        _GROUP,
+        "write only the weights of a checkpoint to a .safetensors or .pth file",
+        "RUN/model_final.pth weights.safetensors",
+        _convert_arguments,
+        _convert,
+    ),
+    Command(
+        "verify-resume",
+        _GROUP,
+        "train a config, resume a copy of the run from its checkpoint in the middle, and compare everything bit by bit",
+        "--config-file quick/retinanet_tiny_synthetic.py",
+        _verify_arguments,
+        _verify,
+        has_overrides=True,
+    ),
+    Command(
+        "soak",
+        _GROUP,
+        "kill a training or a study at random moments, go on, and compare it with one that was not killed, bit by bit",
+        "--config-file quick/retinanet_tiny_synthetic.py --kills 20 train.max_iter=12",
+        _soak_arguments,
+        _soak,
+        has_overrides=True,
+    ),
+)

@@ -1,0 +1,77 @@
+"""The command `retina`: what it lists, how it ends, and that help needs no torch."""
+
+import argparse
+import re
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+from detectron2.engine import default_argument_parser
+
+from retina_cli.arguments import parse
+from retina_cli.main import COMMANDS, main
+from retina_plugin.study import MATCHES
+
+
+def end_of(argv, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(argv)
+    return end.value.code, capsys.readouterr()
+
+
+def test_the_overview_lists_every_command_with_an_example(capsys):
+    for argv in ([], ["--help"], ["-h"]):
+        code, printed = end_of(argv, capsys)
+        assert code == 0
+        for name, command in COMMANDS.items():
+            assert f"\n  {name} " in printed.out and f"retina {name} {command.example}\n" in printed.out + "\n"
+
+
+def test_every_example_parses():
+    for name, command in COMMANDS.items():
+        args = parse(command, name, command.example.split())
+        assert vars(args)
+
+
+def test_an_unknown_command_is_an_error(capsys):
+    assert end_of(["detect"], capsys)[0] == "error: there is no command 'detect': `retina --help` lists them"
+
+
+def test_bad_arguments_end_with_status_2_and_bad_input_with_1(capsys):
+    code, printed = end_of(["predict", "--config-file", "x", "--input", "y", "--output", "z"], capsys)
+    assert code == 2 and "--config-file needs --weights" in printed.err
+    code, printed = end_of(["predict", "--run", "nothing", "a.b=1", "--input", "y", "--output", "z"], capsys)
+    assert code == 1 and printed.err == "error: config nothing/config.yaml does not exist\n"
+
+
+def test_help_needs_neither_torch_nor_the_package():
+    code = "import sys\nfrom retina_cli.main import main\ntry: main(sys.argv[1:])\nexcept SystemExit: pass\n"
+    code += "print({'torch', 'retina_plugin', 'numpy'} & set(sys.modules))"
+    for argv in ([], ["ablate", "--help"]):
+        done = subprocess.run([sys.executable, "-c", code, *argv], cwd=ROOT, capture_output=True, text=True, check=True)
+        assert done.stdout.endswith("set()\n") and "retina" in done.stdout
+
+
+def test_every_tool_is_a_command():
+    """Except for the one that needs tests/."""
+    found = {}
+    for path in ROOT.glob("tools/*.py"):
+        names = re.findall(r'run_tool\("([\w-]+)"\)', path.read_text())
+        found[path.stem] = names[0] if names else None
+    assert found.pop("fuzz") is None
+    assert set(found.values()) == set(COMMANDS)
+
+
+def test_the_choices_of_match_are_those_of_studies():
+    parser = argparse.ArgumentParser()
+    COMMANDS["ablate"].add_arguments(parser)
+    (match,) = [action for action in parser._actions if action.dest == "match"]
+    assert tuple(match.choices) == tuple(MATCHES)
+
+
+def test_train_has_the_flags_and_defaults_of_detectron2():
+    upstream = vars(default_argument_parser().parse_args(["--config-file", "x", "a=1"]))
+    ours = vars(parse(COMMANDS["train"], "train", ["a=1", "--config-file", "x"]))
+    assert ours.pop("leave_with_parent") is False
+    assert ours == upstream
