@@ -2,6 +2,7 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
+DEVELOPER = $(VENV)/.installed-developer
 
 .PHONY: install demo test lint clean
 install: $(STAMP)
@@ -14,11 +15,16 @@ $(STAMP): pyproject.toml setup.py constraints.txt requirements/detectron2.txt re
 	PYTHON=$(PYTHON) VENV=$(VENV) sh tools/install.sh
 	touch $@
 
+# what only tests and lint need
+$(DEVELOPER): $(STAMP)
+	$(BIN)/python -m pip --disable-pip-version-check install -q -c constraints.txt -e ".[dev]"
+	touch $@
+
 demo: install
 	@echo "Training four detectors, two at a time: takes two to three minutes on two cores."
 	$(BIN)/python -W ignore tools/ablate.py --study projects/CrossEntropyVsFocal/demo.py --seeds 0 --jobs 2
 
-lint: install
+lint: install $(DEVELOPER)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
