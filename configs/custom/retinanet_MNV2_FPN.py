@@ -12,10 +12,11 @@ from ..common.schedule import lr_multiplier_cosine as lr_multiplier
 from ..common.train import train
 
 data = dict(
-    train_json="???",  # COCO json of the training images
+    train_json="???",  # COCO json of the training images; or a folder of labels of PASCAL VOC or YOLO
     train_images="???",  # folder of the images that it names
     val_json="???",
     val_images="???",
+    classes=None,  # names for labels of PASCAL VOC or YOLO that declare none, in the order of their numbers
     allow_outside=False,  # whether the json may name images outside these folders
     short_edge=[
         320,
@@ -27,10 +28,16 @@ data = dict(
 )
 
 dataloader.train.dataset.names = L(register_coco)(
-    json_file="${data.train_json}", image_root="${data.train_images}", allow_outside="${data.allow_outside}"
+    json_file="${data.train_json}",
+    image_root="${data.train_images}",
+    allow_outside="${data.allow_outside}",
+    classes="${data.classes}",
 )
 dataloader.test.dataset.names = L(register_coco)(
-    json_file="${data.val_json}", image_root="${data.val_images}", allow_outside="${data.allow_outside}"
+    json_file="${data.val_json}",
+    image_root="${data.val_images}",
+    allow_outside="${data.allow_outside}",
+    classes="${data.classes}",
 )
 dataloader.train.mapper.augmentations = [
     L(T.ResizeShortestEdge)(short_edge_length="${data.short_edge}", max_size="${data.max_size}", sample_style="choice"),

@@ -3,6 +3,7 @@
 import difflib
 import functools
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from detectron2.data.datasets import load_coco_json
 from ..files import first_line, shown
 from .coco_check import check_coco_json
 from .errors import DataError
+from .labels import as_coco_json
 
 __all__ = ["DataError", "count_classes", "dataset_metadata", "register_builtin", "register_coco"]
 
@@ -27,14 +29,17 @@ def register_coco(
     name: str | None = None,
     hint: str = "",
     allow_outside: bool = False,
+    classes: Sequence[str] | None = None,
 ) -> str:
     """Register a COCO json and the folder of its images; return the name for Detectron2's catalogs.
 
+    Labels of PASCAL VOC and YOLO may take the place of the json: see `as_coco_json`, which also explains `classes`.
     Files are read when the data set is used; a bad file then raises DataError, with `hint` if the json is missing. The
     name is by default the path of the json. File names of the json that are absolute or lead out of the image folder
     are refused unless `allow_outside`, because training would read any file that a json of others names.
     """
-    name, files = name or str(json_file), {"json_file": str(json_file), "image_root": str(image_root)}
+    name, json_file = name or str(json_file), as_coco_json(json_file, image_root, classes)
+    files = {"json_file": str(json_file), "image_root": str(image_root)}
     if name in DatasetCatalog.list():
         known = MetadataCatalog.get(name).as_dict()
         if all(known.get(key) == value for key, value in (files | {"allow_outside": allow_outside}).items()):

@@ -1,0 +1,98 @@
+"""Labels of PASCAL VOC: one .xml file per image."""
+
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from ...files import first_line, shown
+from ..errors import DataError
+
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".JPG", ".JPEG", ".PNG")
+
+
+def read_voc(labels: Path, image_root: Path, classes: list[str] | None) -> dict[str, Any]:
+    """The content of a COCO json with the labels of a folder, or of the images that a list names.
+
+    Boxes are those of Detectron2's reader: corners count pixels from 1, so the left and upper side are moved by 1.
+    Difficult objects become crowds: they neither train nor count. Images have the name of the .xml file.
+
+    Args:
+        labels: the folder, such as Annotations; or a list of names such as ImageSets/Main/train.txt, whose labels are
+            in Annotations two folders above it.
+        image_root: the folder of the images, such as JPEGImages.
+        classes: names in the order of their labels; None for all names in the folder in alphabetical order, so that all
+            lists of one folder agree.
+
+    Raises:
+        DataError: naming the file, if it cannot be read, or names a class that is not in `classes`.
+    """
+    folder = labels if labels.is_dir() else labels.parent.parent.parent / "Annotations"
+    if not folder.is_dir():
+        raise DataError(f"{shown(labels)} is a list of images, but {shown(folder)}, with their labels, is not a folder")
+    parsed = {path.stem: _parse(path) for path in sorted(folder.glob("*.xml"))}
+    if classes is None:
+        classes = sorted({name for objects in parsed.values() for name, *_ in objects})
+    names = sorted(parsed) if labels.is_dir() else _listed(labels)
+    if missing := [name for name in names if name not in parsed]:
+        raise DataError(
+            f"{shown(labels)}: {len(missing)} labels do not exist, such as {shown(folder / missing[0])}.xml"
+        )
+    numbers = {name: i for i, name in enumerate(classes, 1)}
+    images, annotations = [], []
+    for i, name in enumerate(names, 1):
+        width, height = _size(folder / f"{name}.xml")
+        images.append({"id": i, "file_name": _image_name(image_root, name), "width": width, "height": height})
+        for category, box, difficult in parsed[name]:
+            if category not in numbers:
+                raise DataError(f"{shown(folder / name)}.xml: class {shown(category)} is not one of {classes}")
+            found = {"image_id": i, "category_id": numbers[category], "bbox": box, "iscrowd": difficult}
+            annotations.append(found | {"id": len(annotations) + 1, "area": box[2] * box[3]})
+    categories = [{"id": i, "name": name} for name, i in numbers.items()]
+    return {"images": images, "annotations": annotations, "categories": categories}
+
+
+def _listed(path: Path) -> list[str]:
+    """The first word of every line."""
+    words = (line.split() for line in path.read_text().splitlines())
+    return [first[0] for first in words if first]
+
+
+def _parse(path: Path) -> list[tuple[str, list[float], int]]:
+    """Name, box in XYWH pixels and whether it is difficult, of every object."""
+    objects = []
+    for found in _root(path).iter("object"):
+        x0, y0, x1, y1 = (_number(found, f"bndbox/{key}", path) for key in ("xmin", "ymin", "xmax", "ymax"))
+        box = [x0 - 1, y0 - 1, x1 - x0 + 1, y1 - y0 + 1]
+        objects.append((_text(found, "name", path), box, int(found.findtext("difficult", "0").strip() == "1")))
+    return objects
+
+
+def _size(path: Path) -> tuple[int, int]:
+    return tuple(int(_number(_root(path), f"size/{key}", path)) for key in ("width", "height"))
+
+
+def _root(path: Path) -> ElementTree.Element:
+    try:
+        return ElementTree.parse(path).getroot()
+    except (ElementTree.ParseError, OSError, ValueError) as e:
+        raise DataError(f"{shown(path)} is not a label file of PASCAL VOC: {first_line(e)}") from e
+
+
+def _text(element: ElementTree.Element, key: str, path: Path) -> str:
+    text = element.findtext(key)
+    if not text or not text.strip():
+        raise DataError(f"{shown(path)} is not a label file of PASCAL VOC: {element.tag} has no {key}")
+    return text.strip()
+
+
+def _number(element: ElementTree.Element, key: str, path: Path) -> float:
+    text = _text(element, key, path)
+    try:
+        return float(text)
+    except ValueError:
+        raise DataError(f"{shown(path)}: {element.tag}/{key} is {shown(text)}, which is not a number") from None
+
+
+def _image_name(image_root: Path, stem: str) -> str:
+    """The file name of an image; that of a .jpg if there is none, so that its reader names it."""
+    return next((stem + suffix for suffix in _SUFFIXES if (image_root / (stem + suffix)).is_file()), f"{stem}.jpg")

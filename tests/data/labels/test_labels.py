@@ -1,0 +1,158 @@
+"""Labels of PASCAL VOC and YOLO become the same COCO json, and what is wrong with them is named."""
+
+import json
+import sys
+
+import forked
+import pytest
+from conftest import TINY
+from detectron2.data import DatasetCatalog, MetadataCatalog
+from PIL import Image
+
+from retina_plugin.data import DataError, dataset_metadata, register_coco
+from retina_plugin.data.labels import as_coco_json
+
+BOXES = {"a": [("cat", (10, 4, 30, 40)), ("dog", (0, 0, 64, 48))], "b": [], "c": [("dog", (4, 8, 12, 16))]}
+XML = "<annotation><size><width>64</width><height>48</height></size>{}</annotation>"
+OBJECT = (
+    "<object><name>{}</name><difficult>{}</difficult><bndbox><xmin>{}</xmin><ymin>{}</ymin>"
+    "<xmax>{}</xmax><ymax>{}</ymax></bndbox></object>"
+)
+
+
+@pytest.fixture
+def images(tmp_path):
+    (tmp_path / "images").mkdir()
+    for name in BOXES:
+        Image.new("RGB", (64, 48), (9, 9, 9)).save(tmp_path / "images" / f"{name}.png")
+    return tmp_path / "images"
+
+
+@pytest.fixture
+def voc(tmp_path, images):
+    folder = tmp_path / "Annotations"
+    folder.mkdir()
+    for name, boxes in BOXES.items():  # corners from 1: xmin and ymin are one more
+        objects = [OBJECT.format(c, 0, x + 1, y + 1, x + w, y + h) for c, (x, y, w, h) in boxes]
+        (folder / f"{name}.xml").write_text(XML.format("".join(objects)))
+    return folder
+
+
+@pytest.fixture
+def yolo(tmp_path, images):
+    folder = tmp_path / "labels"
+    folder.mkdir()
+    (tmp_path / "data.yaml").write_text("names: {0: cat, 1: dog}\nnc: 2\n")
+    for name in ("a", "c"):  # b is background without a file
+        lines = [
+            f"{int(c == 'dog')} {(x + w / 2) / 64} {(y + h / 2) / 48} {w / 64} {h / 48}"
+            for c, (x, y, w, h) in BOXES[name]
+        ]
+        (folder / f"{name}.txt").write_text("\n".join(lines) + "\n\n")
+    return folder
+
+
+@pytest.mark.parametrize("kind", ["voc", "yolo"])
+def test_boxes_classes_and_background_are_read(kind, images, request):
+    labels = request.getfixturevalue(kind)
+    name = register_coco(labels, images)
+    found = {d["file_name"].rpartition("/")[2][0]: d for d in DatasetCatalog.get(name)}
+    assert dataset_metadata(name).thing_classes == ["cat", "dog"]
+    for image, boxes in BOXES.items():
+        entry = found[image]
+        assert (entry["width"], entry["height"]) == (64, 48)
+        read = [(["cat", "dog"][a["category_id"]], tuple(a["bbox"])) for a in entry["annotations"]]
+        assert [c for c, _ in read] == [c for c, _ in boxes]
+        assert all(box == pytest.approx(b) for (_, box), (_, b) in zip(read, boxes, strict=True))
+
+
+def test_the_json_is_written_once_and_anew_when_labels_change(voc, images):
+    first = as_coco_json(voc, images)
+    changed = first.stat().st_mtime_ns
+    assert as_coco_json(voc, images) == first and first.stat().st_mtime_ns == changed
+    (voc / "a.xml").write_text(XML.format(""))
+    assert as_coco_json(voc, images) != first
+    name = register_coco(voc, images)
+    assert MetadataCatalog.get(name).json_file != str(first)
+
+
+def test_a_list_of_voc_names_its_images_and_all_lists_agree_on_classes(voc, images):
+    lists = voc.parent / "ImageSets" / "Main"
+    lists.mkdir(parents=True)
+    (lists / "train.txt").write_text("c\nb  -1\n\n")
+    content = json.loads(as_coco_json(lists / "train.txt", images).read_text())
+    assert [x["file_name"] for x in content["images"]] == ["c.png", "b.png"]
+    assert [c["name"] for c in content["categories"]] == ["cat", "dog"]
+    (lists / "train.txt").write_text("z\n")
+    with pytest.raises(DataError, match=r"train.txt: 1 labels do not exist, such as .*z.xml"):
+        as_coco_json(lists / "train.txt", images)
+
+
+def test_difficult_objects_of_voc_neither_train_nor_count(voc, images):
+    (voc / "a.xml").write_text(XML.format(OBJECT.format("cat", 1, 1, 1, 9, 9)))
+    content = json.loads(as_coco_json(voc, images).read_text())
+    assert [a["iscrowd"] for a in content["annotations"]] == [1, 0]
+
+
+def test_a_polygon_of_yolo_becomes_its_box(yolo, images):
+    (yolo / "b.txt").write_text("0 .25 .5 .75 .5 .5 .75\n")
+    content = json.loads(as_coco_json(yolo, images).read_text())
+    (box,) = [a["bbox"] for a in content["annotations"] if a["image_id"] == 2]
+    assert box == [16, 24, 32, 12]
+
+
+@pytest.mark.parametrize(
+    "line, message",
+    [
+        ("0 .5 .5 .1", "neither a class with"),
+        ("cat .5 .5 .1 .1", "neither a class with"),
+        ("2 .5 .5 .1 .1", "class 2 is not in 0 to 1"),
+        ("0 32 24 10 10", "must have shares of the image, not pixels"),
+    ],
+)
+def test_a_bad_line_of_yolo_is_named(yolo, images, line, message):
+    (yolo / "a.txt").write_text("0 .5 .5 .1 .1\n" + line)
+    with pytest.raises(DataError, match=f"a.txt, line 2: .*{message}"):
+        as_coco_json(yolo, images)
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("<annotation>", "a.xml is not a label file of PASCAL VOC"),
+        ("<annotation/>", "annotation has no size/width"),
+        (XML.format("<object><name>cat</name></object>"), "object has no bndbox/xmin"),
+        (XML.format(OBJECT.format("cat", 0, "x", 1, 9, 9)), "bndbox/xmin is x, which is not a number"),
+    ],
+)
+def test_a_bad_file_of_voc_is_named(voc, images, text, message):
+    (voc / "a.xml").write_text(text)
+    with pytest.raises(DataError, match=message):
+        as_coco_json(voc, images)
+
+
+def test_classes_may_be_given_and_are_asked_for(voc, yolo, images, tmp_path):
+    content = json.loads(as_coco_json(voc, images, ["dog", "cat", "cow"]).read_text())
+    assert [c["name"] for c in content["categories"]] == ["dog", "cat", "cow"]
+    with pytest.raises(DataError, match="class cat is not one of"):
+        as_coco_json(voc, images, ["dog"])
+    (tmp_path / "data.yaml").unlink()
+    with pytest.raises(DataError, match="put data.yaml or classes.txt beside it"):
+        as_coco_json(yolo, images)
+    (tmp_path / "classes.txt").write_text("cat\ndog\n")
+    assert as_coco_json(yolo, images).is_file()
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(DataError, match="is a folder without labels"):
+        as_coco_json(empty, images)
+
+
+@pytest.mark.parametrize("kind", ["voc", "yolo"])
+def test_the_config_of_custom_data_trains_on_them(kind, images, request, tmp_path):
+    labels = request.getfixturevalue(kind)
+    data = [f"data.{s}_{k}={v}" for s in ("train", "val") for k, v in (("json", labels), ("images", images))]
+    opts = [o for o in TINY if not o.startswith(("synthetic", "dataloader.train.dataset", "dataloader.test.dataset"))]
+    argv = ["train", "--config-file", "custom/retinanet_MNV2_FPN.py", *data, *opts, f"train.output_dir={tmp_path}/run"]
+    done = forked.run([sys.executable, "-m", "retina_cli", *argv], cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "bbox/AP-cat" in (tmp_path / "run" / "metrics.json").read_text()
