@@ -4,7 +4,7 @@ BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 DEVELOPER = $(VENV)/.installed-developer
 
-.PHONY: install demo test lint clean
+.PHONY: install demo test lint docs clean
 install: $(STAMP)
 ifneq ($(origin PYTHON),file)
 	@[ "$$($(BIN)/python -V)" = "$$($(PYTHON) -V)" ] || { \
@@ -31,6 +31,11 @@ lint: install $(DEVELOPER)
 # in the order of the files: ordered by number of tests, the slowest file would run last, and alone
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
+
+docs: install
+	$(BIN)/python -m pip --disable-pip-version-check install -q -c constraints.txt -e ".[docs]"
+	$(BIN)/python -W ignore -m sphinx -q -W --keep-going -b html docs output/docs
+	@echo "The documentation is in output/docs/index.html"
 
 clean:
 	rm -rf $(VENV) output build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,53 @@
+"""The documentation site: `make docs` builds docs/ into output/docs, without network; a warning is an error."""
+
+import os
+from pathlib import Path
+
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.application import Sphinx
+from sphinx.util.nodes import make_refnode
+
+ROOT = Path(__file__).resolve().parent.parent
+
+project = "retina_plugin"
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+exclude_patterns = ["_build"]
+html_theme = "furo"
+html_title = "retina_plugin"
+html_theme_options = {"source_directory": "docs/"}
+myst_heading_anchors = 3
+suppress_warnings = ["myst.header"]  # a page that is also read on its own begins with its largest heading
+autodoc_typehints = "signature"
+autodoc_member_order = "bysource"
+autodoc_default_options = {"members": True, "show-inheritance": True, "exclude-members": "training, loss"}
+napoleon_google_docstring = True
+os.environ.setdefault("RETINA_PLUGIN_CACHE", str(ROOT / "output" / "cache"))
+
+# what files of the repository link to, and the page of this site that shows it
+_PAGES = {
+    "README": "index",
+    "CrossEntropyVsFocal": "projects/losses",
+    "FPNVariants": "projects/pyramids",
+    "AnchorDensity": "projects/anchors",
+    "BloodCells": "projects/blood_cells",
+    "projects": "projects/losses",
+}
+
+
+def _link_pages(app: Sphinx, doctree: nodes.document) -> None:
+    """Let links to files and folders of the repository lead to the page that shows them, or be text without one."""
+    for node in list(doctree.findall(addnodes.pending_xref)):
+        target = node["reftarget"].partition("#")[0]
+        if node.get("reftype") != "myst" and not target.startswith(str(ROOT)):
+            continue
+        if page := _PAGES.get(Path(target).with_suffix("").name):
+            text = nodes.inline("", "", *node.children)
+            node.replace_self(make_refnode(app.builder, app.env.docname, page, None, text))
+        elif any((ROOT / part / target).exists() for part in ("", "docs", "projects/FPNVariants")):
+            node.replace_self(node.children)
+
+
+def setup(app: Sphinx) -> None:
+    """Called by Sphinx."""
+    app.connect("doctree-read", _link_pages)
