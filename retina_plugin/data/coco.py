@@ -49,7 +49,9 @@ def register_coco(
 def _load(json_file: str, image_root: str, name: str, hint: str, allow_outside: bool) -> list[dict[str, Any]]:
     check_coco_json(json_file, hint, allow_outside)
     if not Path(image_root).is_dir():
-        raise DataError(f"{shown(image_root)}, the image folder of {shown(json_file)}, is not a folder")
+        raise DataError(
+            f"{shown(image_root)}, the image folder of {shown(json_file)}, is not a folder", "image-folder-missing"
+        )
     try:
         return load_coco_json(json_file, image_root, name)
     except (LookupError, TypeError, AttributeError, AssertionError, ValueError) as e:
@@ -83,7 +85,8 @@ def dataset_metadata(dataset_name: str) -> Metadata:
     """
     if dataset_name not in DatasetCatalog.list():
         near = difflib.get_close_matches(dataset_name, DatasetCatalog.list(), n=3)
-        raise DataError(f"no data set is registered as {dataset_name!r}; similar names: {near}")
+        message = f"no data set is registered as {dataset_name!r}; similar names: {near}"
+        raise DataError(message, "data-set-unknown")
     metadata = MetadataCatalog.get(dataset_name)
     if "thing_classes" not in metadata.as_dict():
         DatasetCatalog.get(dataset_name)

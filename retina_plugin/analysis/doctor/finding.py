@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal
 
+from ...data import DataError
+
 if TYPE_CHECKING:
     from .subject import Subject
 
@@ -36,3 +38,10 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{self.severity}: {self.message} [{self.code}]\n    where: {self.where}\n    fix: {self.fix}"
+
+
+def finding_of(error: Exception, where: str = "config and data") -> Finding:
+    """An error that would end a training, as a finding. DataError has a code of its own."""
+    if isinstance(error, DataError):
+        return Finding("error", error.code, str(error), where, "correct what the message names; training stops here")
+    return Finding("error", "config-invalid", str(error), where, "correct the key or file that the message names")

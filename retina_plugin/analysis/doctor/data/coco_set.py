@@ -1,0 +1,174 @@
+"""A data set as the checks see it: its entries in columns, also those of a json that the loader refuses."""
+
+from collections.abc import Hashable
+from functools import cached_property
+from itertools import compress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from detectron2.data import DatasetCatalog, MetadataCatalog
+
+from ....data import DataError, dataset_metadata
+from ....data.coco_check import leaves_folder
+from ....data.entries import is_finite
+from ....data.json_file import read_json
+from ....files import first_line, shown
+from .dicts_as_coco import dicts_as_coco
+from .image_facts import Header, Pixels, evenly, read_header, read_pixels
+
+MOST_HEADERS, MOST_PIXELS = 5000, 500  # images of a data set, of which the header or all pixels are read
+_KEYS = ("images", "annotations", "categories")
+
+
+class CocoSet:
+    """A registered data set. Entries that make no sense are left out, so that the others can be examined.
+
+    Attributes:
+        name: in Detectron2's catalogs.
+        json_file: path of the json; the name of a data set without one.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        known = MetadataCatalog.get(name).as_dict() if name in DatasetCatalog.list() else {}
+        self.json_file = str(known.get("json_file", name))
+        self._has_json = "json_file" in known
+        self._root, self._allow_outside = str(known.get("image_root", "")), known.get("allow_outside", True)
+
+    @cached_property
+    def _loaded(self) -> list[dict[str, Any]] | DataError:
+        try:
+            dataset_metadata(self.name)
+            return DatasetCatalog.get(self.name)
+        except DataError as e:
+            return e
+        except (OSError, LookupError, TypeError, AssertionError) as e:  # of data sets that others register
+            code = "json-missing" if isinstance(e, FileNotFoundError) else "data-unusable"
+            return DataError(f"{shown(self.json_file)} cannot be loaded: {type(e).__name__}: {first_line(e)}", code)
+
+    @property
+    def refused(self) -> DataError | None:
+        """Why the data cannot be loaded, or None."""
+        return self._loaded if isinstance(self._loaded, DataError) else None
+
+    @property
+    def dicts(self) -> list[dict[str, Any]]:
+        """Detectron2's dataset dicts; raises DataError if the data are refused."""
+        if isinstance(self._loaded, DataError):
+            raise self._loaded
+        return self._loaded
+
+    @cached_property
+    def content(self) -> dict[str, list[Any]]:
+        """The mappings among the entries of the lists images, annotations and categories; empty if unreadable."""
+        try:
+            found = read_json(self.json_file) if self._has_json else dicts_as_coco(self.dicts, self.name)
+        except DataError:
+            found = None
+        lists = {key: found.get(key) if isinstance(found, dict) else [] for key in _KEYS}
+        return {k: [e for e in v if isinstance(e, dict)] if isinstance(v, list) else [] for k, v in lists.items()}
+
+    @cached_property
+    def categories(self) -> dict[int, str]:
+        """Name by id, in the order of ids, which is that of the labels."""
+        valid = {c["id"]: str(c.get("name", "")) for c in self.content["categories"] if type(c.get("id")) is int}
+        return dict(sorted(valid.items()))
+
+    @cached_property
+    def images(self) -> list[dict[str, Any]]:
+        """Entries of images with an id, a size, and a name in the image folder."""
+        return [image for image in self.content["images"] if self._is_usable(image)]
+
+    @cached_property
+    def paths(self) -> list[Path]:
+        """The file of every image."""
+        return [Path(self._root, image["file_name"]) for image in self.images]
+
+    @cached_property
+    def annotations(self) -> list[dict[str, Any]]:
+        """Entries of annotations of a known image and category, with a box of four finite numbers."""
+        places = self._places
+        return [
+            a
+            for a in self.content["annotations"]
+            if _is_known(a.get("image_id"), places) and _is_known(a.get("category_id"), self.categories) and _has_box(a)
+        ]
+
+    @cached_property
+    def _places(self) -> dict[Any, int]:
+        return {image["id"]: place for place, image in enumerate(self.images)}
+
+    @cached_property
+    def boxes(self) -> np.ndarray:
+        """(N, 4) x, y, width and height in pixels of all annotations."""
+        return np.array([a["bbox"] for a in self.annotations], float).reshape(-1, 4)
+
+    @cached_property
+    def labels(self) -> np.ndarray:
+        """(N,) class indices of all annotations."""
+        order = {category: label for label, category in enumerate(self.categories)}
+        return np.array([order[a["category_id"]] for a in self.annotations], int)
+
+    @cached_property
+    def image_index(self) -> np.ndarray:
+        """(N,) places in `images` of all annotations."""
+        return np.array([self._places[a["image_id"]] for a in self.annotations], int)
+
+    @cached_property
+    def sizes(self) -> np.ndarray:
+        """(N, 2) width and height of the images of all annotations."""
+        sizes = np.array([[image["width"], image["height"]] for image in self.images], float).reshape(-1, 2)
+        return sizes[self.image_index]
+
+    @cached_property
+    def is_crowd(self) -> np.ndarray:
+        """(N,) whether an annotation is a crowd, which is not trained."""
+        return np.array([bool(a.get("iscrowd", 0)) for a in self.annotations], bool)
+
+    @cached_property
+    def headers(self) -> dict[int, Header | str]:
+        """By place in `images`: what up to `MOST_HEADERS` files say of themselves, or why they cannot be read."""
+        return {place: read_header(self.paths[place]) for place in evenly(self.there, MOST_HEADERS)}
+
+    @cached_property
+    def pixels(self) -> dict[int, Pixels | str]:
+        """By place in `images`: the pixels of up to `MOST_PIXELS` files, or why they cannot be read."""
+        return {place: read_pixels(self.paths[place]) for place in evenly(self.there, MOST_PIXELS)}
+
+    @cached_property
+    def there(self) -> list[int]:
+        """Places in `images` whose file exists."""
+        return [place for place, path in enumerate(self.paths) if path.is_file()]
+
+    def where_annotations(self, marked: np.ndarray) -> str:
+        """The first marked annotation with its image, and the number of others."""
+        first = self.annotations[int(marked.argmax())]
+        name = shown(self.images[self._places[first["image_id"]]]["file_name"])
+        what = f"annotation {shown(first.get('id', '?'))} in {name}, bbox {shown(first['bbox'])}"
+        return f"{shown(self.json_file)}: {what}{and_others(int(marked.sum()))}"
+
+    def where_images(self, marked: np.ndarray) -> str:
+        """The file of the first marked image, and the number of others."""
+        first, *others = compress(self.paths, marked)
+        return f"{shown(first)}{and_others(len(others) + 1)}"
+
+    def _is_usable(self, image: dict[str, Any]) -> bool:
+        name, size = image.get("file_name"), (image.get("width"), image.get("height"))
+        if not (isinstance(image.get("id"), int | str) and isinstance(name, str) and name and "\0" not in name):
+            return False
+        return all(is_finite(s) and s > 0 for s in size) and (self._allow_outside or not leaves_folder(name))
+
+
+def and_others(number: int) -> str:
+    """The end of a place that names the first of `number`."""
+    return f" (and {number - 1} other{'s' * (number > 2)})" if number > 1 else ""
+
+
+def _is_known(value: Any, known: dict[Any, Any]) -> bool:
+    return isinstance(value, Hashable) and value in known
+
+
+def _has_box(annotation: dict[str, Any]) -> bool:
+    box = annotation.get("bbox")
+    return isinstance(box, list) and len(box) == 4 and all(map(is_finite, box))
