@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from omegaconf import DictConfig
+
 from ..analysis.doctor.examine import examine, examine_run
 from ..analysis.doctor.finding import Finding, finding_of
 from ..config import ConfigError, load_config
@@ -19,11 +21,16 @@ def doctor(
     `quick` leaves out all checks that read images or build the model. `trust` restricts what a config in YAML may name,
     as in `load_config`. A config that cannot be read is a finding, too.
     """
+    try:
+        cfg = load_config(config_file, overrides, trust)
+    except ConfigError as e:
+        return [finding_of(e, str(config_file))]
+    return findings_of(cfg, quick)
+
+
+def findings_of(cfg: DictConfig, quick: bool = False) -> list[Finding]:
+    """As `doctor`, for a config that is loaded already, which this may change."""
     with _without_log():
-        try:
-            cfg = load_config(config_file, overrides, trust)
-        except ConfigError as e:
-            return [finding_of(e, str(config_file))]
         return examine(cfg, quick)
 
 

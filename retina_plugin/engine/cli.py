@@ -2,6 +2,7 @@
 
 import argparse
 import atexit
+import functools
 import gc
 import re
 import signal
@@ -15,7 +16,7 @@ from .launching import launch_training
 from .logs import EXPECTED_ERRORS, show_tracebacks, use_utf8
 from .reliability.memory_errors import is_out_of_memory
 from .reliability.signals import terminate_when_stdin_closes
-from .train import main
+from .train import Remarks, main
 
 _EPILOG = """
 examples:
@@ -28,8 +29,12 @@ examples:
 _OVERRIDE = re.compile(r"\+?[A-Za-z_][\w.\-]*=")
 
 
-def train_net(argv: Sequence[str] | None = None) -> None:
-    """Train or evaluate a config; ends the process."""
+def train_net(argv: Sequence[str] | None = None, remarks: Remarks | None = None) -> None:
+    """Train or evaluate a config; ends the process.
+
+    `remarks` says what is unusual about a config before its training; --no-doctor leaves it out. As processes of the
+    training import it, it must be a function of a module.
+    """
     parser = default_argument_parser(epilog=_EPILOG)
     parser.set_defaults(config_file=None)
     parser.add_argument(
@@ -37,14 +42,18 @@ def train_net(argv: Sequence[str] | None = None) -> None:
         action="store_true",
         help="save a checkpoint and stop when standard input closes: for programs that start trainings",
     )
+    if remarks:
+        parser.add_argument("--no-doctor", action="store_true", help="do not examine config and data before training")
     args = parser.parse_args(argv)
     if args.config_file is None:
         parser.error("--config-file is missing")
+    if remarks and args.no_doctor:
+        remarks = None
     if args.leave_with_parent:
         terminate_when_stdin_closes()
     for number in (signal.SIGTERM, signal.SIGINT):
         atexit.register(signal.signal, number, signal.SIG_IGN)  # a training that has ended does not end by a signal
-    exit_with(lambda: launch_training(main, args))
+    exit_with(lambda: launch_training(functools.partial(main, remarks=remarks), args))
 
 
 def parse_with_overrides(parser: argparse.ArgumentParser, argv: Sequence[str] | None = None) -> argparse.Namespace:

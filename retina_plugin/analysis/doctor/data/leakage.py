@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ....files import shown
-from ..finding import Finding
+from ..finding import Finding, Severity
 from .coco_set import CocoSet, and_others
 from .image_facts import Pixels
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _MOST_BITS = 10  # of 64, by which the difference hashes of two images that look alike differ
 _LEAST_CORRELATION = 0.95  # of their thumbnails
+_NEGLIGIBLE = 0.05  # of the test images
 
 Pair = tuple[Path, Path]
 
@@ -35,11 +36,14 @@ def identical_images(subject: "Subject") -> Iterator[Finding]:
 def similar_images(subject: "Subject") -> Iterator[Finding]:
     """Images that look alike in training and test data, such as frames of a film or resized copies."""
     known = set(_identical(subject))
+    pairs = [pair for pair in _similar(subject.train_sets, subject.test_sets) if pair not in known]
+    share = len({test for _, test in pairs}) / max(1, len(_paths(subject.test_sets)))
     yield from _about(
-        [pair for pair in _similar(subject.train_sets, subject.test_sets) if pair not in known],
+        pairs,
         "leak-near-duplicate",
         "a test image looks like a training image: AP may be too high",
         "look at them; keep images of one scene in one part when you split data",
+        "warning" if share > _NEGLIGIBLE else "hint",
     )
 
 
@@ -109,8 +113,10 @@ def _paths(sets: Sequence[CocoSet]) -> set[Path]:
     return {path for data in sets for path in data.paths}
 
 
-def _about(pairs: Sequence[Pair], code: str, problem: str, fix: str) -> Iterator[Finding]:
+def _about(
+    pairs: Sequence[Pair], code: str, problem: str, fix: str, severity: Severity = "warning"
+) -> Iterator[Finding]:
     if pairs:
         where = f"{shown(pairs[0][0])} and {shown(pairs[0][1])}{and_others(len(pairs))}"
         number = "1 time" if len(pairs) == 1 else f"{len(pairs)} times"
-        yield Finding("warning", code, f"{number}, {problem}", where, fix)
+        yield Finding(severity, code, f"{number}, {problem}", where, fix)
