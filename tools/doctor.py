@@ -18,10 +18,12 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print a list of findings in json")
     add_trust_flags(parser)
     args = parse_with_overrides(parser)
+    if args.run and (args.opts or args.quick):
+        parser.error("--quick and overrides go with --config-file")
     if args.run:
         findings = doctor_of_run(args.run, args.trust)
     else:
-        findings = doctor(args.config_file, args.opts, args.quick)
+        findings = doctor(args.config_file, args.opts, args.quick, args.trust)
     print(as_text(findings, args.json))
     if not is_sound(findings):
         sys.exit(1)

@@ -14,7 +14,7 @@ from .finding import Check, Finding, finding_of
 from .subject import Subject
 
 PARTS = ("data",)
-"""Packages beside this module whose `CHECKS` examine a config; their `QUICK` are those that take no time."""
+"""Packages beside this module whose `CHECKS` examine a config; their `QUICK_CHECKS` are those that take no time."""
 
 AFTER_TRAINING: tuple[str, ...] = ()
 """Packages beside this module whose `explain_run(run_dir, trust)` examines a run folder."""
@@ -37,7 +37,7 @@ def examine_run(run_dir: str | Path, trust: Sequence[str] = ()) -> list[Finding]
 
 def _checks(part: str, quick: bool) -> Iterable[Check]:
     module = import_module(f".{part}", __package__)
-    return getattr(module, "QUICK", ()) if quick else module.CHECKS
+    return module.QUICK_CHECKS if quick else module.CHECKS
 
 
 def _findings(check: Check, subject: Subject) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 from ...data import dataset_metadata
 from ...engine.setup import build_model, building
 from ...modeling.meta_arch import PluggableRetinaNet
-from .data.coco_set import CocoSet
+from .data.reading.coco_set import CocoSet
 
 
 class Subject:

@@ -45,13 +45,13 @@ class Data:
         return tuple(register_coco(self.folder / f"{s}.json", self.folder / "images") for s in ("train", "val"))
 
 
-def write_clean(folder: Path, seed: int = 0, first_id: int = 1, low: int = 8, high: int = 20, objects: int = 4) -> Path:
-    """8 training and 4 test images of noise, with boxes of `low` to `high` pixels and two classes; the folder."""
+def write_clean(folder: Path, seed=0, first_id=1, low=8, high=20, objects=4, number=8) -> Path:
+    """Training images of noise and half as many for tests, boxes of `low` to `high` pixels, two classes; the folder."""
     rng = np.random.RandomState(seed)
     (folder / "images").mkdir(parents=True)
-    for split, number in (("train", 8), ("val", 4)):
+    for split, count in (("train", number), ("val", number // 2)):
         images, annotations = [], []
-        for i in range(1, number + 1):
+        for i in range(1, count + 1):
             name = f"{split}{i}.png"
             areas = Image.fromarray(rng.randint(0, 255, (8, 8, 3)).astype(np.uint8))
             areas.resize((SIZE, SIZE), Image.Resampling.BICUBIC).save(folder / "images" / name)

@@ -195,6 +195,12 @@ def box_twice(data: Data):
     data.add_box()
 
 
+@damage("box-nearly-duplicated")
+def box_twice_with_a_shift(data: Data):
+    data.train["annotations"][0]["bbox"] = [10, 10, 30, 30]
+    data.add_box(bbox=[10.5, 10, 30, 30])
+
+
 @damage("box-of-several-classes")
 def two_classes_on_a_box(data: Data):
     data.add_box(category_id=2)

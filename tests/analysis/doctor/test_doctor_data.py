@@ -1,7 +1,6 @@
 import damages  # noqa: F401
 import damages_of_images  # noqa: F401
 import pytest
-from conftest import real_data
 from damaged_data import DAMAGES, Data, write_clean
 from detectron2.config import LazyCall
 from detectron2.data import transforms
@@ -55,7 +54,7 @@ def test_every_fault_is_found(name, clean, tmp_path, tiny_cfg):
         {},
         {"seed": 1, "first_id": 0, "low": 3, "high": 9},
         {"seed": 2, "low": 40, "high": 62},
-        {"seed": 3, "low": 56, "high": 64, "objects": 3},
+        {"seed": 3, "low": 56, "high": 64, "objects": 2, "number": 12},
     ],
     ids=["usual", "small, ids from 0", "large", "nearly whole images"],
 )

@@ -7,7 +7,8 @@ import numpy as np
 
 from ....data.coco_boxes import AS_CORNERS, AS_FRACTIONS, OF_ANOTHER_SIZE
 from ..finding import Finding
-from .coco_set import CocoSet
+from .reading.coco_set import CocoSet
+from .reporting import about_boxes, where_boxes
 
 if TYPE_CHECKING:
     from ..subject import Subject
@@ -19,14 +20,9 @@ def fractions(subject: "Subject") -> Iterator[Finding]:
     """Boxes in fractions of the image among others (mmdetection#418)."""
     for data in _accepted(subject, AS_FRACTIONS):
         marked = (data.boxes <= 1).all(axis=1) & (data.boxes[:, 2:] > 0).all(axis=1) & (data.sizes > 4).all(axis=1)
-        if marked.any():
-            yield Finding(
-                "warning",
-                AS_FRACTIONS,
-                f"{marked.sum()} of {len(marked)} boxes have no number above 1: fractions of the image, not pixels",
-                data.where_annotations(marked),
-                "multiply x and width by the width of the image, y and height by its height",
-            )
+        problem = "have no number above 1: fractions of the image, not pixels"
+        fix = "multiply x and width by the width of the image, y and height by its height"
+        yield from about_boxes(data, marked, AS_FRACTIONS, problem, fix)
 
 
 def corners(subject: "Subject") -> Iterator[Finding]:
@@ -98,4 +94,4 @@ def _correlation(a: np.ndarray, b: np.ndarray) -> float:
 
 def _about_all(data: CocoSet, code: str, problem: str, fix: str) -> Finding:
     everything = np.ones(len(data.annotations), bool)
-    return Finding("warning", code, f"{len(everything)} boxes {problem}", data.where_annotations(everything), fix)
+    return Finding("warning", code, f"{len(everything)} boxes {problem}", where_boxes(data, everything), fix)

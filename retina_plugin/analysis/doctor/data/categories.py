@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ....files import shown
 from ..finding import Finding
-from .coco_set import CocoSet
+from .reading.coco_set import CocoSet
 
 if TYPE_CHECKING:
     from ..subject import Subject

@@ -7,11 +7,13 @@ import numpy as np
 
 from ....files import shown
 from ..finding import Finding, Severity
-from .coco_set import CocoSet
+from .reading.coco_set import CocoSet
 
 if TYPE_CHECKING:
     from ..subject import Subject
 
+_ADD = "add images with these classes, or move some from one part of the data to the other"
+_CHECK = "check category_id of annotations, or remove these classes from the json files"
 _FEW, _UNEQUAL = 10, 10.0  # boxes of a class that is rare; ratio of classes that is worth a line
 
 
@@ -39,15 +41,12 @@ def classes_without_boxes(subject: "Subject") -> Iterator[Finding]:
     only_train = [c for c in train if train[c] and test.get(c) == 0]
     neither = [c for c in train if not train[c] and not test.get(c)]
     where = f"{shown(subject.train_sets[0].json_file)}: annotations"
-    yield from _about(
-        "warning", "class-only-in-test", only_test, "boxes in the test data, but none in the training data: AP 0", where
-    )
-    yield from _about(
-        "warning", "class-only-in-train", only_train, "boxes in the training data, but none in the test data", where
-    )
-    yield from _about(
-        "warning", "class-without-boxes", neither, "no boxes at all: wrong ids, or classes to drop", where
-    )
+    for code, names, problem, fix in (
+        ("class-only-in-test", only_test, "boxes in the test data, but none to train on", _ADD),
+        ("class-only-in-train", only_train, "boxes to train on, but none in the test data that measures AP", _ADD),
+        ("class-without-boxes", neither, "no boxes at all", _CHECK),
+    ):
+        yield from _about("warning", code, names, problem, where, fix)
 
 
 def rare_classes(subject: "Subject") -> Iterator[Finding]:
@@ -55,7 +54,7 @@ def rare_classes(subject: "Subject") -> Iterator[Finding]:
     counts = _counts(subject.train_sets)
     rare = [name for name, number in counts.items() if 0 < number < _FEW]
     where = f"{shown(subject.train_sets[0].json_file)}: annotations"
-    yield from _about("hint", "class-rare", rare, f"fewer than {_FEW} training boxes", where)
+    yield from _about("hint", "class-rare", rare, f"fewer than {_FEW} training boxes", where, _ADD)
 
 
 def unequal_classes(subject: "Subject") -> Iterator[Finding]:
@@ -96,11 +95,8 @@ def _counts(sets: Sequence[CocoSet]) -> dict[str, int]:
     return counts
 
 
-def _about(severity: Severity, code: str, names: list[str], problem: str, where: str) -> Iterator[Finding]:
+def _about(severity: Severity, code: str, names: list[str], problem: str, where: str, fix: str) -> Iterator[Finding]:
     if names:
         listed = ", ".join(map(shown, names[:5])) + ", ..." * (len(names) > 5)
         number = "1 class has" if len(names) == 1 else f"{len(names)} classes have"
-        fix = (
-            "check category_id of annotations; add images with these classes, split the data anew, or drop the classes"
-        )
         yield Finding(severity, code, f"{number} {problem}: {listed}", where, fix)

@@ -1,14 +1,13 @@
 """Image files that are not what their entries say, or that the detector sees otherwise than people do."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ....files import shown
-from ..finding import Finding, Severity
-from .coco_set import CocoSet
-from .image_facts import Header
+from ..finding import Finding
+from .reading.coco_set import CocoSet
+from .reading.image_facts import Header
+from .reporting import about_images
 
 if TYPE_CHECKING:
     from ..subject import Subject
@@ -27,16 +26,17 @@ def wrong_sizes(subject: "Subject") -> Iterator[Finding]:
         wrong = [p for p, h in data.headers.items() if isinstance(h, Header) and h.read_size != said[p]]
         if not wrong:
             continue
-        header = data.headers[wrong[0]]
-        turned = " which is its size before the rotation in its EXIF data," if header.size == said[wrong[0]] else ""
-        yield Finding(
-            "error",
+        header, (width, height) = data.headers[wrong[0]], said[wrong[0]]
+        turned = ", which is its size before the rotation in its EXIF data" if header.size == (width, height) else ""
+        yield from about_images(
+            data,
+            wrong,
+            len(data.headers),
             "image-size-differs",
-            f"{len(wrong)} of {len(data.headers)} images have another size than their entry says: the first "
-            f"{header.read_size[0]} x {header.read_size[1]} instead of {said[wrong[0]][0]} x {said[wrong[0]][1]},"
-            f"{turned} and training stops there",
-            data.where_images(_mask(data, wrong)),
+            "have another size than their entry says, at which training stops: the first has "
+            f"{header.read_size[0]} x {header.read_size[1]} pixels instead of {width} x {height}{turned}",
             "correct width and height in the json, and check with tools/visualize_data.py whether the boxes fit",
+            "error",
         )
 
 
@@ -91,28 +91,15 @@ def transparent(subject: "Subject") -> Iterator[Finding]:
 CHECKS = (unreadable_headers, wrong_sizes, rotated, grey, deep, transparent)
 
 
-def unreadable(data: CocoSet, found: dict[int, object]) -> Iterator[Finding]:
+def unreadable(data: CocoSet, found: Mapping[int, object]) -> Iterator[Finding]:
     """A finding for the files in place of whose header or pixels is a reason."""
-    if places := [place for place, reason in found.items() if isinstance(reason, str)]:
-        yield Finding(
-            "error",
-            "image-unreadable",
-            f"{len(places)} of {len(found)} images cannot be read: {shown(found[places[0]])}",
-            data.where_images(_mask(data, places)),
-            "copy or save them again; training stops at them",
-        )
+    places = [place for place, reason in found.items() if isinstance(reason, str)]
+    problem = f"cannot be read: {shown(found[places[0]])}" if places else ""
+    fix = "copy or save them again; training stops at them"
+    yield from about_images(data, places, len(found), "image-unreadable", problem, fix, "error")
 
 
-def _about(
-    data: CocoSet, is_one: Callable[[Header], bool], code: str, problem: str, fix: str, severity: Severity = "hint"
-) -> Iterator[Finding]:
+def _about(data: CocoSet, is_one: Callable[[Header], bool], code: str, problem: str, fix: str) -> Iterator[Finding]:
     headers = {place: header for place, header in data.headers.items() if isinstance(header, Header)}
-    if places := [place for place, header in headers.items() if is_one(header)]:
-        message = f"{len(places)} of {len(headers)} images {problem}"
-        yield Finding(severity, code, message, data.where_images(_mask(data, places)), fix)
-
-
-def _mask(data: CocoSet, places: list[int]) -> np.ndarray:
-    mask = np.zeros(len(data.images), bool)
-    mask[places] = True
-    return mask
+    places = [place for place, header in headers.items() if is_one(header)]
+    yield from about_images(data, places, len(headers), code, problem, fix, "hint")

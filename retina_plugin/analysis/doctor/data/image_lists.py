@@ -8,6 +8,7 @@ import numpy as np
 
 from ....files import shown
 from ..finding import Finding
+from .reporting import about_images
 
 if TYPE_CHECKING:
     from ..subject import Subject
@@ -18,32 +19,22 @@ _MANY = 0.5
 def missing_files(subject: "Subject") -> Iterator[Finding]:
     """Images that training would stop at, maybe hours later."""
     for data in subject.sets:
-        missing = np.array([not path.is_file() for path in data.paths], bool)
-        if missing.any():
-            yield Finding(
-                "error",
-                "image-missing",
-                f"{missing.sum()} of {len(missing)} images of {shown(data.json_file)} are not on the disk",
-                data.where_images(missing),
-                "put them into the image folder, set the folder (data.train_images, data.val_images), or remove their "
-                "entries",
-            )
+        if data.refused and data.refused.code == "image-folder-missing":
+            continue
+        missing = sorted({*range(len(data.paths))}.difference(data.there))
+        problem = f"that {shown(data.json_file)} lists are not on the disk"
+        fix = "put them into the image folder, correct the image folder (image_root), or remove their entries"
+        yield from about_images(data, missing, len(data.paths), "image-missing", problem, fix, "error")
 
 
 def repeated_files(subject: "Subject") -> Iterator[Finding]:
     """One file with several entries: the objects of one are background in the other."""
     for data in subject.sets:
         number = Counter(data.paths)
-        twice = np.array([number[path] > 1 for path in data.paths], bool)
-        if twice.any():
-            yield Finding(
-                "warning",
-                "image-file-twice",
-                f"{twice.sum()} of {len(twice)} image entries share their file with another: the objects of one entry "
-                "are background for the others",
-                data.where_images(twice),
-                "join these entries to one, with all annotations",
-            )
+        twice = [place for place, path in enumerate(data.paths) if number[path] > 1]
+        problem = "have several entries: the objects of one entry are background for the others"
+        fix = "join these entries to one, with all annotations"
+        yield from about_images(data, twice, len(data.paths), "image-file-twice", problem, fix, "warning")
 
 
 def images_without_objects(subject: "Subject") -> Iterator[Finding]:
@@ -56,14 +47,10 @@ def images_without_objects(subject: "Subject") -> Iterator[Finding]:
             continue
         fate = "they train as background" if keeps_them else "training leaves them out"
         other = "leave them out" if keeps_them else "train on them as background"
-        yield Finding(
-            "hint",
-            "images-without-objects",
-            f"{empty.sum()} of {len(empty)} training images have no object; {fate}",
-            data.where_images(empty),
-            f"if they do hold objects, annotate these; dataloader.train.dataset.filter_empty={keeps_them} would "
-            f"{other}",
-        )
+        places = np.flatnonzero(empty).tolist()
+        fix = f"annotate objects that they have; dataloader.train.dataset.filter_empty={keeps_them} would {other}"
+        problem = f"of the training data have no object; {fate}"
+        yield from about_images(data, places, len(empty), "images-without-objects", problem, fix, "hint")
 
 
 CHECKS = (missing_files, repeated_files, images_without_objects)

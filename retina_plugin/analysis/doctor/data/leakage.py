@@ -10,8 +10,9 @@ import numpy as np
 
 from ....files import shown
 from ..finding import Finding, Severity
-from .coco_set import CocoSet, and_others
-from .image_facts import Pixels
+from .reading.coco_set import CocoSet
+from .reading.image_facts import Pixels
+from .reporting import and_others
 
 if TYPE_CHECKING:
     from ..subject import Subject

@@ -3,13 +3,12 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ....files import shown
 from ..finding import Finding
-from .coco_set import MOST_PIXELS
-from .image_facts import Header, Pixels
 from .image_files import unreadable
+from .reading.coco_set import MOST_PIXELS
+from .reading.image_facts import Header, Pixels
+from .reporting import about_images
 
 if TYPE_CHECKING:
     from ..subject import Subject
@@ -27,16 +26,9 @@ def unreadable_pixels(subject: "Subject") -> Iterator[Finding]:
 def blank(subject: "Subject") -> Iterator[Finding]:
     """Images of a single colour."""
     for data in subject.sets:
-        flat = np.zeros(len(data.images), bool)
-        flat[[p for p, x in data.pixels.items() if isinstance(x, Pixels) and x.spread < _FLAT]] = True
-        if flat.any():
-            yield Finding(
-                "warning",
-                "image-blank",
-                f"{flat.sum()} of {len(data.pixels)} images have one colour everywhere",
-                data.where_images(flat),
-                "export them again, or remove their entries",
-            )
+        flat = [p for p, x in data.pixels.items() if isinstance(x, Pixels) and x.spread < _FLAT]
+        problem, fix = "have one colour everywhere", "export them again, or remove their entries"
+        yield from about_images(data, flat, len(data.pixels), "image-blank", problem, fix, "warning")
 
 
 def not_all_read(subject: "Subject") -> Iterator[Finding]:

@@ -2,18 +2,17 @@
 
 from collections.abc import Hashable
 from functools import cached_property
-from itertools import compress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
-from ....data import DataError, dataset_metadata
-from ....data.coco_check import leaves_folder
-from ....data.entries import is_finite
-from ....data.json_file import read_json
-from ....files import first_line, shown
+from .....data import DataError, dataset_metadata
+from .....data.coco_check import leaves_folder
+from .....data.entries import is_finite
+from .....data.json_file import read_json
+from .....files import first_line, shown
 from .dicts_as_coco import dicts_as_coco
 from .image_facts import Header, Pixels, evenly, read_header, read_pixels
 
@@ -88,7 +87,7 @@ class CocoSet:
     @cached_property
     def annotations(self) -> list[dict[str, Any]]:
         """Entries of annotations of a known image and category, with a box of four finite numbers."""
-        places = self._places
+        places = self.places
         return [
             a
             for a in self.content["annotations"]
@@ -96,7 +95,8 @@ class CocoSet:
         ]
 
     @cached_property
-    def _places(self) -> dict[Any, int]:
+    def places(self) -> dict[Any, int]:
+        """Place in `images` by id."""
         return {image["id"]: place for place, image in enumerate(self.images)}
 
     @cached_property
@@ -113,7 +113,7 @@ class CocoSet:
     @cached_property
     def image_index(self) -> np.ndarray:
         """(N,) places in `images` of all annotations."""
-        return np.array([self._places[a["image_id"]] for a in self.annotations], int)
+        return np.array([self.places[a["image_id"]] for a in self.annotations], int)
 
     @cached_property
     def sizes(self) -> np.ndarray:
@@ -141,28 +141,11 @@ class CocoSet:
         """Places in `images` whose file exists."""
         return [place for place, path in enumerate(self.paths) if path.is_file()]
 
-    def where_annotations(self, marked: np.ndarray) -> str:
-        """The first marked annotation with its image, and the number of others."""
-        first = self.annotations[int(marked.argmax())]
-        name = shown(self.images[self._places[first["image_id"]]]["file_name"])
-        what = f"annotation {shown(first.get('id', '?'))} in {name}, bbox {shown(first['bbox'])}"
-        return f"{shown(self.json_file)}: {what}{and_others(int(marked.sum()))}"
-
-    def where_images(self, marked: np.ndarray) -> str:
-        """The file of the first marked image, and the number of others."""
-        first, *others = compress(self.paths, marked)
-        return f"{shown(first)}{and_others(len(others) + 1)}"
-
     def _is_usable(self, image: dict[str, Any]) -> bool:
         name, size = image.get("file_name"), (image.get("width"), image.get("height"))
         if not (isinstance(image.get("id"), int | str) and isinstance(name, str) and name and "\0" not in name):
             return False
         return all(is_finite(s) and s > 0 for s in size) and (self._allow_outside or not leaves_folder(name))
-
-
-def and_others(number: int) -> str:
-    """The end of a place that names the first of `number`."""
-    return f" (and {number - 1} other{'s' * (number > 2)})" if number > 1 else ""
 
 
 def _is_known(value: Any, known: dict[Any, Any]) -> bool:
