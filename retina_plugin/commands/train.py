@@ -10,7 +10,7 @@ from ..engine.cli import train_net
 from ..files import first_line
 from .doctor import findings_of
 
-_MOST_BYTES = 50 * 2**20  # of all json files together, which take about a second to examine
+_MOST_BYTES = 2**24  # of all json files together, which take about two seconds to examine
 
 
 def train(argv: Sequence[str] | None = None) -> None:

@@ -21,7 +21,11 @@ def check_coco_json(path: str | Path, hint: str = "", allow_outside: bool = Fals
         DataError: naming the file and the first bad entry, with `hint` if the file is missing; also for names of images
             outside the image folder, unless `allow_outside`.
     """
-    content, name = read_json(path, hint), shown(path)
+    check_coco_content(read_json(path, hint), shown(path), allow_outside)
+
+
+def check_coco_content(content: Any, name: str, allow_outside: bool = False) -> None:
+    """As `check_coco_json`, for what has been read from a file of this name."""
     for key in ("images", "annotations", "categories"):
         if not isinstance(content, dict) or not isinstance(content.get(key), list):
             raise DataError(f"{name} is not in COCO's format: {key!r} is not a list", "json-not-coco")

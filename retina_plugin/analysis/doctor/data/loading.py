@@ -47,8 +47,8 @@ def same_categories(subject: "Subject") -> Iterator[Finding]:
 
 def same_file(subject: "Subject") -> Iterator[Finding]:
     """Images that the detector trains on and is then tested on, by name."""
-    train = {path.resolve(): path for data in subject.train_sets for path in data.paths}
-    both = [path for data in subject.test_sets for path in data.paths if path.resolve() in train]
+    train = {path for data in subject.train_sets for path in data.paths}
+    both = [path for data in subject.test_sets for path in data.paths if path in train]
     if both:
         total = sum(len(data.paths) for data in subject.test_sets)
         yield Finding(

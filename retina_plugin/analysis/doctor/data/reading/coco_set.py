@@ -1,6 +1,5 @@
 """A data set as the checks see it: its entries in columns, also those of a json that the loader refuses."""
 
-from collections.abc import Hashable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -9,12 +8,13 @@ import numpy as np
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
 from .....data import DataError, dataset_metadata
-from .....data.coco_check import leaves_folder
-from .....data.entries import is_finite
+from .....data.coco import check_image_root
+from .....data.coco_check import check_coco_content
 from .....data.json_file import read_json
 from .....files import first_line, shown
 from .dicts_as_coco import dicts_as_coco
 from .image_facts import Header, Pixels, evenly, read_header, read_pixels
+from .usable import is_usable_annotation, is_usable_image
 
 MOST_HEADERS, MOST_PIXELS = 5000, 500  # images of a data set, of which the header or all pixels are read
 _KEYS = ("images", "annotations", "categories")
@@ -33,36 +33,43 @@ class CocoSet:
         known = MetadataCatalog.get(name).as_dict() if name in DatasetCatalog.list() else {}
         self.json_file = str(known.get("json_file", name))
         self._has_json = "json_file" in known
-        self._root, self._allow_outside = str(known.get("image_root", "")), known.get("allow_outside", True)
+        self._root, self._allow_outside = str(known.get("image_root", "")), known.get("allow_outside")
 
     @cached_property
-    def _loaded(self) -> list[dict[str, Any]] | DataError:
+    def dicts(self) -> list[dict[str, Any]]:
+        """Detectron2's dataset dicts; raises DataError if the data are refused."""
         try:
             dataset_metadata(self.name)
             return DatasetCatalog.get(self.name)
-        except DataError as e:
-            return e
+        except DataError:
+            raise
         except (OSError, LookupError, TypeError, AssertionError) as e:  # of data sets that others register
             code = "json-missing" if isinstance(e, FileNotFoundError) else "data-unusable"
-            return DataError(f"{shown(self.json_file)} cannot be loaded: {type(e).__name__}: {first_line(e)}", code)
+            message = f"{shown(self.json_file)} cannot be loaded: {type(e).__name__}: {first_line(e)}"
+            raise DataError(message, code) from e
 
-    @property
+    @cached_property
     def refused(self) -> DataError | None:
         """Why the data cannot be loaded, or None."""
-        return self._loaded if isinstance(self._loaded, DataError) else None
+        try:
+            if self._allow_outside is None or not Path(self.json_file).is_file():
+                self.dicts  # noqa: B018 - only Detectron2 knows what is wrong
+            else:
+                check_coco_content(self._read, shown(self.json_file), self._allow_outside)
+                check_image_root(self.json_file, self._root)
+        except DataError as e:
+            return e
+        return None
 
-    @property
-    def dicts(self) -> list[dict[str, Any]]:
-        """Detectron2's dataset dicts; raises DataError if the data are refused."""
-        if isinstance(self._loaded, DataError):
-            raise self._loaded
-        return self._loaded
+    @cached_property
+    def _read(self) -> Any:
+        return read_json(self.json_file) if self._has_json else dicts_as_coco(self.dicts, self.name)
 
     @cached_property
     def content(self) -> dict[str, list[Any]]:
         """The mappings among the entries of the lists images, annotations and categories; empty if unreadable."""
         try:
-            found = read_json(self.json_file) if self._has_json else dicts_as_coco(self.dicts, self.name)
+            found = self._read
         except DataError:
             found = None
         lists = {key: found.get(key) if isinstance(found, dict) else [] for key in _KEYS}
@@ -77,7 +84,7 @@ class CocoSet:
     @cached_property
     def images(self) -> list[dict[str, Any]]:
         """Entries of images with an id, a size, and a name in the image folder."""
-        return [image for image in self.content["images"] if self._is_usable(image)]
+        return [i for i in self.content["images"] if is_usable_image(i, self._allow_outside is not False)]
 
     @cached_property
     def paths(self) -> list[Path]:
@@ -87,12 +94,8 @@ class CocoSet:
     @cached_property
     def annotations(self) -> list[dict[str, Any]]:
         """Entries of annotations of a known image and category, with a box of four finite numbers."""
-        places = self.places
-        return [
-            a
-            for a in self.content["annotations"]
-            if _is_known(a.get("image_id"), places) and _is_known(a.get("category_id"), self.categories) and _has_box(a)
-        ]
+        annotations = self.content["annotations"]
+        return [a for a in annotations if is_usable_annotation(a, self.places, self.categories)]
 
     @cached_property
     def places(self) -> dict[Any, int]:
@@ -140,18 +143,3 @@ class CocoSet:
     def there(self) -> list[int]:
         """Places in `images` whose file exists."""
         return [place for place, path in enumerate(self.paths) if path.is_file()]
-
-    def _is_usable(self, image: dict[str, Any]) -> bool:
-        name, size = image.get("file_name"), (image.get("width"), image.get("height"))
-        if not (isinstance(image.get("id"), int | str) and isinstance(name, str) and name and "\0" not in name):
-            return False
-        return all(is_finite(s) and s > 0 for s in size) and (self._allow_outside or not leaves_folder(name))
-
-
-def _is_known(value: Any, known: dict[Any, Any]) -> bool:
-    return isinstance(value, Hashable) and value in known
-
-
-def _has_box(annotation: dict[str, Any]) -> bool:
-    box = annotation.get("bbox")
-    return isinstance(box, list) and len(box) == 4 and all(map(is_finite, box))
