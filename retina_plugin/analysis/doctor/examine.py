@@ -1,8 +1,9 @@
 """Runs the checks. One that fails does not hide what others find."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig
 
@@ -31,8 +32,8 @@ def examine(cfg: DictConfig, quick: bool = False) -> list[Finding]:
 
 def examine_run(run_dir: str | Path, trust: Sequence[str] = ()) -> list[Finding]:
     """What a finished run shows, the worst first; `trust` lists modules of your own that its config may use."""
-    parts = [import_module(f".{part}", __package__) for part in AFTER_TRAINING]
-    return _sorted(finding for part in parts for finding in part.explain_run(run_dir, trust))
+    checks = [import_module(f".{part}", __package__).explain_run for part in AFTER_TRAINING]
+    return _sorted(finding for check in checks for finding in _findings(check, run_dir, trust))
 
 
 def _checks(part: str, quick: bool) -> Iterable[Check]:
@@ -40,10 +41,10 @@ def _checks(part: str, quick: bool) -> Iterable[Check]:
     return module.QUICK_CHECKS if quick else module.CHECKS
 
 
-def _findings(check: Check, subject: Subject) -> Iterator[Finding]:
+def _findings(check: Callable[..., Iterable[Finding]], *arguments: Any) -> Iterator[Finding]:
     """The findings of one check; an error of it is one more."""
     try:
-        yield from check(subject)
+        yield from check(*arguments)
     except (ConfigError, DataError) as e:
         yield finding_of(e)
     except Exception as e:

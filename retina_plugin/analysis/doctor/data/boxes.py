@@ -22,7 +22,7 @@ def empty_boxes(subject: "Subject") -> Iterator[Finding]:
     for data in with_sound_boxes(subject.sets):
         yield from about_boxes(
             data,
-            (data.boxes[:, 2:] == 0).any(axis=1),
+            (data.boxes[:, 2:] <= 0).any(axis=1),
             "box-empty",
             "have a width or height of 0: training skips them, but the evaluation counts them as missed objects",
             "remove these annotations, or correct their bbox",

@@ -29,7 +29,7 @@ def identical_images(subject: "Subject") -> Iterator[Finding]:
     yield from _about(
         _identical(subject),
         "leak-identical",
-        "a test image is a copy of a training image: AP will be too high",
+        "a test image is a copy of a training image, and AP will be too high",
         "remove them from the test data; keep images of one scene in one part when you split data",
     )
 
@@ -42,7 +42,7 @@ def similar_images(subject: "Subject") -> Iterator[Finding]:
     yield from _about(
         pairs,
         "leak-near-duplicate",
-        "a test image looks like a training image: AP may be too high",
+        "a test image looks like a training image, and AP may be too high",
         "look at them; keep images of one scene in one part when you split data",
         "warning" if share > _NEGLIGIBLE else "hint",
     )
@@ -55,7 +55,7 @@ def repeated_images(subject: "Subject") -> Iterator[Finding]:
     yield from _about(
         [(group[0], other) for group in copies for other in group[1:]],
         "image-duplicated",
-        "a training image is a copy of another: it counts double, and objects that only one of them has are background "
+        "a training image is a copy of another; it counts double, and objects that only one of them has are background "
         "in the other",
         "remove the copies",
     )
@@ -119,5 +119,5 @@ def _about(
 ) -> Iterator[Finding]:
     if pairs:
         where = f"{shown(pairs[0][0])} and {shown(pairs[0][1])}{and_others(len(pairs))}"
-        number = "1 time" if len(pairs) == 1 else f"{len(pairs)} times"
-        yield Finding(severity, code, f"{number}, {problem}", where, fix)
+        number = f"{len(pairs)} pair{'s' * (len(pairs) > 1)} of images"
+        yield Finding(severity, code, f"{number}: {problem}", where, fix)
