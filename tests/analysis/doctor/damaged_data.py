@@ -24,7 +24,7 @@ class Data:
         shutil.copytree(clean, folder)
         self.train, self.val = (json.loads((folder / f"{split}.json").read_text()) for split in ("train", "val"))
         self.text: str | None = None  # in place of the training data's content
-        self.opts: list[str] = []
+        self.wishes: list[str] = []  # of the test: "missing" removes the json, "shrink" resizes to 8 pixels
 
     def image(self, place: int = 0, split: str = "train") -> Path:
         return self.folder / "images" / getattr(self, split)["images"][place]["file_name"]

@@ -8,7 +8,7 @@ from damaged_data import SIZE, Data, damage
 
 @damage("json-missing")
 def absent_json(data: Data):
-    data.opts.append("missing")
+    data.wishes.append("missing")
 
 
 @damage("json-invalid")
@@ -89,7 +89,6 @@ def one_class_more_in_test(data: Data):
 def both(data: Data, category: dict):
     for content in (data.train, data.val):
         content["categories"].append(category)
-    data.opts.append("model.num_classes=3")
 
 
 @damage("background-category")
@@ -107,7 +106,6 @@ def all_91_ids_of_coco(data: Data):
     names = "person,street sign,hat,shoe,eye glasses,plate,mirror,window,desk,door,blender".split(",")
     for content in (data.train, data.val):
         content["categories"] = [{"id": i, "name": name} for i, name in enumerate(names, 1)]
-    data.opts.append("model.num_classes=11")
 
 
 @damage("category-name-twice")
@@ -249,7 +247,7 @@ def tiny(data: Data):
 
 @damage("box-tiny")
 def tiny_after_resizing(data: Data):
-    data.opts.append("shrink")
+    data.wishes.append("shrink")
 
 
 @damage("box-of-crowd")

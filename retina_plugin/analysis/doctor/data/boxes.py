@@ -36,7 +36,7 @@ def outside_boxes(subject: "Subject") -> Iterator[Finding]:
         inside = np.clip(ends, 0, data.sizes) - np.clip(data.boxes[:, :2], 0, data.sizes)
         area = data.boxes[:, 2:].clip(0).prod(axis=1)
         visible = inside.clip(0).prod(axis=1) / np.where(area > 0, area, 1)
-        beyond = np.maximum(-data.boxes[:, :2], ends - data.sizes).max(axis=1, initial=0) > _SLIGHTLY
+        beyond = np.maximum(-data.boxes[:, :2], ends - data.sizes).max(axis=1) > _SLIGHTLY
         fix = "correct their bbox; are it, and width and height of the image entry, of the file as it is on the disk?"
         say = partial(about_boxes, data, fix=fix)
         missed = "training skips them, but the evaluation counts them as missed objects"
@@ -52,7 +52,7 @@ def tiny_boxes(subject: "Subject") -> Iterator[Finding]:
     for split, sets in (("train", subject.train_sets), ("test", subject.test_sets)):
         for data in with_sound_boxes(sets):
             factors = resize_factors(subject.cfg.dataloader[split].mapper.get("augmentations"), data.sizes)
-            sides = data.boxes[:, 2:].min(axis=1, initial=np.inf) * factors
+            sides = data.boxes[:, 2:].min(axis=1) * factors
             yield from about_boxes(
                 data,
                 (sides > 0) & (sides < _TINY) & ~data.is_crowd,

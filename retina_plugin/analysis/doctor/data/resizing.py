@@ -25,6 +25,6 @@ def resize_factors(augmentations: Iterable[Any] | None, sizes: np.ndarray) -> np
             edges = call.get("short_edge_length")
             edge = min(edges) if not isinstance(edges, int) else edges
             largest = call.get("max_size") or np.inf
-            short, long = sizes.min(axis=1, initial=np.inf), sizes.max(axis=1, initial=0)
-            factors = factors * np.minimum(edge / short, largest / np.where(long > 0, long, 1))
+            short, long = sizes.min(axis=1), sizes.max(axis=1)
+            factors = factors * np.minimum(edge / short, largest / long)
     return factors
