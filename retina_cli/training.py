@@ -11,7 +11,7 @@ _GROUP = "train"
 
 
 def _train_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of `detectron2.engine.default_argument_parser`, and one more."""
+    """The flags of `detectron2.engine.default_argument_parser`, and two more."""
     parser.add_argument("--config-file", required=True, metavar="FILE", help="a LazyConfig, or a config.yaml")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint of train.output_dir")
     parser.add_argument("--eval-only", action="store_true", help="evaluate train.init_checkpoint, train nothing")
@@ -25,12 +25,13 @@ def _train_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="save a checkpoint and stop when standard input closes: for programs that start trainings",
     )
+    parser.add_argument("--no-doctor", action="store_true", help="do not examine config and data before training")
 
 
 def _train(args: argparse.Namespace) -> None:
-    from retina_plugin.engine.cli import start_training
+    from retina_plugin.commands.train import train
 
-    start_training(args)
+    train(args)
 
 
 def _convert_arguments(parser: argparse.ArgumentParser) -> None:

@@ -53,12 +53,18 @@ def register_coco(
 
 def _load(json_file: str, image_root: str, name: str, hint: str, allow_outside: bool) -> list[dict[str, Any]]:
     check_coco_json(json_file, hint, allow_outside)
-    if not Path(image_root).is_dir():
-        raise DataError(f"{shown(image_root)}, the image folder of {shown(json_file)}, is not a folder")
+    check_image_root(json_file, image_root)
     try:
         return load_coco_json(json_file, image_root, name)
     except (LookupError, TypeError, AttributeError, AssertionError, ValueError) as e:
         raise DataError(f"{shown(json_file)} cannot be read by Detectron2: {type(e).__name__}: {first_line(e)}") from e
+
+
+def check_image_root(json_file: str | Path, image_root: str | Path) -> None:
+    """Raise DataError if the folder of a json's images is not there."""
+    if not Path(image_root).is_dir():
+        message = f"{shown(image_root)}, the image folder of {shown(json_file)}, is not a folder"
+        raise DataError(message, "image-folder-missing")
 
 
 def register_builtin() -> None:
@@ -88,7 +94,8 @@ def dataset_metadata(dataset_name: str) -> Metadata:
     """
     if dataset_name not in DatasetCatalog.list():
         near = difflib.get_close_matches(dataset_name, DatasetCatalog.list(), n=3)
-        raise DataError(f"no data set is registered as {dataset_name!r}; similar names: {near}")
+        message = f"no data set is registered as {dataset_name!r}; similar names: {near}"
+        raise DataError(message, "data-set-unknown")
     metadata = MetadataCatalog.get(dataset_name)
     if "thing_classes" not in metadata.as_dict():
         DatasetCatalog.get(dataset_name)

@@ -12,6 +12,7 @@ from .errors import DataError
 
 _BEYOND = 0.1  # of the side of an image: boxes of a sound data set end at most this far beyond it
 _MOST, _SOME = 0.5, 0.1
+AS_FRACTIONS, AS_CORNERS, OF_ANOTHER_SIZE = "boxes-as-fractions", "boxes-as-corners", "boxes-of-another-size"
 _LARGEST_AREA = 1e10  # of pycocotools; larger objects count nowhere
 
 
@@ -56,23 +57,27 @@ def _refuse_boxes(annotations: Entries, boxes: list[Any]) -> None:
 
 def _refuse_other_formats(annotations: Entries, boxes: np.ndarray, sizes: np.ndarray) -> None:
     fractions = (boxes <= 1).all(axis=1) & (sizes > 4).all(axis=1)
-    _refuse_many(annotations, fractions, "are fractions of the image: multiply them by its width and height")
+    _refuse_many(
+        annotations, fractions, "are fractions of the image: multiply them by its width and height", AS_FRACTIONS
+    )
     ends = boxes[:, :2] + boxes[:, 2:]
     beyond = (ends > (1 + _BEYOND) * sizes).any(axis=1)
     corners = ((boxes[:, 2:] > boxes[:, :2]) & (boxes[:, 2:] <= sizes + 1)).all(axis=1)
     if corners.mean() > 0.99:
         hint = "end far beyond their images, as corners x1, y1, x2, y2 would: use x, y, width, height"
-        _refuse_many(annotations, beyond, hint, _SOME)
-    _refuse_many(annotations, beyond, "end far beyond their images: are they boxes of images of another size?")
+        _refuse_many(annotations, beyond, hint, AS_CORNERS, _SOME)
+    hint = "end far beyond their images: are they boxes of images of another size?"
+    _refuse_many(annotations, beyond, hint, OF_ANOTHER_SIZE)
 
 
-def _refuse_many(annotations: Entries, marked: np.ndarray, problem: str, share: float = _MOST) -> None:
+def _refuse_many(annotations: Entries, marked: np.ndarray, problem: str, code: str, share: float = _MOST) -> None:
     """DataError if more than this share of the boxes is marked."""
     if marked.mean() > share:
         first = annotations.entries[int(marked.argmax())]
         raise DataError(
             f"{annotations.path}: {int(marked.sum())} of {len(marked)} boxes {problem}. The first is that of "
-            f"{annotations.kind} {first['id']}, {shown(first['bbox'])}"
+            f"{annotations.kind} {first['id']}, {shown(first['bbox'])}",
+            code,
         )
 
 
@@ -89,7 +94,7 @@ def _warn_of_unequal_use(annotations: Entries, boxes: np.ndarray, sizes: np.ndar
         "has bbox {}: less than half of it is in its image, so that no detection can match it",
     )
     annotations.warn(
-        [s and not isinstance(s, dict) and not _has_polygon(s) for s in annotations.optional("segmentation", 0)],
+        [not has_mask(s) for s in annotations.optional("segmentation", 0)],
         "segmentation",
         f"has segmentation {{}}: {skipped} Detectron2 needs a polygon of at least 3 points: remove the segmentation",
     )
@@ -109,8 +114,10 @@ def _check_areas(annotations: Entries, boxes: np.ndarray) -> None:
     )
 
 
-def _has_polygon(segmentation: Any) -> bool:
-    """Whether Detectron2 keeps an annotation with this segmentation, which is not in RLE."""
+def has_mask(segmentation: Any) -> bool:
+    """Whether Detectron2 keeps an annotation with this segmentation: none, RLE, or a polygon."""
+    if not segmentation or isinstance(segmentation, dict):
+        return True
     for points in segmentation if isinstance(segmentation, list) else ():
         if isinstance(points, list) and len(points) % 2 == 0 and len(points) >= 6:
             return True

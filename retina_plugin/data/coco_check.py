@@ -21,14 +21,18 @@ def check_coco_json(path: str | Path, hint: str = "", allow_outside: bool = Fals
         DataError: naming the file and the first bad entry, with `hint` if the file is missing; also for names of images
             outside the image folder, unless `allow_outside`.
     """
-    content, name = read_json(path, hint), shown(path)
+    check_coco_content(read_json(path, hint), shown(path), allow_outside)
+
+
+def check_coco_content(content: Any, name: str, allow_outside: bool = False) -> None:
+    """As `check_coco_json`, for what has been read from a file of this name."""
     for key in ("images", "annotations", "categories"):
         if not isinstance(content, dict) or not isinstance(content.get(key), list):
-            raise DataError(f"{name} is not in COCO's format: {key!r} is not a list")
+            raise DataError(f"{name} is not in COCO's format: {key!r} is not a list", "json-not-coco")
     if not content["images"]:
-        raise DataError(f"{name} lists no images")
+        raise DataError(f"{name} lists no images", "json-without-images")
     if not content["categories"]:
-        raise DataError(f"{name} declares no categories")
+        raise DataError(f"{name} declares no categories", "json-without-categories")
     images, annotations = Entries(name, "image", content["images"]), Entries(name, "annotation", content["annotations"])
     categories = _check_categories(Entries(name, "category", content["categories"]))
     sizes = _check_images(images, allow_outside)
@@ -69,7 +73,7 @@ def _check_images(images: Entries, allow_outside: bool) -> dict[Any, tuple[int, 
     )
     if not allow_outside:
         images.refuse(
-            [(".." in name or name[0] == "/") and _leaves_folder(name) for name in names],
+            [(".." in name or name[0] == "/") and leaves_folder(name) for name in names],
             "file_name",
             "has file_name {}, which is not in the image folder: if you trust this json, call register_coco with "
             "allow_outside=True (data.allow_outside=true in the config of custom data)",
@@ -79,7 +83,8 @@ def _check_images(images: Entries, allow_outside: bool) -> dict[Any, tuple[int, 
     return dict(zip(ids, zip(widths, heights, strict=True), strict=True))
 
 
-def _leaves_folder(name: str) -> bool:
+def leaves_folder(name: str) -> bool:
+    """Whether a file name of a json is absolute or leads out of the image folder."""
     return os.path.isabs(name) or os.path.normpath(name).split(os.sep)[0] == ".."
 
 

@@ -32,7 +32,8 @@ class Entries:
         if strange := [e for e in entries if not isinstance(e, dict)]:
             raise DataError(
                 f"{path} is not in COCO's format: every {kind} must be a mapping, and "
-                f"{len(strange)} of {len(entries)} are not, such as {shown(strange[0])}"
+                f"{len(strange)} of {len(entries)} are not, such as {shown(strange[0])}",
+                "json-not-coco",
             )
 
     def column(self, key: str) -> list[Any]:
@@ -41,7 +42,8 @@ class Entries:
             return [e[key] for e in self.entries]
         except KeyError:
             name = self._name([key not in e for e in self.entries])
-            raise DataError(f"{name} is an entry without {key!r}, which COCO's format requires") from None
+            message = f"{name} is an entry without {key!r}, which COCO's format requires"
+            raise DataError(message, self._code(f"without-{key}")) from None
 
     def optional(self, key: str, default: Any) -> list[Any]:
         """The value of every entry, or the default."""
@@ -50,7 +52,7 @@ class Entries:
     def refuse(self, bad: Collection[Any], key: str, problem: str) -> None:
         """Raise DataError if `bad` is true for an entry. `problem` has {} for its value of `key`."""
         if message := self._say(bad, key, problem):
-            raise DataError(message)
+            raise DataError(message, self._code(f"bad-{key}"))
 
     def warn(self, bad: Collection[Any], key: str, problem: str) -> None:
         """Log what `refuse` would raise, as a warning, once in this process."""
@@ -78,8 +80,11 @@ class Entries:
         if len(set(ids)) < len(ids):
             seen: set[Any] = set()
             twice = next(i for i in ids if i in seen or seen.add(i))
-            raise DataError(f"{self.path} declares {self.kind} id {shown(twice)} twice")
+            raise DataError(f"{self.path} declares {self.kind} id {shown(twice)} twice", self._code("id-twice"))
         return ids
+
+    def _code(self, fault: str) -> str:
+        return f"{self.kind}-{fault}".replace("_", "-")
 
     def _say(self, bad: Collection[Any], key: str, problem: str) -> str:
         marked = list(compress(self.entries, bad))

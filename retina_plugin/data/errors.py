@@ -2,4 +2,8 @@
 
 
 class DataError(ValueError):
-    """Data that cannot be used; the message names the file."""
+    """Data that cannot be used; the message names the file, and `code` the kind of fault, for programs."""
+
+    def __init__(self, message: str = "", code: str = "data-unusable") -> None:
+        super().__init__(message)
+        self.code = code

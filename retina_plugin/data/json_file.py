@@ -10,6 +10,8 @@ from typing import Any, NoReturn
 from ..files import first_line, shown
 from .errors import DataError
 
+_INVALID = "json-invalid"
+
 
 def read_json(path: str | Path, hint: str = "") -> Any:
     """The content of a json file in UTF-8.
@@ -21,22 +23,22 @@ def read_json(path: str | Path, hint: str = "") -> Any:
     try:
         if not Path(path).is_file():
             kind = "is not a regular file" if Path(path).exists() else "does not exist"
-            raise DataError(f"{name} {kind}" + (f": {hint}" if hint else ""))
+            raise DataError(f"{name} {kind}" + (f": {hint}" if hint else ""), "json-missing")
         text = Path(path).read_text(encoding="utf-8")
         if not text.strip():
-            raise DataError(f"{name} is empty")
+            raise DataError(f"{name} is empty", _INVALID)
         with _without_garbage_collection():
             return json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
     except UnicodeDecodeError as e:
-        raise DataError(f"{name} is not in UTF-8: {first_line(e)}") from e
+        raise DataError(f"{name} is not in UTF-8: {first_line(e)}", _INVALID) from e
     except json.JSONDecodeError as e:
-        raise DataError(f"{name} is not json: {first_line(e)}") from e
+        raise DataError(f"{name} is not json: {first_line(e)}", _INVALID) from e
     except RecursionError as e:
-        raise DataError(f"{name} is nested too deeply") from e
+        raise DataError(f"{name} is nested too deeply", _INVALID) from e
     except DataError:
         raise
     except (ValueError, OSError) as e:  # of the hooks below, of integers of thousands of digits, and of the disk
-        raise DataError(f"{name} cannot be read: {first_line(e)}") from e
+        raise DataError(f"{name} cannot be read: {first_line(e)}", _INVALID) from e
 
 
 @contextmanager

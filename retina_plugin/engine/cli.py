@@ -2,6 +2,7 @@
 
 import argparse
 import atexit
+import functools
 import gc
 import re
 import signal
@@ -15,7 +16,7 @@ from .launching import launch_training
 from .logs import EXPECTED_ERRORS, show_tracebacks, use_utf8
 from .reliability.memory_errors import is_out_of_memory
 from .reliability.signals import terminate_when_stdin_closes
-from .train import main
+from .train import Remarks, main
 
 _EPILOG = """
 examples:
@@ -43,8 +44,11 @@ def train_net(argv: Sequence[str] | None = None) -> None:
     exit_with(lambda: start_training(args))
 
 
-def start_training(args: argparse.Namespace) -> None:
+def start_training(args: argparse.Namespace, remarks: Remarks | None = None) -> None:
     """Train or evaluate as the flags of `train_net` say.
+
+    `remarks` says what is unusual about a config before its training. As processes of the training import it, it must
+    be a function of a module.
 
     Raises:
         ConfigError: as `launch_training`.
@@ -53,7 +57,7 @@ def start_training(args: argparse.Namespace) -> None:
         terminate_when_stdin_closes()
     for number in (signal.SIGTERM, signal.SIGINT):
         atexit.register(signal.signal, number, signal.SIG_IGN)  # a training that has ended does not end by a signal
-    launch_training(main, args)
+    launch_training(functools.partial(main, remarks=remarks), args)
 
 
 def parse_with_overrides(parser: argparse.ArgumentParser, argv: Sequence[str] | None = None) -> argparse.Namespace:

@@ -43,7 +43,8 @@ def record_data(cfg: DictConfig) -> None:
             place, (ours, theirs) = next((i, p) for i, p in enumerate(pairs, 1) if p[0] != p[1])
             raise DataError(
                 "data sets must have the same categories in the same order, but category "
-                f"{place} of {shown(first.name)} is {shown(ours)} and that of {shown(other.name)} is {shown(theirs)}"
+                f"{place} of {shown(first.name)} is {shown(ours)} and that of {shown(other.name)} is {shown(theirs)}",
+                "categories-differ",
             )
     if len(first.thing_classes) != num_classes:
         raise ConfigError(

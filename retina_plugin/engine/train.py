@@ -3,6 +3,7 @@
 import argparse
 import logging
 import platform
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +38,14 @@ from .setup import build_model, building, check_omp_threads, resolve_device, set
 
 logger = logging.getLogger(__name__)
 
+Remarks = Callable[[DictConfig], Sequence[str]]
+"""What is unusual about a config whose data are recorded, in one line each."""
 
-def main(args: argparse.Namespace) -> dict[str, Any]:
+
+def main(args: argparse.Namespace, remarks: Remarks | None = None) -> dict[str, Any]:
     """Train or evaluate according to Detectron2's command-line flags; the metrics of the evaluation.
+
+    What `remarks` says of the config is logged when a training begins that is not resumed; the main process calls it.
 
     Raises:
         ValueError, OSError: for invalid input; the message names the key or the file.
@@ -55,7 +61,8 @@ def main(args: argparse.Namespace) -> dict[str, Any]:
     record_data(cfg)
     if args.eval_only:
         return evaluate(cfg, cfg.train.init_checkpoint or find_weights(cfg.train.output_dir))
-    return do_train(cfg, args.resume)
+    is_asked = remarks is not None and not args.resume and comm.is_main_process()
+    return do_train(cfg, args.resume, remarks(cfg.copy()) if is_asked else ())
 
 
 def evaluate(cfg: DictConfig, weights: str | Path) -> dict[str, Any]:
@@ -70,8 +77,10 @@ def evaluate(cfg: DictConfig, weights: str | Path) -> dict[str, Any]:
         return do_test(cfg, model, instantiate(cfg.dataloader.test))
 
 
-def do_train(cfg: DictConfig, resume: bool = False) -> dict[str, Any]:
+def do_train(cfg: DictConfig, resume: bool = False, remarks: Sequence[str] = ()) -> dict[str, Any]:
     """Train a config whose data are recorded into its run folder; the metrics of the final evaluation.
+
+    `remarks` are warnings for its log.
 
     Raises:
         ValueError, OSError: for invalid input; the message names the key or the file.
@@ -99,6 +108,8 @@ def do_train(cfg: DictConfig, resume: bool = False) -> dict[str, Any]:
         prepare_folder(cfg, resume)
         with log_to_file(Path(cfg.train.output_dir, "log.txt")):
             _log_summary(run, origin, prior)
+            for remark in remarks:
+                logger.warning(remark)
             try:
                 run.train(start_iter)
             except StopRun as stop:

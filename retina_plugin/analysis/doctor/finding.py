@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal
 
+from ...data import DataError
+
 if TYPE_CHECKING:
     from .subject import Subject
 
@@ -36,3 +38,25 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{self.severity}: {self.message} [{self.code}]\n    where: {self.where}\n    fix: {self.fix}"
+
+
+_FIXES = {
+    "annotation-bad-category-id": "declare the category, or correct category_id of these annotations",
+    "annotation-bad-image-id": "declare the image, or remove the annotations of images that are no longer there",
+    "annotation-bad-ignore": "set iscrowd=1 in place of ignore",
+    "boxes-as-corners": "subtract: width = x2 - x1, height = y2 - y1",
+    "boxes-as-fractions": "multiply x and width by the width of the image, y and height by its height",
+    "boxes-of-another-size": "multiply the boxes by the ratio of the sizes, or use the images that they belong to",
+    "data-set-unknown": "use a registered name, or register_coco in the config",
+    "image-folder-missing": "correct the image folder (image_root)",
+    "json-invalid": "write the file again with a json library",
+    "json-missing": "correct the path (json_file), or put the file there",
+}
+
+
+def finding_of(error: Exception, where: str = "config and data") -> Finding:
+    """An error that would end a training, as a finding. DataError has a code of its own."""
+    if isinstance(error, DataError):
+        fix = _FIXES.get(error.code, "correct the entry that the message names")
+        return Finding("error", error.code, str(error), where, f"{fix}; training does not begin before")
+    return Finding("error", "config-invalid", str(error), where, "correct the key or file that the message names")

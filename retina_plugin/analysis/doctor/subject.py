@@ -4,15 +4,19 @@ from functools import cached_property
 from typing import Any
 
 from detectron2.config import instantiate
-from detectron2.data import DatasetCatalog, MetadataCatalog
 from omegaconf import DictConfig
 
-from ...engine.setup import build_model
+from ...data import dataset_metadata
+from ...engine.setup import build_model, building
 from ...modeling.meta_arch import PluggableRetinaNet
+from .data.reading.coco_set import CocoSet
 
 
 class Subject:
-    """A config before its training, and what it leads to; each part is made when a check first asks for it."""
+    """A config before its training, and what it leads to; each part is made when a check first asks for it.
+
+    Parts raise ConfigError or DataError if the config or its data do not allow them.
+    """
 
     def __init__(self, cfg: DictConfig) -> None:
         """`cfg` is a config with its overrides applied, as `get_config` or `read_config` return it."""
@@ -21,34 +25,50 @@ class Subject:
     @cached_property
     def train_names(self) -> list[str]:
         """Names of the registered training data sets."""
-        return _names(self.cfg.dataloader.train.dataset.names)
+        return self._names("train")
 
     @cached_property
     def test_names(self) -> list[str]:
         """Names of the registered test data sets."""
-        return _names(self.cfg.dataloader.test.dataset.names)
+        return self._names("test")
 
     @cached_property
+    def train_sets(self) -> list[CocoSet]:
+        """The training data sets, entry by entry, also those that cannot be loaded."""
+        return [CocoSet(name) for name in self.train_names]
+
+    @cached_property
+    def test_sets(self) -> list[CocoSet]:
+        """The test data sets, likewise."""
+        known = {data.name: data for data in self.train_sets}
+        return [known.get(name) or CocoSet(name) for name in self.test_names]
+
+    @property
+    def sets(self) -> list[CocoSet]:
+        """All data sets, each once."""
+        return list(dict.fromkeys([*self.train_sets, *self.test_sets]))
+
+    @property
     def train(self) -> list[dict[str, Any]]:
         """Dataset dicts of all training images, whatever `filter_empty` says."""
-        return [image for name in self.train_names for image in DatasetCatalog.get(name)]
+        return [image for data in self.train_sets for image in data.dicts]
 
-    @cached_property
+    @property
     def test(self) -> list[dict[str, Any]]:
         """Dataset dicts of all test images."""
-        return [image for name in self.test_names for image in DatasetCatalog.get(name)]
+        return [image for data in self.test_sets for image in data.dicts]
 
     @cached_property
     def class_names(self) -> list[str]:
         """Names of the training data's classes, in the order of their labels."""
-        return list(MetadataCatalog.get(self.train_names[0]).thing_classes)
+        return list(dataset_metadata(self.train_names[0]).thing_classes)
 
     @cached_property
     def model(self) -> PluggableRetinaNet:
         """The detector with random weights, on the CPU, in evaluation mode."""
         return build_model(self.cfg, pretrained=False).eval()
 
-
-def _names(names: Any) -> list[str]:
-    found = instantiate(names)
-    return [found] if isinstance(found, str) else list(found)
+    def _names(self, split: str) -> list[str]:
+        with building(self.cfg, "data"):
+            found = instantiate(self.cfg.dataloader[split].dataset.names)
+        return [found] if isinstance(found, str) else list(found)

@@ -1,0 +1,78 @@
+"""Single boxes that train or count otherwise than their author expects."""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..finding import Finding
+from .reporting import about_boxes, with_sound_boxes
+from .resizing import resize_factors
+
+if TYPE_CHECKING:
+    from ..subject import Subject
+
+_TINY = 2  # pixels of the network's input
+_SLIGHTLY = 2  # pixels that a box may end beyond its image
+
+
+def empty_boxes(subject: "Subject") -> Iterator[Finding]:
+    """Boxes without area, which are objects for the evaluation only (keras-retinanet#555)."""
+    for data in with_sound_boxes(subject.sets):
+        yield from about_boxes(
+            data,
+            (data.boxes[:, 2:] <= 0).any(axis=1),
+            "box-empty",
+            "have a width or height of 0: training skips them, but the evaluation counts them as missed objects",
+            "remove these annotations, or correct their bbox",
+        )
+
+
+def outside_boxes(subject: "Subject") -> Iterator[Finding]:
+    """Boxes that lie outside their image, in full or in part."""
+    for data in with_sound_boxes(subject.sets):
+        ends = data.boxes[:, :2] + data.boxes[:, 2:]
+        inside = np.clip(ends, 0, data.sizes) - np.clip(data.boxes[:, :2], 0, data.sizes)
+        area = data.boxes[:, 2:].clip(0).prod(axis=1)
+        visible = inside.clip(0).prod(axis=1) / np.where(area > 0, area, 1)
+        beyond = np.maximum(-data.boxes[:, :2], ends - data.sizes).max(axis=1) > _SLIGHTLY
+        fix = "correct their bbox; are it, and width and height of the image entry, of the file as it is on the disk?"
+        say = partial(about_boxes, data, fix=fix)
+        missed = "training skips them, but the evaluation counts them as missed objects"
+        yield from say((area > 0) & (visible == 0), "box-outside-image", f"lie outside their images: {missed}")
+        most = "lie in their images with less than half of their area: no detection can match them"
+        yield from say((visible > 0) & (visible < 0.5), "box-mostly-outside", most)
+        part = "end beyond their images: training cuts them off there, but the evaluation does not"
+        yield from say(beyond & (visible >= 0.5) & (visible < 0.95), "box-partly-outside", part)
+
+
+def tiny_boxes(subject: "Subject") -> Iterator[Finding]:
+    """Objects that are hardly a pixel for the network (detectron2#1213, retinanet-examples#61)."""
+    for split, sets in (("train", subject.train_sets), ("test", subject.test_sets)):
+        for data in with_sound_boxes(sets):
+            factors = resize_factors(subject.cfg.dataloader[split].mapper.get("augmentations"), data.sizes)
+            sides = data.boxes[:, 2:].min(axis=1) * factors
+            yield from about_boxes(
+                data,
+                (sides > 0) & (sides < _TINY) & ~data.is_crowd,
+                "box-tiny",
+                f"are narrower than {_TINY} pixels after the resizing of dataloader.{split}.mapper.augmentations",
+                "train on larger images (short_edge_length and max_size of ResizeShortestEdge), or remove these boxes",
+            )
+
+
+def crowds(subject: "Subject") -> Iterator[Finding]:
+    """Crowds and ignored regions, which RetinaNet trains as background (detectron2#1909, mmdetection#10019)."""
+    for data in subject.train_sets:
+        yield from about_boxes(
+            data,
+            data.is_crowd,
+            "box-of-crowd",
+            "are crowds (iscrowd=1): their area trains as background, and the evaluation ignores detections in it",
+            "if that area holds many objects, annotate these, or leave out the image",
+            "hint",
+        )
+
+
+CHECKS = (empty_boxes, outside_boxes, tiny_boxes, crowds)

@@ -1,0 +1,105 @@
+"""Image files that are not what their entries say, or that the detector sees otherwise than people do."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from ....files import shown
+from ..finding import Finding
+from .reading.coco_set import CocoSet
+from .reading.image_facts import Header
+from .reporting import about_images
+
+if TYPE_CHECKING:
+    from ..subject import Subject
+
+
+def unreadable_headers(subject: "Subject") -> Iterator[Finding]:
+    """Files that are no images."""
+    for data in subject.sets:
+        yield from unreadable(data, data.headers)
+
+
+def wrong_sizes(subject: "Subject") -> Iterator[Finding]:
+    """Entries with another width or height than the file: training stops there, and boxes are of another image."""
+    for data in subject.sets:
+        said = {place: (data.images[place]["width"], data.images[place]["height"]) for place in data.headers}
+        wrong = [p for p, h in data.headers.items() if isinstance(h, Header) and h.read_size != said[p]]
+        if not wrong:
+            continue
+        header, (width, height) = data.headers[wrong[0]], said[wrong[0]]
+        turned = ", which is its size before the rotation in its EXIF data" if header.size == (width, height) else ""
+        yield from about_images(
+            data,
+            wrong,
+            len(data.headers),
+            "image-size-differs",
+            "have another size than their entry says, at which training stops: the first has "
+            f"{header.read_size[0]} x {header.read_size[1]} pixels instead of {width} x {height}{turned}",
+            "correct width and height in the json, and check with tools/visualize_data.py whether the boxes fit",
+            "error",
+        )
+
+
+def rotated(subject: "Subject") -> Iterator[Finding]:
+    """Photographs that are turned when they are read, which the annotation tool may not have done."""
+    for data in subject.sets:
+        yield from _about(
+            data,
+            lambda header: header.orientation in range(2, 9),
+            "image-exif-rotated",
+            "are turned or mirrored according to their EXIF data when they are read",
+            "check with tools/visualize_data.py that the boxes were drawn on the turned images",
+        )
+
+
+def grey(subject: "Subject") -> Iterator[Finding]:
+    """Images of one channel."""
+    for data in subject.sets:
+        yield from _about(
+            data,
+            lambda header: header.mode[0] in "1LIF",
+            "image-grey",
+            "have one channel, which training repeats three times",
+            "if some images are grey and others are not, check that this does not tell classes or splits apart",
+        )
+
+
+def deep(subject: "Subject") -> Iterator[Finding]:
+    """Images of 16 bits, which other readers clip."""
+    for data in subject.sets:
+        yield from _about(
+            data,
+            lambda header: header.is_deep,
+            "image-16-bit",
+            "have 16 or more bits per channel: training scales 16 bits to 8, and refuses 32",
+            "check with tools/visualize_data.py that they are neither dark nor flat; scale them otherwise if they are",
+        )
+
+
+def transparent(subject: "Subject") -> Iterator[Finding]:
+    """Images whose transparent parts show colours that nobody sees elsewhere."""
+    for data in subject.sets:
+        yield from _about(
+            data,
+            lambda header: header.is_transparent,
+            "image-alpha",
+            "have transparency, which training drops: hidden colours become visible",
+            "look at them with tools/visualize_data.py; save them without transparency if they differ",
+        )
+
+
+CHECKS = (unreadable_headers, wrong_sizes, rotated, grey, deep, transparent)
+
+
+def unreadable(data: CocoSet, found: Mapping[int, object]) -> Iterator[Finding]:
+    """A finding for the files in place of whose header or pixels is a reason."""
+    places = [place for place, reason in found.items() if isinstance(reason, str)]
+    problem = f"cannot be read: {shown(found[places[0]])}" if places else ""
+    fix = "copy or save them again; training stops at them"
+    yield from about_images(data, places, len(found), "image-unreadable", problem, fix, "error")
+
+
+def _about(data: CocoSet, is_one: Callable[[Header], bool], code: str, problem: str, fix: str) -> Iterator[Finding]:
+    headers = {place: header for place, header in data.headers.items() if isinstance(header, Header)}
+    places = [place for place, header in headers.items() if is_one(header)]
+    yield from about_images(data, places, len(headers), code, problem, fix, "hint")

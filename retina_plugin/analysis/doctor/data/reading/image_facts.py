@@ -1,0 +1,81 @@
+"""What the header and the pixels of an image file tell."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from .....data import DataError, read_image
+from .....files import first_line
+
+_ORIENTATION = 0x0112  # tag of EXIF
+_TURNED = range(5, 9)  # its values that exchange width and height
+_THUMBNAIL = 16
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says before its pixels: its size in pixels, PIL's mode, and whether it is deep or transparent."""
+
+    size: tuple[int, int]
+    mode: str
+    orientation: int
+    is_deep: bool
+    is_transparent: bool
+
+    @property
+    def read_size(self) -> tuple[int, int]:
+        """Width and height after the rotation that EXIF asks for."""
+        return self.size[::-1] if self.orientation in _TURNED else self.size
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """What pixels are compared by.
+
+    Attributes:
+        digest: hash of all pixels and of the size.
+        spread: standard deviation of grey levels.
+        dhash: (64,) whether grey grows from left to right between 9 x 8 areas, the difference hash of N. Krawetz
+            ("Kind of Like That", 2013).
+        thumbnail: (256,) grey levels of 16 x 16 areas, with mean 0 and length 1.
+    """
+
+    digest: str
+    spread: float
+    dhash: np.ndarray
+    thumbnail: np.ndarray
+
+
+def read_header(path: Path) -> Header | str:
+    """The header of an image file, or why it cannot be read."""
+    try:
+        with Image.open(path) as image:
+            deep = image.mode[0] in "IF" or ";16" in str(image.tile)
+            transparent = "A" in image.mode or "transparency" in image.info
+            return Header(image.size, image.mode, image.getexif().get(_ORIENTATION, 1), deep, transparent)
+    except Exception as e:  # PIL raises almost any error for damaged files
+        return first_line(e)
+
+
+def read_pixels(path: Path) -> Pixels | str:
+    """The pixels of an image file as training reads them, or why it cannot be read."""
+    try:
+        pixels = read_image(path, "RGB")
+    except DataError as e:
+        return first_line(e)
+    grey = Image.fromarray(pixels).convert("L")
+    areas = np.asarray(grey.resize((9, 8), Image.Resampling.BOX), int)
+    small = np.asarray(grey.resize((_THUMBNAIL, _THUMBNAIL), Image.Resampling.BOX), float).ravel()
+    small -= small.mean()
+    digest = hashlib.sha1(pixels.tobytes() + str(pixels.shape).encode()).hexdigest()
+    length = max(float(np.linalg.norm(small)), 1e-9)
+    return Pixels(digest, float(np.asarray(grey).std()), (areas[:, 1:] > areas[:, :-1]).ravel(), small / length)
+
+
+def evenly(items: Sequence[int], most: int) -> list[int]:
+    """At most so many of the items, at equal distances."""
+    return [items[i * len(items) // most] for i in range(most)] if len(items) > most else list(items)

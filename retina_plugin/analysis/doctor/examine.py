@@ -1,0 +1,65 @@
+"""Runs the checks. One that fails does not hide what others find."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from ...config import ConfigError
+from ...data import DataError
+from ...engine.logs import show_tracebacks
+from ...files import first_line
+from .finding import Check, Finding, finding_of
+from .subject import Subject
+
+PARTS = ("data",)
+"""Packages beside this module whose `CHECKS` examine a config; their `QUICK_CHECKS` are those that take no time."""
+
+AFTER_TRAINING: tuple[str, ...] = ()
+"""Packages beside this module whose `explain_run(run_dir, trust)` examines a run folder."""
+
+_ORDER = ("error", "warning", "hint")
+
+
+def examine(cfg: DictConfig, quick: bool = False) -> list[Finding]:
+    """What is wrong with a config and its data, the worst first; `quick` reads no image and builds no model."""
+    checks = [check for part in PARTS for check in _checks(part, quick)]
+    subject = Subject(cfg)
+    return _sorted(finding for check in checks for finding in _findings(check, subject))
+
+
+def examine_run(run_dir: str | Path, trust: Sequence[str] = ()) -> list[Finding]:
+    """What a finished run shows, the worst first; `trust` lists modules of your own that its config may use."""
+    checks = [import_module(f".{part}", __package__).explain_run for part in AFTER_TRAINING]
+    return _sorted(finding for check in checks for finding in _findings(check, run_dir, trust))
+
+
+def _checks(part: str, quick: bool) -> Iterable[Check]:
+    module = import_module(f".{part}", __package__)
+    return module.QUICK_CHECKS if quick else module.CHECKS
+
+
+def _findings(check: Callable[..., Iterable[Finding]], *arguments: Any) -> Iterator[Finding]:
+    """The findings of one check; an error of it is one more."""
+    try:
+        yield from check(*arguments)
+    except (ConfigError, DataError) as e:
+        yield finding_of(e)
+    except Exception as e:
+        if show_tracebacks():
+            raise
+        yield Finding(
+            "warning",
+            "check-failed",
+            f"the check {check.__name__} could not be made: {type(e).__name__}: {first_line(e)}",
+            f"{check.__module__}.{check.__name__}",
+            "correct the other findings first; RETINA_PLUGIN_TRACEBACK=1 shows where it fails",
+        )
+
+
+def _sorted(findings: Iterable[Finding]) -> list[Finding]:
+    """Each finding once, also where several checks meet the same error."""
+    once = {(finding.code, finding.message): finding for finding in reversed(list(findings))}
+    return sorted(reversed(once.values()), key=lambda finding: _ORDER.index(finding.severity))

@@ -1,0 +1,63 @@
+"""What is wrong with a config, its data or a finished run."""
+
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from ..analysis.doctor.examine import examine, examine_run
+from ..analysis.doctor.finding import Finding, finding_of
+from ..config import ConfigError, load_config
+
+
+def doctor(
+    config_file: str | Path, overrides: Sequence[str] = (), quick: bool = False, trust: Sequence[str] = ("*",)
+) -> list[Finding]:
+    """What is wrong with a config and its data, the worst first, without training.
+
+    `quick` leaves out all checks that read images or build the model. `trust` restricts what a config in YAML may name,
+    as in `load_config`. A config that cannot be read is a finding, too.
+    """
+    try:
+        cfg = load_config(config_file, overrides, trust)
+    except ConfigError as e:
+        return [finding_of(e, str(config_file))]
+    return findings_of(cfg, quick)
+
+
+def findings_of(cfg: DictConfig, quick: bool = False) -> list[Finding]:
+    """As `doctor`, for a config that is loaded already, which this may change."""
+    with _without_log():
+        return examine(cfg, quick)
+
+
+def doctor_of_run(run_dir: str | Path, trust: Sequence[str] = ()) -> list[Finding]:
+    """What a finished run shows, the worst first; `trust` lists modules of your own that its config may use."""
+    with _without_log():
+        return examine_run(run_dir, trust)
+
+
+def as_text(findings: Sequence[Finding], as_json: bool = False) -> str:
+    """The findings as blocks of lines, or as a list in json."""
+    if as_json:
+        return json.dumps([finding.as_dict() for finding in findings], indent=1)
+    return "\n\n".join(map(str, findings)) or "no findings"
+
+
+def is_sound(findings: Sequence[Finding]) -> bool:
+    """Whether there are hints at most."""
+    return all(finding.severity == "hint" for finding in findings)
+
+
+@contextmanager
+def _without_log() -> Iterator[None]:
+    """Without warnings that loaders log: they are findings, or about single files."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)

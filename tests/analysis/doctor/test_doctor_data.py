@@ -1,0 +1,129 @@
+import shutil
+
+import damages  # noqa: F401
+import damages_of_images  # noqa: F401
+import numpy as np
+import pytest
+from conftest import QUICK, TINY, real_data
+from damaged_data import DAMAGES, SIZE, Data, write_clean
+from detectron2.config import LazyCall
+from detectron2.data import DatasetCatalog, MetadataCatalog, transforms
+from detectron2.structures import BoxMode
+from hypothesis import given
+from hypothesis import strategies as st
+from omegaconf import OmegaConf
+
+from retina_plugin.analysis.doctor import examine as examining
+from retina_plugin.analysis.doctor.data import pixels
+from retina_plugin.analysis.doctor.data.reading import coco_set
+from retina_plugin.analysis.doctor.data.resizing import resize_factors
+from retina_plugin.analysis.doctor.examine import examine
+from retina_plugin.config import get_config
+
+
+@pytest.fixture(scope="module", autouse=True)
+def only_data():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(examining, "PARTS", ("data",))
+        yield
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory):
+    return write_clean(tmp_path_factory.mktemp("clean") / "data")
+
+
+@pytest.fixture(scope="module")
+def shared_config():
+    return get_config(QUICK, TINY)
+
+
+@pytest.fixture
+def config(shared_config):
+    """A function of the names of data sets that gives a config. All are one object, because copies take long."""
+
+    def of(names):
+        shared_config.dataloader.train.dataset.names, shared_config.dataloader.test.dataset.names = names
+        return shared_config
+
+    kept = shared_config.dataloader.train.mapper.augmentations
+    yield of
+    shared_config.dataloader.train.mapper.augmentations = kept
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_every_fault_is_found(name, clean, tmp_path, config):
+    change, code = DAMAGES[name]
+    data = Data(clean, tmp_path / "data")
+    change(data)
+    names = data.register()
+    cfg = config(names)
+    if "missing" in data.wishes:
+        (data.folder / "train.json").unlink()
+    if "shrink" in data.wishes:
+        resize = LazyCall(transforms.ResizeShortestEdge)(short_edge_length=[8, 16], max_size=999)
+        cfg.dataloader.train.mapper.augmentations = OmegaConf.create([resize], flags={"allow_objects": True})
+    found = examine(cfg)
+    codes = [finding.code for finding in found]
+    assert code in codes and "check-failed" not in codes, codes
+    assert all(finding.message and finding.where and finding.fix for finding in found)
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        {},
+        {"seed": 1, "first_id": 0, "low": 3, "high": 9},
+        {"seed": 2, "low": 40, "high": 62},
+        {"seed": 3, "low": 56, "high": 64, "objects": 2, "number": 12},
+    ],
+    ids=["usual", "small, ids from 0", "large", "nearly whole images"],
+)
+def test_clean_data_have_no_findings(look, tmp_path, config):
+    data = Data(write_clean(tmp_path / "clean", **look), tmp_path / "data")
+    found = examine(config(data.register()))
+    assert not found, "\n".join(map(str, found))
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("bccd", set()), ("coco_mini", {"class-only-in-test", "class-only-in-train", "class-without-boxes"})],
+)
+def test_real_data_have_no_warnings_but_true_ones(name, expected, config):
+    """coco_mini has 53 images for 80 classes."""
+    real_data(name)
+    cfg = config((f"{name}_train", f"{name}_val"))
+    assert {finding.code for finding in examine(cfg) if finding.severity != "hint"} == expected
+
+
+def test_copies_are_found_by_their_bytes_where_not_all_pixels_are_read(clean, tmp_path, config, monkeypatch):
+    for module in (coco_set, pixels):
+        monkeypatch.setattr(module, "MOST_PIXELS", 1)
+    data = Data(clean, tmp_path / "data")
+    shutil.copyfile(data.image(6), data.image(3, "val"))
+    found = {finding.code: finding for finding in examine(config(data.register()))}
+    assert found.keys() == {"images-sampled", "leak-identical"}
+    assert "train7.png and " in found["leak-identical"].where and "val4.png" in found["leak-identical"].where
+
+
+def test_data_without_a_json_are_examined_too(clean, config):
+    def dicts(first):
+        box = {"bbox": [10, 10, 30, 90], "bbox_mode": BoxMode.XYXY_ABS, "category_id": 0}
+        size = {"width": SIZE, "height": SIZE, "annotations": [box]}
+        return [{"file_name": str(clean / f"images/train{i}.png"), "image_id": i, **size} for i in (first, first + 1)]
+
+    names = ("plain_train", "plain_val")
+    for first, name in enumerate(names, 1):
+        DatasetCatalog.register(name, lambda first=first: dicts(first))
+        MetadataCatalog.get(name).set(thing_classes=["cell"])
+    found = {finding.code: finding for finding in examine(config(names))}
+    assert found.keys() == {"box-partly-outside", "leak-same-file", "class-rare"}
+    assert "1 of 2" in found["leak-same-file"].message and "[10.0, 10.0, 20.0, 80.0]" in str(found)
+
+
+@given(width=st.integers(1, 3000), height=st.integers(1, 3000), edge=st.integers(1, 1000), largest=st.integers(1, 1500))
+def test_resizing_is_that_of_detectron2(width, height, edge, largest):
+    call = LazyCall(transforms.ResizeShortestEdge)(short_edge_length=edge, max_size=largest)
+    (factor,) = resize_factors([call], np.array([[width, height]], float))
+    new = transforms.ResizeShortestEdge.get_output_shape(height, width, edge, largest)
+    np.testing.assert_allclose((height * factor, width * factor), new, atol=0.51)
