@@ -95,7 +95,7 @@ def train_fit(subject: Subject) -> Fit:
 
 
 def _thresholds(subject: Subject) -> tuple[float, float] | None:
-    """IoU below which an anchor is background, and from which on it is foreground; None without Detectron2's matcher."""
+    """IoU up to which an anchor is background, and from which on foreground; None without Detectron2's matcher."""
     matcher = getattr(getattr(subject.model, "label_assigner", None), "anchor_matcher", None)
     return (matcher.thresholds[1], matcher.thresholds[-2]) if isinstance(matcher, Matcher) else None
 

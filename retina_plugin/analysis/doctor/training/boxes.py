@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ import torch
 from detectron2.config import instantiate
 from detectron2.data import transforms as T
 from detectron2.structures import Boxes, BoxMode
+from omegaconf import DictConfig
 
 from ....modeling.assigners.sparse import AnchorBlocks
 from ....modeling.meta_arch import ForegroundCounter, PluggableRetinaNet
@@ -55,7 +56,7 @@ def train_boxes(subject: Subject) -> TrainBoxes:
     """The objects of up to 1,000 training images, evenly spread over the data set."""
     images = [x for x in subject.train if x.get("annotations") and all(x.get(key) for key in _SIZE)]
     sample = images[:: -(-len(images) // _MOST_IMAGES)] if images else []
-    resize = _resize(subject)
+    resize = resize_of(augmentations_of(subject.cfg.dataloader.train))
     shapes = [resize(x["height"], x["width"]) for x in sample]
     own = [(i, a) for i, x in enumerate(sample) for a in x["annotations"] if not a.get("iscrowd")]
     place = np.array([i for i, _ in own], dtype=int)
@@ -112,18 +113,17 @@ def counter_of(subject: Subject) -> ForegroundCounter:
     return ForegroundCounter(subject.model)
 
 
-def train_augmentations(subject: Subject) -> list[T.Augmentation]:
-    """The augmentations of the training mapper; none if it has no such argument."""
-    found = subject.cfg.dataloader.train.mapper.get("augmentations", [])
-    return list(instantiate(found))
+def augmentations_of(loader: DictConfig) -> list[T.Augmentation]:
+    """The augmentations of a data loader's mapper; none if it has no such argument."""
+    return list(instantiate(loader.mapper.get("augmentations", [])))
 
 
-def _resize(subject: Subject) -> Callable[[int, int], tuple[int, int]]:
-    """From height and width of an image to those in training. A random size counts as its median.
+def resize_of(augmentations: Sequence[T.Augmentation]) -> Callable[[int, int], tuple[int, int]]:
+    """From height and width of an image to those after augmentation. A random size counts as its median.
 
     Augmentations other than a resize count as if they left the size as it is.
     """
-    steps = [step for a in train_augmentations(subject) if (step := _step(a)) is not None]
+    steps = [step for a in augmentations if (step := _step(a)) is not None]
     return lambda h, w: functools.reduce(lambda size, step: step(*size), steps, (h, w))
 
 

@@ -60,7 +60,7 @@ def first_steps(subject: Subject) -> FirstSteps:
     keep_freed_memory()
     with tempfile.TemporaryDirectory() as folder, EventStorage() as storage:
         run = _run(copy.deepcopy(subject.cfg), folder)
-        run.trainer.storage = storage
+        run.trainer.storage, run.trainer.iter, run.trainer.max_iter = storage, 0, 0
         try:
             seconds, losses = _steps(run, storage)
         except FloatingPointError as e:

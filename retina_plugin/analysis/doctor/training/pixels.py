@@ -62,7 +62,7 @@ def mapper_format(subject: Subject) -> Iterator[Finding]:
 
 
 def of_weights(subject: Subject) -> Iterator[Finding]:
-    """Pixels that differ from those of the pretrained weights, as their authors give them in Detectron2's model zoo and torchvision."""
+    """Pixels that differ from those of the pretrained weights, which Detectron2's model zoo and torchvision state."""
     weights, wanted = _expected(subject)
     if wanted is None:
         return
