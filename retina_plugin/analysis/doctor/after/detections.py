@@ -109,7 +109,7 @@ def duplicates(record: Record) -> Iterator[Finding]:
     """Several detections of one object, which NMS should have removed: pytorch/vision#2799."""
     repeated = total = 0
     strongest = sorted(record.detections or (), key=lambda d: -d["score"])
-    for _, own in _by_image(strongest[: max(len(cover(record).truth), _LEAST)]).items():
+    for _, own in _by_image(strongest[: max(2 * len(cover(record).truth), _LEAST)]).items():
         boxes, classes = _boxes(own), torch.tensor([d["category_id"] for d in own])
         same = (pairwise_iou(boxes, boxes) > _IOU) & (classes[:, None] == classes)
         repeated += int(same.tril(-1).any(1).sum())
