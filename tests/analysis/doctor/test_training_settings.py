@@ -100,7 +100,7 @@ def test_the_override_of_a_finding_removes_it(fault):
 def test_the_learning_rate_is_scaled_with_the_batch():
     cfg = changed(R50, ["dataloader.train.total_batch_size=4"])
     found = next(finding for finding in findings(cfg) if finding.code == "lr-high")
-    assert found.fix == "optimizer.lr=0.0025" and "4 times above" in found.message
+    assert found.fix == "optimizer.lr=0.0025" and "4 times the 0.0025 for 4 images" in found.message
 
 
 def test_an_unread_setting_of_the_loss_in_use_is_moved_to_the_model():

@@ -55,7 +55,8 @@ def nothing(record: Record) -> Iterator[Finding]:
         yield Finding("error", "no-detections", message, key, fix)
     elif (best := max(d["score"] for d in found)) < _LOW_SCORE:
         message = f"the best of {len(found)} detections scores {best:.3f}: the detector tells little from background"
-        yield Finding("warning", "low-scores", message, "train.max_iter", f"train.max_iter={3 * record.max_iter}")
+        fix = f"model.head.prior_prob=stationary, or train.max_iter={3 * record.max_iter}"
+        yield Finding("warning", "low-scores", message, "model.head.prior_prob", fix)
 
 
 def no_precision(record: Record) -> Iterator[Finding]:

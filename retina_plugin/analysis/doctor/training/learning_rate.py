@@ -34,7 +34,7 @@ def learning_rate(subject: Subject) -> Iterator[Finding]:
     above, code = lr > high, "lr-high" if lr > high else "lr-low"
     ratio = lr / usual if above else usual / lr
     message = (
-        f"optimizer.lr={lr:g} of {kind} is {ratio:.3g} times {'above' if above else 'below'} the {usual:g} for "
+        f"optimizer.lr={lr:g} of {kind} is {ratio:.3g} times {'the' if above else 'less than the'} {usual:g} for "
         f"{batch} images per update ({why})"
     )
     yield Finding("warning" if above else "hint", code, message, "optimizer.lr", f"optimizer.lr={usual:g}")
