@@ -6,7 +6,7 @@ import pytest
 from detectron2.config import LazyCall
 
 from retina_plugin.analysis.doctor.after import RUN_CHECKS, explain_run
-from retina_plugin.analysis.doctor.after.detections import cover
+from retina_plugin.analysis.doctor.after.cover import cover
 from retina_plugin.analysis.doctor.after.record import Record
 from retina_plugin.config import ConfigError, get_config
 from retina_plugin.config.yaml_file import save_config

@@ -23,14 +23,19 @@ from retina_plugin.analysis.doctor.training import (
     updates,
     wiring,
 )
-from retina_plugin.analysis.doctor.training.boxes import counter_of, fit_of, resize_of, train_boxes
+from retina_plugin.analysis.doctor.training.boxes import counter_of, fit_of, train_boxes
+from retina_plugin.analysis.doctor.training.resizing import resize_of
 from retina_plugin.config import get_config
 from retina_plugin.config.overrides import apply_override
 from retina_plugin.modeling.losses import SigmoidCrossEntropyLoss
 
 SLOW = [check for check in CHECKS if check not in (cost.start, cost.cost)]
 CE = "model.cls_loss='${losses.sigmoid_ce}'"
-FEW = ["dataloader.train.dataset.names.num_images=24", "dataloader.test.dataset.names.num_images=4"]
+FEW = [
+    "model.backbone.bottom_up.name=tiny_net",
+    "dataloader.train.dataset.names.num_images=24",
+    "dataloader.test.dataset.names.num_images=4",
+]
 SCALE = "model.anchor_generator.octave_base_scale"
 
 

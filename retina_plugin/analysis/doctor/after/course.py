@@ -11,6 +11,7 @@ from .record import VALIDATION, Record
 _GROWN, _FLAT, _RISEN = 10.0, 0.9, 1.1
 _EARLY, _LESS, _STILL = 0.7, 0.95, 0.1
 _MOST_CLIPPED = 0.9
+_SHORTER = "use model_best.pth; train.early_stopping=5, more augmentation or a larger optimizer.weight_decay"
 _FEW = 4  # lines of metrics.json, to judge a course
 
 
@@ -53,7 +54,7 @@ def flat(record: Record) -> Iterator[Finding]:
 
 
 def overfitted(record: Record) -> Iterator[Finding]:
-    """A validation loss that rises, or a metric that falls, while the training loss falls: detectron2#810, #3180."""
+    """A validation loss that rises, or an AP that falls, while the training loss falls: detectron2#810, #3180."""
     _, train = _finite(record.loss)
     if len(train) < _FEW or train[-1] > np.median(train):
         return
@@ -69,24 +70,21 @@ def overfitted(record: Record) -> Iterator[Finding]:
         )
         yield Finding("warning", "overfitting", message, "train.max_iter", _SHORTER)
         return
-    iterations, values = record.metric
+    iterations, values = record.precision
     if len(values) >= 3 and iterations[values.argmax()] < _EARLY * iterations[-1] and values[-1] < _LESS * values.max():
         message = (
-            f"the metric was best at iteration {iterations[values.argmax()]:.0f} with {values.max():.1f}, and "
+            f"AP was best at iteration {iterations[values.argmax()]:.0f} with {values.max():.1f}, and "
             f"{values[-1]:.1f} at the end"
         )
         yield Finding("warning", "best-long-ago", message, "train.max_iter", _SHORTER)
 
 
-_SHORTER = "use model_best.pth; train.early_stopping=5, more augmentation or a larger optimizer.weight_decay"
-
-
 def improving(record: Record) -> Iterator[Finding]:
-    """A metric that still rises when the training ends: detectron2#2098, #1748."""
-    iterations, values = record.metric
+    """An AP that still rises when the training ends: detectron2#2098, #1748."""
+    iterations, values = record.precision
     if len(values) >= 3 and values[-1] == values.max() > 0 and values[-1] - values[-2] > _STILL * values[-1]:
         last = iterations[-1] - iterations[-2]
-        message = f"the metric rose from {values[-2]:.1f} to {values[-1]:.1f} in the last {last:.0f} iterations"
+        message = f"AP rose from {values[-2]:.1f} to {values[-1]:.1f} in the last {last:.0f} iterations"
         yield Finding("hint", "still-improving", message, "train.max_iter", f"train.max_iter={2 * record.max_iter}")
 
 

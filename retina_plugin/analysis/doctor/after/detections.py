@@ -1,48 +1,23 @@
-"""What the detections of a run are, beside the ground truth of its test data. D detections, G objects."""
+"""What the detections of a run are, beside the ground truth of its test data."""
 
-from __future__ import annotations
-
-import functools
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 import torch
-from detectron2.structures import Boxes, pairwise_iou
+from detectron2.structures import pairwise_iou
 
 from ..finding import Finding
+from .cover import IOU, boxes_of, by_image, cover
 from .record import Record
 
-_IOU = 0.5
 _ONE_CLASS, _PERMUTED, _DUPLICATES = 0.95, 0.6, 0.2
 _LEAST = 10  # objects or detections, to judge them
 _LOW_SCORE = 0.1
 
 
-@dataclass(frozen=True)
-class Found:
-    """What covers each object of the test data, crowds left out.
-
-    Attributes:
-        truth: (G,) category ids.
-        sizes: (G,) square root of the area, in pixels of the original image.
-        images: (G,) image ids.
-        covered: (G,) category id of the highest-scoring detection with an IoU of .5, of any class; -1 if there is none.
-        detected: (G,) whether there is such a detection of the object's own class.
-    """
-
-    truth: np.ndarray
-    sizes: np.ndarray
-    images: np.ndarray
-    covered: np.ndarray
-    detected: np.ndarray
-
-
 def nothing(record: Record) -> Iterator[Finding]:
     """An evaluation without any detection, or with none worth showing: retinanet-examples#8."""
-    found, iterations = record.detections, record.metric[0]
+    found, iterations = record.detections, record.precision[0]
     if found is None:
         if len(iterations):
             message = "the detections of the last evaluation are missing or cannot be read"
@@ -61,7 +36,7 @@ def nothing(record: Record) -> Iterator[Finding]:
 
 def no_precision(record: Record) -> Iterator[Finding]:
     """Detections, but an AP of 0: keras-retinanet#439, yhenon#145."""
-    _, values = record.metric
+    _, values = record.precision
     if record.detections and len(values) and values[-1] <= 0.01 and len(found := cover(record).truth):
         share = float(np.mean(cover(record).covered >= 0))
         number = len(record.detections)
@@ -110,9 +85,9 @@ def duplicates(record: Record) -> Iterator[Finding]:
     """Several detections of one object, which NMS should have removed: pytorch/vision#2799."""
     repeated = total = 0
     strongest = sorted(record.detections or (), key=lambda d: -d["score"])
-    for _, own in _by_image(strongest[: max(2 * len(cover(record).truth), _LEAST)]).items():
-        boxes, classes = _boxes(own), torch.tensor([d["category_id"] for d in own])
-        same = (pairwise_iou(boxes, boxes) > _IOU) & (classes[:, None] == classes)
+    for _, own in by_image(strongest[: max(2 * len(cover(record).truth), _LEAST)]).items():
+        boxes, classes = boxes_of(own), torch.tensor([d["category_id"] for d in own])
+        same = (pairwise_iou(boxes, boxes) > IOU) & (classes[:, None] == classes)
         repeated += int(same.tril(-1).any(1).sum())
         total += len(own)
     if total >= _LEAST and repeated > _DUPLICATES * total:
@@ -121,35 +96,6 @@ def duplicates(record: Record) -> Iterator[Finding]:
             f"{repeated} of the {total} strongest detections overlap a stronger one of their class by more than half"
         )
         yield Finding("warning", "duplicates", message, key, f"{key}=0.5 (it is {value:g})")
-
-
-@functools.lru_cache(maxsize=1)
-def cover(record: Record) -> Found:
-    """What covers each object; empty without ground truth or detections."""
-    rows: list[tuple[Any, ...]] = []
-    by_image = _by_image(sorted(record.detections or (), key=lambda d: -d["score"]))
-    for image, truths in _by_image(record.truth.anns.values() if record.truth else ()).items():
-        objects, own = [t for t in truths if not t["iscrowd"]], by_image.get(image, [])
-        overlaps = (pairwise_iou(_boxes(objects), _boxes(own)) >= _IOU).numpy()
-        classes = np.array([d["category_id"] for d in own])
-        for t, overlap in zip(objects, overlaps, strict=True):
-            hits = classes[overlap]
-            size = (t["bbox"][2] * t["bbox"][3]) ** 0.5
-            rows.append((t["category_id"], size, image, hits[0] if len(hits) else -1, t["category_id"] in hits))
-    columns = list(zip(*rows, strict=True)) if record.detections else [()] * 5
-    return Found(*(np.array(column) for column in columns or [()] * 5))
-
-
-def _by_image(entries: Iterable[dict[str, Any]]) -> dict[Any, list[dict[str, Any]]]:
-    found = defaultdict(list)
-    for entry in entries:
-        found[entry["image_id"]].append(entry)
-    return found
-
-
-def _boxes(entries: list[dict[str, Any]]) -> Boxes:
-    boxes = torch.tensor([e["bbox"] for e in entries], dtype=torch.float32).reshape(-1, 4)
-    return Boxes(torch.cat([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], 1))
 
 
 def _name(record: Record, category_id: int) -> str:

@@ -7,6 +7,8 @@ from ....run_folder import LAST_CHECKPOINT, METRICS, checkpoints, is_finished
 from ..finding import Finding
 from .record import Record
 
+_NAME = "write the name of a checkpoint of this folder into it"
+
 
 def metrics(record: Record) -> Iterator[Finding]:
     """A training that wrote no losses, so it stopped before its first lines."""
@@ -44,11 +46,8 @@ def weights(record: Record) -> Iterator[Finding]:
         yield Finding("warning", "checkpoint-missing", f"{tag} names {name}, which is missing", str(tag), _NAME)
 
 
-_NAME = "write the name of a checkpoint of this folder into it"
-
-
 def _stopped_early(record: Record) -> bool:
     """Whether `train.early_stopping` ended the training, after an evaluation of its last weights."""
-    evaluated, _ = record.metric
+    evaluated, _ = record.precision
     is_before_end = len(evaluated) > 0 and record.iterations <= evaluated[-1] < record.max_iter
     return bool(record.cfg.train.get("early_stopping")) and is_before_end

@@ -8,8 +8,8 @@ import numpy as np
 from detectron2.config import instantiate
 
 from ..finding import Finding
-from ..training.boxes import augmentations_of, resize_of
-from .detections import cover
+from ..training.resizing import augmentations_of, resize_of
+from .cover import cover
 from .record import Record
 
 _FITS = 0.4**0.5  # of the smallest anchor's side: a smaller object has an IoU below .4 with it

@@ -47,11 +47,9 @@ class Record:
         return self.series(_LOSS)
 
     @cached_property
-    def metric(self) -> tuple[np.ndarray, np.ndarray]:
-        """Iterations and values of the metric that selects the best checkpoint, with larger values for better ones."""
-        name = setting(self.cfg, "train.best_checkpointer.val_metric", "bbox/AP")
-        iterations, values = self.series(name)
-        values = values if setting(self.cfg, "train.best_checkpointer.mode", "max") == "max" else -values
+    def precision(self) -> tuple[np.ndarray, np.ndarray]:
+        """Iterations and values of AP in percent."""
+        iterations, values = self.series("bbox/AP")
         known = np.isfinite(values)
         return iterations[known], values[known]
 
@@ -91,4 +89,5 @@ def _is_detection(x: Any) -> bool:
     if not isinstance(x, dict) or not {"image_id", "category_id", "bbox", "score"} <= x.keys():
         return False
     numbers = [x["score"], *x["bbox"]] if isinstance(x["bbox"], list) else []
-    return len(numbers) == 5 and all(isinstance(n, int | float) and math.isfinite(n) for n in numbers)
+    has_ids = isinstance(x["image_id"], int | str) and isinstance(x["category_id"], int)
+    return has_ids and len(numbers) == 5 and all(isinstance(n, int | float) and math.isfinite(n) for n in numbers)

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from detectron2.config import instantiate
-from detectron2.data import transforms as T
 from detectron2.structures import Boxes, BoxMode
-from omegaconf import DictConfig
 
 from ....modeling.assigners.sparse import AnchorBlocks
 from ....modeling.meta_arch import ForegroundCounter, PluggableRetinaNet
 from ..subject import Subject
+from .resizing import augmentations_of, resize_of
 
 _MOST_IMAGES = 1000
 _LEAST_IOU, _FOREGROUND = 0.2, 0.5
@@ -111,29 +108,6 @@ def fit_of(counter: ForegroundCounter, found: TrainBoxes, most_images: int = _MO
 def counter_of(subject: Subject) -> ForegroundCounter:
     """Gives the anchors of the config's detector for images of any size."""
     return ForegroundCounter(subject.model)
-
-
-def augmentations_of(loader: DictConfig) -> list[T.Augmentation]:
-    """The augmentations of a data loader's mapper; none if it has no such argument."""
-    return list(instantiate(loader.mapper.get("augmentations", [])))
-
-
-def resize_of(augmentations: Sequence[T.Augmentation]) -> Callable[[int, int], tuple[int, int]]:
-    """From height and width of an image to those after augmentation. A random size counts as its median.
-
-    Augmentations other than a resize count as if they left the size as it is.
-    """
-    steps = [step for a in augmentations if (step := _step(a)) is not None]
-    return lambda h, w: functools.reduce(lambda size, step: step(*size), steps, (h, w))
-
-
-def _step(augmentation: T.Augmentation) -> Callable[[int, int], tuple[int, int]] | None:
-    if isinstance(augmentation, T.ResizeShortestEdge):
-        edge = int(np.median(augmentation.short_edge_length))
-        return lambda h, w: T.ResizeShortestEdge.get_output_shape(h, w, edge, augmentation.max_size) if edge else (h, w)
-    if isinstance(augmentation, T.Resize):
-        return lambda h, w: tuple(augmentation.shape)
-    return None
 
 
 def _padded(model: PluggableRetinaNet, shape: tuple[int, int]) -> tuple[int, int]:

@@ -11,6 +11,7 @@ from .wiring import needs
 
 _HIGH_SCORE = 0.3
 _LOW_NMS, _HIGH_NMS = 0.2, 0.8
+_LIMITS = {"test_topk_candidates": 1000, "max_detections_per_image": 100}  # the detector's defaults
 
 
 def thresholds(subject: Subject) -> Iterator[Finding]:
@@ -35,9 +36,6 @@ def candidates(subject: Subject) -> Iterator[Finding]:
         message = f"model.test_topk_candidates={topk} per level is less than model.max_detections_per_image={most}"
         key = "model.test_topk_candidates"
         yield Finding("warning", "topk-small", message, key, f"{key}={_LIMITS['test_topk_candidates']}")
-
-
-_LIMITS = {"test_topk_candidates": 1000, "max_detections_per_image": 100}  # the detector's defaults
 
 
 @needs("train")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from omegaconf import DictConfig
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch import nn
 
 from ..finding import Finding
 from ..subject import Subject
@@ -15,6 +15,7 @@ from .wiring import needs
 _CPU_INFO = Path("/proc/cpuinfo")
 _BF16 = ("avx512_bf16", "amx_bf16", "bf16")  # flags of x86 and of ARM
 _MANY_EMPTY = 0.2
+_UNFREEZE = "train.freeze=[backbone.bottom_up]"
 
 
 @needs("model")
@@ -28,9 +29,6 @@ def frozen(subject: Subject) -> Iterator[Finding]:
     elif any("cls_score" in name for name in trained - left):
         message = f"train.freeze={names} freezes head.cls_score, which then keeps its random weights"
         yield Finding("warning", "head-frozen", message, "train.freeze", _UNFREEZE)
-
-
-_UNFREEZE = "train.freeze=[backbone.bottom_up]"
 
 
 def clipping(subject: Subject) -> Iterator[Finding]:
@@ -47,7 +45,7 @@ def clipping(subject: Subject) -> Iterator[Finding]:
 def batch_norm(subject: Subject) -> Iterator[Finding]:
     """BatchNorm with one image per forward pass, whose statistics are those of that image: detectron2#2098."""
     images = batch_size(subject.cfg) // max(setting(subject.cfg, "train.accumulation", 1), 1)
-    norms = [name for name, m in subject.model.named_modules() if isinstance(m, _BatchNorm)]
+    norms = [name for name, m in subject.model.named_modules() if isinstance(m, nn.BatchNorm2d | nn.SyncBatchNorm)]
     if images <= 1 and norms:
         message = f"{len(norms)} BatchNorm layers, such as {norms[0]}, see {images} image per forward pass"
         fix = "norm=FrozenBN with pretrained weights, norm=GN, or more images per forward pass"
