@@ -16,6 +16,7 @@ QUICK = "quick/retinanet_tiny_synthetic.py"
 CATEGORIES = [{"id": i, "name": name} for i, name in ((1, "cat"), (2, "dog"), (3, "owl"))]
 SIDES = (30, 44, 60, 10)  # the last one is small
 ITERATIONS = range(9, 100, 10)
+FLAT = [2.30, 2.31, 2.29, 2.30, 2.30, 2.28, 2.30, 2.31, 2.30, 2.30]
 
 
 def annotations(sides=SIDES, images=10):
@@ -112,7 +113,7 @@ def interrupted(f):
 FAULTS = {
     "not-finite": lambda f: f.files.update({"nonfinite/iteration_0000012_rank0.pth": b""}),
     "diverged": set_lines([1, 0.8, 0.7, 0.9, 5, 30, 200, 900, 1e4, 1e5]),
-    "loss-flat": set_lines([2.30, 2.31, 2.29, 2.30, 2.30, 2.28, 2.30, 2.31, 2.30, 2.30]),
+    "loss-flat": set_lines(FLAT, aps=(1.0, 1.0, 1.0)),
     "always-clipped": clipped,
     "overfitting": set_lines(validation__loss_cls=[0.5, 0.4, 0.3, 0.32, 0.36, 0.4, 0.45, 0.5, 0.55, 0.6]),
     "best-long-ago": set_lines(aps=(20.0, 40.0, 35.0, 30.0, 29.0)),
@@ -161,6 +162,11 @@ def test_the_strongest_detection_of_an_object_decides(folder):
 def test_a_loss_that_is_not_finite_is_found_without_a_dump(folder):
     folder.lines = lines([1.0, 0.8, float("nan")])
     assert {x.code for x in folder.explain()} == {"not-finite"}
+
+
+def test_a_flat_loss_of_a_good_detector_is_no_fault(folder):
+    folder.lines = lines(FLAT)
+    assert folder.explain() == []
 
 
 def test_early_stopping_is_no_fault(folder):

@@ -11,6 +11,7 @@ from .record import VALIDATION, Record
 _GROWN, _FLAT, _RISEN = 10.0, 0.9, 1.1
 _EARLY, _LESS, _STILL = 0.7, 0.95, 0.1
 _MOST_CLIPPED = 0.9
+_GOOD = 10.0  # AP in percent
 _SHORTER = "use model_best.pth; train.early_stopping=5, more augmentation or a larger optimizer.weight_decay"
 _FEW = 4  # lines of metrics.json, to judge a course
 
@@ -39,9 +40,9 @@ def diverged(record: Record) -> Iterator[Finding]:
 
 
 def flat(record: Record) -> Iterator[Finding]:
-    """A loss that hardly falls from the first lines on: pytorch-retinanet#40."""
-    _, values = _finite(record.loss)
-    if len(values) < _FEW:
+    """A loss that hardly falls from the first lines on, not that of a good detector: pytorch-retinanet#40."""
+    (_, values), (_, precision) = _finite(record.loss), record.precision
+    if len(values) < _FEW or precision.max(initial=0) > _GOOD:
         return
     quarter = max(len(values) // 4, 1)
     first, last = np.median(values[:quarter]), np.median(values[-quarter:])

@@ -22,7 +22,7 @@ def unfinished(record: Record) -> Iterator[Finding]:
     done = record.iterations
     if not done or is_finished(record.folder, record.max_iter) or _stopped_early(record):
         return
-    message = f"the training stopped after {done} of {record.max_iter} iterations"
+    message = f"only {done} of {record.max_iter} iterations are done"
     if done >= record.max_iter:
         message = f"all {done} iterations are done, but the final checkpoint or its evaluation is missing"
     fix = f"tools/train_net.py --config-file {record.folder / 'config.yaml'} --resume"
