@@ -5,6 +5,7 @@ import functools
 from typing import Any
 
 import torch
+from detectron2.structures import Boxes
 from torch import Tensor
 
 from .training import RetinaNetTraining
@@ -20,7 +21,7 @@ class ForegroundCounter:
         """`model` gives anchors, padding and label assignment, and must be on the CPU."""
         self.model = model
         self._backbone = copy.deepcopy(model.backbone).to("meta").eval()
-        self._features = functools.cache(self._features_of)
+        self.features = functools.cache(self._features_of)
 
     @torch.no_grad()
     def __call__(self, batch: list[dict[str, Any]]) -> tuple[float, float]:
@@ -29,12 +30,16 @@ class ForegroundCounter:
         `batch` are inputs of the detector with "instances".
         """
         height, width = self.model.preprocess_image(batch).tensor.shape[-2:]
-        anchors = self.model.anchor_generator(self._features(height, width))
+        anchors = self.anchors(height, width)
         targets = self.model.assign_labels(anchors, [inputs["instances"] for inputs in batch])
         labels, weights = targets.labels, targets.weights
         counts = torch.ones_like(labels, dtype=torch.float64) if weights is None else weights.double()
         is_foreground = (labels >= 0) & (labels < self.model.num_classes)
         return counts[is_foreground].sum().item(), self.model.num_classes * counts[labels >= 0].sum().item()
+
+    def anchors(self, height: int, width: int) -> list[Boxes]:
+        """The anchors (Ri, 4) of every level for padded images of this size."""
+        return self.model.anchor_generator(self.features(height, width))
 
     def _features_of(self, height: int, width: int) -> list[Tensor]:
         """Zeros in the shapes of an image's feature maps, which take no memory."""

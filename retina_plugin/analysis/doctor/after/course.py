@@ -1,0 +1,116 @@
+"""How a training went, from its losses and metrics."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ....run_folder import CLIPPED
+from ..finding import Finding
+from .record import VALIDATION, Record
+
+_GROWN, _FLAT, _RISEN = 10.0, 0.9, 1.1
+_EARLY, _LESS, _STILL = 0.7, 0.95, 0.1
+_MOST_CLIPPED = 0.9
+_GOOD = 10.0  # AP in percent
+_SHORTER = "use model_best.pth; train.early_stopping=5, more augmentation or a larger optimizer.weight_decay"
+_FEW = 4  # lines of metrics.json, to judge a course
+
+
+def not_finite(record: Record) -> Iterator[Finding]:
+    """Losses or gradients that are not finite: Detectron#81, detectron2#550, #508, #214."""
+    dumps = sorted((record.folder / "nonfinite").glob("*.pth"))
+    iterations, values = record.loss
+    bad = iterations[~np.isfinite(values)]
+    if not dumps and not len(bad):
+        return
+    first = f"{dumps[0].stem}" if dumps else f"iteration {bad[0]:.0f} of metrics.json"
+    message = f"{len(dumps) or len(bad)} updates were not finite, the first one at {first}"
+    fix = f"tools/replay.py {dumps[0]} shows the layer and image; {_lower_lr(record)}" if dumps else _lower_lr(record)
+    place = str(dumps[0] if dumps else record.folder / "metrics.json")
+    yield Finding("error", "not-finite", message, place, fix)
+
+
+def diverged(record: Record) -> Iterator[Finding]:
+    """A loss that grew while it was finite: retinanet-examples#8, Detectron#72."""
+    iterations, values = _finite(record.loss)
+    if len(values) >= 2 and (end := np.median(values[-3:])) > _GROWN * max(values[: len(values) // 2 + 1].min(), 1e-6):
+        least = values.argmin()
+        message = f"the loss grew from {values[least]:.3g} at iteration {iterations[least]:.0f} to {end:.3g}"
+        yield Finding("error", "diverged", message, "optimizer.lr", _lower_lr(record))
+
+
+def flat(record: Record) -> Iterator[Finding]:
+    """A loss that hardly falls from the first lines on, not that of a good detector: pytorch-retinanet#40."""
+    (_, values), (_, precision) = _finite(record.loss), record.precision
+    if len(values) < _FEW or precision.max(initial=0) > _GOOD:
+        return
+    quarter = max(len(values) // 4, 1)
+    first, last = np.median(values[:quarter]), np.median(values[-quarter:])
+    if _FLAT * first < last <= _GROWN * first:
+        message = (
+            f"the loss stays where it began: {first:.3g} in the first quarter of the training, {last:.3g} in the last"
+        )
+        fix = f"optimizer.lr={10 * record.cfg.optimizer.lr:g}, and train.freeze=[]; examine the config too"
+        yield Finding("warning", "loss-flat", message, "optimizer.lr", fix)
+
+
+def overfitted(record: Record) -> Iterator[Finding]:
+    """A validation loss that rises, or an AP that falls, while the training loss falls: detectron2#810, #3180."""
+    _, train = _finite(record.loss)
+    if len(train) < _FEW or train[-1] > np.median(train):
+        return
+    iterations, values = record.series(f"{VALIDATION}loss_cls")
+    if (
+        len(values) >= 3
+        and values[-1] > _RISEN * values.min()
+        and iterations[values.argmin()] < _EARLY * iterations[-1]
+    ):
+        message = (
+            f"the classification loss of the test data rose from {values.min():.3g} at iteration "
+            f"{iterations[values.argmin()]:.0f} to {values[-1]:.3g}, while the training loss fell to {train[-1]:.3g}"
+        )
+        yield Finding("warning", "overfitting", message, "train.max_iter", _SHORTER)
+        return
+    iterations, values = record.precision
+    if len(values) >= 3 and iterations[values.argmax()] < _EARLY * iterations[-1] and values[-1] < _LESS * values.max():
+        message = (
+            f"AP was best at iteration {iterations[values.argmax()]:.0f} with {values.max():.1f}, and "
+            f"{values[-1]:.1f} at the end"
+        )
+        yield Finding("warning", "best-long-ago", message, "train.max_iter", _SHORTER)
+
+
+def improving(record: Record) -> Iterator[Finding]:
+    """An AP that still rises when the training ends: detectron2#2098, #1748."""
+    iterations, values = record.precision
+    if len(values) >= 3 and values[-1] == values.max() > 0 and values[-1] - values[-2] > _STILL * values[-1]:
+        last = iterations[-1] - iterations[-2]
+        message = f"AP rose from {values[-2]:.1f} to {values[-1]:.1f} in the last {last:.0f} iterations"
+        yield Finding("hint", "still-improving", message, "train.max_iter", f"train.max_iter={2 * record.max_iter}")
+
+
+def clipped(record: Record) -> Iterator[Finding]:
+    """Gradients that nearly all exceed `train.clip_grad_norm`."""
+    _, counts = record.series(CLIPPED)
+    share = counts[-1] / record.iterations if len(counts) and record.iterations else 0.0
+    if share > _MOST_CLIPPED:
+        _, norms = record.series("grad_norm")
+        typical = np.median(norms) if len(norms) else 0.0
+        key, limit = "train.clip_grad_norm", record.cfg.train.clip_grad_norm
+        message = (
+            f"{share:.0%} of {record.iterations} updates were clipped to {limit:g}; the median norm is {typical:.3g}"
+        )
+        yield Finding(
+            "warning", "always-clipped", message, key, f"{key}={2 * max(typical, 1):.2g}, or a lower optimizer.lr"
+        )
+
+
+def _lower_lr(record: Record) -> str:
+    clip = record.cfg.train.clip_grad_norm
+    return f"optimizer.lr={record.cfg.optimizer.lr / 10:g}" + (" train.clip_grad_norm=10" if clip is None else "")
+
+
+def _finite(series: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    iterations, values = series
+    known = np.isfinite(values)
+    return iterations[known], values[known]

@@ -1,0 +1,67 @@
+"""Which detections cover the objects of the test data. G objects."""
+
+from __future__ import annotations
+
+import functools
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from detectron2.structures import Boxes, pairwise_iou
+
+from .record import Record
+
+IOU = 0.5
+
+
+@dataclass(frozen=True)
+class Found:
+    """What covers each object of the test data, crowds left out.
+
+    Attributes:
+        truth: (G,) category ids.
+        sizes: (G,) square root of the area, in pixels of the original image.
+        images: (G,) image ids.
+        covered: (G,) category id of the highest-scoring detection with an IoU of .5, of any class; -1 if there is none.
+        detected: (G,) whether there is such a detection of the object's own class.
+    """
+
+    truth: np.ndarray
+    sizes: np.ndarray
+    images: np.ndarray
+    covered: np.ndarray
+    detected: np.ndarray
+
+
+@functools.lru_cache(maxsize=1)
+def cover(record: Record) -> Found:
+    """What covers each object; empty without ground truth or detections."""
+    rows: list[tuple[Any, ...]] = []
+    detections = by_image(sorted(record.detections or (), key=lambda d: -d["score"]))
+    for image, truths in by_image(record.truth.anns.values() if record.truth else ()).items():
+        objects, own = [t for t in truths if not t["iscrowd"]], detections.get(image, [])
+        overlaps = (pairwise_iou(boxes_of(objects), boxes_of(own)) >= IOU).numpy()
+        classes = np.array([d["category_id"] for d in own])
+        for t, overlap in zip(objects, overlaps, strict=True):
+            hits = classes[overlap]
+            size = (t["bbox"][2] * t["bbox"][3]) ** 0.5
+            rows.append((t["category_id"], size, image, hits[0] if len(hits) else -1, t["category_id"] in hits))
+    columns = list(zip(*rows, strict=True)) if record.detections else [()] * 5
+    return Found(*(np.array(column) for column in columns or [()] * 5))
+
+
+def by_image(entries: Iterable[dict[str, Any]]) -> dict[Any, list[dict[str, Any]]]:
+    """Annotations or detections of COCO's formats by their image."""
+    found = defaultdict(list)
+    for entry in entries:
+        found[entry["image_id"]].append(entry)
+    return found
+
+
+def boxes_of(entries: list[dict[str, Any]]) -> Boxes:
+    """Their boxes, which COCO writes as XYWH."""
+    boxes = torch.tensor([e["bbox"] for e in entries], dtype=torch.float32).reshape(-1, 4)
+    return Boxes(torch.cat([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], 1))

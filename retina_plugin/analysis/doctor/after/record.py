@@ -1,0 +1,93 @@
+"""What a run folder holds, read once for all checks of a finished or broken run."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import math
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from detectron2.config import instantiate
+from omegaconf.errors import OmegaConfBaseException
+from pycocotools.coco import COCO
+
+from ....data import dataset_metadata
+from ....evaluation import complete_annotations
+from ....evaluation.box_metrics import Detection
+from ....run_folder import DETECTIONS, read_config, read_metrics
+from ..training.settings import setting
+
+VALIDATION = "validation/"
+_LOSS = "total_loss"
+
+
+class Record:
+    """A run folder: config, metrics, detections and the ground truth of its test data."""
+
+    def __init__(self, run_dir: str | Path, trust: Sequence[str] = ()) -> None:
+        """`trust` lists modules of your own that the config may name. Raises ConfigError as `read_config`."""
+        self.folder = Path(run_dir)
+        self.cfg = read_config(run_dir, trust=trust)
+        self.lines = read_metrics(run_dir)
+
+    def series(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Iterations (L,) and values (L,) of a metric, in their order."""
+        found = [(line["iteration"], line[name]) for line in self.lines if name in line]
+        iterations, values = np.array(found, dtype=float).reshape(-1, 2).T
+        return iterations, values
+
+    @property
+    def loss(self) -> tuple[np.ndarray, np.ndarray]:
+        """Iterations and values of the total training loss."""
+        return self.series(_LOSS)
+
+    @cached_property
+    def precision(self) -> tuple[np.ndarray, np.ndarray]:
+        """Iterations and values of AP in percent."""
+        iterations, values = self.series("bbox/AP")
+        known = np.isfinite(values)
+        return iterations[known], values[known]
+
+    @property
+    def max_iter(self) -> int:
+        return int(setting(self.cfg, "train.max_iter", 0))
+
+    @property
+    def iterations(self) -> int:
+        """Iterations that metrics.json tells of."""
+        return int(max((line["iteration"] + 1 for line in self.lines if _LOSS in line), default=0))
+
+    @cached_property
+    def detections(self) -> list[Detection] | None:
+        """Those of the last evaluation; None if there is no readable file of them."""
+        try:
+            found = json.loads((self.folder / DETECTIONS).read_text())
+        except (OSError, ValueError):
+            return None
+        return found if isinstance(found, list) and all(map(_is_detection, found)) else None
+
+    @cached_property
+    def truth(self) -> COCO | None:
+        """The annotations of the test data; None if they are not here or not one COCO json."""
+        try:
+            name = instantiate(self.cfg.dataloader.test.dataset.names)
+            json_file = dataset_metadata(name).json_file
+            with contextlib.redirect_stdout(io.StringIO()):
+                truth = COCO(json_file)
+        except (ValueError, OSError, KeyError, TypeError, AttributeError, OmegaConfBaseException):
+            return None
+        complete_annotations(truth)
+        return truth
+
+
+def _is_detection(x: Any) -> bool:
+    if not isinstance(x, dict) or not {"image_id", "category_id", "bbox", "score"} <= x.keys():
+        return False
+    numbers = [x["score"], *x["bbox"]] if isinstance(x["bbox"], list) else []
+    has_ids = isinstance(x["image_id"], int | str) and isinstance(x["category_id"], int)
+    return has_ids and len(numbers) == 5 and all(isinstance(n, int | float) and math.isfinite(n) for n in numbers)

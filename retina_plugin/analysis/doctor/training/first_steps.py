@@ -1,0 +1,114 @@
+"""The first steps of a training, taken in this process without changing a weight or writing into the run folder."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import functools
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from detectron2.config import instantiate
+from detectron2.evaluation import inference_context
+from detectron2.utils.events import EventStorage
+from omegaconf import DictConfig
+
+from ....engine.hooks.memory_usage import peak_memory_mb
+from ....engine.reliability.allocator import keep_freed_memory
+from ....engine.reliability.signals import StopSignals
+from ....engine.run import Run
+from ....engine.run_data import resolve_prior
+from ....inference.optimize import optimize_for_inference
+from ..subject import Subject
+
+_WARM_UP, _MEASURED = 2, 6  # steps or images
+_LONGEST = 60.0  # seconds, after which fewer will do
+
+
+@dataclass(frozen=True)
+class FirstSteps:
+    """What the first steps show.
+
+    Attributes:
+        losses: by name, of the first batch, with the initial weights.
+        num_pos_anchors: foreground anchors per image of the first batch.
+        step_seconds: median time of a step, with loading.
+        image_seconds: median time of an image in an evaluation, with loading.
+        memory_mb: peak of the GPU's memory or, without one, of this process.
+        problem: why the first batch cannot be trained on; empty if it can.
+    """
+
+    losses: dict[str, float]
+    num_pos_anchors: float
+    step_seconds: float
+    image_seconds: float
+    memory_mb: float
+    problem: str = ""
+
+
+@functools.lru_cache(maxsize=1)
+def first_steps(subject: Subject) -> FirstSteps:
+    """Take some steps and detect objects in some test images, as a training does.
+
+    Raises:
+        ValueError, OSError: if the training cannot begin, as it would itself.
+    """
+    keep_freed_memory()
+    with tempfile.TemporaryDirectory() as folder, EventStorage() as storage:
+        run = _run(copy.deepcopy(subject.cfg), folder)
+        run.trainer.storage, run.trainer.iter, run.trainer.max_iter = storage, 0, 0
+        try:
+            seconds, losses = _steps(run, storage)
+        except FloatingPointError as e:
+            return FirstSteps({}, 0.0, 0.0, 0.0, 0.0, str(e).partition(". The batch is saved")[0])
+        finally:
+            run.trainer._hooks.clear()  # they would evaluate
+            run.trainer.after_train()
+        found = storage.histories().get("num_pos_anchors")
+        positives = found.values()[0][0] if found else 0.0
+        return FirstSteps(losses, positives, seconds, _image_seconds(run), peak_memory_mb())
+
+
+def _run(cfg: DictConfig, folder: str) -> Run:
+    cfg.train.output_dir, cfg.train.nonfinite = folder, "stop"
+    resolve_prior(cfg)
+    run = Run(cfg, False, lambda _: {}, StopSignals())
+    run.load(resume=False)
+    for group in run.trainer.optimizer.param_groups:
+        group["lr"] = 0.0  # the same work, but the weights stay
+    return run
+
+
+def _steps(run: Run, storage: EventStorage) -> tuple[float, dict[str, float]]:
+    """Median seconds of a step, and the losses of the first one."""
+
+    def step() -> None:
+        run.trainer.iter = storage.iter
+        run.trainer.run_step()
+        storage.step()
+
+    seconds = _median_seconds(step)
+    return seconds, {k: h.values()[0][0] for k, h in storage.histories().items() if k.startswith("loss_")}
+
+
+def _image_seconds(run: Run) -> float:
+    """Median seconds of an image of the test data, for a detector as evaluations use it."""
+    model = optimize_for_inference(run.evaluated)
+    batches = iter(instantiate(run.cfg.dataloader.test))
+    with inference_context(model), torch.no_grad():
+        return _median_seconds(lambda: model(next(batches)))
+
+
+def _median_seconds(action: Callable[[], object]) -> float:
+    """Median time of an action, after some of them to warm up; fewer if they are slow or come to an end."""
+    seconds: list[float] = []
+    with contextlib.suppress(StopIteration):
+        while len(seconds) < _WARM_UP + _MEASURED and sum(seconds) < _LONGEST:
+            start = time.perf_counter()
+            action()
+            seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds[_WARM_UP:] or seconds[-1:] or [0.0])

@@ -1,0 +1,81 @@
+"""The score that training begins with, beside the share of foreground in the data."""
+
+import functools
+from collections.abc import Iterator
+
+from ....data import DataError
+from ....engine.run_data import measure_foreground_share
+from ....modeling.losses import ClassificationLoss, SoftmaxFocalLoss, stationary_prob
+from ....modeling.losses.stationary import STATIONARY, start_distance
+from ..finding import Finding
+from ..subject import Subject
+from .settings import setting
+from .wiring import needs
+
+PRIOR = "model.head.prior_prob"
+_FAR = 1.5  # logits; 1.8 take most of the AP in projects/CrossEntropyVsFocal/why_scale.py
+_NO_PRIOR = 0.3
+
+
+@needs("model")
+def prior(subject: Subject) -> Iterator[Finding]:
+    """Cross entropy that begins far from the scores that it ends at: mmdetection#2049, Detectron#703.
+
+    Source: "Focal Loss for Dense Object Detection", section 3.3: without the prior, cross entropy diverges at once.
+    """
+    start, loss = setting(subject.cfg, PRIOR, 0.01), getattr(subject.model, "cls_loss", None)
+    if start == STATIONARY or not isinstance(loss, ClassificationLoss):
+        return
+    if start >= _NO_PRIOR:
+        is_plain = _is_cross_entropy(loss)
+        message = f"{PRIOR}={start:g} starts {'cross entropy' if is_plain else type(loss).__name__} without a prior: "
+        message += "the loss of all background anchors together dominates the first updates"
+        severity = "error" if is_plain else "warning"
+        yield Finding(severity, "no-prior", message, PRIOR, f"{PRIOR}={STATIONARY if is_plain else 0.01}")
+        return
+    best = stationary_score(subject)
+    if best is not None and _is_cross_entropy(loss) and abs(distance := start_distance(start, best)) > _FAR:
+        message = (
+            f"{PRIOR}={start:g} lies {abs(distance):.1f} logits {'above' if distance > 0 else 'below'} {best:.2g}, the "
+            f"constant score at which {type(loss).__name__} is smallest, as {foreground_share(subject):.2g} of the "
+            "logits are foreground"
+        )
+        yield Finding("warning", "prior-far", message, PRIOR, f"{PRIOR}={STATIONARY}")
+
+
+@needs("model")
+def focus_and_weight(subject: Subject) -> Iterator[Finding]:
+    """An alpha that does not suit gamma. Source: "Focal Loss for Dense Object Detection", tables 1a and 1b."""
+    loss = getattr(subject.model, "cls_loss", None)
+    alpha, gamma = getattr(loss, "alpha", None), getattr(loss, "gamma", None)
+    if not isinstance(alpha, float) or not isinstance(gamma, int | float) or isinstance(loss, SoftmaxFocalLoss):
+        return
+    key = "model.cls_loss.alpha"
+    if gamma >= 2 and alpha >= 0.75:
+        message = f"alpha={alpha:g} with gamma={gamma:g}: gamma already takes weight from background (table 1b)"
+        yield Finding("hint", "alpha-high", message, key, f"{key}=0.25")
+    if gamma == 0 and alpha <= 0.25:
+        message = f"alpha={alpha:g} without focus gave AP 10.8 or less, .75 gave 31.1 (table 1a)"
+        yield Finding("warning", "alpha-low", message, key, f"{key}=0.75")
+
+
+@functools.lru_cache(maxsize=1)
+def foreground_share(subject: Subject) -> float | None:
+    """The share of foreground among the logits of the first training batches; None if no anchor is foreground."""
+    try:
+        return measure_foreground_share(subject.cfg)
+    except DataError:  # said by other checks
+        return None
+
+
+def stationary_score(subject: Subject) -> float | None:
+    """The start at which the model's loss is smallest; None if it has no such score or the data have no foreground."""
+    share = foreground_share(subject)
+    try:
+        return None if share is None else stationary_prob(subject.model.cls_loss, subject.model.num_classes, share)
+    except ValueError:
+        return None
+
+
+def _is_cross_entropy(loss: ClassificationLoss) -> bool:
+    return getattr(loss, "gamma", None) == 0 and not loss.couples_anchors
