@@ -14,10 +14,10 @@ from ...files import first_line
 from .finding import Check, Finding, finding_of
 from .subject import Subject
 
-PARTS = ("data",)
+PARTS = ("data", "training")
 """Packages beside this module whose `CHECKS` examine a config; their `QUICK_CHECKS` are those that take no time."""
 
-AFTER_TRAINING: tuple[str, ...] = ()
+AFTER_TRAINING = ("after",)
 """Packages beside this module whose `explain_run(run_dir, trust)` examines a run folder."""
 
 _ORDER = ("error", "warning", "hint")
