@@ -1,0 +1,46 @@
+"""The page of one or several runs."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from ...pages.figures import svg_uri
+from ...pages.render import template_environment
+from .advisor import Advice
+from .examine import OWN, Examination
+from .figures import draw_curves, draw_probabilities, draw_reliability
+from .functions import CROSS_ENTROPY, FOCAL
+from .gallery import draw_gallery
+from .hard_background import APART
+from .numbers import numbers_of
+from .sentences import percent, sentences
+
+_TEMPLATE = "imbalance.html.j2"
+
+
+def render_page(examinations: Sequence[Examination], advices: Sequence[Advice], split: str) -> str:
+    """The page as HTML, a single file; raises DataError if an image of the gallery cannot be read."""
+    environment = template_environment("retina_plugin.analysis.imbalance", _TEMPLATE)
+    environment.filters["percent"] = percent
+    content = {
+        "runs": [_of_run(*pair) for pair in zip(examinations, advices, strict=True)],
+        "reliability": [svg_uri(figure) for figure in draw_reliability(examinations)],
+        "split": split,
+        "own": OWN,
+        "apart": APART,
+        "paper": (CROSS_ENTROPY, FOCAL),
+    }
+    return environment.get_template(_TEMPLATE).render(content)
+
+
+def _of_run(examination: Examination, advice: Advice) -> dict[str, Any]:
+    first = next(iter(examination.shares))
+    return {
+        "name": examination.name,
+        "sentences": sentences(examination, advice),
+        "numbers": numbers_of(examination, advice),
+        "curves": [svg_uri(figure) for figure in draw_curves(examination)],
+        "probabilities": svg_uri(draw_probabilities(examination)),
+        "shown": [name for name in (first, OWN) if name in examination.shares],
+        "is_near": advice.is_near.tolist(),
+        "gallery": draw_gallery(examination.hardest, examination.class_names),
+    }

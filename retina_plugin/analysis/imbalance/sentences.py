@@ -1,0 +1,75 @@
+"""What an examination found, in sentences."""
+
+import math
+
+from ...inference.text import label_text
+from .advisor import GAMMAS, Advice
+from .examine import OWN, Examination
+from .functions import CROSS_ENTROPY, FOCAL
+
+
+def sentences(examination: Examination, advice: Advice) -> list[str]:
+    """The findings of one run."""
+    found = [_easiest(examination), _who_pulls(examination), _counts(examination), _classes(examination)]
+    return [sentence for sentence in [*found, _hint(advice)] if sentence]
+
+
+def percent(share: float) -> str:
+    """A share in percent, with more digits where it is small; a dash for NaN."""
+    if math.isnan(share) or not share:
+        return "0 %" if share == 0 else "–"
+    return f"{100 * share:.{0 if share >= 0.0995 else 1 if share >= 0.00095 else 2}f} %"
+
+
+def _easiest(examination: Examination) -> str:
+    easiest = examination.easiest
+    what = "anchors" if examination.xray.is_softmax else "logits"
+    text = (
+        f"The easiest 90 % of background {what} hold {percent(easiest[CROSS_ENTROPY])} of the background's loss under "
+        f"cross entropy, and {percent(easiest[FOCAL])} under focal loss with γ = 2"
+    )
+    if OWN in easiest and not math.isclose(easiest[OWN], easiest[FOCAL], rel_tol=1e-6):
+        text += f"; {percent(easiest[OWN])} under its own loss"
+    return text + "."
+
+
+def _who_pulls(examination: Examination) -> str:
+    parts = []
+    for name, where in ((CROSS_ENTROPY, "cross entropy"), (OWN, f"its own loss, {examination.own_loss}")):
+        if name in examination.shares:
+            loss, pull = map(percent, examination.shares[name].of_background)
+            parts.append(f"{loss} of the loss and {pull} of the gradient under {where}")
+    return f"At this checkpoint background holds {', and '.join(parts)}." if parts else ""
+
+
+def _counts(examination: Examination) -> str:
+    foreground, background, ignored = map(int, examination.xray.anchors)
+    if not foreground:
+        return "No anchor is foreground: check the annotations and the anchors."
+    return (
+        f"Foreground and background: {foreground} foreground anchors stand against {background} background anchors, "
+        f"1 to {background / foreground:.0f}; {ignored} are ignored."
+    )
+
+
+def _classes(examination: Examination) -> str:
+    objects = examination.xray.objects.sum(1)
+    if len(objects) < 2 or not objects.sum():
+        return ""
+    most, least = int(objects.argmax()), int(objects.argmin())
+    names = [label_text(examination.class_names[i]) for i in (most, least)]
+    return (
+        f"Classes: {objects[most]} objects are {names[0]} and {objects[least]} are {names[1]}. This is another "
+        "imbalance, which neither focal loss nor one alpha for all classes corrects."
+    )
+
+
+def _hint(advice: Advice) -> str:
+    pairs = [f"{a:.3g} for γ = {g:g}" for g, a in zip(GAMMAS, advice.alphas, strict=True) if g in (0.0, 1.0, 2.0)]
+    if any(map(math.isnan, advice.alphas)):
+        return ""
+    return (
+        f"Background would hold {percent(advice.target)} of the gradient of these logits with alpha "
+        f"{', '.join(pairs)}. This is a hint at one checkpoint and not a result: under another loss training leads to "
+        "other logits."
+    )
