@@ -6,11 +6,11 @@ from pathlib import Path
 from ..analysis.dense import Split
 from ..analysis.imbalance.advisor import advise
 from ..analysis.imbalance.examine import examine
-from ..analysis.imbalance.figures import draw_figure_4
-from ..analysis.imbalance.numbers import numbers_of
-from ..analysis.imbalance.page import render_page
-from ..analysis.imbalance.sentences import sentences
-from ..analysis.imbalance.study_file import write_study
+from ..analysis.imbalance.report.figures import draw_figure_4
+from ..analysis.imbalance.report.numbers import numbers_of
+from ..analysis.imbalance.report.page import render_page
+from ..analysis.imbalance.report.sentences import sentences
+from ..analysis.imbalance.study_file import check_study_path, write_study
 from ..config import ConfigError
 from ..files import write_json, write_text, written_in_full
 from ..inference.images import create_folder
@@ -50,6 +50,8 @@ def analyze_imbalance(
     """
     if weights and len(runs) > 1:
         raise ConfigError("--weights belongs to one run: analyze one run at a time with it")
+    if study_file:
+        check_study_path(study_file)
     output = Path(output or Path(runs[0], "imbalance"))
     create_folder(output)
     found = [
@@ -59,12 +61,15 @@ def analyze_imbalance(
     advices = [advise(examination.xray, target) for examination in found]
     if study_file:
         write_study(study_file, runs[0], found[0].cfg.get("losses", {}), advices[0])
-    pairs = list(zip(found, advices, strict=True))
-    write_json(output / NUMBERS, without_nan({"split": split, "runs": {e.name: numbers_of(e, a) for e, a in pairs}}))
+    numbers = [numbers_of(*pair) for pair in zip(found, advices, strict=True)]
+    by_name = dict(zip((e.name for e in found), numbers, strict=True))
+    write_json(output / NUMBERS, without_nan({"split": split, "runs": by_name}))
     with written_in_full(output / FIGURE) as partial:
         draw_figure_4(found).savefig(partial, format="png", dpi=100)
-    write_text(output / PAGE, render_page(found, advices, split))
-    start = [f"{e.name}: " if len(found) > 1 else "" for e in found]
-    return output / PAGE, [
-        before + sentence for before, (e, a) in zip(start, pairs, strict=True) for sentence in sentences(e, a)
+    write_text(output / PAGE, render_page(found, advices, numbers, split))
+    said = [
+        f"{e.name}: {sentence}" if len(found) > 1 else sentence
+        for e, advice in zip(found, advices, strict=True)
+        for sentence in sentences(e, advice)
     ]
+    return output / PAGE, said

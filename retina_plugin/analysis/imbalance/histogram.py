@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-LIMIT = 32.0  # log-odds; what lies beyond is in the outermost bins, whose means are exact as well
+LIMIT = 64.0  # log-odds; what lies beyond is in the outermost bins, whose means are exact as well
 WIDTH = 1 / 64  # log-odds
 NUM_BINS = int(2 * LIMIT / WIDTH)
 

@@ -27,17 +27,21 @@ study = dict(
 """
 
 
+def check_study_path(path: str | Path) -> None:
+    """Raise ConfigError if a file of this name exists, or if it is no .py file."""
+    if Path(path).suffix != ".py" or Path(path).exists():
+        raise ConfigError(f"--write-study {path}: name a new file that ends in .py")
+
+
 def write_study(path: str | Path, run_dir: str | Path, losses: Mapping[str, object], advice: Advice) -> None:
     """Write a study for tools/ablate.py: the run's own loss beside focal losses that give background the target share.
 
     `losses` are those of the run's config, of which variants use "focal".
 
     Raises:
-        ConfigError: if the file exists or is no .py file, if the config has no losses.focal, or the run no foreground.
+        ConfigError: as `check_study_path`, or if the config has no losses.focal, or the run no foreground.
     """
-    path = Path(path)
-    if path.suffix != ".py" or path.exists():
-        raise ConfigError(f"--write-study {path}: name a new file that ends in .py")
+    check_study_path(path)
     if "focal" not in losses:
         raise ConfigError(f"--write-study: the config of {run_dir} has no losses.focal, as in configs/common/losses.py")
     alphas = [float(f"{advice.alphas[GAMMAS.index(g)]:.3g}") for g in _TESTED]
@@ -45,7 +49,7 @@ def write_study(path: str | Path, run_dir: str | Path, losses: Mapping[str, obje
         raise ConfigError("--write-study: no alpha gives background its share, because there is no foreground")
     run = Path(run_dir).resolve()
     content = {"run": run.name, "base": str(run / CONFIG), "output": f"./output/imbalance_{run.name}"}
-    write_text(path, _TEXT.format(target=advice.target, variants=_variants(_TESTED, alphas), **content))
+    write_text(Path(path), _TEXT.format(target=advice.target, variants=_variants(_TESTED, alphas), **content))
 
 
 def _variants(gammas: Sequence[float], alphas: Sequence[float]) -> str:

@@ -7,13 +7,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ...evaluation.calibration import equal_width_bins
-from ...inference.text import label_text
-from ...pages.figures import COLOURS, new_panel
-from .curves import Curve
-from .examine import OWN, Examination
-from .histogram import LIMIT, WIDTH
-from .shares import Shares
+from ....evaluation.calibration import equal_width_bins
+from ....inference.text import label_text
+from ....pages.figures import COLOURS, new_panel
+from ..curves import Curve
+from ..examine import OWN, Examination
+from ..histogram import LIMIT, WIDTH
+from ..shares import Shares
 
 _STYLES = (("-", ""), ("--", "s"), ("-.", "^"), ("-", "o"), (":", "D"), ("--", "v"), ("-.", "P"), (":", "X"))
 _POINTS = 200  # of a line
@@ -55,15 +55,16 @@ def draw_figure_4(examinations: Sequence[Examination]) -> Figure:
     with matplotlib.rc_context(_PNG_STYLE):
         rows = len(examinations)
         figure = Figure(figsize=(8, 4.1 * rows), layout="constrained")
-        grid = figure.subplots(rows, 2, sharey=True, squeeze=False)
-        for examination, row in zip(examinations, grid, strict=True):
-            for place, (axes, kind) in enumerate(zip(row, KINDS, strict=True)):
+        for examination, part in zip(examinations, figure.subfigures(rows, 1, squeeze=False)[:, 0], strict=True):
+            if rows > 1:
+                part.suptitle(label_text(examination.name))
+            panels = part.subplots(1, 2, sharey=True)
+            for place, (axes, kind) in enumerate(zip(panels, KINDS, strict=True)):
                 _draw_curves(axes, examination, place)
                 axes.grid(alpha=0.3)
-                axes.set_title(kind if rows == 1 else f"{label_text(examination.name)}: {kind}")
-                axes.set_xlabel(f"fraction of {kind}")
-            row[0].set_ylabel("cumulative loss")
-            row[0].legend(frameon=False, loc="upper left")
+                axes.set(title=kind, xlabel=f"fraction of {kind}")
+            panels[0].set_ylabel("cumulative loss")
+            panels[0].legend(frameon=False, loc="upper left")
     return figure
 
 
@@ -130,6 +131,6 @@ def draw_reliability(examinations: Sequence[Examination]) -> list[Figure]:
         number_axes.plot(bins.score, bins.count, label=label_text(examination.name), **style)
     axes.set(xlim=(0, 1), ylim=(0, 1.02))
     number_axes.set(xlim=(0, 1), yscale="log")
-    for own in (axes, number_axes):
-        own.legend(frameon=False, fontsize=10)
+    axes.legend(frameon=False, fontsize=9, loc="lower right")
+    number_axes.legend(frameon=False, fontsize=9)
     return [figure, numbers]

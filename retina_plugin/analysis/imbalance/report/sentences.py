@@ -2,10 +2,10 @@
 
 import math
 
-from ...inference.text import label_text
-from .advisor import GAMMAS, Advice
-from .examine import OWN, Examination
-from .functions import CROSS_ENTROPY, FOCAL
+from ....inference.text import label_text
+from ..advisor import GAMMAS, Advice
+from ..examine import OWN, Examination
+from ..functions import CROSS_ENTROPY, FOCAL
 
 
 def sentences(examination: Examination, advice: Advice) -> list[str]:
@@ -16,8 +16,10 @@ def sentences(examination: Examination, advice: Advice) -> list[str]:
 
 def percent(share: float) -> str:
     """A share in percent, with more digits where it is small; a dash for NaN."""
-    if math.isnan(share) or not share:
-        return "0 %" if share == 0 else "–"
+    if math.isnan(share):
+        return "–"
+    if share < 0.00005:
+        return "< 0.01 %" if share else "0 %"
     return f"{100 * share:.{0 if share >= 0.0995 else 1 if share >= 0.00095 else 2}f} %"
 
 

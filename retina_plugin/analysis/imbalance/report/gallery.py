@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from detectron2.utils.visualizer import Visualizer
 
-from ...inference.images import read_rgb
-from ...inference.text import label_text
-from .hard_background import HardAnchor
+from ....inference.images import read_rgb
+from ....inference.text import label_text
+from ..hard_background import HardAnchor
 
 _WIDTH = 300  # pixels of a picture
 _SURROUNDINGS = 2.2  # side of a picture over the larger side of the boxes

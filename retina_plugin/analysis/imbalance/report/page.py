@@ -3,26 +3,31 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ...pages.figures import svg_uri
-from ...pages.render import template_environment
-from .advisor import Advice
-from .examine import OWN, Examination
+from ....pages.figures import svg_uri
+from ....pages.render import template_environment
+from ..advisor import Advice
+from ..examine import OWN, Examination
+from ..functions import CROSS_ENTROPY, FOCAL
+from ..hard_background import APART
 from .figures import draw_curves, draw_probabilities, draw_reliability
-from .functions import CROSS_ENTROPY, FOCAL
 from .gallery import draw_gallery
-from .hard_background import APART
-from .numbers import numbers_of
 from .sentences import percent, sentences
 
 _TEMPLATE = "imbalance.html.j2"
 
 
-def render_page(examinations: Sequence[Examination], advices: Sequence[Advice], split: str) -> str:
-    """The page as HTML, a single file; raises DataError if an image of the gallery cannot be read."""
-    environment = template_environment("retina_plugin.analysis.imbalance", _TEMPLATE)
+def render_page(
+    examinations: Sequence[Examination], advices: Sequence[Advice], numbers: Sequence[dict[str, Any]], split: str
+) -> str:
+    """The page as HTML, a single file, with the numbers of `numbers_of`.
+
+    Raises:
+        DataError: if an image of the gallery cannot be read.
+    """
+    environment = template_environment("retina_plugin.analysis.imbalance.report", _TEMPLATE)
     environment.filters["percent"] = percent
     content = {
-        "runs": [_of_run(*pair) for pair in zip(examinations, advices, strict=True)],
+        "runs": [_of_run(*run) for run in zip(examinations, advices, numbers, strict=True)],
         "reliability": [svg_uri(figure) for figure in draw_reliability(examinations)],
         "split": split,
         "own": OWN,
@@ -32,12 +37,12 @@ def render_page(examinations: Sequence[Examination], advices: Sequence[Advice], 
     return environment.get_template(_TEMPLATE).render(content)
 
 
-def _of_run(examination: Examination, advice: Advice) -> dict[str, Any]:
+def _of_run(examination: Examination, advice: Advice, numbers: dict[str, Any]) -> dict[str, Any]:
     first = next(iter(examination.shares))
     return {
         "name": examination.name,
         "sentences": sentences(examination, advice),
-        "numbers": numbers_of(examination, advice),
+        "numbers": numbers,
         "curves": [svg_uri(figure) for figure in draw_curves(examination)],
         "probabilities": svg_uri(draw_probabilities(examination)),
         "shown": [name for name in (first, OWN) if name in examination.shares],
