@@ -11,6 +11,7 @@ from conftest import ROOT
 from retina_plugin.commands import analyze_imbalance as command
 from retina_plugin.commands.analyze_imbalance import analyze_imbalance
 from retina_plugin.config import ConfigError
+from retina_plugin.engine.output_folder import prepare_folder
 from retina_plugin.study import load_study
 
 
@@ -82,6 +83,14 @@ def test_arguments_that_do_not_fit_are_refused_before_anything_runs(trained_run,
     with pytest.raises(ConfigError, match="--weights belongs to one run"):
         analyze_imbalance([trained_run, trained_run], tmp_path, weights=trained_run / "model_final.pth")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_run_with_its_page_can_be_trained_again(tiny_cfg, tmp_path):
+    cfg = tiny_cfg()
+    prepare_folder(cfg, resume=False)
+    (tmp_path / "run" / "imbalance").mkdir()
+    prepare_folder(cfg, resume=False)
+    assert (tmp_path / "run.1" / "imbalance").is_dir() and not (tmp_path / "run" / "imbalance").exists()
 
 
 def test_the_tool_passes_its_arguments_on_and_prints_sentences(monkeypatch, capsys):

@@ -16,6 +16,7 @@ from ...evaluation.calibration import calibration_metrics
 from ...modeling.losses import ClassificationLoss
 from ...modeling.meta_arch import PluggableRetinaNet
 from ..dense import Split, dense_images, load_detector
+from .exact_sums import ExactSums
 from .functions import CROSS_ENTROPY, FOCAL, chosen_losses, focal_losses, is_function_of_p_t
 from .hard_background import HardAnchor, HardBackground
 from .scored import Detections
@@ -32,7 +33,7 @@ class Examination:
 
     Attributes:
         own_loss: the run's loss in words.
-        losses: by name, those that are compared; the run's own as `OWN`, unless it is no function of p_t.
+        losses: by name, those that are compared, the run's own as `OWN`.
         shares: by name, what they make of the elements.
         easiest: share of its loss that the easiest 90 % of background hold, under cross entropy, focal loss with gamma
             2, and the run's own.
@@ -94,18 +95,28 @@ def examine(
     cfg, model = load_detector(run_dir, weights, trust=trust)
     num_logits = model.cls_loss.num_logits(model.num_classes)
     compared = dict(chosen_losses(losses, num_logits, model.num_classes))
-    if is_function_of_p_t(model.cls_loss):
-        compared[OWN] = model.cls_loss
     xray = Xray(model.num_classes, len(model.head_in_features), num_logits)
     detections, hardest = Detections(model), HardBackground(model, gallery)
-    _pass(cfg, model, split, max_images, [xray, detections, hardest])
+    own_sums = ExactSums(model.cls_loss, model.num_classes, len(model.head_in_features))
+    has_histogram = is_function_of_p_t(model.cls_loss)
+    _pass(cfg, model, split, max_images, [xray, detections, hardest, *([] if has_histogram else [own_sums])])
     if not xray.num_images:
         raise DataError(f"the {split} data of {run_dir} have no images")
     scores, correct = detections.match(cfg, split)
-    own = f"{type(model.cls_loss).__name__}({model.cls_loss.extra_repr()})"
     shares = {key: shares_of(xray, loss) for key, loss in compared.items()}
+    shares[OWN] = shares_of(xray, model.cls_loss) if has_histogram else own_sums.shares()
     return Examination(
-        name, Path(run_dir), cfg, own, xray, compared, shares, _easiest(xray, shares), hardest.found, scores, correct
+        name,
+        Path(run_dir),
+        cfg,
+        f"{type(model.cls_loss).__name__}({model.cls_loss.extra_repr()})",
+        xray,
+        compared | {OWN: model.cls_loss},
+        shares,
+        _easiest(xray, shares),
+        hardest.found,
+        scores,
+        correct,
     )
 
 
@@ -114,7 +125,7 @@ def _pass(
     model: PluggableRetinaNet,
     split: Split,
     max_images: int | None,
-    parts: Sequence[Xray | Detections | HardBackground],
+    parts: Sequence[Xray | Detections | HardBackground | ExactSums],
 ) -> None:
     try:
         for image in tqdm(dense_images(cfg, model, split, max_images), desc="examine", unit="image", total=max_images):
@@ -126,6 +137,5 @@ def _pass(
 
 def _easiest(xray: Xray, shares: Mapping[str, Shares]) -> dict[str, float]:
     paper = {key: shares_of(xray, loss) for key, loss in focal_losses((0.0, 2.0)).items()}
-    named = {CROSS_ENTROPY: paper[CROSS_ENTROPY], FOCAL: paper[FOCAL]}
-    named |= {OWN: shares[OWN]} if OWN in shares else {}
+    named = {CROSS_ENTROPY: paper[CROSS_ENTROPY], FOCAL: paper[FOCAL], OWN: shares[OWN]}
     return {key: share.background.held_by_easiest(0.9) for key, share in named.items()}

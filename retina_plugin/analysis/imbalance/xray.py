@@ -63,11 +63,11 @@ class Xray:
         is_foreground = (labels >= 0) & (labels < self.num_classes)
         counts = is_foreground.sum(), (labels == self.num_classes).sum(), (labels < 0).sum()
         self.anchors += np.array([int(x) for x in counts])
-        size_of_anchor = _sizes(image.boxes, image.scale)
+        size_of_anchor = size_of(image.boxes, image.scale)
         for part in elements_of(image, self.num_classes):
             self._add(part, image.levels, size_of_anchor)
         objects = image.ground_truth
-        place = objects.gt_classes * len(SIZES) + _sizes(objects.gt_boxes.tensor, image.scale)
+        place = objects.gt_classes * len(SIZES) + size_of(objects.gt_boxes.tensor, image.scale)
         self.objects += torch.bincount(place, minlength=self.objects.size).numpy().reshape(self.objects.shape)
 
     def _add(self, part: Elements, levels: Tensor, sizes: Tensor) -> None:
@@ -83,7 +83,7 @@ class Xray:
         return pooled.count, pooled.mean()
 
 
-def _sizes(boxes: Tensor, scale: tuple[float, float]) -> Tensor:
+def size_of(boxes: Tensor, scale: tuple[float, float]) -> Tensor:
     """(N,) index into `SIZES` of boxes (N, 4) in an image resized by `scale`, horizontally and vertically."""
     sides = (boxes[:, 2:] - boxes[:, :2]) / torch.tensor(scale)
     return torch.bucketize(sides.prod(1).clamp(min=0).sqrt(), _SIDES, right=True)

@@ -7,8 +7,9 @@ from planted import planted_image
 
 from retina_plugin.analysis.imbalance import elements
 from retina_plugin.analysis.imbalance.advisor import ALPHAS, GAMMAS, advise, implied_priors
+from retina_plugin.analysis.imbalance.exact_sums import ExactSums
 from retina_plugin.analysis.imbalance.functions import chosen_losses, focal_losses, is_function_of_p_t
-from retina_plugin.analysis.imbalance.shares import shares_of
+from retina_plugin.analysis.imbalance.shares import Shares, shares_of
 from retina_plugin.analysis.imbalance.xray import Xray
 from retina_plugin.config import ConfigError
 from retina_plugin.modeling.losses import (
@@ -46,10 +47,52 @@ LOSSES = [SigmoidFocalLoss(0.25, 2.0), SigmoidCrossEntropyLoss(None), SigmoidHin
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda x: type(x).__name__)
 def test_shares_are_those_of_all_logits(loss, monkeypatch):
     monkeypatch.setattr(elements, "_MOST_LOGITS", 300)  # several parts per image
-    found = shares_of(xray_of(), loss)
+    check_shares(shares_of(xray_of(), loss), loss, rel=2e-3)
+
+
+COUPLED = [SigmoidFocalLoss([0.1, 0.2, 0.7], 2.0), GHMCLoss(), OHEMCrossEntropyLoss(16), SigmoidFocalLoss(0.25, 1.0)]
+
+
+@pytest.mark.parametrize("loss", COUPLED, ids=lambda x: type(x).__name__)
+def test_exact_shares_are_those_of_all_logits(loss, monkeypatch):
+    monkeypatch.setattr(elements, "_MOST_LOGITS", 300)
+    found = exact_shares(loss)
+    check_shares(found, loss, rel=1e-5)
+    for curve, present in ((found.foreground, True), (found.background, False)):
+        values = np.sort(np.concatenate([elementwise(loss, seed, present) for seed in IMAGES]))
+        expected = np.cumsum(values) / values.sum()
+        points = np.arange(1, len(values) + 1) / len(values)
+        assert np.interp(points, curve.fraction, curve.loss) == pytest.approx(expected, abs=2e-3)
+
+
+def exact_shares(loss) -> Shares:
+    sums = ExactSums(loss, 3, 2)
+    for seed in IMAGES:
+        sums.add(planted_image(seed))
+    return sums.shares()
+
+
+def elementwise(loss, seed: int, present: bool) -> np.ndarray:
+    image = planted_image(seed)
+    own = image.labels[:, None] == torch.arange(3)
+    wanted = own if present else ~own & (image.labels >= 0)[:, None]
+    return loss.loss_and_gradient(image.logits, image.targets)[0][wanted].numpy().astype(float)
+
+
+def test_both_ways_to_sum_agree():
+    loss = SigmoidFocalLoss(0.25, 2.0)
+    one, other = exact_shares(loss), shares_of(xray_of(), loss)
+    for name in ("of_background", "of_levels", "of_classes", "of_sizes"):
+        assert getattr(one, name) == pytest.approx(getattr(other, name), rel=2e-3), name
+    for fraction in (0.5, 0.9, 0.99):
+        expected = one.background.held_by_easiest(fraction)
+        assert other.background.held_by_easiest(fraction) == pytest.approx(expected, abs=2e-3)
+
+
+def check_shares(found: Shares, loss, rel: float) -> None:
     total = exact(loss, 3, lambda image, present: torch.ones_like(present))
     background = exact(loss, 3, lambda image, present: ~present)
-    close = {"rel": 2e-3}
+    close = {"rel": rel, "abs": 1e-12}
     assert found.of_background == pytest.approx(background / total, **close)
     at_foreground = exact(loss, 3, lambda image, present: ~present & present.any(1, keepdim=True))
     assert found.of_other_classes == pytest.approx(at_foreground / total, **close)

@@ -26,8 +26,6 @@ KINDS = ("foreground", "background")
 def curves_by_label(shares: Mapping[str, Shares]) -> dict[str, tuple[Curve, Curve]]:
     """Curves of foreground and background; the run's own loss is one line with another whose curves are the same."""
     curves = {name: (s.foreground, s.background) for name, s in shares.items() if name != OWN}
-    if OWN not in shares:
-        return curves
     own = shares[OWN].foreground, shares[OWN].background
     twin = next((name for name, pair in curves.items() if all(map(_are_alike, pair, own))), None)
     if twin is None:

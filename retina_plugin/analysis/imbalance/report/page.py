@@ -38,14 +38,14 @@ def render_page(
 
 
 def _of_run(examination: Examination, advice: Advice, numbers: dict[str, Any]) -> dict[str, Any]:
-    first = next(iter(examination.shares))
     return {
         "name": examination.name,
         "sentences": sentences(examination, advice),
         "numbers": numbers,
         "curves": [svg_uri(figure) for figure in draw_curves(examination)],
         "probabilities": svg_uri(draw_probabilities(examination)),
-        "shown": [name for name in (first, OWN) if name in examination.shares],
+        "shown": [next(iter(examination.shares)), OWN],
+        "couples_anchors": examination.losses[OWN].couples_anchors,
         "is_near": advice.is_near.tolist(),
         "gallery": draw_gallery(examination.hardest, examination.class_names),
     }

@@ -2,6 +2,8 @@
 
 import math
 
+import numpy as np
+
 from ....inference.text import label_text
 from ..advisor import GAMMAS, Advice
 from ..examine import OWN, Examination
@@ -26,22 +28,25 @@ def percent(share: float) -> str:
 def _easiest(examination: Examination) -> str:
     easiest = examination.easiest
     what = "anchors" if examination.xray.is_softmax else "logits"
-    text = (
-        f"The easiest 90 % of background {what} hold {percent(easiest[CROSS_ENTROPY])} of the background's loss under "
-        f"cross entropy, and {percent(easiest[FOCAL])} under focal loss with γ = 2"
-    )
-    if OWN in easiest and not math.isclose(easiest[OWN], easiest[FOCAL], rel_tol=1e-6):
-        text += f"; {percent(easiest[OWN])} under its own loss"
-    return text + "."
+    found = [(easiest[CROSS_ENTROPY], "cross entropy"), (easiest[FOCAL], "focal loss with γ = 2")]
+    if not any(math.isclose(easiest[OWN], share, rel_tol=1e-6) for share, _ in found):
+        found.append((easiest[OWN], "its own loss"))
+    first, *others = [f"{percent(share)} {{}}under {loss}" for share, loss in found]
+    parts = ", and ".join([first.format("of the background's loss "), *(part.format("") for part in others)])
+    return f"The easiest 90 % of background {what} hold {parts}."
 
 
 def _who_pulls(examination: Examination) -> str:
-    parts = []
-    for name, where in ((CROSS_ENTROPY, "cross entropy"), (OWN, f"its own loss, {examination.own_loss}")):
-        if name in examination.shares:
-            loss, pull = map(percent, examination.shares[name].of_background)
-            parts.append(f"{loss} of the loss and {pull} of the gradient under {where}")
-    return f"At this checkpoint background holds {', and '.join(parts)}." if parts else ""
+    shares = {
+        name: examination.shares[name].of_background for name in (CROSS_ENTROPY, OWN) if name in examination.shares
+    }
+    if CROSS_ENTROPY in shares and np.allclose(shares[CROSS_ENTROPY], shares[OWN]):
+        del shares[CROSS_ENTROPY]
+    words = {CROSS_ENTROPY: "cross entropy", OWN: f"its own loss, {examination.own_loss}"}
+    parts = [
+        f"{percent(s[0])} of the loss and {percent(s[1])} of the gradient under {words[k]}" for k, s in shares.items()
+    ]
+    return f"At this checkpoint background holds {', and '.join(parts)}."
 
 
 def _counts(examination: Examination) -> str:
