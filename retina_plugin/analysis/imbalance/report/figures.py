@@ -128,7 +128,7 @@ def draw_reliability(examinations: Sequence[Examination]) -> list[Figure]:
         axes.plot(bins.score, bins.precision, label=label_text(examination.name), **style)
         number_axes.plot(bins.score, bins.count, label=label_text(examination.name), **style)
     axes.set(xlim=(0, 1), ylim=(0, 1.02))
-    number_axes.set(xlim=(0, 1), yscale="log")
+    number_axes.set(xlim=(0, 1), yscale="log" if any(len(e.scores) for e in examinations) else "linear")
     axes.legend(frameon=False, fontsize=9, loc="lower right")
     number_axes.legend(frameon=False, fontsize=9)
     return [figure, numbers]

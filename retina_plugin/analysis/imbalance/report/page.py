@@ -45,6 +45,7 @@ def _of_run(examination: Examination, advice: Advice, numbers: dict[str, Any]) -
         "curves": [svg_uri(figure) for figure in draw_curves(examination)],
         "probabilities": svg_uri(draw_probabilities(examination)),
         "shown": [next(iter(examination.shares)), OWN],
+        "num_detections": len(examination.scores),
         "couples_anchors": examination.losses[OWN].couples_anchors,
         "is_near": advice.is_near.tolist(),
         "gallery": draw_gallery(examination.hardest, examination.class_names),

@@ -17,12 +17,13 @@ def sentences(examination: Examination, advice: Advice) -> list[str]:
 
 
 def percent(share: float) -> str:
-    """A share in percent, with more digits where it is small; a dash for NaN."""
+    """A share in percent, with more digits near 0 and 1; a dash for NaN."""
     if math.isnan(share):
         return "–"
     if share < 0.00005:
         return "< 0.01 %" if share else "0 %"
-    return f"{100 * share:.{0 if share >= 0.0995 else 1 if share >= 0.00095 else 2}f} %"
+    digits = 2 if share < 0.00095 else 1 if share < 0.0995 or 0.995 <= share < 1 else 0
+    return f"{100 * share:.{digits}f} %"
 
 
 def _easiest(examination: Examination) -> str:
@@ -61,9 +62,10 @@ def _counts(examination: Examination) -> str:
 
 def _classes(examination: Examination) -> str:
     objects = examination.xray.objects.sum(1)
-    if len(objects) < 2 or not objects.sum():
+    known = np.flatnonzero(objects)
+    if len(known) < 2:
         return ""
-    most, least = int(objects.argmax()), int(objects.argmin())
+    most, least = int(objects.argmax()), int(known[objects[known].argmin()])
     names = [label_text(examination.class_names[i]) for i in (most, least)]
     return (
         f"Classes: {objects[most]} objects are {names[0]} and {objects[least]} are {names[1]}. This is another "
