@@ -50,6 +50,8 @@ def analyze_imbalance(
     """
     if weights and len(runs) > 1:
         raise ConfigError("--weights belongs to one run: analyze one run at a time with it")
+    if (max_images is not None and max_images < 1) or gallery < 0:
+        raise ConfigError(f"--max-images {max_images} and --gallery {gallery} must be at least 1 and 0")
     if study_file:
         check_study_path(study_file)
     output = Path(output or Path(runs[0], "imbalance"))

@@ -82,6 +82,9 @@ def test_arguments_that_do_not_fit_are_refused_before_anything_runs(trained_run,
         analyze_imbalance([trained_run], tmp_path, losses=["softmax_ce"])
     with pytest.raises(ConfigError, match="--weights belongs to one run"):
         analyze_imbalance([trained_run, trained_run], tmp_path, weights=trained_run / "model_final.pth")
+    for wrong in ({"max_images": 0}, {"gallery": -1}):
+        with pytest.raises(ConfigError, match="must be at least 1 and 0"):
+            analyze_imbalance([trained_run], tmp_path, **wrong)
     assert not list(tmp_path.iterdir())
 
 

@@ -35,6 +35,7 @@ def test_the_runs_own_loss_is_one_line_with_another_that_differs_by_alpha_alone(
     labels = list(curves_by_label(examination().shares))
     assert labels == ["CE (γ = 0)", "focal, γ = 0.5", "focal, γ = 1 (its own)", "focal, γ = 2"]
     assert list(curves_by_label(examination(SigmoidHingeLoss(0.5)).shares))[-1] == OWN
+    assert list(curves_by_label(examination(images=0).shares))[-1] == OWN  # all curves are alike
 
 
 def test_lines_can_be_told_apart_without_colour():

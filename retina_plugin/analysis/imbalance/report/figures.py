@@ -27,10 +27,10 @@ def curves_by_label(shares: Mapping[str, Shares]) -> dict[str, tuple[Curve, Curv
     """Curves of foreground and background; the run's own loss is one line with another whose curves are the same."""
     curves = {name: (s.foreground, s.background) for name, s in shares.items() if name != OWN}
     own = shares[OWN].foreground, shares[OWN].background
-    twin = next((name for name, pair in curves.items() if all(map(_are_alike, pair, own))), None)
-    if twin is None:
+    twins = [name for name, pair in curves.items() if all(map(_are_alike, pair, own))]
+    if len(twins) != 1:  # before training, all curves are alike
         return curves | {OWN: own}
-    return {f"{name} (its own)" if name == twin else name: pair for name, pair in curves.items()}
+    return {f"{name} (its own)" if name in twins else name: pair for name, pair in curves.items()}
 
 
 def _are_alike(one: Curve, other: Curve) -> bool:
