@@ -1,0 +1,108 @@
+"""The background anchors that pull hardest: neighbours of labelled objects, and often objects without a label."""
+
+import heapq
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from detectron2.structures import Boxes, pairwise_iou
+from torch import Tensor
+from torchvision.ops import nms
+
+from ...modeling.meta_arch import PluggableRetinaNet
+from ..dense import DenseImage
+
+_SAME_PLACE = 0.3  # IoU of decoded boxes, of whatever class
+APART = 0.3  # IoU with labelled objects below which a place counts as one without a label
+_CANDIDATES = 50  # anchors of an image looked at, by picture wanted
+
+
+@dataclass(frozen=True)
+class HardAnchor:
+    """A background anchor. Boxes are XYXY in pixels of the original image.
+
+    Attributes:
+        pull: norm of the gradient of the run's own loss by the anchor's logits.
+        box: (4,) the box that the detector predicts there.
+        category, score: its class with the highest score.
+        overlap: IoU of the box with the nearest labelled object; 0 without any.
+        nearest: class of that object; None without any.
+        objects: (G, 4) all labelled objects of the image.
+    """
+
+    pull: float
+    file_name: str
+    anchor: np.ndarray
+    box: np.ndarray
+    category: int
+    score: float
+    overlap: float
+    nearest: int | None
+    objects: np.ndarray
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether the box overlaps no labelled object, or hardly so."""
+        return self.overlap < APART
+
+
+@dataclass
+class HardBackground:
+    """The hardest background anchors of all images added so far, hardest first, each place once.
+
+    They are `number` in all: one half of places beside labelled objects, the other half of places without a label.
+    """
+
+    model: PluggableRetinaNet
+    number: int
+    found: list[HardAnchor] = field(default_factory=list)
+
+    def add(self, image: DenseImage) -> None:
+        """Look at the background anchors of an image.
+
+        Raises:
+            NotImplementedError: if the loss does not say its formula.
+        """
+        if not self.number:
+            return
+        gradient = self.model.cls_loss.loss_and_gradient(image.logits, image.targets)[1]
+        pull = gradient.norm(dim=1).masked_fill(image.labels != self.model.num_classes, 0)
+        hardest = pull.topk(min(_CANDIDATES * self.number, len(pull))).indices
+        hardest = hardest[pull[hardest] > 0]
+        boxes = self.model.box2box_transform.apply_deltas(image.deltas[hardest], image.anchors[hardest])
+        boxes = _clipped(boxes, image)
+        kept = nms(boxes, pull[hardest], _SAME_PLACE)
+        new = _describe(image, self.model, hardest[kept], boxes[kept], pull[hardest[kept]].tolist())
+        apart = [x for x in [*self.found, *new] if x.is_apart]
+        beside = [x for x in [*self.found, *new] if not x.is_apart]
+        half = self.number // 2
+        self.found = _hardest(beside, self.number - half) + _hardest(apart, half)
+
+
+def _hardest(anchors: list[HardAnchor], number: int) -> list[HardAnchor]:
+    return heapq.nlargest(number, anchors, key=lambda anchor: anchor.pull)
+
+
+def _clipped(boxes: Tensor, image: DenseImage) -> Tensor:
+    clipped = Boxes(boxes)
+    clipped.clip(tuple(image.image.shape[-2:]))
+    return clipped.tensor
+
+
+def _describe(
+    image: DenseImage, model: PluggableRetinaNet, anchors: Tensor, boxes: Tensor, pull: Sequence[float]
+) -> list[HardAnchor]:
+    scores, categories = model.cls_loss.scores(image.logits[anchors].float()).max(1)
+    truth = image.ground_truth.gt_boxes
+    overlaps = pairwise_iou(Boxes(boxes), truth) if len(truth) else torch.zeros(len(boxes), 1)
+    overlap, nearest = overlaps.max(1)
+    scale = torch.tensor(image.scale * 2)
+    originals = [(x / scale).numpy() for x in (image.anchors[anchors], boxes, truth.tensor)]
+    return [
+        HardAnchor(
+            pull[i], image.entry["file_name"], originals[0][i], originals[1][i], int(categories[i]), float(scores[i]),
+            float(overlap[i]), int(image.ground_truth.gt_classes[nearest[i]]) if len(truth) else None, originals[2],
+        )
+        for i in range(len(anchors))
+    ]  # fmt: skip

@@ -1,0 +1,1 @@
+"""The imbalance page: its numbers, sentences, figures and pictures."""

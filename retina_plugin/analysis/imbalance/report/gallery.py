@@ -1,0 +1,85 @@
+"""Pictures of hard background anchors: what lies there, with the anchor and the box that the detector predicts."""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from detectron2.utils.visualizer import Visualizer
+
+from ....inference.images import read_rgb
+from ....inference.text import label_text
+from ..hard_background import HardAnchor
+
+_WIDTH = 300  # pixels of a picture
+_SURROUNDINGS = 2.2  # side of a picture over the larger side of the boxes
+_LEAST_SIDE = 48  # pixels of the image
+_OUTSIDE = (200, 200, 200)
+_BOX, _ANCHOR, _OBJECT = "#ffb000", "#ee3377", "#33bbee"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One place: a picture as a data URI, what the detector sees, what the labels say, and in which image.
+
+    `is_apart` says whether there is no labelled object, or hardly so.
+    """
+
+    image: str
+    title: str
+    words: str
+    file_name: str
+    is_apart: bool
+
+
+def draw_gallery(anchors: Sequence[HardAnchor], class_names: Sequence[str]) -> list[Picture]:
+    """One picture per anchor; raises DataError if an image cannot be read."""
+    return [
+        Picture(
+            _jpeg_uri(_draw(read_rgb(anchor.file_name), anchor)),
+            f"{label_text(class_names[anchor.category])} {anchor.score:.0%}, gradient {anchor.pull:.2g}",
+            words_of(anchor, class_names),
+            Path(anchor.file_name).name,
+            anchor.is_apart,
+        )
+        for anchor in anchors
+    ]
+
+
+def words_of(anchor: HardAnchor, class_names: Sequence[str]) -> str:
+    """What the labels say of a place."""
+    if not anchor.overlap:
+        return "no labelled object"
+    return f"IoU {anchor.overlap:.2f} with a labelled {label_text(class_names[anchor.nearest])}"
+
+
+def _draw(image: np.ndarray, anchor: HardAnchor) -> np.ndarray:
+    corner, side = _window(np.stack([anchor.anchor, anchor.box]))
+    padded = cv2.copyMakeBorder(image, side, side, side, side, cv2.BORDER_CONSTANT, value=_OUTSIDE)
+    left, top = corner + side
+    scale = _WIDTH / side
+    crop = cv2.resize(padded[top : top + side, left : left + side], (_WIDTH, _WIDTH), interpolation=cv2.INTER_CUBIC)
+    drawing = Visualizer(crop)
+    lines = [(x, _OBJECT, ":") for x in anchor.objects] + [(anchor.anchor, _ANCHOR, "--"), (anchor.box, _BOX, "-")]
+    for box, colour, style in lines:
+        drawing.draw_box((box - np.tile(corner, 2)) * scale, alpha=1, edge_color=colour, line_style=style)
+    return drawing.output.get_image()
+
+
+def _window(boxes: np.ndarray) -> tuple[np.ndarray, int]:
+    """Left upper corner (2,) and side of the square that shows all boxes (N, 4) and their surroundings, in pixels.
+
+    It may lie partly outside the image, by less than its side.
+    """
+    start, end = boxes[:, :2].min(0), boxes[:, 2:].max(0)
+    side = int(max(_LEAST_SIDE, _SURROUNDINGS * float((end - start).max())))
+    return np.round((start + end - side) / 2).astype(int), side
+
+
+def _jpeg_uri(image: np.ndarray) -> str:
+    done, data = cv2.imencode(".jpg", image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])
+    if not done:
+        raise OSError("OpenCV cannot encode a picture as JPEG")
+    return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()

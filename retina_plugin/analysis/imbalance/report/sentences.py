@@ -1,0 +1,84 @@
+"""What an examination found, in sentences."""
+
+import math
+
+import numpy as np
+
+from ....inference.text import label_text
+from ..advisor import GAMMAS, Advice
+from ..examine import OWN, Examination
+from ..functions import CROSS_ENTROPY, FOCAL
+
+
+def sentences(examination: Examination, advice: Advice) -> list[str]:
+    """The findings of one run."""
+    found = [_easiest(examination), _who_pulls(examination), _counts(examination), _classes(examination)]
+    return [sentence for sentence in [*found, _hint(advice)] if sentence]
+
+
+def percent(share: float) -> str:
+    """A share in percent, with more digits near 0 and 1; a dash for NaN."""
+    if math.isnan(share):
+        return "–"
+    if share < 0.00005:
+        return "< 0.01 %" if share else "0 %"
+    digits = 2 if share < 0.00095 else 1 if share < 0.0995 or 0.995 <= share < 1 else 0
+    return f"{100 * share:.{digits}f} %"
+
+
+def _easiest(examination: Examination) -> str:
+    easiest = examination.easiest
+    what = "anchors" if examination.xray.is_softmax else "logits"
+    found = [(easiest[CROSS_ENTROPY], "cross entropy"), (easiest[FOCAL], "focal loss with γ = 2")]
+    if not any(math.isclose(easiest[OWN], share, rel_tol=1e-6) for share, _ in found):
+        found.append((easiest[OWN], "its own loss"))
+    first, *others = [f"{percent(share)} {{}}under {loss}" for share, loss in found]
+    parts = ", and ".join([first.format("of the background's loss "), *(part.format("") for part in others)])
+    return f"The easiest 90 % of background {what} hold {parts}."
+
+
+def _who_pulls(examination: Examination) -> str:
+    shares = {
+        name: examination.shares[name].of_background for name in (CROSS_ENTROPY, OWN) if name in examination.shares
+    }
+    if CROSS_ENTROPY in shares and np.allclose(shares[CROSS_ENTROPY], shares[OWN]):
+        del shares[CROSS_ENTROPY]
+    words = {CROSS_ENTROPY: "cross entropy", OWN: f"its own loss, {examination.own_loss}"}
+    parts = [
+        f"{percent(s[0])} of the loss and {percent(s[1])} of the gradient under {words[k]}" for k, s in shares.items()
+    ]
+    return f"At this checkpoint background holds {', and '.join(parts)}."
+
+
+def _counts(examination: Examination) -> str:
+    foreground, background, ignored = map(int, examination.xray.anchors)
+    if not foreground:
+        return "No anchor is foreground: check the annotations and the anchors."
+    return (
+        f"Foreground and background: {foreground} foreground anchors stand against {background} background anchors, "
+        f"1 to {background / foreground:.0f}; {ignored} are ignored."
+    )
+
+
+def _classes(examination: Examination) -> str:
+    objects = examination.xray.objects.sum(1)
+    known = np.flatnonzero(objects)
+    if len(known) < 2:
+        return ""
+    most, least = int(objects.argmax()), int(known[objects[known].argmin()])
+    names = [label_text(examination.class_names[i]) for i in (most, least)]
+    return (
+        f"Classes: {objects[most]} objects are {names[0]} and {objects[least]} are {names[1]}. This is another "
+        "imbalance, which neither focal loss nor one alpha for all classes corrects."
+    )
+
+
+def _hint(advice: Advice) -> str:
+    pairs = [f"{a:.3g} for γ = {g:g}" for g, a in zip(GAMMAS, advice.alphas, strict=True) if g in (0.0, 1.0, 2.0)]
+    if any(map(math.isnan, advice.alphas)):
+        return ""
+    return (
+        f"Background would hold {percent(advice.target)} of the gradient of these logits with alpha "
+        f"{', '.join(pairs)}. This is a hint at one checkpoint and not a result: under another loss training leads to "
+        "other logits."
+    )

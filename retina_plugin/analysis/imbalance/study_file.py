@@ -1,0 +1,60 @@
+"""A study file that tests a hint of the advisor by training."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ...config import ConfigError
+from ...files import write_text
+from ...run_folder import CONFIG
+from .advisor import GAMMAS, Advice
+
+_TESTED = (0.0, 1.0, 2.0)  # gamma; four variants with the run's own loss train in reasonable time
+_TEXT = """\
+# Would another alpha and gamma train better than the loss of {run}?
+# With these, background holds {target:.0%} of the gradient at the checkpoint of that run. This is a hint at one
+# checkpoint and not a result: training under another loss leads to other logits. Every run starts at the score that
+# suits its loss, and has a first gradient of the same length, so that variants differ in alpha and gamma alone.
+study = dict(
+    base={base!r},
+    reference="own_loss",
+    seeds=[0, 1, 2],
+    match=["prior", "scale"],
+    variants={{
+        "own_loss": [],
+{variants}    }},
+    output_dir={output!r},
+)
+"""
+
+
+def check_study_path(path: str | Path) -> None:
+    """Raise ConfigError if a file of this name exists, or if it is no .py file."""
+    if Path(path).suffix != ".py" or Path(path).exists():
+        raise ConfigError(f"--write-study {path}: name a new file that ends in .py")
+
+
+def write_study(path: str | Path, run_dir: str | Path, losses: Mapping[str, object], advice: Advice) -> None:
+    """Write a study for tools/ablate.py: the run's own loss beside focal losses that give background the target share.
+
+    `losses` are those of the run's config, of which variants use "focal".
+
+    Raises:
+        ConfigError: as `check_study_path`, or if the config has no losses.focal, or the run no foreground.
+    """
+    check_study_path(path)
+    if "focal" not in losses:
+        raise ConfigError(f"--write-study: the config of {run_dir} has no losses.focal, as in configs/common/losses.py")
+    alphas = [float(f"{advice.alphas[GAMMAS.index(g)]:.3g}") for g in _TESTED]
+    if not all(0 < alpha < 1 for alpha in alphas):
+        raise ConfigError("--write-study: no alpha gives background its share, because there is no foreground")
+    run = Path(run_dir).resolve()
+    content = {"run": run.name, "base": str(run / CONFIG), "output": f"./output/imbalance_{run.name}"}
+    write_text(Path(path), _TEXT.format(target=advice.target, variants=_variants(_TESTED, alphas), **content))
+
+
+def _variants(gammas: Sequence[float], alphas: Sequence[float]) -> str:
+    focal = '"model.cls_loss=${losses.focal}"'
+    return "".join(
+        f'        "gamma_{g:g}-alpha_{a:g}": [{focal}, "losses.focal.gamma={g}", "losses.focal.alpha={a}"],\n'
+        for g, a in zip(gammas, alphas, strict=True)
+    )
