@@ -40,17 +40,19 @@ class ImbalanceRecorder(HookBase):
         self._file = Path(cfg.train.output_dir, IMBALANCE)
         self._classes = _class_names(run_metadata(cfg).get("thing_classes", ()), model.num_classes)
         self._seen: list[ImbalanceSums] = []
-        self._obstacle = ""
+        self._obstacle, self._is_due = "", False
 
     def before_step(self) -> None:
         """Watch the next training passes if they are to be recorded."""
-        if self._is_due():
+        nth = self.trainer.iter + 1
+        self._is_due = (nth == 1 or nth % self._period == 0) and not self._obstacle
+        if self._is_due:
             self._seen.clear()
             self._model.observer = self._observe
 
     def after_step(self) -> None:
         """Record what the passes have shown; nothing if the update was not finite and has been skipped."""
-        if not self._is_due():
+        if not self._is_due:
             return
         self._model.observer = None
         if self.trainer.storage.latest().get("grad_norm", (0.0, -1))[1] != self.trainer.iter:
@@ -62,10 +64,6 @@ class ImbalanceRecorder(HookBase):
             return
         parts = comm.all_gather(sum(self._seen[1:], self._seen[0]))
         self._record(sum(parts[1:], parts[0]))
-
-    def _is_due(self) -> bool:
-        is_due = self.trainer.iter == 0 or (self.trainer.iter + 1) % self._period == 0
-        return is_due and not self._obstacle
 
     def _observe(self, seen: TrainingPass) -> None:
         try:

@@ -1,0 +1,1 @@
+"""From which anchors the classification loss comes."""
