@@ -78,12 +78,11 @@ CASES = [("focal", ()), ("sigmoid_ce", ("model.cls_loss_weight=2.5",)), ("softma
 CASES += [("hinge", ()), ("ghm", ()), ("ohem", ()), ("asymmetric_focal", ())]
 
 
-@pytest.mark.parametrize("selective", [False, True])
 @pytest.mark.parametrize(("name", "more"), CASES)
-def test_sums_are_those_of_autograd_of_the_detector(tiny_cfg, name, more, selective):
+def test_sums_are_those_of_autograd_of_the_detector(tiny_cfg, name, more):
     torch.manual_seed(0)
     model = detector(tiny_cfg, name, *more)
-    model.selective_boxes = selective
+    model.selective_boxes = name in ("focal", "softmax_ce")  # the other training pass
     if name != "hinge":
         model.label_assigner = Weighing(model.label_assigner)
     record, trained, seen = observe(model, batch())
