@@ -2,7 +2,6 @@
 
 import json
 import logging
-import math
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -25,6 +24,7 @@ LOG = "log.txt"
 FINAL_CHECKPOINT = "model_final.pth"
 LAST_CHECKPOINT = "last_checkpoint"  # names the checkpoint to resume from
 CLIPPED = "clipped_steps"  # in metrics.json, with train.clip_grad_norm: updates so far whose gradient was clipped
+_LARGEST = 1e300  # sums of such numbers are finite
 _FILE_NAME = re.compile(r"[\w][\w .+-]{0,250}")
 DETECTIONS = "inference/coco_instances_results.json"  # of the last evaluation
 
@@ -119,7 +119,7 @@ def parse_metrics(line: bytes) -> dict[str, Any] | None:
 def parse_imbalance(line: bytes) -> dict[str, Any] | None:
     """A line of imbalance.jsonl; None if it is damaged."""
     content = _parse_line(line)
-    if content is None:
+    if content is None or not _is_amount(content["iteration"]):
         return None
     tables = [content.get(name) for name in ("background", "foreground", "sizes", "classes")]
     counts = content.get("p_t")
@@ -135,7 +135,7 @@ def _is_table(value: Any, width: int) -> bool:
 
 
 def _is_amount(value: Any) -> bool:
-    return isinstance(value, int | float) and 0 <= value < math.inf
+    return isinstance(value, int | float) and 0 <= value < _LARGEST
 
 
 def _parse_line(line: bytes) -> dict[str, Any] | None:
