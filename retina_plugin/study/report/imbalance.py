@@ -10,7 +10,7 @@ from ...run_folder import read_imbalance
 from ..statistics.measurements import Measurements
 from .figures import draw_bands
 
-_SHARES = {"cls.background": "the classification loss", "gradient.background": "its gradient"}
+_SHARES = {"cls.background": "loss_cls", "gradient.background": "the gradient of loss_cls"}
 _MOST_POINTS = 60  # of a line; each is then a mean over successive records
 
 

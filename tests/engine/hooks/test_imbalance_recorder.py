@@ -10,7 +10,7 @@ from detectron2.engine import launch
 
 from retina_plugin.config import ConfigError
 from retina_plugin.engine import main
-from retina_plugin.engine.hooks.imbalance import _class_names
+from retina_plugin.engine.hooks.imbalance import ImbalanceRecorder, _class_names
 from retina_plugin.engine.reliability.verify import first_difference
 from retina_plugin.modeling.losses import SigmoidFocalLoss
 from retina_plugin.run_folder import last_evaluation, read_imbalance, read_metrics
@@ -76,7 +76,8 @@ def test_metrics_have_the_shares_as_they_were_observed(runs):
 
 def test_readers_of_metrics_still_find_evaluations_and_logs_stay_short(runs):
     assert last_evaluation(runs / "with") == last_evaluation(runs / "without")
-    assert "imbalance." not in (runs / "with" / "log.txt").read_text().split("records nothing")[0].split("iter: 0")[1]
+    steps = [line for line in (runs / "with" / "log.txt").read_text().splitlines() if " iter: " in line]
+    assert len(steps) == 4 and not any("imbalance" in line for line in steps)
 
 
 def test_a_resumed_run_records_the_same(runs, tmp_path):
@@ -151,7 +152,9 @@ def test_several_processes_record_their_common_batch(tmp_path, forked_ranks):
         assert sum(ours["p_t"]["background"]) == sum(theirs["p_t"]["background"])
 
 
-def test_other_detectors_and_negative_periods_are_refused(tmp_path):
+def test_other_detectors_and_negative_periods_are_refused(tmp_path, tiny_cfg):
+    with pytest.raises(ConfigError, match="imbalance_period needs a PluggableRetinaNet, got Identity"):
+        ImbalanceRecorder(tiny_cfg(ON), torch.nn.Identity())
     with pytest.raises(ConfigError, match="imbalance_period must be 0 or more, got -1"):
         main(train_args(tmp_path / "run", "train.imbalance_period=-1"))
 
