@@ -85,7 +85,7 @@ def _draw_phases(records: Sequence[Record], kind: str) -> Figure:
 
     The height is the logarithm of the share of the anchors, because few anchors can have most of the loss.
     """
-    figure, axes = new_panel(f"$p_t$ of {kind} anchors, log of their number", "$p_t$, scale of log-odds", "iterations")
+    figure, axes = new_panel(f"{kind} anchors by $p_t$, log scale", "$p_t$, scale of log-odds", "iterations")
     phases = [records[:1], *(records[i[0] : i[-1] + 1] for i in _phases(len(records)))]
     for place, phase in enumerate(phases):
         top = 0.9 * _heights(phase, kind) - place
