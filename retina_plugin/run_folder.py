@@ -4,7 +4,7 @@ import json
 import logging
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,12 @@ logger = logging.getLogger(__name__)
 
 CONFIG = "config.yaml"
 METRICS = "metrics.json"  # one json object per line
+IMBALANCE = "imbalance.jsonl"  # one json object per line, with train.imbalance_period
 LOG = "log.txt"
 FINAL_CHECKPOINT = "model_final.pth"
 LAST_CHECKPOINT = "last_checkpoint"  # names the checkpoint to resume from
 CLIPPED = "clipped_steps"  # in metrics.json, with train.clip_grad_norm: updates so far whose gradient was clipped
+_LARGEST = 1e300  # sums of such numbers are finite
 _FILE_NAME = re.compile(r"[\w][\w .+-]{0,250}")
 DETECTIONS = "inference/coco_instances_results.json"  # of the last evaluation
 
@@ -92,9 +94,17 @@ def read_metrics(run_dir: str | Path) -> list[dict[str, Any]]:
 
     Lines that are damaged are left out, with a warning that names the file.
     """
-    path = Path(run_dir, METRICS)
+    return _read_lines(Path(run_dir, METRICS), parse_metrics)
+
+
+def read_imbalance(run_dir: str | Path) -> list[dict[str, Any]]:
+    """The lines of imbalance.jsonl, as `evaluation.imbalance.imbalance_record` makes them; otherwise `read_metrics`."""
+    return _read_lines(Path(run_dir, IMBALANCE), parse_imbalance)
+
+
+def _read_lines(path: Path, parse: Callable[[bytes], dict[str, Any] | None]) -> list[dict[str, Any]]:
     complete = path.read_bytes().split(b"\n")[:-1] if path.is_file() else []
-    lines = [parse_metrics(line) for line in complete]
+    lines = [parse(line) for line in complete]
     if damaged := lines.count(None):
         logger.warning("%s: %d damaged lines are ignored", path, damaged)
     return [line for line in lines if line is not None]
@@ -102,12 +112,39 @@ def read_metrics(run_dir: str | Path) -> list[dict[str, Any]]:
 
 def parse_metrics(line: bytes) -> dict[str, Any] | None:
     """The metrics of a line of metrics.json by name; None if the line is damaged."""
+    content = _parse_line(line)
+    return content if content and all(isinstance(v, int | float) for v in content.values()) else None
+
+
+def parse_imbalance(line: bytes) -> dict[str, Any] | None:
+    """A line of imbalance.jsonl; None if it is damaged."""
+    content = _parse_line(line)
+    if content is None or not _is_amount(content["iteration"]):
+        return None
+    tables = [content.get(name) for name in ("background", "foreground", "sizes", "classes")]
+    counts = content.get("p_t")
+    is_whole = all(_is_table(table, 3) for table in tables) and list(tables[0]) == list(tables[1])
+    is_counted = _is_table(counts, 40) and list(counts) == ["background", "foreground"]
+    return content if is_whole and is_counted else None
+
+
+def _is_table(value: Any, width: int) -> bool:
+    """Whether it is a mapping of names to lists of `width` numbers from 0 on."""
+    rows = value.values() if isinstance(value, dict) else [None]
+    return all(isinstance(r, list) and len(r) == width and all(map(_is_amount, r)) for r in rows)
+
+
+def _is_amount(value: Any) -> bool:
+    return isinstance(value, int | float) and 0 <= value < _LARGEST
+
+
+def _parse_line(line: bytes) -> dict[str, Any] | None:
+    """A json object with an iteration."""
     try:
         content = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    is_whole = isinstance(content, dict) and isinstance(content.get("iteration"), int)
-    return content if is_whole and all(isinstance(v, int | float) for v in content.values()) else None
+    return content if isinstance(content, dict) and isinstance(content.get("iteration"), int) else None
 
 
 def last_evaluation(run_dir: str | Path) -> dict[str, Any]:
@@ -136,4 +173,4 @@ def iterations_done(run_dir: str | Path, tail: int = 8192) -> int:
             found = re.findall(rb'"iteration": (\d+)[,}]', f.read())
     except OSError:
         return 0
-    return int(found[-1]) + 1 if found else 0
+    return max(map(int, found)) + 1 if found else 0  # a metric that is not of every iteration may come late

@@ -32,6 +32,7 @@ train = dict(
     eval_period=5000,  # iterations between evaluations; 0 evaluates at the end only
     val_loss=False,  # also compute the loss on the test data in evaluations
     log_period=20,
+    imbalance_period=0,  # iterations between records of which anchors loss_cls comes from; 0 for none
     vis_period=1000,  # iterations between pictures of ground truth and detections in TensorBoard; 0 for none
     vis_images=4,  # number of images in these pictures
     wandb=None,  # arguments of wandb.init, such as project; null to not use it

@@ -12,14 +12,14 @@ from omegaconf import DictConfig
 from ..config import ConfigError
 from ..config.yaml_file import save_config
 from ..files import check_regular, move_aside, remove_leftovers
-from ..run_folder import CONFIG, FINAL_CHECKPOINT, LAST_CHECKPOINT, LOG, METRICS
+from ..run_folder import CONFIG, FINAL_CHECKPOINT, IMBALANCE, LAST_CHECKPOINT, LOG, METRICS
 
 logger = logging.getLogger(__name__)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _LONGEST = 240  # bytes of a name, so that files beside the folder can be named after it
 _LONGEST_PATH = 3000
 _RUN_FOLDERS = ("imbalance", "inference", "nonfinite", "wandb")
-_FILES = (CONFIG, METRICS, LOG, LAST_CHECKPOINT, FINAL_CHECKPOINT)
+_FILES = (CONFIG, METRICS, IMBALANCE, LOG, LAST_CHECKPOINT, FINAL_CHECKPOINT)
 
 
 def check_output_dir(value: str | Path, key: str = "train.output_dir") -> None:

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from ..modeling import optimize_for_training
-from ..run_folder import METRICS
+from ..run_folder import IMBALANCE, METRICS, parse_imbalance
 from .checkpoint import RunCheckpointer
 from .ema import WeightAverage
 from .hooks.build import build_hooks, check_periods
@@ -66,6 +66,7 @@ class Run:
         if start_iter >= self.cfg.train.max_iter:
             self.checkpointer.keep_as_final()
         cut_metrics(self.metrics_file, self.metrics_state.last_write(start_iter))
+        cut_metrics(self.metrics_file.with_name(IMBALANCE), start_iter - 1, parse_imbalance)
         return start_iter, f"Resuming at iteration {start_iter}"
 
     def train(self, start_iter: int) -> None:

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import math
 import os
 import resource
 from collections.abc import Callable, Iterator
@@ -9,12 +10,21 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from retina_plugin.analysis.imbalance.history import draw_history
 from retina_plugin.engine.hooks.metrics_state import cut_metrics
 from retina_plugin.engine.reliability.folder_lock import FolderLock
 from retina_plugin.engine.trackers.file_writers import MetricsWriter
 from retina_plugin.engine.trackers.tracker import known_id
+from retina_plugin.evaluation.imbalance import imbalance_shares
 from retina_plugin.files import open_to_append, read_json, remove_leftovers, write_json, write_text
-from retina_plugin.run_folder import checkpoints, iterations_done, last_evaluation, read_config, read_metrics
+from retina_plugin.run_folder import (
+    checkpoints,
+    iterations_done,
+    last_evaluation,
+    read_config,
+    read_imbalance,
+    read_metrics,
+)
 from retina_plugin.study.execution.job import read_end, read_facts
 from retina_plugin.study.execution.pairing import _known_start
 from retina_plugin.study.execution.scales import read_scales
@@ -64,6 +74,10 @@ DAMAGES: dict[str, Write] = {
     "an endless device": lambda path: path.symlink_to("/dev/zero"),
     "a link to itself": _loop,
 }
+_ROW = {"p3": [1.0, 1.0, 1]}
+_OTHER = {"p4": [1.0, 0.0, 1]}
+_RECORD = {"iteration": 1, "background": _ROW, "foreground": _ROW, "sizes": {}, "classes": {}}
+_RECORD |= {"p_t": {"background": [0] * 40, "foreground": [0] * 40}}
 WRONG = {
     "result.json": [
         '{"digest": 3}',
@@ -75,6 +89,16 @@ WRONG = {
     "scales.json": ['{"focal": 3}', '{"focal": {}}', '{"focal": {"loss_cls": 1.0, "grad_norm": 0.0, "factor": 1.0}}'],
     "seed0.initial.json": ['{"pair": "x"}', '{"weights": "x"}'],
     "last_checkpoint": ["/etc/passwd", "../elsewhere.pth", "model_0000099.pth", "a\0b", "x" * 5000, "."],
+    "imbalance.jsonl": [
+        '{"iteration": 1, "background": {}, "foreground": {}, "sizes": {}, "classes": {}, "p_t": {}}\n',
+        '{"iteration": 1, "background": {"p3": [1, 2]}, "foreground": {"p3": [1, 2, 3]}}\n',
+        json.dumps(_RECORD | {"sizes": {"small": [0, 0, 0]}}) + "\n",
+        json.dumps(_RECORD | {"iteration": 10**400}) + "\n",
+        json.dumps(_RECORD | {"background": {"p3": [1e308, -1, math.inf]}}) + "\n",
+        json.dumps(_RECORD)
+        + "\n"
+        + json.dumps(_RECORD | {"background": {"x": [1, 1, 1]}, "foreground": {"x": [1, 1, 1]}}),
+    ],
     "metrics.json": ['{"iteration": "x"}\n', '{"iteration": 1, "a": {}}\n', "\n\n\n", '{"iteration": true}\n{"iter'],
 }
 
@@ -86,6 +110,12 @@ def _unknown(value: Any, expected: Any) -> None:
 def _read_metrics(folder: Path) -> None:
     assert all(isinstance(line["iteration"], int) for line in read_metrics(folder))
     assert isinstance(last_evaluation(folder), dict) and iterations_done(folder) >= 0
+
+
+def _read_imbalance(folder: Path) -> None:
+    records = read_imbalance(folder)
+    assert len(draw_history(folder)) == 7 * bool(records)
+    assert all(0 <= share <= 1 for record in records for share in imbalance_shares(record).values())
 
 
 def _read_last_checkpoint(folder: Path) -> None:
@@ -106,6 +136,7 @@ READERS: dict[str, Callable[[Path], Any]] = {
     "seed0.initial.json": _read_start,
     "last_checkpoint": _read_last_checkpoint,
     "metrics.json": _read_metrics,
+    "imbalance.jsonl": _read_imbalance,
 }
 
 

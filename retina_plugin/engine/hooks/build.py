@@ -16,6 +16,7 @@ from ..setup import building
 from .detectron2_hooks import BestCheckpointer, PeriodicCheckpointer, PeriodicWriter
 from .divergence import DivergenceWarning
 from .early_exit import EarlyExit
+from .imbalance import ImbalanceRecorder
 from .memory_usage import MemoryUsage
 from .visualize_detections import VisualizeDetections
 
@@ -43,6 +44,7 @@ def build_hooks(run: "Run", test: Callable[[nn.Module], dict[str, Any]], signals
             hooks.IterationTimer(),
             MemoryUsage(),
             DivergenceWarning(cfg) if main_process else None,
+            ImbalanceRecorder(cfg, run.model) if train.imbalance_period else None,  # evaluations are not recorded
             hooks.LRScheduler(scheduler=instantiate(cfg.lr_multiplier)),
             hooks.EvalHook(train.eval_period, lambda: test(model)),
             best,
@@ -56,10 +58,12 @@ def build_hooks(run: "Run", test: Callable[[nn.Module], dict[str, Any]], signals
 
 
 def check_periods(cfg: DictConfig) -> None:
-    """Raise ConfigError for a period below 1, or for early stopping without evaluations."""
+    """Raise ConfigError for a period below 1 (or 0, if that means never), or for early stopping without evaluations."""
     for key in ("max_iter", "log_period", "checkpointer.period", "accumulation"):
         if OmegaConf.select(cfg.train, key) < 1:
             raise ConfigError(f"train.{key} must be 1 or more, got {OmegaConf.select(cfg.train, key)}")
+    if cfg.train.imbalance_period < 0:
+        raise ConfigError(f"train.imbalance_period must be 0 or more, got {cfg.train.imbalance_period}")
     if cfg.train.early_stopping and not cfg.train.eval_period:
         raise ConfigError("train.early_stopping counts evaluations: set train.eval_period too")
 

@@ -1,7 +1,7 @@
 """Metrics that continue after an interruption as if there had been none."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,10 +67,10 @@ class MetricsState(HookBase):
         return [w for w in self._writers if isinstance(getattr(w, "_last_write", None), int)]
 
 
-def cut_metrics(path: Path, last_iteration: int) -> None:
+def cut_metrics(path: Path, last_iteration: int, parse: Callable[[bytes], Any] = parse_metrics) -> None:
     """Remove the lines of metrics.json that were written after `last_iteration`, and an incomplete last line.
 
-    Damaged lines before that stay, and readers pass over them.
+    `parse` reads a line of another file. Damaged lines before that stay, and readers pass over them.
     """
     check_regular(path)
     if not path.is_file():
@@ -78,12 +78,11 @@ def cut_metrics(path: Path, last_iteration: int) -> None:
     size = 0
     with path.open("r+b") as lines:
         for line in lines:
-            if not line.endswith(b"\n") or _iteration(line) > last_iteration:
+            if not line.endswith(b"\n") or _iteration(parse(line)) > last_iteration:
                 break
             size += len(line)
         lines.truncate(size)
 
 
-def _iteration(line: bytes) -> int:
-    metrics = parse_metrics(line)
+def _iteration(metrics: dict[str, Any] | None) -> int:
     return -1 if metrics is None else metrics["iteration"]

@@ -24,6 +24,7 @@ _FREE = (
     "train.checkpointer",
     "train.log_period",
     "train.vis_",
+    "train.imbalance_period",
     "train.max_minutes",
     "train.nonfinite",
     "train.accept_changes",

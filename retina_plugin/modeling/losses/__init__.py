@@ -6,6 +6,7 @@ from .box import BoxLoss, CIoULoss, DIoULoss, GIoULoss, SmoothL1Loss, build_box_
 from .focal_variants import AsymmetricFocalLoss, PolyFocalLoss, SigmoidFocalStarLoss, SigmoidHingeLoss
 from .ghm import GHMCLoss
 from .ohem import OHEMCrossEntropyLoss
+from .per_anchor import anchor_sums
 from .sigmoid import SigmoidCrossEntropyLoss, SigmoidFocalLoss
 from .softmax import SoftmaxCrossEntropyLoss, SoftmaxFocalLoss
 from .stationary import STATIONARY, start_distance, stationary_prob
@@ -30,6 +31,7 @@ __all__ = [
     "SoftmaxCrossEntropyLoss",
     "SoftmaxFocalLoss",
     "STATIONARY",
+    "anchor_sums",
     "build_box_loss",
     "build_cls_loss",
     "effective_number_alpha",

@@ -4,5 +4,6 @@ from .foreground_share import ForegroundCounter
 from .loss_normalizer import ForegroundAverage
 from .network import DenseNetwork
 from .retinanet import PluggableRetinaNet
+from .training_pass import TrainingPass
 
-__all__ = ["DenseNetwork", "ForegroundAverage", "ForegroundCounter", "PluggableRetinaNet"]
+__all__ = ["DenseNetwork", "ForegroundAverage", "ForegroundCounter", "PluggableRetinaNet", "TrainingPass"]

@@ -14,6 +14,7 @@ from ..assigners import AnchorTargets, LabelAssigner
 from ..losses import BoxLoss, ClassificationLoss, DenseTargets
 from ..optimization.box_tower import box_layers, deltas_where
 from .loss_normalizer import ForegroundAverage
+from .training_pass import Observer, TrainingPass
 from .wiring import check_gt_classes
 
 
@@ -30,6 +31,8 @@ class RetinaNetTraining(RetinaNet):
     label_assigner: LabelAssigner
     foreground: ForegroundAverage
     selective_boxes: bool = False
+    observer: Observer | None = None
+    """Called in every training pass while it is set."""
 
     def forward(self, batched_inputs: list[dict[str, Any]]) -> Any:
         """As Detectron2's. In training the box tower runs only around foreground anchors if `selective_boxes`.
@@ -105,6 +108,9 @@ class RetinaNetTraining(RetinaNet):
         anchor_boxes = Boxes.cat(anchors).tensor
         logits = torch.cat(pred_logits, dim=1).flatten(0, 1)
         dense = DenseTargets(labels.flatten(), None if weights is None else weights.flatten(), anchors=anchor_boxes)
+        if self.observer is not None:
+            sizes = [len(x) for x in anchors]
+            self.observer(TrainingPass(logits.detach(), dense, boxes.flatten(0, 1), sizes))
         loss_cls = self.cls_loss_weight * self.cls_loss.dense_loss(logits, dense)
         loss_box_reg = self._box_loss(
             foreground_deltas,

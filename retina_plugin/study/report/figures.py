@@ -75,7 +75,7 @@ def draw_training(measurements: Measurements, variants: Sequence[str], metric: M
         }
         if not any(lines.values()):
             continue
-        figure, axes = _draw_bands(lines, title, "iteration")
+        figure, axes = draw_bands(lines, title, "iteration")
         if key == "loss_cls":
             axes.set_yscale("log")
         elif key == "loss_box_reg" or metric.is_percent:
@@ -101,7 +101,7 @@ def draw_precision(measurements: Measurements, variants: Sequence[str]) -> list[
         for name in variants:
             matches = [measurements.evidence[name, seed].matches for seed in measurements.finished(name)]
             lines[name] = [_precision_line(m.precision[thresholds]) for m in matches]
-        figure, axes = _draw_bands(lines, f"precision over recall, {title}", "recall", "precision")
+        figure, axes = draw_bands(lines, f"precision over recall, {title}", "recall", "precision")
         axes.set(xlim=(0, 1), ylim=(0, 1.02))
         figures.append(figure)
     return figures
@@ -112,7 +112,7 @@ def _precision_line(precision: np.ndarray) -> np.ndarray:
     return np.stack([np.linspace(0, 1, 101), np.nanmean(precision, axis=(0, 2))])
 
 
-def _draw_bands(
+def draw_bands(
     lines: Mapping[str, Sequence[np.ndarray]], title: str, xlabel: str, ylabel: str = ""
 ) -> tuple[Figure, Axes]:
     """A panel with the (2, P) lines of every variant: their mean, lowest and highest, and each line."""

@@ -16,6 +16,7 @@ from ..spec.study import Study
 from ..statistics.measurements import Measurements
 from .content import collect_content, plain_content
 from .figures import draw_means, draw_precision, draw_training, effect_bars
+from .imbalance import draw_imbalance
 from .pictures import draw_pictures
 from .render import render
 from .scores import draw_reliability
@@ -53,6 +54,7 @@ def _draw(study: Study, measurements: Measurements, content: dict[str, Any], num
         "bars": effect_bars(content["verdicts"]),
         "means": svg_uri(draw_means(measurements, names, metric)) if names else "",
         "training": [svg_uri(f) for f in draw_training(measurements, names, metric)],
+        "imbalance": [svg_uri(f) for f in draw_imbalance(measurements, names)],
         "precision": [svg_uri(f) for f in draw_precision(measurements, names)],
         "reliability": [svg_uri(f) for f in draw_reliability(measurements, names)],
         "pictures": draw_pictures(study, measurements, num_images),

@@ -24,6 +24,7 @@ _FREE = (
     "train.seed",
     "train.optimize_model",
     "train.vis_",
+    "train.imbalance_period",
     "train.eval_period",
     "train.log_period",
     "train.checkpointer",
