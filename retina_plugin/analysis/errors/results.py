@@ -76,8 +76,12 @@ class Results:
     coco: BoxEvaluation
 
 
-def read_results(run_dir: str | Path, iou: float = 0.5, trust: Sequence[str] = ()) -> Results:
+def read_results(
+    run_dir: str | Path, iou: float = 0.5, trust: Sequence[str] = (), name: str | None = None
+) -> Results:
     """The detections of a run folder's last evaluation, and the objects of its test data.
+
+    `name` is that of the run on pages, by default that of its folder.
 
     Raises:
         ConfigError: if the folder holds no config.yaml.
@@ -90,7 +94,7 @@ def read_results(run_dir: str | Path, iou: float = 0.5, trust: Sequence[str] = (
     try:
         json_file, max_dets = coco_test_data(cfg)
         truth, detections = read_truth(json_file), json.loads(path.read_text(encoding="utf-8"))
-        return match_results(truth, detections, iou, max_dets, Path(run_dir).name, cfg, _image_root(cfg))
+        return match_results(truth, detections, iou, max_dets, name or Path(run_dir).name, cfg, _image_root(cfg))
     except (ValueError, TypeError, KeyError) as e:
         raise DataError(f"{path} cannot be compared with the test data of the run: {type(e).__name__}: {e}") from e
 
