@@ -118,13 +118,15 @@ def as_content(runs: Sequence[RunErrors]) -> dict[str, Any]:
     first, last = runs[0], runs[-1]
     data = [(r.results.image_ids, r.results.classes, r.results.objects.box.tolist()) for r in (first, last)]
     if data[0] != data[1]:
-        raise DataError(f"{first.title} and {last.title} were evaluated on different test data: errors are not compared")
+        raise DataError(
+            f"{first.title} and {last.title} were evaluated on different test data: errors are not compared"
+        )
     changes = differences(first.budget, last.budget) if len(runs) > 1 else {}
     return {
         "iou": first.results.iou,
         "background_iou": BACKGROUND_IOU,
-        "interval": f"{LEVEL} % percentile interval over {NUM_RESAMPLES} resamples of the test images, "
-        "the same in both runs",
+        "interval": f"{LEVEL} % percentile interval over {NUM_RESAMPLES} resamples of the test images"
+        + ", the same in both runs" * (len(runs) > 1),
         "meaning": MEANING,
         "runs": [run.as_dict() for run in runs],
         "differences": {name: asdict(c) for name, c in changes.items()},

@@ -116,14 +116,15 @@ def explain(
     images = {own: place for place, own in enumerate(results.image_ids)}
     is_lost = ~found_above(results, errors, score_thresh)
     is_false = (errors.kind > Kind.CORRECT) & (results.found.score >= score_thresh)
-    lost, false, number = [], [], 0
-    for number, dense in enumerate(dense_images(cfg, model, max_images=max_images), 1):
+    lost, false, num_images = [], [], 0
+    for dense in dense_images(cfg, model, max_images=max_images):
+        num_images += 1
         decoded, image = _decode(model, dense), images[dense.entry["image_id"]]
         for place in np.flatnonzero(is_lost & (results.objects.image == image)):
             lost.append(_lost_object(place, dense, decoded, results, score_thresh, model.test_nms_thresh))
         for place in np.flatnonzero(is_false & (results.found.image == image)):
             false.append(_false_anchor(place, dense, decoded, results, errors))
-    return AnchorCauses(number, lost, false)
+    return AnchorCauses(num_images, lost, false)
 
 
 @torch.no_grad()
@@ -176,9 +177,7 @@ def _foreground_of(box: np.ndarray, label: int, dense: DenseImage) -> np.ndarray
     return np.flatnonzero((is_own & (dense.labels == int(label))).numpy())
 
 
-def _lost_later(
-    anchor: int, label: int, place: int, decoded: _Decoded, results: Results, nms_thresh: float
-) -> str:
+def _lost_later(anchor: int, label: int, place: int, decoded: _Decoded, results: Results, nms_thresh: float) -> str:
     """Why a good box with a good score is not the object's detection."""
     found = results.found
     own = (found.image == results.objects.image[place]) & (found.label == label)
@@ -191,9 +190,7 @@ def _lost_later(
     return "removed by NMS" if removed.any() else "over a limit"
 
 
-def _false_anchor(
-    place: int, dense: DenseImage, decoded: _Decoded, results: Results, errors: Errors
-) -> FalseAnchor:
+def _false_anchor(place: int, dense: DenseImage, decoded: _Decoded, results: Results, errors: Errors) -> FalseAnchor:
     found, kind = results.found, Kind(errors.kind[place]).name.capitalize()
     iou = box_iou(decoded.boxes, found.box[place : place + 1])[:, 0]
     gap = np.abs(decoded.scores[:, found.label[place]] - found.score[place])

@@ -30,11 +30,18 @@ def draw_budget(budgets: Sequence[Budget], names: Sequence[str], iou: float) -> 
         places = np.arange(len(fixes)) + (run - (len(budgets) - 1) / 2) * height
         values, spans = [c.value for c in changes], np.abs([(c.value - c.low, c.high - c.value) for c in changes]).T
         axes.barh(
-            places, values, height * 0.9, color=COLOURS[run], hatch=_HATCHES[run], edgecolor="white", label=label_text(name)
+            places,
+            values,
+            height * 0.9,
+            color=COLOURS[run],
+            hatch=_HATCHES[run],
+            edgecolor="white",
+            label=label_text(name),
         )
         axes.errorbar(values, places, xerr=spans, fmt="none", ecolor="#222222", capsize=3, linewidth=1.2)
     axes.set_yticks(range(len(fixes)), fixes)
     axes.invert_yaxis()
+    axes.set_axisbelow(True)
     axes.set_xlim(left=0)
     if len(budgets) > 1:
         axes.legend(frameon=False, fontsize=10, loc="lower right")
@@ -61,7 +68,9 @@ def draw_confusion(matrix: np.ndarray, classes: Sequence[str], name: str) -> Fig
     kept = np.append(kept, len(classes))
     matrix, labels = matrix[np.ix_(kept, kept)], [*(label_text(classes[k]) for k in kept[:-1]), "background"]
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    figure, axes = new_panel(f"detections by class, {label_text(name)}", "class of the detection", "class of the object")
+    figure, axes = new_panel(
+        f"detections by class, {label_text(name)}", "class of the detection", "class of the object"
+    )
     axes.imshow(share, cmap="Greys", vmin=0, vmax=1, aspect="auto")
     for (row, column), number in np.ndenumerate(matrix):
         text = "–" if row == column == len(labels) - 1 else str(number)

@@ -12,7 +12,7 @@ from ...pages.figures import jpeg_uri
 from .anchors import AnchorCauses
 from .results import Results
 from .tables import found_above
-from .types import FALSE, Errors, Kind
+from .types import FALSE, Errors, Kind, box_iou
 
 NUM_PICTURES = 4  # of each type
 _MARGIN, _LEAST = 0.7, 80  # around the box: share of its longer side, and the least width of a crop in pixels
@@ -61,10 +61,18 @@ def _highest(places: np.ndarray, values: np.ndarray) -> list[int]:
 def _draw_false(results: Results, errors: Errors, place: int, score_thresh: float) -> Picture:
     found = results.found
     words = _words(results, found.label[place], found.score[place])
-    target = errors.target[place]
     shown = [*_around(results, errors, found.image[place], score_thresh), _Box(found.box[place], "false", words)]
-    caption = words if target < 0 else f"{words}; the object is {results.classes[results.objects.label[target]]}"
-    return _crop(results, found.image[place], found.box[place], shown, caption)
+    return _crop(results, found.image[place], found.box[place], shown, words + _of_target(results, errors, place))
+
+
+def _of_target(results: Results, errors: Errors, place: int) -> str:
+    """What the object of a false detection is, or how far off its box."""
+    target, found, objects = errors.target[place], results.found, results.objects
+    if target < 0:
+        return ""
+    if objects.label[target] != found.label[place]:
+        return f", the object is {results.classes[objects.label[target]]}"
+    return f", IoU {box_iou(found.box[[place]], objects.box[[target]]).item():.2f} with the object"
 
 
 def _draw_missed(results: Results, errors: Errors, place: int, score_thresh: float, cause: str) -> Picture:
@@ -94,12 +102,16 @@ def _crop(results: Results, image: int, box: np.ndarray, boxes: Sequence[_Box], 
     crop = np.ascontiguousarray(pixels[top:bottom, left:right])
     visualizer = Visualizer(crop, scale=_WIDTH / crop.shape[1])
     for shown in boxes:
-        corners = shown.box + [-left, -top, -left, -top]
-        corners[2:] += corners[:2]
+        corners = _corners(shown.box) - [left, top, left, top]
         if (corners[2:] > 0).all() and corners[0] < right - left and corners[1] < bottom - top:
             _draw_box(visualizer, corners, shown)
     file = label_text(results.files[image].rpartition("/")[2])
     return Picture(jpeg_uri(visualizer.output.get_image()), f"{caption} ({file})")
+
+
+def _corners(box: np.ndarray) -> np.ndarray:
+    """XYXY of a box XYWH."""
+    return np.r_[box[:2], box[:2] + box[2:]]
 
 
 def _draw_box(visualizer: Visualizer, corners: np.ndarray, shown: _Box) -> None:

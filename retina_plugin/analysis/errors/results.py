@@ -76,9 +76,7 @@ class Results:
     coco: BoxEvaluation
 
 
-def read_results(
-    run_dir: str | Path, iou: float = 0.5, trust: Sequence[str] = (), name: str | None = None
-) -> Results:
+def read_results(run_dir: str | Path, iou: float = 0.5, trust: Sequence[str] = (), name: str | None = None) -> Results:
     """The detections of a run folder's last evaluation, and the objects of its test data.
 
     `name` is that of the run on pages, by default that of its folder.

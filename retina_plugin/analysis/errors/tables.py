@@ -28,7 +28,11 @@ def class_table(results: Results, errors: Errors) -> list[dict[str, Any]]:
 
 def _ap(results: Results, label: int) -> dict[str, float]:
     precision = results.coco.eval["precision"][:, :, label, 0, -1]
-    return {"AP": mean_precision(precision), "AP50": mean_precision(precision[:1]), "AP75": mean_precision(precision[5:6])}
+    return {
+        "AP": mean_precision(precision),
+        "AP50": mean_precision(precision[:1]),
+        "AP75": mean_precision(precision[5:6]),
+    }
 
 
 def mean_precision(precision: np.ndarray) -> float:

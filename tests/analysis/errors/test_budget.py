@@ -27,7 +27,11 @@ def budget_of(objects, rows, **options):
         # recalls 0 to .5 are 51 of COCO's 101
         ([(1, CAT, BOX, 0.9)], 5100 / 101, {"Miss": 5000 / 101, "FN": 5000 / 101}),
         ([(1, CAT, BOX, 0.9), (2, CAT, HALF_OFF, 0.8)], 5100 / 101, {"Loc": 5000 / 101, "FN": 5000 / 101}),
-        ([(1, CAT, BOX, 0.9), (1, CAT, BOX, 0.8), (2, CAT, BOX, 0.7)], 100 * (51 + 50 * 2 / 3) / 101, {"Dupe": 16.5017}),
+        (
+            [(1, CAT, BOX, 0.9), (1, CAT, BOX, 0.8), (2, CAT, BOX, 0.7)],
+            100 * (51 + 50 * 2 / 3) / 101,
+            {"Dupe": 16.5017},
+        ),
         ([(1, CAT, BOX, 0.9), (2, DOG, BOX, 0.8)], 5100 / 101, {"Cls": 5000 / 101, "FN": 5000 / 101}),
     ],
     ids=["correct", "background", "missed", "box", "second", "class"],
