@@ -3,7 +3,9 @@
 import base64
 import io
 
+import cv2
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -35,3 +37,14 @@ def svg_uri(figure: Figure) -> str:
     with matplotlib.rc_context(_STYLE):
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def jpeg_uri(image: np.ndarray, widest: int = 640) -> str:
+    """An RGB image (H, W, 3) uint8 as a data URI, at most `widest` pixels wide; OSError if OpenCV cannot encode it."""
+    scale = min(1.0, widest / image.shape[1])
+    if scale < 1:
+        image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    done, data = cv2.imencode(".jpg", image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])
+    if not done:
+        raise OSError("OpenCV cannot encode a picture as JPEG")
+    return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from detectron2.config import instantiate
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 from pycocotools.coco import COCO
 
@@ -56,9 +57,9 @@ def collect_evidence(results: Sequence[RunResult]) -> tuple[dict[tuple[str, int]
 
 
 def _of_run(result: RunResult, truths: dict[str, COCO]) -> Evidence:
-    json_file, max_dets = _ground_truth(result.run_dir)
+    json_file, max_dets = coco_test_data(read_config(result.run_dir, trust=EVERYTHING))
     if json_file not in truths:
-        truths[json_file] = _read_truth(json_file)
+        truths[json_file] = read_truth(json_file)
     path = Path(result.run_dir, DETECTIONS)
     if not path.is_file():
         raise ValueError(f"{result.run_dir} has no {DETECTIONS}")
@@ -70,9 +71,12 @@ def _of_run(result: RunResult, truths: dict[str, COCO]) -> Evidence:
     return Evidence(matches, {f"bbox/{name}": values for name, values in resampled.items()})
 
 
-def _ground_truth(run_dir: str) -> tuple[str, int]:
-    """The json file of a run's test data, and the number of detections per image that its evaluator counts."""
-    cfg = read_config(run_dir, trust=EVERYTHING)
+def coco_test_data(cfg: DictConfig) -> tuple[str, int]:
+    """The json file of a run's test data, and the number of detections per image that its evaluator counts.
+
+    Raises:
+        ValueError: if the test data are several data sets, or have no COCO json.
+    """
     names = instantiate(cfg.dataloader.test.dataset.names)
     if not isinstance(names, str):
         raise ValueError(f"the test data consist of {len(names)} data sets")
@@ -83,7 +87,8 @@ def _ground_truth(run_dir: str) -> tuple[str, int]:
     return str(metadata["json_file"]), int(most if isinstance(most, int) else most[-1])
 
 
-def _read_truth(json_file: str) -> COCO:
+def read_truth(json_file: str) -> COCO:
+    """A COCO json with complete annotations, see `complete_annotations`."""
     with contextlib.redirect_stdout(io.StringIO()):
         truth = COCO(json_file)
     complete_annotations(truth)

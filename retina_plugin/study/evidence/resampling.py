@@ -39,16 +39,25 @@ def resample_metrics(matches: Matches, weights: np.ndarray) -> dict[str, np.ndar
 def _average_precision(ranked: RankedDetections, weights: np.ndarray, num_objects: np.ndarray) -> np.ndarray:
     """(T, B) AP of one category; NaN where `num_objects` (B,) is 0."""
     ap = [
-        _at_threshold(ranked.image, hit & ~ignored, ~ignored, weights, num_objects)
+        interpolated_precision(ranked.image, hit & ~ignored, ~ignored, weights, num_objects)
         for hit, ignored in zip(ranked.matched, ranked.ignored, strict=True)
     ]
     return np.where(num_objects > 0, np.stack(ap), np.nan)
 
 
-def _at_threshold(
+def interpolated_precision(
     image: np.ndarray, true_positive: np.ndarray, counted: np.ndarray, weights: np.ndarray, num_objects: np.ndarray
 ) -> np.ndarray:
-    """(B,) interpolated AP. Only ranks of true positives matter: between them recall is constant."""
+    """(B,) interpolated AP of D detections, highest score first. Where `num_objects` is 0 it is 0.
+
+    Only ranks of true positives matter: between them recall is constant.
+
+    Args:
+        image: (D,) index of the image.
+        true_positive, counted: (D,) bool; a true positive counts.
+        weights: (I, B) how often each image is drawn.
+        num_objects: (B,) number of objects under these weights.
+    """
     if not true_positive.any():
         return np.zeros(weights.shape[1])
     hits = np.cumsum(weights[image[true_positive]], axis=0, dtype=float)

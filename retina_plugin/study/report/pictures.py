@@ -1,11 +1,9 @@
 """The same test images under every variant, starting with those on which the variants disagree most."""
 
-import base64
 import logging
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 from detectron2.config import instantiate
 from omegaconf.errors import OmegaConfBaseException
@@ -13,6 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 from ...config import EVERYTHING
 from ...inference.predictor import LazyPredictor
 from ...inference.side_by_side import draw_columns
+from ...pages.figures import jpeg_uri
 from ...run_folder import read_config
 from ..execution.results import RunResult
 from ..spec.study import Study
@@ -21,7 +20,6 @@ from .disagreement import ImageCounts, best_threshold, count_images, rank_by_dis
 
 logger = logging.getLogger(__name__)
 _SCORE_THRESH = 0.3  # used without results by image
-_WIDEST = 640  # width of an embedded picture in pixels
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ def draw_pictures(study: Study, measurements: Measurements, num_images: int) -> 
 
 def _tiles(columns: list[tuple[str, np.ndarray]], words: list[str]) -> list[Tile]:
     words = words[-len(columns) :]  # images without annotations have no column of ground truth
-    return [Tile(title, _jpeg_uri(image), text) for (title, image), text in zip(columns, words, strict=True)]
+    return [Tile(title, jpeg_uri(image), text) for (title, image), text in zip(columns, words, strict=True)]
 
 
 def _runs_of_one_seed(study: Study, measurements: Measurements) -> list[RunResult]:
@@ -94,13 +92,3 @@ def _words(counts: list[ImageCounts], image: int) -> list[str]:
     objects = int(counts[0].objects[image])
     of_runs = [f"found {c.found[image]} of {objects}, {c.false[image]} false" for c in counts]
     return [f"{objects} objects" if objects != 1 else "1 object", *of_runs]
-
-
-def _jpeg_uri(image: np.ndarray) -> str:
-    scale = min(1.0, _WIDEST / image.shape[1])
-    if scale < 1:
-        image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    done, data = cv2.imencode(".jpg", image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])
-    if not done:
-        raise OSError("OpenCV cannot encode a picture as JPEG")
-    return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()

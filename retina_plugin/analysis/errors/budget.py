@@ -1,0 +1,110 @@
+"""AP at one IoU threshold after fixing each type of error alone, also on resampled images.
+
+An image that is drawn m times counts m times with its detections, objects and errors, so that nothing is matched
+again: see `study.evidence.resampling`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...study.evidence.resampling import image_weights, interpolated_precision
+from .results import Results
+from .types import FALSE, Errors, Kind
+
+NUM_RESAMPLES = 1000
+LEVEL = 95  # percent
+FIXES = ("Cls", "Loc", "Both", "Dupe", "Bkg", "Miss", "FP", "FN")
+
+
+@dataclass(frozen=True)
+class Change:
+    """A value in percentage points of AP, and the interval of its values on resampled images."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Budget:
+    """AP in percent and what fixing each of `FIXES` adds to it, on the test images and on B resamples of them.
+
+    Attributes:
+        ap: (1 + B,) on the images as they are, then on resamples, the same in every run.
+        added: (1 + B,) by fix.
+    """
+
+    ap: np.ndarray
+    added: dict[str, np.ndarray]
+
+
+def error_budget(results: Results, errors: Errors, num_resamples: int = NUM_RESAMPLES) -> Budget:
+    """What fixing each type of error adds to AP at IoU `results.iou`. Each is fixed alone, so they do not add up."""
+    num_images = len(results.image_ids)
+    weights = np.c_[np.ones(num_images, int), image_weights(num_images, num_resamples)]
+    ap = _mean_ap(results, errors, weights)
+    return Budget(ap, {fix: _mean_ap(results, errors, weights, fix) - ap for fix in FIXES})
+
+
+def change(values: np.ndarray) -> Change:
+    """The first of (1 + B,) values, and the percentile interval of the others (Efron and Tibshirani, chapter 13)."""
+    tail = (100 - LEVEL) / 2
+    known = values[1:][~np.isnan(values[1:])]
+    low, high = np.percentile(known, [tail, 100 - tail]) if known.size else (np.nan, np.nan)
+    return Change(float(values[0]), float(low), float(high))
+
+
+def differences(first: Budget, second: Budget) -> dict[str, Change]:
+    """By "AP" and fix, the second run minus the first, both on the same resampled images."""
+    both = {"AP": (first.ap, second.ap)} | {fix: (first.added[fix], second.added[fix]) for fix in FIXES}
+    return {name: change(b - a) for name, (a, b) in both.items()}
+
+
+def _mean_ap(results: Results, errors: Errors, weights: np.ndarray, fix: str = "") -> np.ndarray:
+    """(B,) mean over classes of AP in percent with one fix, under image weights (I, B).
+
+    A class without objects in a resample does not count there.
+    """
+    label, hit, counted = _fixed_detections(results, errors, fix)
+    kept = np.ones(len(errors.found), bool)
+    if fix in ("Miss", "FN"):
+        kept = ~errors.missed if fix == "Miss" else errors.found
+    ap, present = [], []
+    for k in range(len(results.classes)):
+        own = np.flatnonzero(counted & (label == k))
+        own = own[np.argsort(-results.found.score[own], kind="stable")]
+        is_hit, image = hit[own], results.found.image[own]
+        number = _count(results, (results.objects.label == k) & kept, weights)
+        ap.append(interpolated_precision(image, is_hit, np.ones(len(own), bool), weights, number))
+        present.append(_count(results, results.objects.label == k, weights) > 0)
+    counts = np.sum(present, axis=0)
+    total = np.where(present, ap, 0).sum(axis=0)
+    return 100 * np.divide(total, counts, out=np.full(total.shape, np.nan), where=counts > 0)
+
+
+def _fixed_detections(results: Results, errors: Errors, fix: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(D,) label, whether it is correct, and whether it is there, of each detection after a fix."""
+    label, hit = results.found.label, errors.kind == Kind.CORRECT
+    counted = errors.kind != Kind.IGNORED
+    if fix == "FP":
+        return label, hit, hit
+    kinds = {kind.name.capitalize(): kind for kind in FALSE}
+    if fix in kinds:
+        affected = errors.kind == kinds[fix]
+        repaired = affected & errors.fixed
+        label, hit = label.copy(), hit | repaired
+        label[repaired] = results.objects.label[errors.target[repaired]]
+        counted = counted & (~affected | repaired)
+    return label, hit, counted
+
+
+def _count(results: Results, which: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """(B,) how many of the chosen objects (G,) there are under image weights (I, B)."""
+    return np.bincount(results.objects.image[which], minlength=len(weights)) @ weights
+
+
+def total(budgets: Sequence[Budget], name: str) -> list[Change]:
+    """The value with its interval of "AP" or a fix in each run."""
+    return [change(b.ap if name == "AP" else b.added[name]) for b in budgets]
