@@ -1,8 +1,9 @@
 """The detector, its wiring check, its loss normalizer, its count of foreground, its network as a separate module."""
 
+from .feature_maps import FeatureMaps
 from .foreground_share import ForegroundCounter
 from .loss_normalizer import ForegroundAverage
 from .network import DenseNetwork
 from .retinanet import PluggableRetinaNet
 
-__all__ = ["DenseNetwork", "ForegroundAverage", "ForegroundCounter", "PluggableRetinaNet"]
+__all__ = ["DenseNetwork", "FeatureMaps", "ForegroundAverage", "ForegroundCounter", "PluggableRetinaNet"]

@@ -1,0 +1,28 @@
+# What are anchors worth that match the objects? Objects of 8 to 14 pixels, and anchors as tools/analyze_anchors.py finds
+# them on the training images, within the default's number of anchors (README.md has the commands). Takes minutes on a CPU.
+study = dict(
+    base="quick/retinanet_tiny_synthetic.py",
+    overrides=["synthetic.object_size=[8,14]", "train.max_iter=160", "train.eval_period=160", "train.vis_period=0"],
+    reference="default",
+    seeds=[0, 1, 2],
+    variants={
+        "default": [],
+        "searched": [
+            "model.head_in_features=[p3]",
+            "model.anchor_generator.octave_base_scale=1.33",
+            "model.anchor_generator.scales_per_octave=4",
+            "model.anchor_generator.aspect_ratios=[0.5,0.88,1.6]",
+        ],
+        "searched_p2": [  # the head runs at three times as many locations
+            "model.backbone.in_features=[res2,res3,res4,res5]",
+            "model.head_in_features=[p2]",
+            "model.anchor_generator.octave_base_scale=2.18",
+            "model.anchor_generator.aspect_ratios=[0.84]",
+        ],
+    },
+    hypotheses=[
+        dict(better="searched", than="default", metric="AP"),
+        dict(better="searched_p2", than="default", metric="AP"),
+    ],
+    output_dir="./output/anchors_searched",
+)
