@@ -1,5 +1,5 @@
-# What are anchors worth that match the objects? Objects of 8 to 14 pixels, and anchors as tools/analyze_anchors.py finds
-# them on the training images, within the default's number of anchors (README.md has the commands). Takes minutes on a CPU.
+# What are anchors worth that match the objects? Objects have 8 to 14 pixels. tools/analyze_anchors.py found the anchors
+# on the training images, no more of them than the default has; README.md has the commands. Takes minutes on a CPU.
 study = dict(
     base="quick/retinanet_tiny_synthetic.py",
     overrides=["synthetic.object_size=[8,14]", "train.max_iter=160", "train.eval_period=160", "train.vis_period=0"],

@@ -73,7 +73,9 @@ def _pyramid_overrides(cfg: DictConfig, levels: Sequence[str]) -> list[str]:
     if stages and first >= min(stages):
         return []
     if not stages or "bottom_up" not in backbone:
-        raise ConfigError(f"{levels[0]} needs model.backbone.in_features with a finer feature, but there is no such key")
+        raise ConfigError(
+            f"{levels[0]} needs model.backbone.in_features with a finer feature, but there is no such key"
+        )
     wanted = _listed(f"res{i}" for i in range(first, max(stages) + 1))
     overrides = [f"model.backbone.in_features={wanted}"]
     # the small configs derive it from in_features
@@ -84,4 +86,3 @@ def _pyramid_overrides(cfg: DictConfig, levels: Sequence[str]) -> list[str]:
 
 def _listed(items: Sequence[str]) -> str:
     return f"[{','.join(items)}]"
-

@@ -36,7 +36,7 @@ class Layout:
     def shapes(self, stride: int) -> np.ndarray:
         """(2, A) widths and heights in pixels of the anchors of a level."""
         octaves = np.arange(self.scales_per_octave * self.num_octaves) / self.scales_per_octave
-        size, root = stride * self.octave_base_scale * 2**octaves[:, None], np.sqrt(self.aspect_ratios)
+        size, root = stride * self.octave_base_scale * 2 ** octaves[:, None], np.sqrt(self.aspect_ratios)
         return np.stack([(size / root).ravel(), (size * root).ravel()])
 
     def locations(self, padded: Size) -> int:
