@@ -9,7 +9,7 @@ import torch
 from detectron2.config import instantiate
 from detectron2.data import detection_utils
 from detectron2.data import transforms as T
-from detectron2.structures import Instances
+from detectron2.structures import BoxMode, Instances
 from omegaconf import DictConfig
 from torch import Tensor
 
@@ -119,13 +119,9 @@ def _resized(entry: dict[str, Any], resizes: Sequence[T.Augmentation]) -> BoxIma
         blank = np.broadcast_to(np.uint8(0), (*size, 3))  # only its shape is looked at, and it takes no memory
         transforms.append(resize.get_transform(blank))
         size = getattr(transforms[-1], "new_h", size[0]), getattr(transforms[-1], "new_w", size[1])
-    annotations = [
-        detection_utils.transform_instance_annotations({k: a[k] for k in _KEPT if k in a}, transforms, size)
-        for a in entry.get("annotations", ())
-        if not a.get("iscrowd", 0)
-    ]
-    instances = detection_utils.filter_empty_instances(detection_utils.annotations_to_instances(annotations, size))
-    if not len(instances):
-        instances.gt_classes = torch.zeros(0, dtype=torch.int64)
-    shrunk = size[0] * size[1] / (entry["height"] * entry["width"])
-    return BoxImage(entry, size, instances, instances.gt_boxes.area() / shrunk)
+    own = [{k: a[k] for k in _KEPT if k in a} for a in entry.get("annotations", ()) if not a.get("iscrowd", 0)]
+    sides = [BoxMode.convert(a["bbox"], a["bbox_mode"], BoxMode.XYWH_ABS)[2:] for a in own]
+    resized = [detection_utils.transform_instance_annotations(a, transforms, size) for a in own]
+    instances = detection_utils.annotations_to_instances(resized, size)
+    instances, is_kept = detection_utils.filter_empty_instances(instances, return_mask=True)
+    return BoxImage(entry, size, instances, torch.tensor(sides).float().reshape(-1, 2).prod(1)[is_kept])

@@ -105,7 +105,7 @@ def _draw_bands(axes: Axes, analysis: Analysis, low: float, high: float) -> None
 
 
 def _legend_below(axes: Axes) -> None:
-    axes.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2)
+    axes.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
 
 
 def _log_pixels(axes: Axes, which: str) -> None:

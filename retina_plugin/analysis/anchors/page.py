@@ -131,7 +131,11 @@ def _headline(result: Result) -> str:
 
 
 def _table(analysis: Analysis, rows: Sequence[Row]) -> str:
-    return tabulate([[row.name, *cells(row)] for row in rows], ["", *headers(analysis)], stralign="right", disable_numparse=True)
+    return _aligned([[row.name, *cells(row)] for row in rows], analysis)
+
+
+def _aligned(table: Sequence[Sequence[str]], analysis: Analysis) -> str:
+    return tabulate(table, ["", *headers(analysis)], stralign="right", disable_numparse=True)
 
 
 def _ceiling(analysis: Analysis) -> str:
@@ -150,8 +154,7 @@ def _metrics(ceiling: Ceiling) -> str:
 def _held_out(result: Result, analysis: Analysis) -> str:
     rows = zip(("now", "found"), result.held_out or (), strict=True)
     table = [[name, *cells(row)] for name, row in rows]
-    title = "Images that the search did not see:"
-    return title + "\n" + tabulate(table, ["", *headers(analysis)], stralign="right", disable_numparse=True)
+    return "Images that the search did not see:\n" + _aligned(table, analysis)
 
 
 def _advice(found: Found) -> list[str]:

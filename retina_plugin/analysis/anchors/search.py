@@ -22,7 +22,7 @@ _CLOSER, _FEWER = 0.1, 0.002  # weights of the two ties
 _MOST_SCALES, _MOST_RATIOS = 4, 4
 _BASE_SCALES = (0.5, 16.0)  # in strides
 _MOST_BOXES = 1500
-_POPULATION = 12  # times the number of variables
+_POPULATION, _GENERATIONS = 12, 80  # of the optimizer; the population is a multiple of the number of variables
 _INFEASIBLE = 10.0
 
 
@@ -96,7 +96,6 @@ def search(
     images: Sequence[BoxImage],
     levels: Sequence[str] = (),
     max_anchors: float | None = None,
-    generations: int = 80,
 ) -> Found:
     """Search on two thirds of the images; accept what is better on the other third. The result is reproducible.
 
@@ -107,7 +106,6 @@ def search(
         levels: that may be used, such as p2 to p5, neighbours of each other. By default the config's; the head may
             then not run at more locations than now, which a finer level would make it do.
         max_anchors: per image in the mean; by default as many as now.
-        generations: of the optimizer.
 
     Raises:
         ConfigError: if the generator is not an `OctaveAnchorGenerator`, or the backbone cannot have a level.
@@ -122,7 +120,7 @@ def search(
     locations = mean_locations(now, padded)
     budget = Budget(max_anchors or locations * now.per_location, np.inf if set(levels) - set(now.levels) else locations)
     problem = Problem(own.sample(_MOST_BOXES), padded, budget, detector.threshold)
-    best = _optimize(problem, now, levels, generations)
+    best = _optimize(problem, now, levels)
     on_own, on_held_out = ([problem.value(x, boxes) for x in (now, best)] for boxes in (problem.boxes, held_out))
     if on_held_out[1] <= on_held_out[0] and not problem.excess(now):
         best = now
@@ -135,7 +133,7 @@ def mean_locations(layout: Layout, padded: Sequence[tuple[int, int]]) -> float:
     return sum(number * layout.locations(size) for size, number in sizes.items()) / len(padded)
 
 
-def _optimize(problem: Problem, now: Layout, levels: tuple[str, ...], generations: int) -> Layout:
+def _optimize(problem: Problem, now: Layout, levels: tuple[str, ...]) -> Layout:
     """The best layout by differential evolution over levels, scales, number of ratios, base scale and ratios."""
     decode = _decoder(levels, now.num_octaves)
     ratios = np.log2(problem.boxes.height / problem.boxes.width)
@@ -148,7 +146,7 @@ def _optimize(problem: Problem, now: Layout, levels: tuple[str, ...], generation
         bounds,
         integrality=[True] * 4 + [False] * (1 + _MOST_RATIOS),
         x0=_encode(now, levels, bounds),
-        maxiter=generations,
+        maxiter=_GENERATIONS,
         popsize=_POPULATION,
         tol=1e-4,
         polish=False,  # a gradient method, which integers do not allow
