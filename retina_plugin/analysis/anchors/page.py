@@ -1,33 +1,18 @@
 """The page and the printed summary of an analysis of anchors."""
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
-
-from tabulate import tabulate
 
 from ...pages.figures import svg_uri
 from ...pages.render import template_environment
 from .analyze import Analysis
 from .boxes import BoxSet, Split
-from .ceiling import Ceiling
 from .figures import iou_figure, levels_figure, recall_figure, shapes_figure
 from .pictures import choose_images, draw_assignment, image_uri, legend
 from .recall import Row
 from .search import Found
-
-_COLUMNS = {
-    "boxes": "boxes",
-    "reachable": "IoU ≥ {t}",
-    "own": "own anchor",
-    "low_quality_only": "low quality",
-    "crowded_out": "crowded out",
-    "untrained": "no anchor",
-    "mean_iou": "best IoU",
-    "anchors_per_box": "anchors",
-}
-_SHARES = ("reachable", "own", "low_quality_only", "crowded_out", "untrained")
+from .tables import BOUND, ceiling, cells, costs, headers, rows_of, table
 
 
 @dataclass(frozen=True)
@@ -56,10 +41,10 @@ def write_summary(result: Result) -> str:
     now = result.analyses["now"]
     parts = [_headline(result)]
     for name, analysis in result.analyses.items():
-        if len(result.analyses) > 1:
-            parts.append(f"{name}: {costs(analysis)}")
-        parts.append(_table(analysis, rows_of(analysis)))
-        parts.append(_ceiling(analysis))
+        if name != "now":
+            parts.append(f"{name.capitalize()}: {costs(analysis)}.")
+        parts += [table(analysis, rows_of(analysis)), ceiling(analysis)]
+    parts.append(BOUND)
     if result.found is not None:
         parts += [_held_out(result, now), *_advice(result.found)]
     return "\n\n".join(parts)
@@ -80,42 +65,10 @@ def render_page(result: Result, num_pictures: int) -> str:
         headers={name: headers(analysis) for name, analysis in analyses.items()},
         rows={name: rows_of(analysis) for name, analysis in analyses.items()},
         costs={name: costs(analysis) for name, analysis in analyses.items()},
-        ceilings={name: _ceiling(analysis) for name, analysis in analyses.items()},
-        held_out=_held_out(result, analyses["now"]) if result.found else "",
+        ceilings={name: ceiling(analysis) for name, analysis in analyses.items()},
+        bound=BOUND,
         figures=[svg_uri(figure) for figure in figures],
         pictures=_pictures(result, num_pictures),
-    )
-
-
-def headers(analysis: Analysis) -> list[str]:
-    """Titles of the columns of `cells`."""
-    threshold = f"{analysis.detector.threshold:g}".lstrip("0")
-    return [title.format(t=threshold) for title in _COLUMNS.values()]
-
-
-def cells(row: Row) -> list[str]:
-    """A row of a table, without its name."""
-    values = {key: getattr(row, key) for key in _COLUMNS}
-    texts = {
-        "boxes": str(row.boxes),
-        "mean_iou": f"{row.mean_iou:.2f}",
-        "anchors_per_box": f"{row.anchors_per_box:.1f}",
-    }
-    return [texts[key] if key in texts else f"{100 * values[key]:.1f} %" for key in _COLUMNS]
-
-
-def rows_of(analysis: Analysis) -> list[Row]:
-    """All boxes, then those of every class, size and level of the best anchor."""
-    recall = analysis.recall
-    return [recall.all_boxes, *recall.by_class, *recall.by_size, *recall.by_level]
-
-
-def costs(analysis: Analysis) -> str:
-    """Anchors and locations in words."""
-    levels = ", ".join(f"{level} {number:.0f}" for level, number in analysis.recall.anchors_by_level.items())
-    return (
-        f"{analysis.anchors:.0f} anchors per image ({levels}) at {analysis.locations:.0f} locations, which the cost of "
-        "the head is proportional to"
     )
 
 
@@ -130,31 +83,9 @@ def _headline(result: Result) -> str:
     )
 
 
-def _table(analysis: Analysis, rows: Sequence[Row]) -> str:
-    return _aligned([[row.name, *cells(row)] for row in rows], analysis)
-
-
-def _aligned(table: Sequence[Sequence[str]], analysis: Analysis) -> str:
-    return tabulate(table, ["", *headers(analysis)], stralign="right", disable_numparse=True)
-
-
-def _ceiling(analysis: Analysis) -> str:
-    words = f"AP of an oracle whose foreground anchors predict their boxes exactly: {_metrics(analysis.ceiling)}."
-    if analysis.assignment.allows_low_quality:
-        words += f" Without low-quality matches: {_metrics(analysis.strict_ceiling)}."
-    return words
-
-
-def _metrics(ceiling: Ceiling) -> str:
-    metrics = ", ".join(f"{name} {'–' if math.isnan(x) else f'{x:.1f}'}" for name, x in ceiling.metrics.items())
-    counts = f"{ceiling.untrained} boxes without foreground anchor, {ceiling.lost} lost in suppression or limits"
-    return f"{metrics} ({counts})"
-
-
 def _held_out(result: Result, analysis: Analysis) -> str:
-    rows = zip(("now", "found"), result.held_out or (), strict=True)
-    table = [[name, *cells(row)] for name, row in rows]
-    return "Images that the search did not see:\n" + _aligned(table, analysis)
+    rows = [replace(row, name=name) for name, row in zip(("now", "found"), result.held_out, strict=True)]
+    return "Images that the search did not see:\n" + table(analysis, rows)
 
 
 def _advice(found: Found) -> list[str]:

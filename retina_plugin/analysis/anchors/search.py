@@ -1,63 +1,25 @@
-"""Search of anchors that match more boxes, with no more anchors than allowed.
+"""Search of anchors that match more boxes, with no more anchors than allowed."""
 
-The objective is the mean over boxes of min(IoU, t) / t + 0.1 IoU, where IoU is a box's highest with any anchor, t is
-the matcher's foreground threshold, and all classes weigh the same; less 0.002 times the share of the budget that is
-used. So coverage up to the threshold counts most; closer anchors and fewer anchors break ties.
-"""
-
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from omegaconf import DictConfig
 from scipy.optimize import differential_evolution
 
+from ...config import ConfigError
 from ...data import DataError
 from .boxes import BoxImage
 from .detector import AnchorDetector
 from .layouts import check_levels, current_layout, layout_overrides, with_overrides
+from .problem import Budget, Problem, mean_locations
 from .shapes import GridBoxes, Layout
 
-_CLOSER, _FEWER = 0.1, 0.002  # weights of the two ties
 _MOST_SCALES, _MOST_RATIOS = 4, 4
 _BASE_SCALES = (0.5, 16.0)  # in strides
 _MOST_BOXES = 1500
 _POPULATION, _GENERATIONS = 12, 80  # of the optimizer; the population is a multiple of the number of variables
-_INFEASIBLE = 10.0
-
-
-@dataclass(frozen=True)
-class Budget:
-    """What a layout may cost, per image in the mean; the head computes at every location."""
-
-    anchors: float
-    locations: float
-
-
-class Problem:
-    """Boxes to match within a budget."""
-
-    def __init__(self, boxes: GridBoxes, padded: Sequence[tuple[int, int]], budget: Budget, threshold: float) -> None:
-        """`padded` are the sizes (H, W) of all images, with boxes or without."""
-        self.boxes, self.budget, self.threshold, self._padded = boxes, budget, threshold, padded
-
-    def excess(self, layout: Layout) -> float:
-        """By which share the layout exceeds the budget; 0 within it."""
-        locations = mean_locations(layout, self._padded)
-        used = max(locations * layout.per_location / self.budget.anchors, locations / self.budget.locations)
-        return max(0.0, used - 1 - 1e-9)
-
-    def value(self, layout: Layout, boxes: GridBoxes) -> float:
-        """The objective, which is higher for better layouts."""
-        iou = boxes.best_iou(layout)
-        covered = np.minimum(iou, self.threshold) / self.threshold + _CLOSER * iou
-        used = mean_locations(layout, self._padded) * layout.per_location / self.budget.anchors
-        return float(boxes.weights @ covered) - _FEWER * used
-
-    def cost(self, layout: Layout) -> float:
-        """What the optimizer minimises."""
-        excess = self.excess(layout)
-        return _INFEASIBLE + excess if excess else -self.value(layout, self.boxes)
 
 
 @dataclass(frozen=True)
@@ -113,24 +75,21 @@ def search(
     """
     now = current_layout(cfg, detector)
     levels = check_levels(levels or now.levels)
-    finest = Layout(levels[:1], *_shape_of(now))
-    AnchorDetector(with_overrides(cfg, layout_overrides(cfg, now, finest)))  # can the backbone have it?
+    AnchorDetector(
+        with_overrides(cfg, layout_overrides(cfg, now, replace(now, levels=levels)))
+    )  # are there such levels?
     own, held_out = (GridBoxes.of(detector, part) for part in split_images(images))
-    padded = [detector.padded(image.size) for image in images]
-    locations = mean_locations(now, padded)
+    sizes = Counter(detector.padded(image.size) for image in images)
+    locations = mean_locations(now, sizes)
     budget = Budget(max_anchors or locations * now.per_location, np.inf if set(levels) - set(now.levels) else locations)
-    problem = Problem(own.sample(_MOST_BOXES), padded, budget, detector.threshold)
+    problem = Problem(own.sample(_MOST_BOXES), sizes, budget, detector.threshold)
     best = _optimize(problem, now, levels)
+    if problem.excess(best):
+        raise ConfigError(f"--max-anchors {max_anchors:g} is less than any anchors on {' '.join(levels)} need")
     on_own, on_held_out = ([problem.value(x, boxes) for x in (now, best)] for boxes in (problem.boxes, held_out))
     if on_held_out[1] <= on_held_out[0] and not problem.excess(now):
         best = now
     return Found(now, best, layout_overrides(cfg, now, best), tuple(on_own), tuple(on_held_out))
-
-
-def mean_locations(layout: Layout, padded: Sequence[tuple[int, int]]) -> float:
-    """Locations of a layout per image, for the sizes (H, W) of padded images."""
-    sizes = {size: padded.count(size) for size in set(padded)}
-    return sum(number * layout.locations(size) for size, number in sizes.items()) / len(padded)
 
 
 def _optimize(problem: Problem, now: Layout, levels: tuple[str, ...]) -> Layout:
@@ -171,7 +130,3 @@ def _encode(layout: Layout, levels: tuple[str, ...], bounds: Sequence[tuple[floa
     first, last = (levels.index(x) if x in levels else 0 for x in (layout.levels[0], layout.levels[-1]))
     numbers = first, last, layout.scales_per_octave, len(layout.aspect_ratios), np.log2(layout.octave_base_scale)
     return np.clip([*numbers, *ratios], *np.transpose(bounds))
-
-
-def _shape_of(layout: Layout) -> tuple[float, int, tuple[float, ...], int]:
-    return layout.octave_base_scale, layout.scales_per_octave, layout.aspect_ratios, layout.num_octaves

@@ -94,6 +94,8 @@ def test_a_search_is_reproducible_and_leaves_good_anchors_alone(tiny_cfg, quick_
     images, detector = load_boxes(cfg).images, AnchorDetector(cfg)
     first, second = (search(cfg, detector, images, max_anchors=300) for _ in range(2))
     assert first == second and first.layout.per_location * first.layout.locations((64, 64)) <= 300
+    with pytest.raises(ConfigError, match="--max-anchors 3 is less"):
+        search(cfg, detector, images, ["p3"], max_anchors=3)
     only = Layout(("p3",), 4.0, 1, (1.0,))
     cfg = with_overrides(cfg, layout_overrides(cfg, current_layout(cfg, detector), only))
     perfect = [image_with([[16.0, 16, 48, 48]], [0], (64, 64)) for _ in range(3)]
