@@ -76,7 +76,7 @@ def _headline(result: Result) -> str:
     boxes, now = result.boxes, result.analyses["now"]
     number, row = len(boxes.images), now.recall.all_boxes
     sample = f" (a random sample of {boxes.num_images})" if number < boxes.num_images else ""
-    left_out = f"; {boxes.left_out} crowds and boxes without area are left out" if boxes.left_out else ""
+    left_out = f"; left out: {boxes.left_out} (crowds, boxes without area)" if boxes.left_out else ""
     return (
         f"{row.boxes} boxes in {number} images{sample} of the {result.split} data of {result.config}; "
         f"{boxes.resizing}{left_out}. Now {costs(now)}."

@@ -75,9 +75,8 @@ def search(
     """
     now = current_layout(cfg, detector)
     levels = check_levels(levels or now.levels)
-    AnchorDetector(
-        with_overrides(cfg, layout_overrides(cfg, now, replace(now, levels=levels)))
-    )  # are there such levels?
+    widest = layout_overrides(cfg, now, replace(now, levels=levels))
+    AnchorDetector(with_overrides(cfg, widest))  # names a level that the backbone does not have
     own, held_out = (GridBoxes.of(detector, part) for part in split_images(images))
     sizes = Counter(detector.padded(image.size) for image in images)
     locations = mean_locations(now, sizes)

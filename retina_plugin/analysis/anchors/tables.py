@@ -20,9 +20,9 @@ _COLUMNS = {
     "anchors_per_box": "anchors",
 }
 BOUND = (
-    "The AP bounds what training on this assignment asks for: a box without foreground anchor is no anchor's target, and "
-    "of two boxes of a class that overlap by more than the threshold of suppression only one is left. A trained detector "
-    "may still find boxes that it was not trained for."
+    "The AP bounds what training on this assignment asks for: a box without foreground anchor is no anchor's target, "
+    "and of two boxes of a class that overlap by more than the threshold of suppression only one is left. A trained "
+    "detector may still find boxes that it was not trained for."
 )
 
 
