@@ -1,5 +1,6 @@
-# What are anchors worth that match the objects? Objects have 8 to 14 pixels. tools/analyze_anchors.py found the anchors
-# on the training images, no more of them than the default has; README.md has the commands. Takes minutes on a CPU.
+# What are anchors worth that match the objects? Objects have 8 to 14 pixels, and the default's smallest anchor 32. The
+# others were found on the training images, no more of them than the default's: tools/analyze_anchors.py --search
+# --config-file configs/quick/retinanet_tiny_synthetic.py synthetic.object_size=[8,14], for P2 with --levels p2 p3 p4 p5
 study = dict(
     base="quick/retinanet_tiny_synthetic.py",
     overrides=["synthetic.object_size=[8,14]", "train.max_iter=160", "train.eval_period=160", "train.vis_period=0"],
