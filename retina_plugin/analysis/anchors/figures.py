@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import ScalarFormatter
+from matplotlib.ticker import LogLocator, ScalarFormatter
 
 from ...pages.figures import COLOURS, new_panel
 from .analyze import Analysis
@@ -111,4 +111,7 @@ def _legend_below(axes: Axes) -> None:
 def _log_pixels(axes: Axes, which: str) -> None:
     for letter in which:
         getattr(axes, f"set_{letter}scale")("log", base=2)
-        getattr(axes, f"{letter}axis").set_major_formatter(ScalarFormatter())
+        low, high = getattr(axes, f"get_{letter}lim")()
+        axis = getattr(axes, f"{letter}axis")
+        axis.set_major_locator(LogLocator(base=2, subs=(1,) if high > 6 * low else (1, 1.25, 1.5, 1.75)))
+        axis.set_major_formatter(ScalarFormatter())

@@ -126,6 +126,7 @@ def _decoder(levels: tuple[str, ...], num_octaves: int) -> Callable[[np.ndarray]
 def _encode(layout: Layout, levels: tuple[str, ...], bounds: Sequence[tuple[float, float]]) -> np.ndarray:
     """The variables of a layout, moved within bounds: where the search starts."""
     ratios = [*np.log2(layout.aspect_ratios), *[0.0] * _MOST_RATIOS][:_MOST_RATIOS]
-    first, last = (levels.index(x) if x in levels else 0 for x in (layout.levels[0], layout.levels[-1]))
+    known = [levels.index(x) for x in layout.levels if x in levels] or range(len(levels))
+    first, last = min(known), max(known)
     numbers = first, last, layout.scales_per_octave, len(layout.aspect_ratios), np.log2(layout.octave_base_scale)
     return np.clip([*numbers, *ratios], *np.transpose(bounds))
