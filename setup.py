@@ -8,6 +8,7 @@ setup(
     package_data={
         "retina_plugin": [
             "py.typed",
+            "analysis/anchors/templates/*.j2",
             "analysis/errors/templates/*.j2",
             "analysis/imbalance/report/templates/*.j2",
             "pages/templates/*.j2",

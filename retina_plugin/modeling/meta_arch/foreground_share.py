@@ -1,27 +1,21 @@
 """Counting of foreground among the logits of training batches, without running the network."""
 
-import copy
-import functools
 from typing import Any
 
 import torch
 from detectron2.structures import Boxes
-from torch import Tensor
 
+from .feature_maps import FeatureMaps
 from .training import RetinaNetTraining
 
 
 class ForegroundCounter:
-    """Counts the (anchor, class) logits of a batch and those of them that are foreground, as training labels them.
-
-    The backbone runs on PyTorch's meta device, which gives the shapes of its features without computing them.
-    """
+    """Counts the (anchor, class) logits of a batch and those of them that are foreground, as training labels them."""
 
     def __init__(self, model: RetinaNetTraining) -> None:
         """`model` gives anchors, padding and label assignment, and must be on the CPU."""
         self.model = model
-        self._backbone = copy.deepcopy(model.backbone).to("meta").eval()
-        self.features = functools.cache(self._features_of)
+        self.features = FeatureMaps(model)
 
     @torch.no_grad()
     def __call__(self, batch: list[dict[str, Any]]) -> tuple[float, float]:
@@ -40,8 +34,3 @@ class ForegroundCounter:
     def anchors(self, height: int, width: int) -> list[Boxes]:
         """The anchors (Ri, 4) of every level for padded images of this size."""
         return self.model.anchor_generator(self.features(height, width))
-
-    def _features_of(self, height: int, width: int) -> list[Tensor]:
-        """Zeros in the shapes of an image's feature maps, which take no memory."""
-        features = self._backbone(torch.zeros(1, 3, height, width, device="meta"))
-        return [torch.zeros(()).expand(features[name].shape) for name in self.model.head_in_features]

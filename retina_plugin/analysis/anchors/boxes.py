@@ -1,0 +1,127 @@
+"""The annotated boxes of a split at the size at which the network sees them, without reading any image."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from detectron2.config import instantiate
+from detectron2.data import detection_utils
+from detectron2.data import transforms as T
+from detectron2.structures import BoxMode, Instances
+from omegaconf import DictConfig
+from torch import Tensor
+
+from ...config import ConfigError
+from ...data import DataError
+from ...engine.setup import building
+from ...files import shown
+
+Split = Literal["train", "test"]
+_KEPT = ("bbox", "bbox_mode", "category_id", "iscrowd")  # of an annotation; masks would have to be resized
+
+
+@dataclass(frozen=True)
+class BoxImage:
+    """The boxes of one image, in pixels of the resized image.
+
+    Attributes:
+        entry: the dataset dict.
+        size: (H, W) after resizing, before padding.
+        instances: G objects with gt_boxes and gt_classes; crowds and boxes without area are left out, as in training.
+        areas: (G,) in pixels of the original image, which COCO's sizes are about.
+    """
+
+    entry: dict[str, Any]
+    size: tuple[int, int]
+    instances: Instances
+    areas: Tensor
+
+
+@dataclass(frozen=True)
+class BoxSet:
+    """Images with their boxes, and what was done to them.
+
+    Attributes:
+        images: in the order of the data set.
+        num_images: of the split, of which `images` may be a random sample.
+        left_out: objects that no anchor is assigned to: crowds, and boxes without area.
+        resizing: a sentence about the resolution.
+    """
+
+    images: list[BoxImage]
+    num_images: int
+    left_out: int
+    resizing: str
+
+
+def load_boxes(cfg: DictConfig, split: Split = "train", max_images: int = 1000, seed: int = 0) -> BoxSet:
+    """The boxes of a split, resized by its mapper; of a random resize, by its median choice.
+
+    At most `max_images` are taken, drawn at random with `seed`.
+
+    Raises:
+        ConfigError: if the mapper of the split has no augmentations.
+        DataError: if the data cannot be read, or have no box.
+    """
+    loader = cfg.dataloader[split]
+    with building(cfg, "data"):
+        entries, mapper = instantiate(loader.dataset), instantiate(loader.mapper)
+    if not isinstance(getattr(mapper, "augmentations", None), T.AugmentationList):
+        raise ConfigError(
+            f"dataloader.{split}.mapper has no augmentations, so the size of its images is unknown: use "
+            "retina_plugin.data.CheckedDatasetMapper"
+        )
+    resizes, words = _resizes(mapper.augmentations.augs)
+    chosen = range(len(entries))
+    if len(entries) > max_images:
+        chosen = np.sort(np.random.default_rng(seed).choice(len(entries), max_images, replace=False))
+    images = [_resized(entries[i], resizes) for i in chosen]
+    number = sum(len(entries[i].get("annotations", ())) for i in chosen)
+    kept = sum(len(image.instances) for image in images)
+    if not kept:
+        raise DataError(f"dataloader.{split}.dataset has no box to match with anchors ({len(images)} images)")
+    return BoxSet(images, len(entries), number - kept, words)
+
+
+def _resizes(augmentations: Sequence[T.Augmentation | T.Transform]) -> tuple[list[T.Augmentation], str]:
+    """Augmentations that resize without chance, and a sentence about them and about those that are left out."""
+    resizes, words, left_out = [], [], []
+    for augmentation in augmentations:
+        if isinstance(augmentation, T.ResizeShortestEdge):
+            side, how = _median_side(augmentation)
+            resizes.append(T.ResizeShortestEdge(side, augmentation.max_size))
+            words.append(f"the shorter side is {side} pixels{how}, the longer one at most {augmentation.max_size}")
+        elif isinstance(augmentation, T.Resize):
+            resizes.append(augmentation)
+            words.append("all images are resized to {} x {} pixels".format(*augmentation.shape))
+        elif not isinstance(augmentation, T.RandomFlip):
+            left_out.append(type(augmentation).__name__)
+    sentence = "; ".join(words) or "images keep their size"
+    return resizes, sentence + (f"; left out: {', '.join(left_out)}" if left_out else "")
+
+
+def _median_side(augmentation: T.ResizeShortestEdge) -> tuple[int, str]:
+    sides = sorted(augmentation.short_edge_length)
+    if sides[0] == sides[-1]:
+        return int(sides[0]), ""
+    if augmentation.is_range:
+        return (sides[0] + sides[-1]) // 2, f" (the middle of {sides[0]} to {sides[-1]})"
+    return int(sides[len(sides) // 2]), f" (the median of {sides})"
+
+
+def _resized(entry: dict[str, Any], resizes: Sequence[T.Augmentation]) -> BoxImage:
+    if "height" not in entry or "width" not in entry:
+        raise DataError(f"image {shown(entry['file_name'])} has no height and width in its data set entry: add them")
+    size, transforms = (entry["height"], entry["width"]), []
+    for resize in resizes:
+        blank = np.broadcast_to(np.uint8(0), (*size, 3))  # only its shape is looked at, and it takes no memory
+        transforms.append(resize.get_transform(blank))
+        size = getattr(transforms[-1], "new_h", size[0]), getattr(transforms[-1], "new_w", size[1])
+    own = [{k: a[k] for k in _KEPT if k in a} for a in entry.get("annotations", ()) if not a.get("iscrowd", 0)]
+    sides = [BoxMode.convert(a["bbox"], a["bbox_mode"], BoxMode.XYWH_ABS)[2:] for a in own]
+    resized = [detection_utils.transform_instance_annotations(a, transforms, size) for a in own]
+    instances = detection_utils.annotations_to_instances(resized, size)
+    instances, is_kept = detection_utils.filter_empty_instances(instances, return_mask=True)
+    return BoxImage(entry, size, instances, torch.tensor(sides).float().reshape(-1, 2).prod(1)[is_kept])

@@ -1,0 +1,116 @@
+"""The AP of an oracle: every foreground anchor scores 1 for its class and predicts its assigned box exactly.
+
+Decoding, suppression and limits are the detector's own. So the AP bounds what training on this assignment asks for: a
+box without foreground anchor is no anchor's target, and of two boxes of a class that overlap by more than the threshold
+of suppression only one is left. A trained detector may still find boxes that it was not trained for.
+"""
+
+import contextlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from detectron2.modeling.postprocessing import detector_postprocess
+from detectron2.structures import BoxMode, Instances, pairwise_iou
+from pycocotools.coco import COCO
+from torch.nn.functional import one_hot
+
+from ...evaluation.box_metrics import Detection, evaluate_boxes
+from ...modeling import MatcherAssigner
+from .assignment import Assignment
+from .boxes import BoxImage
+from .detector import AnchorDetector
+
+_METRICS = ("AP", "AP50", "AP75", "APs", "APm", "APl")
+_SAME = 0.95  # IoU, COCO's highest threshold
+
+
+@dataclass(frozen=True)
+class Ceiling:
+    """The oracle's result.
+
+    Attributes:
+        metrics: COCO's AP by name, in percent; NaN without boxes of the size. Sizes are those of boxes, also of objects
+            with masks.
+        untrained: boxes without a foreground anchor.
+        lost: boxes with one that no detection of their class meets at IoU .95: lost in suppression, in a limit on the
+            number of detections, or in the clamp of the regression.
+    """
+
+    metrics: dict[str, float]
+    untrained: int
+    lost: int
+
+
+def measure_ceiling(
+    detector: AnchorDetector, images: Sequence[BoxImage], assignment: Assignment, low_quality: bool
+) -> Ceiling:
+    """Evaluate the oracle on the boxes of images, which `assignment` is about, with or without low-quality matches."""
+    assigner = MatcherAssigner(detector.other_matcher(low_quality))
+    is_trained = (assignment.lenient if low_quality else assignment.strict).sum(1) > 0
+    detections, is_met = [], []
+    for place, image in enumerate(images):
+        found = _oracle(detector, assigner, image)
+        is_met.append(_is_met(found, image))
+        detections += _as_detections(place, detector_postprocess(found, image.entry["height"], image.entry["width"]))
+    stats = evaluate_boxes(_truth(images, detector.model.num_classes), detections).stats[:6]
+    values = [float("nan") if x < 0 else 100 * float(x) for x in stats]
+    lost = is_trained & ~torch.cat(is_met)
+    return Ceiling(dict(zip(_METRICS, values, strict=True)), int((~is_trained).sum()), int(lost.sum()))
+
+
+def _oracle(detector: AnchorDetector, assigner: MatcherAssigner, image: BoxImage) -> Instances:
+    """The oracle's detections in the resized image. Anchors that are not foreground score 0 and are left out."""
+    model, anchors = detector.model, detector.anchors(image.size)
+    targets = assigner(anchors, [image.instances], model.num_classes)
+    numbers = [len(x) for x in anchors]
+    kept, scores, deltas = [], [], []
+    for own, label, box in zip(anchors, targets.labels[0].split(numbers), targets.boxes[0].split(numbers), strict=True):
+        chosen = (label >= 0) & (label < model.num_classes)
+        kept.append(own[chosen])
+        scores.append(one_hot(label[chosen], model.num_classes).float())
+        deltas.append(model.box2box_transform.get_deltas(own.tensor[chosen], box[chosen]))
+    return model.inference_single_image(kept, scores, deltas, image.size)
+
+
+def _is_met(found: Instances, image: BoxImage) -> torch.Tensor:
+    """(G,) whether a detection of the box's class is all but equal to it."""
+    if not len(found) or not len(image.instances):
+        return torch.zeros(len(image.instances), dtype=torch.bool)
+    iou = pairwise_iou(image.instances.gt_boxes, found.pred_boxes)
+    same_class = image.instances.gt_classes[:, None] == found.pred_classes[None]
+    return ((iou >= _SAME) & same_class).any(1)
+
+
+def _as_detections(place: int, found: Instances) -> list[Detection]:
+    boxes = BoxMode.convert(found.pred_boxes.tensor, BoxMode.XYXY_ABS, BoxMode.XYWH_ABS).tolist()
+    rows = zip(found.pred_classes.tolist(), boxes, found.scores.tolist(), strict=True)
+    return [{"image_id": place, "category_id": c, "bbox": box, "score": score} for c, box, score in rows]
+
+
+def _truth(images: Sequence[BoxImage], num_classes: int) -> COCO:
+    """The annotations of all images, with crowds; ids are places in their lists."""
+    annotations = []
+    for place, image in enumerate(images):
+        for a in image.entry.get("annotations", ()):
+            box = BoxMode.convert(a["bbox"], a["bbox_mode"], BoxMode.XYWH_ABS)
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": place,
+                    "category_id": a["category_id"],
+                    "bbox": list(box),
+                    "area": box[2] * box[3],
+                    "iscrowd": a.get("iscrowd", 0),
+                }
+            )
+    truth = COCO()
+    truth.dataset = {
+        "images": [{"id": i} for i in range(len(images))],
+        "annotations": annotations,
+        "categories": [{"id": i, "name": str(i)} for i in range(num_classes)],
+    }
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth.createIndex()
+    return truth

@@ -1,0 +1,30 @@
+"""Sizes of feature maps, and with them all anchors of an image, without running the network."""
+
+import copy
+import functools
+
+import torch
+from detectron2.modeling.meta_arch import DenseDetector
+from torch import Tensor
+
+
+class FeatureMaps:
+    """Zeros in the shapes of a detector's feature maps.
+
+    The backbone runs on PyTorch's meta device, which gives the shapes of its features without computing them.
+    """
+
+    def __init__(self, model: DenseDetector) -> None:
+        """`model` may be on any device; its backbone is copied without its weights."""
+        self._backbone = copy.deepcopy(model.backbone).to("meta").eval()
+        self._names = tuple(model.head_in_features)
+        self._of_size = functools.cache(self._compute)
+
+    def __call__(self, height: int, width: int) -> list[Tensor]:
+        """The maps (1, C, Hi, Wi) of a padded image, level by level; they take no memory."""
+        return self._of_size(height, width)
+
+    @torch.no_grad()
+    def _compute(self, height: int, width: int) -> list[Tensor]:
+        features = self._backbone(torch.zeros(1, 3, height, width, device="meta"))
+        return [torch.zeros(()).expand(features[name].shape) for name in self._names]
