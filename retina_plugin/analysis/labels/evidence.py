@@ -17,7 +17,8 @@ from ...modeling.meta_arch import PluggableRetinaNet
 from ..dense import DenseImage
 
 LEAST_SCORE = 0.05  # what Detectron2 detects by default; an anchor that scores less says nothing
-LOOSE, NEAR = 0.3, 0.5  # IoU from which a detection may mean an annotation, and from which it does
+FAR, LOOSE, NEAR = 0.2, 0.3, 0.5
+"""IoU of a detection with an annotation: below FAR it means another object, from LOOSE it may mean it, from NEAR it does."""
 _MOST = 2000  # anchors of an image that are decoded, the best
 
 

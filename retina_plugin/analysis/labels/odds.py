@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize
 
-from .evidence import LEAST_SCORE, NEAR, Evidence
+from .evidence import FAR, LEAST_SCORE, NEAR, Evidence
 
 TIGHT = 0.6  # IoU of a box with the annotation that it lies as well as
 
@@ -28,7 +28,7 @@ class LogOdds:
         return self.slope * x + self.intercept
 
 
-def fit_log_odds(x: np.ndarray, answers: np.ndarray) -> LogOdds:
+def fit_log_odds(x: np.ndarray, answers: np.ndarray, through_origin: bool = False) -> LogOdds:
     """The most likely line of (N,) log-odds and answers, bool, with Platt's targets; it does not fall.
 
     The targets are (N_yes + 1) / (N_yes + 2) and 1 / (N_no + 2), so that the line is finite if all answers are alike.
@@ -41,7 +41,8 @@ def fit_log_odds(x: np.ndarray, answers: np.ndarray) -> LogOdds:
         error = 1 / (1 + np.exp(-z)) - targets
         return float((np.logaddexp(0, z) - targets * z).sum()), np.array([(error * x).sum(), error.sum()])
 
-    line = minimize(loss, [1.0, 0.0], jac=True, method="L-BFGS-B", bounds=[(0, None), (None, None)]).x
+    bounds = [(0, None), (0, 0) if through_origin else (None, None)]
+    line = minimize(loss, [1.0, 0.0], jac=True, method="L-BFGS-B", bounds=bounds).x
     return LogOdds(float(line[0]), float(line[1]))
 
 
@@ -64,21 +65,23 @@ class Agreement:
 
 def learn_agreement(images: Sequence[Evidence]) -> Agreement:
     """Learn the answers from all images of a set, faults included."""
-    found = np.concatenate([(e.overlaps >= NEAR).any(axis=1) for e in images])
+    most = np.concatenate([e.overlaps.max(axis=1, initial=0) for e in images])
+    clear, found = (most < FAR) | (most >= NEAR), most >= NEAR
     seen = [e.seen.max(axis=1) > LEAST_SCORE for e in images]
     with_partner = [np.flatnonzero(e.partner >= 0) for e in images]
     pairs = [(e, e.partner[own], own) for e, own in zip(images, with_partner, strict=True)]
     return Agreement(
-        annotated=fit_log_odds(np.concatenate([log_odds(e.scores) for e in images]), found),
+        annotated=fit_log_odds(np.concatenate([log_odds(e.scores) for e in images])[clear], found[clear]),
         same_class=fit_log_odds(
             np.concatenate([margin(e.seen[own]) for e, own in zip(images, seen, strict=True)]),
             np.concatenate([(e.seen.argmax(axis=1) == e.labels)[own] for e, own in zip(images, seen, strict=True)]),
+            through_origin=True,
         ),
         well_placed=fit_log_odds(
             np.concatenate([log_odds(e.scores[d]) for e, d, _ in pairs]),
             np.concatenate([e.overlaps[d, t] >= TIGHT for e, d, t in pairs]),
         ),
-        balance=float(np.log((found.sum() + 1) / ((~found).sum() + 1))),
+        balance=float(np.log((found.sum() + 1) / ((clear & ~found).sum() + 1))),
     )
 
 

@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from .evidence import LEAST_SCORE, NEAR, Evidence
+from .evidence import FAR, LEAST_SCORE, Evidence
 from .odds import TIGHT, Agreement, learn_agreement, log_odds, margin
 
 Kind = Literal["missing", "wrong class", "misplaced", "spurious"]
@@ -64,7 +64,7 @@ def propose(images: Sequence[Evidence]) -> list[Proposal]:
 
 
 def _of_image(image: Evidence, agreement: Agreement) -> Iterator[Proposal]:
-    explained = image.overlaps.max(axis=1, initial=0) >= NEAR
+    explained = image.overlaps.max(axis=1, initial=0) >= FAR
     for place in range(len(image.annotations)):
         best = max(_of_annotation(image, place, agreement), key=lambda p: p.strength)
         if best.kind == "misplaced":
