@@ -6,7 +6,13 @@ setup(
     packages=find_packages(include=["retina_plugin", "retina_plugin.*"]) + ["retina_plugin.configs"],
     package_dir={"retina_plugin.configs": "configs"},
     package_data={
-        "retina_plugin": ["py.typed", "pages/templates/*.j2", "study/report/templates/*.j2", "study/statistics/*.json"],
+        "retina_plugin": [
+            "py.typed",
+            "analysis/labels/templates/*.j2",
+            "pages/templates/*.j2",
+            "study/report/templates/*.j2",
+            "study/statistics/*.json",
+        ],
         "retina_plugin.configs": ["**/*.py", "**/*.yaml"],
     },
 )

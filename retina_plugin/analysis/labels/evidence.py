@@ -18,7 +18,7 @@ from ..dense import DenseImage
 
 LEAST_SCORE = 0.05  # what Detectron2 detects by default; an anchor that scores less says nothing
 FAR, LOOSE, NEAR = 0.2, 0.3, 0.5
-"""IoU of a detection with an annotation: below FAR it means another object, from LOOSE it may mean it, from NEAR it does."""
+"""IoU of a detection with an annotation: below FAR it means others, from LOOSE perhaps this one, from NEAR it does."""
 _MOST = 2000  # anchors of an image that are decoded, the best
 
 

@@ -74,7 +74,8 @@ def find_proposals(
     annotated = read_annotated_set(cfg, split)
     labels = {category: label for label, category in enumerate(annotated.categories)}
     by_image, images = annotated.by_image, []
-    for dense in tqdm(dense_images(cfg, model, split), desc="examine", unit="image"):
+    total = len(annotated.content["images"])
+    for dense in tqdm(dense_images(cfg, model, split), "examine", total, unit="image"):
         images.append(read_evidence(model, dense, by_image[dense.entry["image_id"]], labels))
     return annotated, propose(images)
 

@@ -31,6 +31,8 @@ class LogOdds:
 def fit_log_odds(x: np.ndarray, answers: np.ndarray, through_origin: bool = False) -> LogOdds:
     """The most likely line of (N,) log-odds and answers, bool, with Platt's targets; it does not fall.
 
+    `through_origin` is for questions with two sides, where equal scores give equal odds.
+
     The targets are (N_yes + 1) / (N_yes + 2) and 1 / (N_no + 2), so that the line is finite if all answers are alike.
     """
     yes, no = answers.sum(), (~answers).sum()
@@ -51,9 +53,10 @@ class Agreement:
     """The answers of a whole set.
 
     Attributes:
-        annotated: is there an annotation, if a detection has this score?
+        annotated: is there an annotation, if a detection has this score? Detections between FAR and NEAR are left out,
+            because most of them are inaccurate ones of an annotated object.
         same_class: has it the class that is seen there, by `margin`?
-        well_placed: is the IoU with it at least TIGHT, if a detection of its class has this score?
+        well_placed: is the IoU with it at least TIGHT, if its best detection of its class has this score?
         balance: log of the number of detections with an annotation over those without.
     """
 

@@ -12,7 +12,7 @@ from ...data import DataError
 from ...inference.images import read_rgb
 from .proposals import Proposal
 
-_SIDE = 320  # pixels of a picture's longer side
+_SIDE = 256  # pixels of a picture's longer side
 _AROUND = 3.0  # sides of the picture over those of the boxes
 _LEAST = 64.0  # pixels of the image that a picture shows at least
 _OLD, _NEW, _OTHER, _EDGE = (213, 94, 0), (0, 90, 181), (120, 120, 120), (255, 255, 255)

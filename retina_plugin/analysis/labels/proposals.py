@@ -3,12 +3,12 @@
 The strength of a proposal is a log-odds: how often, in this set, detections as confident as this one agree with the
 annotations in what the proposal changes.
 
-- missing: a detection overlaps no annotation by NEAR. Strength: the log-odds that a detection of its score has one.
+- missing: a detection overlaps no annotation by FAR. Strength: the log-odds that a detection of its score has one.
 - wrong class: another class scores highest where the annotation is. Strength: the log-odds that the annotation has the
   class that leads by this margin.
 - misplaced: the best detection of its class overlaps it by LOOSE, but not by TIGHT. Strength: the log-odds that a
   detection of this score does.
-- spurious: the detector sees nothing there. Strength: the log of how much rarer its score is at annotations than at
+- spurious: the detector sees little there, in boxes that overlap it by LOOSE. Strength: the log of how much rarer its score is at annotations than at
   other detections. Unlike above, their numbers do not count: somebody has drawn this box.
 
 So all strengths have one unit, and above 0 the proposal is more likely than the annotation. The detector may have been
@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from .evidence import FAR, LEAST_SCORE, Evidence
+from .evidence import FAR, LEAST_SCORE, LOOSE, Evidence
 from .odds import TIGHT, Agreement, learn_agreement, log_odds, margin
 
 Kind = Literal["missing", "wrong class", "misplaced", "spurious"]
@@ -79,8 +79,9 @@ def _of_image(image: Evidence, agreement: Agreement) -> Iterator[Proposal]:
 def _of_annotation(image: Evidence, place: int, agreement: Agreement) -> Iterator[Proposal]:
     seen, label, partner = image.seen[place], int(image.labels[place]), image.partner[place]
     top = seen.max()
-    rarer = agreement.balance - agreement.annotated(log_odds(top))
-    yield _proposal("spurious", image, place, None, top, rarer)
+    around = image.scores[image.overlaps[:, place] >= LOOSE].max(initial=top)
+    rarer = agreement.balance - agreement.annotated(log_odds(around))
+    yield _proposal("spurious", image, place, None, around, rarer)
     if top > LEAST_SCORE and seen.argmax() != label:
         new = image.truth[place].tolist(), int(seen.argmax())
         yield _proposal("wrong class", image, place, new, top, agreement.same_class(margin(seen[None]))[0])
