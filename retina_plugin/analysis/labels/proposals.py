@@ -8,8 +8,8 @@ annotations in what the proposal changes.
   class that leads by this margin.
 - misplaced: the best detection of its class overlaps it by LOOSE, but not by TIGHT. Strength: the log-odds that a
   detection of this score does.
-- spurious: the detector sees little there, in boxes that overlap it by LOOSE. Strength: the log of how much rarer its score is at annotations than at
-  other detections. Unlike above, their numbers do not count: somebody has drawn this box.
+- spurious: the detector sees little there, in boxes that overlap it by LOOSE. Strength: the log of how much rarer its
+  score is at annotations than at other detections. Unlike above, their numbers do not count: somebody has drawn it.
 
 So all strengths have one unit, and above 0 the proposal is more likely than the annotation. The detector may have been
 trained on these annotations: what it learned by heart agrees with them, and weakens proposals.
