@@ -11,6 +11,7 @@ setup(
             "analysis/anchors/templates/*.j2",
             "analysis/errors/templates/*.j2",
             "analysis/imbalance/report/templates/*.j2",
+            "analysis/labels/templates/*.j2",
             "pages/templates/*.j2",
             "study/report/templates/*.j2",
             "study/statistics/*.json",

@@ -1,0 +1,113 @@
+"""What a detector says of every annotation of an image, and of places without one.
+
+D detections, T annotations, K classes. Boxes are XYXY in pixels of the original image.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from detectron2.structures import Boxes, pairwise_ioa, pairwise_iou
+from torch import Tensor
+from torchvision.ops import nms
+
+from ...modeling.meta_arch import PluggableRetinaNet
+from ..dense import DenseImage
+
+LEAST_SCORE = 0.05  # what Detectron2 detects by default; an anchor that scores less says nothing
+FAR, LOOSE, NEAR = 0.2, 0.3, 0.5
+"""IoU of a detection with an annotation: below FAR it means others, from LOOSE perhaps this one, from NEAR it does."""
+_MOST = 2000  # anchors of an image that are decoded, the best
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One image as the detector sees it.
+
+    Attributes:
+        image_id: of the json file.
+        file_name: path of the image.
+        boxes: (D, 4) detections after suppression over all classes, highest score first; none inside a crowd.
+        classes: (D,) labels 0..K-1.
+        scores: (D,) above LEAST_SCORE.
+        annotations: T annotations of the json file that are not crowds.
+        truth: (T, 4) their boxes.
+        labels: (T,) their labels 0..K-1.
+        overlaps: (D, T) IoU.
+        seen: (T, K) highest score of each class among boxes that overlap the annotation by NEAR, before suppression;
+            LEAST_SCORE if there is none.
+        partner: (T,) place of the best detection of its class that overlaps it by LOOSE, and no annotation more;
+            -1 if there is none.
+    """
+
+    image_id: Any
+    file_name: str
+    boxes: np.ndarray
+    classes: np.ndarray
+    scores: np.ndarray
+    annotations: list[dict[str, Any]]
+    truth: np.ndarray
+    labels: np.ndarray
+    overlaps: np.ndarray
+    seen: np.ndarray
+    partner: np.ndarray
+
+
+def read_evidence(
+    model: PluggableRetinaNet, dense: DenseImage, annotations: Sequence[dict[str, Any]], labels: Mapping[Any, int]
+) -> Evidence:
+    """The evidence of one image and its annotations in the json file; `labels` are classes 0..K-1 by category id."""
+    boxes, scores = _candidates(model, dense)
+    objects = [a for a in annotations if not a.get("iscrowd")]
+    truth, own = _xyxy(objects), torch.tensor([labels[a["category_id"]] for a in objects], dtype=torch.long)
+    best, classes = scores.max(dim=1)
+    kept = nms(boxes, best, model.test_nms_thresh)
+    crowds = Boxes(_xyxy([a for a in annotations if a.get("iscrowd")]))
+    kept = kept[~(pairwise_ioa(crowds, Boxes(boxes[kept])) >= NEAR).any(dim=0)]
+    overlaps = pairwise_iou(Boxes(boxes[kept]), Boxes(truth))
+    return Evidence(
+        image_id=dense.entry["image_id"],
+        file_name=dense.entry["file_name"],
+        boxes=boxes[kept].numpy(),
+        classes=classes[kept].numpy(),
+        scores=best[kept].numpy(),
+        annotations=objects,
+        truth=truth.numpy(),
+        labels=own.numpy(),
+        overlaps=overlaps.numpy(),
+        seen=_best_scores(pairwise_iou(Boxes(truth), Boxes(boxes)) >= NEAR, scores).numpy(),
+        partner=_partners(overlaps, classes[kept], own).numpy(),
+    )
+
+
+def _candidates(model: PluggableRetinaNet, dense: DenseImage) -> tuple[Tensor, Tensor]:
+    """Boxes (M, 4) and scores (M, K) of the anchors that say something."""
+    scores = model.cls_loss.scores(dense.logits)
+    best, places = scores.amax(dim=1).topk(min(_MOST, len(scores)))
+    places = places[best > LEAST_SCORE]
+    boxes = model.box2box_transform.apply_deltas(dense.deltas[places], dense.anchors[places])
+    found = Boxes(boxes / boxes.new_tensor(dense.scale * 2))
+    found.clip((dense.entry["height"], dense.entry["width"]))
+    return found.tensor, scores[places].clamp(min=LEAST_SCORE)
+
+
+def _best_scores(overlap: Tensor, scores: Tensor) -> Tensor:
+    """(T, K) of the candidates with scores (M, K) that overlap, (T, M) bool."""
+    nothing = scores.new_full((1, scores.shape[1]), LEAST_SCORE)
+    rows = [torch.cat([scores[own], nothing]).amax(dim=0) for own in overlap]
+    return torch.stack(rows) if rows else nothing[:0]
+
+
+def _partners(overlaps: Tensor, classes: Tensor, labels: Tensor) -> Tensor:
+    """(T,) places of detections, which are sorted by score."""
+    if not overlaps.numel():
+        return torch.full_like(labels, -1)
+    fits = (overlaps >= LOOSE) & (classes[:, None] == labels) & (overlaps == overlaps.amax(dim=1, keepdim=True))
+    return torch.where(fits.any(dim=0), fits.int().argmax(dim=0), -1)
+
+
+def _xyxy(annotations: Sequence[dict[str, Any]]) -> Tensor:
+    boxes = torch.tensor([a["bbox"] for a in annotations], dtype=torch.float32).reshape(-1, 4)
+    return torch.cat([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], dim=1)

@@ -1,0 +1,87 @@
+"""Looks at the annotations of a run's data with the detector of that run."""
+
+import copy
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from detectron2.config import instantiate
+from omegaconf import DictConfig
+from tqdm import tqdm
+
+from ...data import DataError, dataset_metadata
+from ...data.json_file import read_json
+from ..dense import Split, dense_images, load_detector
+from .evidence import read_evidence
+from .proposals import Proposal, propose
+
+
+@dataclass(frozen=True)
+class AnnotatedSet:
+    """The json file behind a split.
+
+    Attributes:
+        json_file: its path.
+        content: what it holds.
+        categories: ids by label 0..K-1.
+        names: of the classes, by label.
+    """
+
+    json_file: Path
+    content: dict[str, Any]
+    categories: list[Any]
+    names: list[str]
+
+    @property
+    def by_image(self) -> dict[Any, list[dict[str, Any]]]:
+        """Annotations by image id; an empty list for others."""
+        found = defaultdict(list)
+        for annotation in self.content["annotations"]:
+            found[annotation["image_id"]].append(annotation)
+        return found
+
+
+def read_annotated_set(cfg: DictConfig, split: Split) -> AnnotatedSet:
+    """The annotations of a split; DataError if they are not those of one COCO json."""
+    names = instantiate(cfg.dataloader[split].dataset.names)
+    names = [names] if isinstance(names, str) else list(names)
+    if len(names) != 1:
+        raise DataError(f"dataloader.{split}.dataset.names has {len(names)} data sets, and one file can be repaired")
+    metadata = dataset_metadata(names[0]).as_dict()
+    if "json_file" not in metadata:
+        raise DataError(f"data set {names[0]!r} has no COCO json whose annotations could be examined")
+    labels = metadata["thing_dataset_id_to_contiguous_id"]
+    categories = sorted(labels, key=labels.__getitem__)
+    path = Path(metadata["json_file"])
+    return AnnotatedSet(path, read_json(path), categories, list(metadata["thing_classes"]))
+
+
+def find_proposals(
+    run_dir: str | Path, split: Split = "train", trust: Sequence[str] = ()
+) -> tuple[AnnotatedSet, list[Proposal]]:
+    """Proposed changes of the annotations of a run's split, the strongest first, from the run's final detector.
+
+    Images without annotations are examined as well, whatever `filter_empty` says.
+
+    Raises:
+        ConfigError, CheckpointError: as `load_detector`.
+        DataError: as `read_annotated_set`, or for an image that cannot be read.
+    """
+    cfg, model = load_detector(run_dir, trust=trust)
+    cfg = _with_all_images(cfg, split)
+    annotated = read_annotated_set(cfg, split)
+    labels = {category: label for label, category in enumerate(annotated.categories)}
+    by_image, images = annotated.by_image, []
+    total = len(annotated.content["images"])
+    for dense in tqdm(dense_images(cfg, model, split), "examine", total, unit="image"):
+        images.append(read_evidence(model, dense, by_image[dense.entry["image_id"]], labels))
+    return annotated, propose(images)
+
+
+def _with_all_images(cfg: DictConfig, split: Split) -> DictConfig:
+    cfg = copy.deepcopy(cfg)
+    if "filter_empty" in cfg.dataloader[split].dataset:
+        cfg.dataloader[split].dataset.filter_empty = False
+    return cfg

@@ -1,0 +1,61 @@
+"""Plants faults in a COCO json, to measure how many of them are found."""
+
+import copy
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+Fault = Literal["deleted", "wrong class", "moved"]
+SHARES: Mapping[Fault, float] = {"deleted": 0.05, "wrong class": 0.02, "moved": 0.02}
+_SHIFT = (0.15, 0.3)  # of its width and of its height: a moved box keeps an IoU of .32 to .57 with the object
+
+
+@dataclass(frozen=True)
+class Planted:
+    """One planted fault: the annotation as it was and as it is now; `after` is None for a deleted one."""
+
+    fault: Fault
+    before: dict[str, Any]
+    after: dict[str, Any] | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """For a json file."""
+        return asdict(self)
+
+
+def plant_faults(
+    content: dict[str, Any], seed: int = 0, shares: Mapping[Fault, float] = SHARES
+) -> tuple[dict[str, Any], list[Planted]]:
+    """A copy of a COCO json's content with faults, and the list of them; the same for the same seed.
+
+    No annotation has two faults, and crowds have none. `shares` are shares of all annotations that are not crowds.
+    A wrong class is any other one, each as probable. A moved box goes by 15 to 30 % of its width and of its height, and
+    is not cut at the border of its image.
+    """
+    rng = np.random.default_rng(seed)
+    boxes = [a for a in content["annotations"] if not a.get("iscrowd")]
+    order, kinds = iter(rng.permutation(len(boxes))), [c["id"] for c in content["categories"]]
+    planted = []
+    for fault, share in shares.items():
+        for _ in range(round(share * len(boxes))):
+            before = boxes[next(order)]
+            planted.append(Planted(fault, before, _spoilt(before, fault, kinds, rng)))
+    changed = {p.before["id"]: p.after for p in planted}
+    after = [changed.get(a["id"], a) for a in content["annotations"]]
+    return copy.deepcopy({**content, "annotations": [a for a in after if a is not None]}), planted
+
+
+def _spoilt(
+    annotation: dict[str, Any], fault: Fault, categories: list[Any], rng: np.random.Generator
+) -> dict[str, Any] | None:
+    if fault == "deleted":
+        return None
+    if fault == "wrong class":
+        others = [c for c in categories if c != annotation["category_id"]]
+        return {**annotation, "category_id": others[rng.integers(len(others))]}
+    x, y, width, height = annotation["bbox"]
+    dx, dy = rng.uniform(*_SHIFT, 2) * rng.choice([-1, 1], 2)
+    rest = {k: v for k, v in annotation.items() if k != "segmentation"}
+    return {**rest, "bbox": [round(x + dx * width, 2), round(y + dy * height, 2), width, height]}

@@ -1,0 +1,108 @@
+"""Proposed changes of annotations, sorted by strength.
+
+The strength of a proposal is a log-odds: how often, in this set, detections as confident as this one agree with the
+annotations in what the proposal changes.
+
+- missing: a detection overlaps no annotation by FAR. Strength: the log-odds that a detection of its score has one.
+- wrong class: another class scores highest where the annotation is. Strength: the log-odds that the annotation has the
+  class that leads by this margin.
+- misplaced: the best detection of its class overlaps it by LOOSE, but not by TIGHT. Strength: the log-odds that a
+  detection of this score does.
+- spurious: the detector sees little there, in boxes that overlap it by LOOSE. Strength: the log of how much rarer its
+  score is at annotations than at other detections. Unlike above, their numbers do not count: somebody has drawn it.
+
+So all strengths have one unit, and above 0 the proposal is more likely than the annotation. The detector may have been
+trained on these annotations: what it learned by heart agrees with them, and weakens proposals.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from .evidence import FAR, LEAST_SCORE, LOOSE, Evidence
+from .odds import TIGHT, Agreement, learn_agreement, log_odds, margin
+
+Kind = Literal["missing", "wrong class", "misplaced", "spurious"]
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """One change of an annotation. Boxes are XYXY in pixels of the original image; labels are 0..K-1.
+
+    Attributes:
+        id: place in the list of all proposals of a set, from 1, the strongest first.
+        image_id: of the json file.
+        file_name: path of the image.
+        annotation_id: of the annotation to change; None for a missing one.
+        old_box, old_label: as annotated; None for a missing one.
+        new_box, new_label: as proposed; None for a spurious one.
+        score: of the detection that speaks for it; for a spurious one the highest score there.
+        strength: log-odds.
+    """
+
+    id: int
+    kind: Kind
+    image_id: Any
+    file_name: str
+    annotation_id: int | None
+    old_box: list[float] | None
+    old_label: int | None
+    new_box: list[float] | None
+    new_label: int | None
+    score: float
+    strength: float
+
+
+def propose(images: Sequence[Evidence]) -> list[Proposal]:
+    """All proposals for the images of a set, the strongest first; at most one for every annotation."""
+    agreement = learn_agreement(images)
+    found = [proposal for image in images for proposal in _of_image(image, agreement)]
+    found.sort(key=lambda p: -p.strength)
+    return [replace(p, id=number) for number, p in enumerate(found, 1)]
+
+
+def _of_image(image: Evidence, agreement: Agreement) -> Iterator[Proposal]:
+    explained = image.overlaps.max(axis=1, initial=0) >= FAR
+    for place in range(len(image.annotations)):
+        best = max(_of_annotation(image, place, agreement), key=lambda p: p.strength)
+        if best.kind == "misplaced":
+            explained[image.partner[place]] = True
+        yield best
+    strengths = agreement.annotated(log_odds(image.scores))
+    for d in np.flatnonzero(~explained):
+        new = image.boxes[d].tolist(), int(image.classes[d])
+        yield _proposal("missing", image, None, new, image.scores[d], strengths[d])
+
+
+def _of_annotation(image: Evidence, place: int, agreement: Agreement) -> Iterator[Proposal]:
+    seen, label, partner = image.seen[place], int(image.labels[place]), image.partner[place]
+    top = seen.max()
+    around = image.scores[image.overlaps[:, place] >= LOOSE].max(initial=top)
+    rarer = agreement.balance - agreement.annotated(log_odds(around))
+    yield _proposal("spurious", image, place, None, around, rarer)
+    if top > LEAST_SCORE and seen.argmax() != label:
+        new = image.truth[place].tolist(), int(seen.argmax())
+        yield _proposal("wrong class", image, place, new, top, agreement.same_class(margin(seen[None]))[0])
+    if partner >= 0 and image.overlaps[partner, place] < TIGHT:
+        new, score = (image.boxes[partner].tolist(), label), image.scores[partner]
+        yield _proposal("misplaced", image, place, new, score, agreement.well_placed(log_odds(score)))
+
+
+def _proposal(
+    kind: Kind, image: Evidence, place: int | None, new: tuple[list[float], int] | None, score: float, strength: float
+) -> Proposal:
+    return Proposal(
+        id=0,
+        kind=kind,
+        image_id=image.image_id,
+        file_name=image.file_name,
+        annotation_id=None if place is None else image.annotations[place]["id"],
+        old_box=None if place is None else image.truth[place].tolist(),
+        old_label=None if place is None else int(image.labels[place]),
+        new_box=new and new[0],
+        new_label=new and new[1],
+        score=float(score),
+        strength=float(strength),
+    )

@@ -1,0 +1,51 @@
+"""Plant faults in annotations, and count how many of them are found."""
+
+from pathlib import Path
+
+from tabulate import tabulate
+
+from ..analysis.labels.plant import Planted, plant_faults
+from ..analysis.labels.planted_recall import planted_recall
+from ..data import DataError
+from ..data.coco_check import check_coco_json
+from ..data.json_file import read_json
+from ..files import shown, write_json
+
+ANNOTATIONS, FAULTS = "instances.json", "faults.json"
+
+
+def plant_label_errors(json_file: str | Path, output: str | Path, seed: int = 0) -> list[Planted]:
+    """Write a copy of a COCO json with faults as OUTPUT/instances.json, and their list as OUTPUT/faults.json.
+
+    5 % of the boxes are deleted, 2 % get a wrong class, 2 % are moved. `seed` chooses which.
+
+    Raises:
+        DataError: if the json is invalid, or OUTPUT holds such files already.
+        OSError: if OUTPUT cannot be written to.
+    """
+    check_coco_json(json_file)
+    for path in (Path(output, name) for name in (ANNOTATIONS, FAULTS)):
+        if path.exists():
+            raise DataError(f"{shown(path)} exists and is not overwritten: choose another output folder")
+    content, planted = plant_faults(read_json(json_file), seed)
+    write_json(Path(output, FAULTS), [fault.as_dict() for fault in planted])
+    write_json(Path(output, ANNOTATIONS), content)
+    return planted
+
+
+def count_found(faults: str | Path, proposals: str | Path) -> str:
+    """A table: how many planted faults are among the first proposals, as many as there are faults and twice as many.
+
+    `faults` is a file of `plant_label_errors`, `proposals` one of `find_label_errors`.
+
+    Raises:
+        DataError: if a file is missing or not what it should be.
+    """
+    try:
+        planted = [Planted(**entry) for entry in read_json(faults)]
+        found = read_json(proposals)["proposals"]
+        rows = {number: planted_recall(planted, found[:number]) for number in (len(planted), 2 * len(planted))}
+    except (TypeError, KeyError) as e:
+        raise DataError(f"{shown(faults)} and {shown(proposals)} are not a faults.json and a proposals.json") from e
+    table = [{"first proposals": number} | row for number, own in rows.items() for row in own]
+    return tabulate(table, headers="keys")

@@ -1,0 +1,82 @@
+"""Planted faults: as many as asked for, each of its kind, and all else as it was."""
+
+import copy
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pycocotools.mask import iou
+
+from retina_plugin.analysis.labels.plant import plant_faults
+from retina_plugin.analysis.labels.planted_recall import planted_recall
+
+
+def annotated(number, crowds=0):
+    boxes = [
+        {
+            "id": i,
+            "image_id": 1,
+            "category_id": 1 + i % 3,
+            "bbox": [7.0 * i, 3, 10 + i % 5, 8],
+            "iscrowd": int(i < crowds),
+        }
+        for i in range(number)
+    ]
+    return {"images": [{"id": 1}], "annotations": boxes, "categories": [{"id": i, "name": str(i)} for i in (1, 2, 3)]}
+
+
+@settings(max_examples=30, deadline=None)
+@given(number=st.integers(0, 400), crowds=st.integers(0, 20), seed=st.integers(0, 2**31))
+def test_planted_faults_are_what_the_list_says(number, crowds, seed):
+    content = annotated(number, min(crowds, number))
+    before = copy.deepcopy(content)
+    faulty, planted = plant_faults(content, seed)
+    assert content == before
+    assert plant_faults(content, seed) == (faulty, planted)
+    eligible = number - min(crowds, number)
+    counts = {fault: sum(p.fault == fault for p in planted) for fault in ("deleted", "wrong class", "moved")}
+    assert counts == {f: round(s * eligible) for f, s in (("deleted", 0.05), ("wrong class", 0.02), ("moved", 0.02))}
+    assert len({p.before["id"] for p in planted}) == len(planted)
+    changed = {p.before["id"]: p for p in planted}
+    after = {a["id"]: a for a in faulty["annotations"]}
+    assert after == {a["id"]: a for a in before["annotations"] if a["id"] not in changed} | {
+        p.before["id"]: p.after for p in planted if p.after
+    }
+    for p in planted:
+        assert not p.before["iscrowd"]
+        if p.fault == "wrong class":
+            assert p.after["category_id"] != p.before["category_id"] and p.after["bbox"] == p.before["bbox"]
+        if p.fault == "moved":
+            (overlap,) = iou([p.after["bbox"]], [p.before["bbox"]], [0])[0]
+            assert 0.49 / 1.51 - 0.01 < overlap < 0.7225 / 1.2775 + 0.01
+
+
+def entry(kind, annotation_id=None, new_bbox=None, image_id=1):
+    return {"kind": kind, "annotation_id": annotation_id, "new_bbox": new_bbox, "image_id": image_id}
+
+
+def test_recall_asks_for_the_place_of_a_deleted_box_and_the_annotation_of_others():
+    _, planted = plant_faults(annotated(100), 3)
+    deleted, wrong, moved = (
+        next(p.before for p in planted if p.fault == f) for f in ("deleted", "wrong class", "moved")
+    )
+    x, y, width, height = deleted["bbox"]
+    found = [
+        entry("missing", new_bbox=[x, y, width, height * 0.6]),
+        entry("spurious", wrong["id"]),
+        entry("misplaced", moved["id"], [0, 0, 1, 1]),
+    ]
+    rows = {row["fault"]: (row["planted"], row["found"], row["right kind"]) for row in planted_recall(planted, found)}
+    assert rows == {"deleted": (5, 1, 1), "wrong class": (2, 1, 0), "moved": (2, 1, 1)}
+    elsewhere = [
+        entry("missing", new_bbox=[x, y, width, height * 0.4]),
+        entry("missing", new_bbox=deleted["bbox"], image_id=2),
+        entry("spurious", deleted["id"]),
+    ]
+    assert [row["found"] for row in planted_recall(planted, elsewhere)] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("shares", [{}, {"deleted": 1.0}])
+def test_other_shares(shares):
+    faulty, planted = plant_faults(annotated(20), 0, shares)
+    assert len(faulty["annotations"]) == 20 - len(planted) == (0 if shares else 20)
