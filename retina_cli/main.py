@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import NoReturn
 
 from .arguments import Command, parse
+from .checking import CHECKING
+from .labels import LABELS
 from .looking import LOOKING
 from .measuring import MEASURING
 from .studying import STUDYING
 from .training import TRAINING
 
-COMMANDS = {command.name: command for command in (*TRAINING, *LOOKING, *STUDYING, *MEASURING)}
+COMMANDS = {command.name: command for command in (*TRAINING, *LOOKING, *CHECKING, *LABELS, *STUDYING, *MEASURING)}
 # of torch and detectron2, about their own code
 _NOT_FOR_USERS = ("`torch.jit.script` is deprecated", "torch.meshgrid", "The given NumPy array is not writable")
 
@@ -50,5 +52,5 @@ def overview() -> str:
     for group, commands in groupby(COMMANDS.values(), key=lambda command: command.group):
         lines += ["", f"{group}:"]
         for command in commands:
-            lines += [f"  {command.name:18}{command.help}", f"  {'':18}retina {command.name} {command.example}"]
+            lines += [f"  {command.name:20}{command.help}", f"  {'':20}retina {command.name} {command.example}"]
     return "\n".join(lines)

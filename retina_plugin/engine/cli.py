@@ -4,7 +4,6 @@ import argparse
 import atexit
 import functools
 import gc
-import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -25,8 +24,6 @@ examples:
   continue   %(prog)s --config-file ... --resume
   evaluate   %(prog)s --config-file ... --eval-only train.init_checkpoint=RUN/model_final.pth
 """
-
-_OVERRIDE = re.compile(r"\+?[A-Za-z_][\w.\-]*=")
 
 
 def train_net(argv: Sequence[str] | None = None) -> None:
@@ -58,33 +55,6 @@ def start_training(args: argparse.Namespace, remarks: Remarks | None = None) -> 
     for number in (signal.SIGTERM, signal.SIGINT):
         atexit.register(signal.signal, number, signal.SIG_IGN)  # a training that has ended does not end by a signal
     launch_training(functools.partial(main, remarks=remarks), args)
-
-
-def parse_with_overrides(parser: argparse.ArgumentParser, argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Parse a command line that contains key=value overrides; they become `opts`.
-
-    argparse alone would take an override for a value of a flag with several, as in `--seeds 0 1 train.max_iter=60`.
-    """
-    parser.add_argument("opts", nargs="*", metavar="key=value", help="overrides of the config")
-    words = sys.argv[1:] if argv is None else list(argv)
-    overrides = [word for word in words if _OVERRIDE.match(word)]
-    args = parser.parse_intermixed_args([word for word in words if word not in overrides])
-    args.opts += overrides  # anything else in opts is rejected by load_config
-    return args
-
-
-def add_trust_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the flags that say what a run folder's config may use besides parts of detectors; they fill `trust`."""
-    parser.add_argument(
-        "--trust-module", dest="trust", action="append", default=[], metavar="NAME",
-        help="the config may use classes and functions of this module; may be repeated",
-    )  # fmt: skip
-    parser.add_argument(
-        "--trust",
-        action="append_const",
-        const="*",
-        help="the config may use anything, like a program of its author",
-    )
 
 
 def exit_with(command: Callable[[], Any]) -> NoReturn:

@@ -12,7 +12,8 @@ import pytest
 from conftest import QUICK, REAL_NET, ROOT, TINY
 from PIL import Image
 
-from retina_plugin.engine.cli import parse_with_overrides, train_net
+from retina_cli.arguments import parse_with_overrides
+from retina_plugin.engine.cli import train_net
 from retina_plugin.run_folder import find_weights, read_metrics
 
 

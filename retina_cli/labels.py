@@ -1,0 +1,71 @@
+"""Commands about annotations: find and repair their faults, and plant some to measure that."""
+
+import argparse
+
+from .arguments import Command, add_trust_flags
+
+_GROUP = "repair labels"
+
+
+def _find_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--run", required=True, metavar="DIR", help="run folder; training on the faulty set is fine")
+    parser.add_argument("--split", choices=["train", "test"], default="train", help="data of the run to examine")
+    parser.add_argument("--output", default="./output/label_errors", metavar="DIR")
+    parser.add_argument("--limit", type=int, default=500, metavar="N", help="number of proposals to list")
+    parser.add_argument(
+        "--accept",
+        metavar="all|N|FILE",
+        help="carry out all proposals of strength above 0, the first N, or those whose ids FILE lists, in a copy",
+    )
+    add_trust_flags(parser)
+
+
+def _find(args: argparse.Namespace) -> None:
+    from collections import Counter
+
+    from retina_plugin.commands.find_label_errors import find_label_errors
+
+    found = find_label_errors(args.run, args.output, args.split, args.limit, args.accept, args.trust)
+    kinds = ", ".join(f"{number} {kind}" for kind, number in Counter(p.kind for p in found).most_common())
+    print(f"{len(found)} proposals ({kinds}) are in {args.output}/labels.html")
+
+
+def _plant_arguments(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True)
+    plant = actions.add_parser("plant", help="delete 5 %% of the boxes, give 2 %% a wrong class, move 2 %%")
+    plant.add_argument("--json", required=True, metavar="FILE", help="annotations, which stay as they are")
+    plant.add_argument("--output", required=True, metavar="DIR", help="for instances.json and faults.json")
+    plant.add_argument("--seed", type=int, default=0)
+    count = actions.add_parser("count", help="print how many of the faults the first proposals name")
+    count.add_argument("--faults", required=True, metavar="FILE", help="the faults.json that plant wrote")
+    count.add_argument("--proposals", required=True, metavar="FILE", help="a proposals.json")
+
+
+def _plant(args: argparse.Namespace) -> None:
+    from retina_plugin.commands.plant_label_errors import count_found, plant_label_errors
+
+    if args.action == "count":
+        print(count_found(args.faults, args.proposals))
+    else:
+        planted = plant_label_errors(args.json, args.output, args.seed)
+        print(f"{len(planted)} faults are in {args.output}/instances.json")
+
+
+LABELS = (
+    Command(
+        "find-label-errors",
+        _GROUP,
+        "find missing, wrong, misplaced and spurious annotations with a detector, and write a repaired copy",
+        "--run RUN --accept all",
+        _find_arguments,
+        _find,
+    ),
+    Command(
+        "plant-label-errors",
+        _GROUP,
+        "plant faults in a copy of a COCO json, or count how many of them find-label-errors has found",
+        "plant --json instances.json --output planted",
+        _plant_arguments,
+        _plant,
+    ),
+)
