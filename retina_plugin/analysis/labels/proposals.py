@@ -11,8 +11,9 @@ annotations in what the proposal changes.
 - spurious: the detector sees little there, in boxes that overlap it by LOOSE. Strength: the log of how much rarer its
   score is at annotations than at other detections. Unlike above, their numbers do not count: somebody has drawn it.
 
-So all strengths have one unit, and above 0 the proposal is more likely than the annotation. The detector may have been
-trained on these annotations: what it learned by heart agrees with them, and weakens proposals.
+So all strengths have one unit. They say how unusual the disagreement is, not whose fault it is: an inaccurate detector
+disagrees as well. The detector may have been trained on these annotations: what it learned by heart agrees with them,
+and weakens proposals.
 """
 
 from collections.abc import Iterator, Sequence
