@@ -6,6 +6,7 @@ from pathlib import Path
 from ..analysis.dense import Split
 from ..analysis.imbalance.advisor import advise
 from ..analysis.imbalance.examine import examine
+from ..analysis.imbalance.history import draw_history
 from ..analysis.imbalance.report.figures import draw_figure_4
 from ..analysis.imbalance.report.numbers import numbers_of
 from ..analysis.imbalance.report.page import render_page
@@ -65,10 +66,11 @@ def analyze_imbalance(
         write_study(study_file, runs[0], found[0].cfg.get("losses", {}), advices[0])
     numbers = [numbers_of(*pair) for pair in zip(found, advices, strict=True)]
     by_name = dict(zip((e.name for e in found), numbers, strict=True))
+    histories = [draw_history(run) for run in runs]
     write_json(output / NUMBERS, without_nan({"split": split, "runs": by_name}))
     with written_in_full(output / FIGURE) as partial:
         draw_figure_4(found).savefig(partial, format="png", dpi=100)
-    write_text(output / PAGE, render_page(found, advices, numbers, split))
+    write_text(output / PAGE, render_page(found, advices, numbers, histories, split))
     said = [
         f"{e.name}: {sentence}" if len(found) > 1 else sentence
         for e, advice in zip(found, advices, strict=True)

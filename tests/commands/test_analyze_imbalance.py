@@ -12,6 +12,7 @@ from retina_plugin.commands import analyze_imbalance as command
 from retina_plugin.commands.analyze_imbalance import analyze_imbalance
 from retina_plugin.config import ConfigError
 from retina_plugin.engine.output_folder import prepare_folder
+from retina_plugin.pages.figures import new_panel
 from retina_plugin.study import load_study
 
 
@@ -29,11 +30,19 @@ def test_the_page_needs_no_other_file_and_has_every_part(analyzed):
     page, _, sentences = analyzed
     text = html.unescape(page.read_text(encoding="utf-8"))
     assert "http" not in text.replace("http://www.w3.org", "")
+    assert "During training" not in text
     for part in ("easiest elements", "Imbalance between classes", "Are scores right", "Other alpha", "pulls hardest"):
         assert part in text
     assert text.count('<img src="data:') == 2 * 3 + 2 + 2 * 4
     assert all(sentence.partition(": ")[2] in text for sentence in sentences)
     assert 10_000 < (page.parent / "figure4.png").stat().st_size < 300_000
+
+
+def test_what_training_recorded_is_on_the_page(trained_run, tmp_path, monkeypatch):
+    monkeypatch.setattr(command, "draw_history", lambda run: [new_panel("share of background", "iteration")[0]])
+    page, _ = analyze_imbalance([trained_run], tmp_path, max_images=1, gallery=0)
+    text = page.read_text(encoding="utf-8")
+    assert "<h2>During training</h2>" in text and text.count('<img src="data:') == 3 + 2 + 1
 
 
 def test_numbers_agree_with_each_other(analyzed):

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from matplotlib.figure import Figure
+
 from ....pages.figures import svg_uri
 from ....pages.render import template_environment
 from ..advisor import Advice
@@ -17,9 +19,13 @@ _TEMPLATE = "imbalance.html.j2"
 
 
 def render_page(
-    examinations: Sequence[Examination], advices: Sequence[Advice], numbers: Sequence[dict[str, Any]], split: str
+    examinations: Sequence[Examination],
+    advices: Sequence[Advice],
+    numbers: Sequence[dict[str, Any]],
+    histories: Sequence[Sequence[Figure]],
+    split: str,
 ) -> str:
-    """The page as HTML, a single file, with the numbers of `numbers_of`.
+    """The page as HTML, a single file, with the numbers of `numbers_of` and the figures of `draw_history`.
 
     Raises:
         DataError: if an image of the gallery cannot be read.
@@ -27,7 +33,7 @@ def render_page(
     environment = template_environment("retina_plugin.analysis.imbalance.report", _TEMPLATE)
     environment.filters["percent"] = percent
     content = {
-        "runs": [_of_run(*run) for run in zip(examinations, advices, numbers, strict=True)],
+        "runs": [_of_run(*run) for run in zip(examinations, advices, numbers, histories, strict=True)],
         "reliability": [svg_uri(figure) for figure in draw_reliability(examinations)],
         "split": split,
         "own": OWN,
@@ -37,8 +43,11 @@ def render_page(
     return environment.get_template(_TEMPLATE).render(content)
 
 
-def _of_run(examination: Examination, advice: Advice, numbers: dict[str, Any]) -> dict[str, Any]:
+def _of_run(
+    examination: Examination, advice: Advice, numbers: dict[str, Any], history: Sequence[Figure]
+) -> dict[str, Any]:
     return {
+        "history": [svg_uri(figure) for figure in history],
         "name": examination.name,
         "sentences": sentences(examination, advice),
         "numbers": numbers,
