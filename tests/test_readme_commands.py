@@ -13,7 +13,7 @@ from detectron2.config import instantiate
 from detectron2.data import MetadataCatalog
 from test_readme import blocks
 
-SMALL = ["--num-images", "1"]
+SMALL = {"compare": ["--num-images", "1"], "data": ["--num-images", "1"], "analyze-imbalance": ["--gallery", "1"]}
 
 
 def commands(text):
@@ -35,7 +35,7 @@ def reduced(words):
     if command == "train":
         synthetic = ("synthetic", "dataloader.train.dataset", "dataloader.test.dataset")
         argv += [o for o in TINY if "quick/" in " ".join(argv) or not o.startswith(synthetic)]
-    return [command, *argv, *(SMALL if command in ("compare", "data") else [])]
+    return [command, *argv, *SMALL.get(command, [])]
 
 
 @pytest.fixture
@@ -49,13 +49,15 @@ def cells(tmp_path, tiny_cfg):
         (tmp_path / "cells" / f"{split}.json").write_text(json.dumps(content))
 
 
-@pytest.mark.parametrize("title", ["Train, look, compare", "Your own data"])
-def test_the_commands_of_the_readme_work_twice(title, tmp_path, cells):
+@pytest.mark.parametrize("titles", [["Train, look, compare", "Look inside"], ["Your own data"]], ids=["quick", "own"])
+def test_the_commands_of_the_readme_work_twice(titles, tmp_path, cells):
     shutil.copytree(ROOT / "docs", tmp_path / "docs")
-    (block,) = blocks("README.md", title)
-    found = commands(block)
+    found = [words for title in titles for block in blocks("README.md", title) for words in commands(block)]
     assert len(found) >= 3 and all(words[0] == "retina" for words in found)
     for words in found * 2:
         done = forked.run([sys.executable, "-m", "retina_cli", *reduced(words)], cwd=tmp_path)
-        assert done.returncode == 0, (words, done.stdout, done.stderr)
+        finds_faults = (
+            words[1] == "doctor" and done.returncode == 1 and "fix:" in done.stdout
+        )  # of a detector that was trained for a second
+        assert done.returncode == 0 or finds_faults, (words, done.stdout, done.stderr)
     assert list((tmp_path / "output").glob("*/*.jpg")) or list((tmp_path / "output").glob("*/*.png"))
