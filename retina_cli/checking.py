@@ -22,7 +22,7 @@ def _check_doctor(args: argparse.Namespace) -> str:
 
 
 def _doctor(args: argparse.Namespace) -> None:
-    from retina_plugin.commands.doctor import as_text, doctor, doctor_of_run, is_sound
+    from retina_plugin.commands.analysis.doctor import as_text, doctor, doctor_of_run, is_sound
 
     if args.run:
         findings = doctor_of_run(args.run, args.trust)
@@ -59,7 +59,7 @@ def _imbalance_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _imbalance(args: argparse.Namespace) -> None:
-    from retina_plugin.commands.analyze_imbalance import analyze_imbalance
+    from retina_plugin.commands.analysis.analyze_imbalance import analyze_imbalance
 
     page, sentences = analyze_imbalance(
         args.run,
@@ -109,7 +109,7 @@ def _anchors_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _anchors(args: argparse.Namespace) -> None:
     from retina_plugin.analysis.anchors.page import write_summary
-    from retina_plugin.commands.analyze_anchors import PAGE, analyze_anchors
+    from retina_plugin.commands.analysis.analyze_anchors import PAGE, analyze_anchors
     from retina_plugin.config import load_config
     from retina_plugin.run_folder import read_config
 
@@ -143,7 +143,7 @@ def _errors_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _errors(args: argparse.Namespace) -> None:
-    from retina_plugin.commands.analyze_errors import analyze_errors
+    from retina_plugin.commands.analysis.analyze_errors import analyze_errors
 
     print(analyze_errors(args.run, args.output, args.iou, args.score_thresh, args.max_images, args.trust))
 

@@ -23,7 +23,7 @@ def _find_arguments(parser: argparse.ArgumentParser) -> None:
 def _find(args: argparse.Namespace) -> None:
     from collections import Counter
 
-    from retina_plugin.commands.find_label_errors import find_label_errors
+    from retina_plugin.commands.analysis.find_label_errors import find_label_errors
 
     found = find_label_errors(args.run, args.output, args.split, args.limit, args.accept, args.trust)
     kinds = ", ".join(f"{number} {kind}" for kind, number in Counter(p.kind for p in found).most_common())
@@ -42,7 +42,7 @@ def _plant_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _plant(args: argparse.Namespace) -> None:
-    from retina_plugin.commands.plant_label_errors import count_found, plant_label_errors
+    from retina_plugin.commands.analysis.plant_label_errors import count_found, plant_label_errors
 
     if args.action == "count":
         print(count_found(args.faults, args.proposals))

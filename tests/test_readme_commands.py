@@ -56,8 +56,7 @@ def test_the_commands_of_the_readme_work_twice(titles, tmp_path, cells):
     assert len(found) >= 3 and all(words[0] == "retina" for words in found)
     for words in found * 2:
         done = forked.run([sys.executable, "-m", "retina_cli", *reduced(words)], cwd=tmp_path)
-        finds_faults = (
-            words[1] == "doctor" and done.returncode == 1 and "fix:" in done.stdout
-        )  # of a detector that was trained for a second
+        # of a detector that was trained for a second
+        finds_faults = words[1] == "doctor" and done.returncode == 1 and "fix:" in done.stdout
         assert done.returncode == 0 or finds_faults, (words, done.stdout, done.stderr)
     assert list((tmp_path / "output").glob("*/*.jpg")) or list((tmp_path / "output").glob("*/*.png"))

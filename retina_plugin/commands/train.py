@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 from ..analysis.doctor.subject import Subject
 from ..engine.cli import start_training
 from ..files import first_line
-from .doctor import findings_of
+from .analysis.doctor import findings_of
 
 _MOST_BYTES = 2**24  # of all json files together, which take about two seconds to examine
 

@@ -54,7 +54,7 @@ def start_training(args: argparse.Namespace, remarks: Remarks | None = None) -> 
         terminate_when_stdin_closes()
     for number in (signal.SIGTERM, signal.SIGINT):
         atexit.register(signal.signal, number, signal.SIG_IGN)  # a training that has ended does not end by a signal
-    launch_training(functools.partial(main, remarks=remarks), args)
+    launch_training(functools.partial(main, remarks=remarks) if remarks else main, args)
 
 
 def exit_with(command: Callable[[], Any]) -> NoReturn:

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from retina_plugin.analysis.errors import gallery
-from retina_plugin.commands.analyze_errors import analyze_errors
+from retina_plugin.commands.analysis.analyze_errors import analyze_errors
 from retina_plugin.config import ConfigError
 from retina_plugin.data import DataError
 from retina_plugin.engine.output_folder import prepare_folder

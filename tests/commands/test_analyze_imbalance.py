@@ -8,8 +8,8 @@ import sys
 import pytest
 from conftest import ROOT
 
-from retina_plugin.commands import analyze_imbalance as command
-from retina_plugin.commands.analyze_imbalance import analyze_imbalance
+from retina_plugin.commands.analysis import analyze_imbalance as command
+from retina_plugin.commands.analysis.analyze_imbalance import analyze_imbalance
 from retina_plugin.config import ConfigError
 from retina_plugin.engine.output_folder import prepare_folder
 from retina_plugin.pages.figures import new_panel

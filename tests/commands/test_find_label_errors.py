@@ -9,9 +9,9 @@ import pytest
 from conftest import ROOT
 
 from retina_plugin.analysis.labels import find
-from retina_plugin.commands import find_label_errors as command
-from retina_plugin.commands.find_label_errors import find_label_errors
-from retina_plugin.commands.plant_label_errors import plant_label_errors
+from retina_plugin.commands.analysis import find_label_errors as command
+from retina_plugin.commands.analysis.find_label_errors import find_label_errors
+from retina_plugin.commands.analysis.plant_label_errors import plant_label_errors
 from retina_plugin.config import get_config
 from retina_plugin.data import DataError
 from retina_plugin.data.coco_check import check_coco_json

@@ -25,6 +25,6 @@ def test_a_study_matches_every_object(ids, tmp_path):
     detections = [
         {k: a[k] for k in ("image_id", "category_id", "bbox")} | {"score": 1.0} for a in content["annotations"]
     ]
-    matches = match_detections(evidence._read_truth(str(tmp_path / "instances.json")), detections)
+    matches = match_detections(evidence.read_truth(str(tmp_path / "instances.json")), detections)
     assert matches.precision.min() > 0.9999
     assert matches.num_objects[0].sum() == len(detections)

@@ -19,7 +19,7 @@ from retina_plugin.analysis.anchors.layouts import check_levels, current_layout,
 from retina_plugin.analysis.anchors.page import write_summary
 from retina_plugin.analysis.anchors.search import search, split_images
 from retina_plugin.analysis.anchors.shapes import GridBoxes, Layout
-from retina_plugin.commands.analyze_anchors import analyze_anchors
+from retina_plugin.commands.analysis.analyze_anchors import analyze_anchors
 from retina_plugin.config import ConfigError, get_config
 from retina_plugin.data import DataError
 from retina_plugin.modeling import OctaveAnchorGenerator

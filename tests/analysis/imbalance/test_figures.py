@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from planted import planted_image
+from planted_logits import planted_image
 
 from retina_plugin.analysis.imbalance.examine import OWN
 from retina_plugin.analysis.imbalance.functions import focal_losses

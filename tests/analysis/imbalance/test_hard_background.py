@@ -7,7 +7,7 @@ import pytest
 import torch
 from detectron2.modeling.box_regression import Box2BoxTransform
 from detectron2.structures import Boxes, Instances
-from planted import planted_image
+from planted_logits import planted_image
 
 from retina_plugin.analysis.imbalance.hard_background import HardBackground
 from retina_plugin.analysis.imbalance.report.gallery import draw_gallery

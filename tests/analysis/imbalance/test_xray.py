@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from planted import planted_image
+from planted_logits import planted_image
 
 from retina_plugin.analysis.imbalance import elements
 from retina_plugin.analysis.imbalance.advisor import ALPHAS, GAMMAS, advise, implied_priors

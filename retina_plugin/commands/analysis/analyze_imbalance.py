@@ -3,20 +3,20 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..analysis.dense import Split
-from ..analysis.imbalance.advisor import advise
-from ..analysis.imbalance.examine import examine
-from ..analysis.imbalance.history import draw_history
-from ..analysis.imbalance.report.figures import draw_figure_4
-from ..analysis.imbalance.report.numbers import numbers_of
-from ..analysis.imbalance.report.page import render_page
-from ..analysis.imbalance.report.sentences import sentences
-from ..analysis.imbalance.study_file import check_study_path, write_study
-from ..config import ConfigError
-from ..files import write_json, write_text, written_in_full
-from ..inference.images import create_folder
-from ..pages.render import without_nan
-from .compare import run_names
+from ...analysis.dense import Split
+from ...analysis.imbalance.advisor import advise
+from ...analysis.imbalance.examine import examine
+from ...analysis.imbalance.history import draw_history
+from ...analysis.imbalance.report.figures import draw_figure_4
+from ...analysis.imbalance.report.numbers import numbers_of
+from ...analysis.imbalance.report.page import render_page
+from ...analysis.imbalance.report.sentences import sentences
+from ...analysis.imbalance.study_file import check_study_path, write_study
+from ...config import ConfigError
+from ...files import write_json, write_text, written_in_full
+from ...inference.images import create_folder
+from ...pages.render import without_nan
+from ..compare import run_names
 
 PAGE, NUMBERS, FIGURE = "imbalance.html", "imbalance.json", "figure4.png"
 

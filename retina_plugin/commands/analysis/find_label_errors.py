@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..analysis.dense import Split
-from ..analysis.labels.find import AnnotatedSet, find_proposals
-from ..analysis.labels.page import describe, write_page
-from ..analysis.labels.pictures import draw_proposals
-from ..analysis.labels.proposals import Proposal
-from ..analysis.labels.repair import repair
-from ..data import DataError
-from ..data.json_file import read_json
-from ..files import shown, write_json
-from ..inference.images import create_folder, write_rgb
+from ...analysis.dense import Split
+from ...analysis.labels.find import AnnotatedSet, find_proposals
+from ...analysis.labels.page import describe, write_page
+from ...analysis.labels.pictures import draw_proposals
+from ...analysis.labels.proposals import Proposal
+from ...analysis.labels.repair import repair
+from ...data import DataError
+from ...data.json_file import read_json
+from ...files import shown, write_json
+from ...inference.images import create_folder, write_rgb
 
 PROPOSALS, PAGE, REPAIRED, CHANGES = "proposals.json", "labels.html", "repaired.json", "changes.json"
 

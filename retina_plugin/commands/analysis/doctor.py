@@ -8,9 +8,9 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from ..analysis.doctor.examine import examine, examine_run
-from ..analysis.doctor.finding import Finding, finding_of
-from ..config import ConfigError, load_config
+from ...analysis.doctor.examine import examine, examine_run
+from ...analysis.doctor.finding import Finding, finding_of
+from ...config import ConfigError, load_config
 
 
 def doctor(

@@ -6,17 +6,17 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from ..analysis.anchors.analyze import Analysis, analyze
-from ..analysis.anchors.assignment import assign
-from ..analysis.anchors.boxes import BoxImage, Split, load_boxes
-from ..analysis.anchors.layouts import with_overrides
-from ..analysis.anchors.page import Result, render_page
-from ..analysis.anchors.recall import Row, measure_recall
-from ..analysis.anchors.search import search, split_images
-from ..engine.run_data import record_data
-from ..files import write_json, write_text
-from ..inference.images import create_folder
-from ..pages.render import without_nan
+from ...analysis.anchors.analyze import Analysis, analyze
+from ...analysis.anchors.assignment import assign
+from ...analysis.anchors.boxes import BoxImage, Split, load_boxes
+from ...analysis.anchors.layouts import with_overrides
+from ...analysis.anchors.page import Result, render_page
+from ...analysis.anchors.recall import Row, measure_recall
+from ...analysis.anchors.search import search, split_images
+from ...engine.run_data import record_data
+from ...files import write_json, write_text
+from ...inference.images import create_folder
+from ...pages.render import without_nan
 
 PAGE, JSON = "anchors.html", "anchors.json"
 

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..analysis.errors.analysis import analyze_run
-from ..analysis.errors.page import summary, write_page
-from ..config import ConfigError
-from .compare import run_names
+from ...analysis.errors.analysis import analyze_run
+from ...analysis.errors.page import summary, write_page
+from ...config import ConfigError
+from ..compare import run_names
 
 
 def analyze_errors(

@@ -1,0 +1,1 @@
+"""The bodies of commands that look inside: findings, loss, anchors, errors, labels."""
