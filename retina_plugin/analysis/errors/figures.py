@@ -50,8 +50,8 @@ def draw_budget(budgets: Sequence[Budget], names: Sequence[str], iou: float) -> 
 
 def draw_differences(changes: dict[str, Change], names: Sequence[str], iou: float) -> Figure:
     """The second run minus the first: the cost of each type of error, with its interval."""
-    first, second = map(label_text, names)
-    figure, axes = new_panel(f"{second} minus {first}", f"points of AP at IoU {iou:g}: left of 0, {second} loses less")
+    title = f"cost in {label_text(names[1])}\nminus that in {label_text(names[0])}"
+    figure, axes = new_panel(title, f"points of AP at IoU {iou:g}")
     for place, fix in enumerate(FIXES[:-2]):
         c = changes[fix]
         axes.plot([c.low, c.high], [place, place], color=COLOURS[0], linewidth=2)
@@ -69,7 +69,7 @@ def draw_confusion(matrix: np.ndarray, classes: Sequence[str], name: str) -> Fig
     matrix, labels = matrix[np.ix_(kept, kept)], [*(label_text(classes[k]) for k in kept[:-1]), "background"]
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     figure, axes = new_panel(
-        f"detections by class, {label_text(name)}", "class of the detection", "class of the object"
+        f"confusion of classes\n{label_text(name)}", "class of the detection", "class of the object"
     )
     axes.imshow(share, cmap="Greys", vmin=0, vmax=1, aspect="auto")
     for (row, column), number in np.ndenumerate(matrix):
@@ -84,9 +84,9 @@ def draw_confusion(matrix: np.ndarray, classes: Sequence[str], name: str) -> Fig
 
 def draw_curves(results: Results, errors: Errors) -> list[Figure]:
     """Precision over recall, and F1 over the score threshold, for the classes with most objects."""
-    title = f"{label_text(results.name)}, IoU {results.iou:g}"
-    precision, on_recall = new_panel(f"precision over recall: {title}", "recall", "precision")
-    f1, on_score = new_panel(f"F1: {title}", "least score", "F1")
+    title = f"at IoU {results.iou:g}\n{label_text(results.name)}"
+    precision, on_recall = new_panel(f"precision over recall {title}", "recall", "precision")
+    f1, on_score = new_panel(f"F1 {title}", "least score", "F1")
     numbers = np.bincount(results.objects.label, minlength=len(results.classes))
     for place, k in enumerate(_frequent(numbers, len(results.classes))):
         curve = curve_of(results, errors, k)
@@ -101,7 +101,9 @@ def draw_curves(results: Results, errors: Errors) -> list[Figure]:
 
 def _draw_curve(axes: Axes, curve: Curve, x: np.ndarray, y: np.ndarray, place: int, name: str) -> None:
     """A line with a marker at the best F1."""
-    points = np.unique(np.linspace(0, len(x) - 1, min(len(x), _MOST_POINTS)).astype(int))
+    ascending = x if x[-1] >= x[0] else -x
+    even = np.searchsorted(ascending, np.linspace(ascending[0], ascending[-1], _MOST_POINTS))
+    points = np.union1d(even, [curve.best])
     style = {"color": COLOURS[place % len(COLOURS)], "linestyle": _LINES[place % len(_LINES)]}
     marker = _MARKERS[place % len(_MARKERS)]
     axes.plot(x[points], y[points], **style, linewidth=1.8)
@@ -112,7 +114,7 @@ def draw_reliability(results: Results, errors: Errors) -> Figure:
     """The share of correct detections by score, in bins of equal width, and the diagonal."""
     counted = errors.kind != Kind.IGNORED
     bins = equal_width_bins(results.found.score[counted], errors.kind[counted] == Kind.CORRECT)
-    figure, axes = new_panel(f"calibration, {label_text(results.name)}", "mean score", "share of correct detections")
+    figure, axes = new_panel(f"calibration\n{label_text(results.name)}", "mean score", "share of correct detections")
     axes.plot([0, 1], [0, 1], "--", color="#888888", linewidth=1)
     axes.plot(bins.score, bins.precision, "o-", color=COLOURS[0], markersize=5)
     axes.set(xlim=(0, 1), ylim=(0, 1))
