@@ -148,7 +148,28 @@ def _errors(args: argparse.Namespace) -> None:
     print(analyze_errors(args.run, args.output, args.iou, args.score_thresh, args.max_images, args.trust))
 
 
+def _report_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", help="a run folder")
+    parser.add_argument("--output", metavar="FILE", help="by default RUN/report.html")
+    parser.add_argument("--max-images", type=int, default=500, help="of which anchors are computed")
+    add_trust_flags(parser)
+
+
+def _report(args: argparse.Namespace) -> None:
+    from retina_plugin.commands.analysis.report import report
+
+    print(f"The page is {report(args.run, args.output, args.max_images, args.trust)}")
+
+
 CHECKING = (
+    Command(
+        "report",
+        _GROUP,
+        "write a page about a run: curves, errors, what the doctor says, config",
+        "RUN",
+        _report_arguments,
+        _report,
+    ),
     Command(
         "doctor",
         _GROUP,

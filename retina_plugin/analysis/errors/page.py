@@ -28,13 +28,20 @@ def write_page(runs: Sequence[RunErrors], output: str | Path) -> dict[str, Any]:
         OSError: if the folder cannot be written to.
     """
     content = as_content(runs)
-    environment = template_environment("retina_plugin.analysis.errors", _PAGE)
+    write_text(Path(output, "errors.html"), render_errors(runs, content, _PAGE))
+    write_json(Path(output, "errors.json"), without_nan(content))
+    return content
+
+
+def render_errors(
+    runs: Sequence[RunErrors], content: dict[str, Any], template: str, more: dict[str, Any] | None = None
+) -> str:
+    """A page of this package's templates about the errors of one run or two, with `more` values for it."""
+    environment = template_environment("retina_plugin.analysis.errors", template)
     environment.filters |= {"points": _points, "signed": _signed, "share": _share, "span": _span}
     names = {"outcomes": OUTCOMES, "causes": CAUSES, "labels": LABELS, "fixes": FIXES, "styles": STYLES}
     values = content | {"names": names, "most_classes": MOST_CLASSES, "drawn": _figures(runs, content), "shown": runs}
-    write_text(Path(output, "errors.html"), environment.get_template(_PAGE).render(values))
-    write_json(Path(output, "errors.json"), without_nan(content))
-    return content
+    return environment.get_template(template).render(values | (more or {}))
 
 
 def _figures(runs: Sequence[RunErrors], content: dict[str, Any]) -> dict[str, list[str]]:
