@@ -50,8 +50,8 @@ def draw_budget(budgets: Sequence[Budget], names: Sequence[str], iou: float) -> 
 
 def draw_differences(changes: dict[str, Change], names: Sequence[str], iou: float) -> Figure:
     """The second run minus the first: the cost of each type of error, with its interval."""
-    title = f"cost in {label_text(names[1])}\nminus that in {label_text(names[0])}"
-    figure, axes = new_panel(title, f"points of AP at IoU {iou:g}")
+    title = f"{label_text(names[1])}\n– {label_text(names[0])}"
+    figure, axes = new_panel(title, f"difference in cost, points of AP at IoU {iou:g}")
     for place, fix in enumerate(FIXES[:-2]):
         c = changes[fix]
         axes.plot([c.low, c.high], [place, place], color=COLOURS[0], linewidth=2)
