@@ -4,7 +4,6 @@ An image that is drawn m times counts m times with its detections, objects and e
 again: see `study.evidence.resampling`.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,8 +102,3 @@ def _fixed_detections(results: Results, errors: Errors, fix: str) -> tuple[np.nd
 def _count(results: Results, which: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """(B,) how many of the chosen objects (G,) there are under image weights (I, B)."""
     return np.bincount(results.objects.image[which], minlength=len(weights)) @ weights
-
-
-def total(budgets: Sequence[Budget], name: str) -> list[Change]:
-    """The value with its interval of "AP" or a fix in each run."""
-    return [change(b.ap if name == "AP" else b.added[name]) for b in budgets]
