@@ -55,7 +55,7 @@ def _training(run_dir: Path) -> dict[str, Any]:
         "figures": [svg_uri(figure) for panel in _PANELS if (figure := _draw(metrics, *panel)) is not None],
         "evaluation": {name: value for name, value in evaluation.items() if "/" in name},
         "config_file": str(run_dir / CONFIG),
-        "config": (run_dir / CONFIG).read_text(encoding="utf-8"),
+        "config": (run_dir / CONFIG).read_text(encoding="utf-8").splitlines(),
     }
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from ...files import write_text
+from ...pages.figures import jpeg_uri
 from ...pages.render import template_environment
 from .find import AnnotatedSet
-from .pictures import draw_proposals, jpeg_uri
+from .pictures import draw_proposals
 from .proposals import Proposal
 
 _KINDS = ("missing", "wrong class", "misplaced", "spurious")

@@ -1,6 +1,5 @@
 """One picture per proposal: the old box dashed, the new one solid, other annotations thin. Images are RGB uint8."""
 
-import base64
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
@@ -8,7 +7,6 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ...data import DataError
 from ...inference.images import read_rgb
 from .proposals import Proposal
 
@@ -52,14 +50,6 @@ def draw_proposal(image: np.ndarray, proposal: Proposal, others: np.ndarray) -> 
     if proposal.old_box is not None:
         _rectangle(picture, (np.array(proposal.old_box) - corner) * scale, _OLD, 2, dashed=True)
     return picture
-
-
-def jpeg_uri(picture: np.ndarray) -> str:
-    """A picture as a data URI; DataError if OpenCV cannot encode it."""
-    done, data = cv2.imencode(".jpg", picture[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])
-    if not done:
-        raise DataError("OpenCV cannot encode a picture as JPEG")
-    return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()
 
 
 def _window(boxes: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:

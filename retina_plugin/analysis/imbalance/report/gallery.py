@@ -1,6 +1,5 @@
 """Pictures of hard background anchors: what lies there, with the anchor and the box that the detector predicts."""
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from detectron2.utils.visualizer import Visualizer
 
 from ....inference.images import read_rgb
 from ....inference.text import label_text
+from ....pages.figures import jpeg_uri
 from ..hard_background import HardAnchor
 
 _WIDTH = 300  # pixels of a picture
@@ -38,7 +38,7 @@ def draw_gallery(anchors: Sequence[HardAnchor], class_names: Sequence[str]) -> l
     """One picture per anchor; raises DataError if an image cannot be read."""
     return [
         Picture(
-            _jpeg_uri(_draw(read_rgb(anchor.file_name), anchor)),
+            jpeg_uri(_draw(read_rgb(anchor.file_name), anchor)),
             f"{label_text(class_names[anchor.category])} {anchor.score:.0%}, gradient {anchor.pull:.2g}",
             words_of(anchor, class_names),
             Path(anchor.file_name).name,
@@ -76,10 +76,3 @@ def _window(boxes: np.ndarray) -> tuple[np.ndarray, int]:
     start, end = boxes[:, :2].min(0), boxes[:, 2:].max(0)
     side = int(max(_LEAST_SIDE, _SURROUNDINGS * float((end - start).max())))
     return np.round((start + end - side) / 2).astype(int), side
-
-
-def _jpeg_uri(image: np.ndarray) -> str:
-    done, data = cv2.imencode(".jpg", image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])
-    if not done:
-        raise OSError("OpenCV cannot encode a picture as JPEG")
-    return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()
