@@ -56,7 +56,7 @@ LABELS = (
         "find-label-errors",
         _GROUP,
         "find missing, wrong, misplaced and spurious annotations with a detector, and write a repaired copy",
-        "--run RUN --accept all",
+        "--run RUN --output labels --accept ids.txt",
         _find_arguments,
         _find,
     ),

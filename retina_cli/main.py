@@ -7,6 +7,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import NoReturn
 
+from .analyzing import ANALYZING
 from .arguments import Command, parse
 from .checking import CHECKING
 from .labels import LABELS
@@ -15,7 +16,8 @@ from .measuring import MEASURING
 from .studying import STUDYING
 from .training import TRAINING
 
-COMMANDS = {command.name: command for command in (*TRAINING, *LOOKING, *CHECKING, *LABELS, *STUDYING, *MEASURING)}
+_ALL = (*TRAINING, *LOOKING, *CHECKING, *ANALYZING, *LABELS, *STUDYING, *MEASURING)
+COMMANDS = {command.name: command for command in _ALL}
 # of torch and detectron2, about their own code
 _NOT_FOR_USERS = ("`torch.jit.script` is deprecated", "torch.meshgrid", "The given NumPy array is not writable")
 

@@ -71,7 +71,7 @@ def load_detector(
     `weights` is another checkpoint than its final one; `trust` lists modules of your own that the config may use.
 
     Raises:
-        ConfigError: if the folder holds no config.yaml, or the model is no PluggableRetinaNet.
+        ConfigError: if the folder holds no config.yaml, or the model is not a PluggableRetinaNet.
         CheckpointError: if it holds no checkpoint, or its checkpoint belongs to another model.
     """
     cfg = read_config(run_dir, overrides, trust)

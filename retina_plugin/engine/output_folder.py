@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _LONGEST = 240  # bytes of a name, so that files beside the folder can be named after it
 _LONGEST_PATH = 3000
-_RUN_FOLDERS = ("errors", "imbalance", "inference", "labels", "nonfinite", "wandb")
+_RUN_FOLDERS = ("errors", "imbalance", "inference", "nonfinite", "wandb")
 _FILES = (CONFIG, METRICS, IMBALANCE, LOG, LAST_CHECKPOINT, FINAL_CHECKPOINT)
 
 

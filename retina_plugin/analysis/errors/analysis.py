@@ -27,7 +27,7 @@ class RunErrors:
 
     Attributes:
         score_thresh: least score of the detections that tables, the confusion matrix and pictures are about.
-        causes: the anchors behind errors; None if there is no checkpoint, and `no_causes` says why.
+        causes: the anchors behind errors; None without a checkpoint; `no_causes` says why.
         pictures: by type of error; empty if images cannot be read, and `no_pictures` says why.
     """
 

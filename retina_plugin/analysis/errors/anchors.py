@@ -25,7 +25,7 @@ CAUSES = {
     "score too low": "of those whose box is good, none scores the threshold for its class",
     "removed by NMS": "the best of these boxes overlaps a detection of its class with a higher score",
     "given to another object": "the best of these boxes is a detection, but another object has it",
-    "over a limit": "it is no detection: there are more candidates than the detector keeps",
+    "over a limit": "the best of these boxes is not kept: there are more candidates than the detector keeps",
 }
 LABELS = ("background", "ignored", "foreground", "unknown")
 _SAME_BOX, _SAME_SCORE = 0.9, 0.02  # IoU and score up to rounding, such as that of bfloat16

@@ -39,7 +39,7 @@ def count_found(faults: str | Path, proposals: str | Path) -> str:
     `faults` is a file of `plant_label_errors`, `proposals` one of `find_label_errors`.
 
     Raises:
-        DataError: if a file is missing or not what it should be.
+        DataError: if a file is missing, or its content has another form.
     """
     try:
         planted = [Planted(**entry) for entry in read_json(faults)]

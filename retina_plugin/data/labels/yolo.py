@@ -46,7 +46,7 @@ def read_yolo(labels: Path, image_root: Path, classes: list[str] | None) -> dict
 
 
 def _boxes(path: Path, num_classes: int, width: int, height: int) -> list[tuple[int, list[float]]]:
-    """Class and box in XYWH pixels of every line; nothing if there is no file."""
+    """Class and box in XYWH pixels of every line; an empty list without a file."""
     if not path.is_file():
         return []
     found = []

@@ -33,7 +33,7 @@ class ImbalanceRecorder(HookBase):
     """
 
     def __init__(self, cfg: DictConfig, model: nn.Module) -> None:
-        """`model` is the detector that trains, without wrappers. Raises ConfigError if it is no PluggableRetinaNet."""
+        """`model` is the detector that trains, without wrappers; ConfigError if it is not a PluggableRetinaNet."""
         if not isinstance(model, PluggableRetinaNet):
             raise ConfigError(f"train.imbalance_period needs a PluggableRetinaNet, got {type(model).__name__}")
         self._model, self._period = model, cfg.train.imbalance_period

@@ -55,6 +55,7 @@ class Record:
 
     @property
     def max_iter(self) -> int:
+        """`train.max_iter`; 0 if the config does not say it."""
         return int(setting(self.cfg, "train.max_iter", 0))
 
     @property

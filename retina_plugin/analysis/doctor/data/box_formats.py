@@ -20,7 +20,7 @@ def fractions(subject: "Subject") -> Iterator[Finding]:
     """Boxes in fractions of the image among others (mmdetection#418)."""
     for data in _accepted(subject, AS_FRACTIONS):
         marked = (data.boxes <= 1).all(axis=1) & (data.boxes[:, 2:] > 0).all(axis=1) & (data.sizes > 4).all(axis=1)
-        problem = "have no number above 1: fractions of the image, not pixels"
+        problem = "have numbers up to 1 only: fractions of the image, not pixels"
         fix = "multiply x and width by the width of the image, y and height by its height"
         yield from about_boxes(data, marked, AS_FRACTIONS, problem, fix)
 

@@ -23,6 +23,7 @@ class _Pixels:
 
     @property
     def overrides(self) -> str:
+        """What to put on the command line."""
         mean, std = (f"[{','.join(f'{x:g}' for x in values)}]" for values in (self.mean, self.std))
         return f"model.input_format={self.input_format} model.pixel_mean={mean} model.pixel_std={std}"
 
