@@ -10,7 +10,16 @@ begin=$(date +%s)
 [ -x "$VENV/bin/python" ] || "$PYTHON" -m venv "$VENV"
 py="$VENV/bin/python"
 pip="$py -m pip --disable-pip-version-check"
-$pip install -q -c constraints.txt "setuptools<81" torch torchvision
+# PyPI's torch for Linux on x86 brings CUDA. Where there is no NVIDIA GPU, PyTorch's own index has the same release without it.
+cpu_index=https://download.pytorch.org/whl/cpu
+if [ -z "${TORCH_INDEX+set}" ] && [ "$(uname -sm)" = "Linux x86_64" ] && ! command -v nvidia-smi >/dev/null; then
+    if "$py" -c "import urllib.request; urllib.request.urlopen('$cpu_index/torch/', timeout=5)" 2>/dev/null; then
+        TORCH_INDEX=$cpu_index
+    else
+        echo "No GPU found, but $cpu_index cannot be reached: torch comes from PyPI, with CUDA."
+    fi
+fi
+$pip install -q -c constraints.txt ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} "setuptools<81" torch torchvision
 $pip install -q -c constraints.txt -e .
 if ! "$py" -c 'import importlib.util, sys; sys.exit(not importlib.util.find_spec("detectron2"))'; then
     site=$("$py" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
