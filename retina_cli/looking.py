@@ -80,7 +80,9 @@ def _compare(args: argparse.Namespace) -> None:
 def _data_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config-file", required=True, metavar="FILE")
     parser.add_argument("--source", choices=["annotation", "dataloader"], default="annotation")
-    parser.add_argument("--output-dir", default="./output/data", metavar="DIR")
+    parser.add_argument(
+        "--output-dir", default="./output/data", metavar="DIR", help="for a folder with the name of the source"
+    )
     parser.add_argument("--num-images", type=int, default=16)
 
 
@@ -90,7 +92,7 @@ def _data(args: argparse.Namespace) -> None:
 
     cfg = load_config(args.config_file, args.opts)
     written = visualize_data(cfg, args.output_dir, args.source, args.num_images)
-    print(f"{len(written)} pictures are in {args.output_dir}")
+    print(f"{len(written)} pictures are in {args.output_dir}/{args.source}")
 
 
 def _losses_arguments(parser: argparse.ArgumentParser) -> None:
