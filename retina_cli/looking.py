@@ -1,6 +1,8 @@
 """Commands that draw: detections, runs side by side, training data, losses."""
 
 import argparse
+import sys
+from typing import Any
 
 from .arguments import Command, add_trust_flags
 
@@ -12,28 +14,51 @@ def _predict_arguments(parser: argparse.ArgumentParser) -> None:
     model.add_argument("--run", metavar="DIR", help="run folder; its config and final weights")
     model.add_argument("--config-file", metavar="FILE", help="a config, with --weights")
     parser.add_argument("--weights", metavar="FILE", help="a checkpoint other than the run's final")
-    parser.add_argument("--input", nargs="+", required=True, help="files, folders, glob patterns")
+    parser.add_argument(
+        "--input", nargs="+", required=True, help="images and videos: files, folders, glob patterns; cameras: camera:0"
+    )
     parser.add_argument("--output", required=True, metavar="DIR")
     parser.add_argument("--score-thresh", type=float, help="minimum score to draw; by default the run's best one")
     parser.add_argument("--coco-json", metavar="FILE", help="annotation file that gives the image ids")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="of videos, examine only every Nth frame")
     add_trust_flags(parser)
 
 
 def _check_predict(args: argparse.Namespace) -> str:
+    if args.every < 1:
+        return f"--every must be 1 or more, got {args.every}"
     return "--config-file needs --weights" if args.config_file and not args.weights else ""
 
 
 def _predict(args: argparse.Namespace) -> None:
     from retina_plugin.commands import predict as of
+    from retina_plugin.inference.images import find_images_and_videos
 
     predictor = of.load_predictor(args.run, args.config_file, args.weights, args.opts, args.trust)
+    images, videos = find_images_and_videos(args.input)
     score_thresh, source = args.score_thresh, "as asked"
     if score_thresh is None:
         score_thresh, source = of.choose_threshold(args.run, args.weights)
     ids = of.read_image_ids(args.coco_json) if args.coco_json else None
-    found = of.predict(predictor, args.input, args.output, score_thresh, ids)
-    print(of.describe_counts(found, score_thresh))
-    print(f"The score threshold is {source}. Drawings and detections.json are in {args.output}")
+    if images:
+        found = of.predict(predictor, list(map(str, images)), args.output, score_thresh, ids)
+        print(of.describe_counts(found, score_thresh))
+    status = _predict_videos(predictor, videos, args.output, score_thresh, args.every) if videos else 0
+    print(f"The score threshold is {source}. Drawings and json files are in {args.output}")
+    if status:
+        sys.exit(status)
+
+
+def _predict_videos(predictor: Any, videos: list[str], output: str, score_thresh: float, every: int) -> int:
+    """Print what was seen; 128 + signal if a file was not read to its end, as a camera has none."""
+    from retina_plugin.commands.predict_videos import predict_videos
+    from retina_plugin.inference.video import is_camera
+
+    seen = predict_videos(predictor, videos, output, score_thresh, every)
+    print("\n".join(map(str, seen)))
+    stopped = seen[-1].stopped if seen else 0
+    is_done = len(seen) == len(videos) and is_camera(videos[-1])
+    return 128 + stopped if stopped and not is_done else 0
 
 
 def _compare_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,7 +80,9 @@ def _compare(args: argparse.Namespace) -> None:
 def _data_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config-file", required=True, metavar="FILE")
     parser.add_argument("--source", choices=["annotation", "dataloader"], default="annotation")
-    parser.add_argument("--output-dir", default="./output/data", metavar="DIR")
+    parser.add_argument(
+        "--output-dir", default="./output/data", metavar="DIR", help="for a folder with the name of the source"
+    )
     parser.add_argument("--num-images", type=int, default=16)
 
 
@@ -65,7 +92,7 @@ def _data(args: argparse.Namespace) -> None:
 
     cfg = load_config(args.config_file, args.opts)
     written = visualize_data(cfg, args.output_dir, args.source, args.num_images)
-    print(f"{len(written)} pictures are in {args.output_dir}")
+    print(f"{len(written)} pictures are in {args.output_dir}/{args.source}")
 
 
 def _losses_arguments(parser: argparse.ArgumentParser) -> None:
@@ -86,8 +113,8 @@ LOOKING = (
     Command(
         "predict",
         _GROUP,
-        "detect objects in images; writes drawings and a json in COCO's results format",
-        "--run RUN --input photo.jpg folder/ --output found",
+        "detect objects in images, videos and cameras; writes drawings and a json in COCO's results format",
+        "--run RUN --input photo.jpg folder/ film.mp4 camera:0 --output found",
         _predict_arguments,
         _predict,
         has_overrides=True,

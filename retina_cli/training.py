@@ -11,7 +11,7 @@ _GROUP = "train"
 
 
 def _train_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of `detectron2.engine.default_argument_parser`, and two more."""
+    """The flags of `detectron2.engine.default_argument_parser`, and three more."""
     parser.add_argument("--config-file", required=True, metavar="FILE", help="a LazyConfig, or a config.yaml")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint of train.output_dir")
     parser.add_argument("--eval-only", action="store_true", help="evaluate train.init_checkpoint, train nothing")
@@ -26,6 +26,7 @@ def _train_arguments(parser: argparse.ArgumentParser) -> None:
         help="save a checkpoint and stop when standard input closes: for programs that start trainings",
     )
     parser.add_argument("--no-doctor", action="store_true", help="do not examine config and data before training")
+    parser.add_argument("--no-report", action="store_true", help="write no report.html into the run folder at the end")
 
 
 def _train(args: argparse.Namespace) -> None:

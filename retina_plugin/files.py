@@ -141,6 +141,30 @@ def write_json(path: Path, content: Any) -> None:
     write_text(path, json.dumps(content, indent=1))
 
 
+@contextmanager
+def json_list(path: Path) -> Iterator[Callable[[Any], None]]:
+    """Yield a function that appends a value to a json list, which is on the disk alone and not in memory.
+
+    The file is whole and replaces `path` when the context ends, also by an error, which then goes on.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    before, error = "[\n ", None
+    with written_in_full(path) as partial, partial.open("w", encoding="utf-8") as file:
+
+        def append(value: Any) -> None:
+            nonlocal before
+            file.write(before + json.dumps(value))
+            before = ",\n "
+
+        try:
+            yield append
+        except BaseException as e:
+            error = e
+        file.write("[]" if before.startswith("[") else "\n]")
+    if error is not None:
+        raise error
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a file in UTF-8 in full, or raise OSError; creates its folder if necessary."""
     path.parent.mkdir(parents=True, exist_ok=True)

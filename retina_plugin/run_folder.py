@@ -21,6 +21,7 @@ CONFIG = "config.yaml"
 METRICS = "metrics.json"  # one json object per line
 IMBALANCE = "imbalance.jsonl"  # one json object per line, with train.imbalance_period
 LOG = "log.txt"
+REPORT = "report.html"
 FINAL_CHECKPOINT = "model_final.pth"
 LAST_CHECKPOINT = "last_checkpoint"  # names the checkpoint to resume from
 CLIPPED = "clipped_steps"  # in metrics.json, with train.clip_grad_norm: updates so far whose gradient was clipped

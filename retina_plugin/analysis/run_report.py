@@ -30,7 +30,8 @@ def write_run_report(run_dir: str | Path, output: str | Path, max_images: int | 
     Args:
         run_dir: a run folder with the detections of an evaluation.
         output: the file.
-        max_images: of which the anchors behind errors are computed; None for all.
+        max_images: of which the anchors behind errors are computed; None for all, 0 to leave them out, which takes
+            seconds only.
         trust: modules of your own that its config may use.
 
     Raises:

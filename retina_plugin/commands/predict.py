@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from detectron2.data import Metadata
 from detectron2.structures import BoxMode, Instances
-from tqdm import tqdm
 
 from ..config import load_config
 from ..data import DataError
@@ -16,6 +16,7 @@ from ..files import shown, write_json
 from ..inference.failures import Failures
 from ..inference.images import drawing_paths, find_images, read_rgb, write_rgb
 from ..inference.predictor import LazyPredictor
+from ..inference.text import progress
 from ..inference.visualize import class_names, draw_detections
 from ..run_folder import last_evaluation
 
@@ -54,7 +55,7 @@ def predict(
     drawings = drawing_paths(paths, output)
     results, failures = [], Failures()
     try:
-        for image_id, path, drawing in zip(ids, tqdm(paths, desc="predict", unit="image"), drawings, strict=True):
+        for image_id, path, drawing in zip(ids, progress(paths, "predict", "image"), drawings, strict=True):
             with failures.of(path):
                 found = _predict_one(predictor, path, drawing, score_thresh)
                 results += [{"image_id": image_id, "file_name": path.name} | detection for detection in found]
@@ -69,9 +70,7 @@ def _predict_one(predictor: LazyPredictor, path: Path, drawing: Path, score_thre
     image = read_rgb(path)
     instances = predictor(image[:, :, ::-1])
     write_rgb(drawing, draw_detections(image, instances, predictor.metadata, score_thresh))
-    names = class_names(instances.pred_classes.tolist(), predictor.metadata)
-    found = to_coco(instances, predictor.metadata.as_dict().get("category_ids"))
-    return [detection | {"category_name": name} for detection, name in zip(found, names, strict=True)]
+    return named_results(instances, predictor.metadata)
 
 
 def choose_threshold(run: str | None, weights: str | None) -> tuple[float, str]:
@@ -125,6 +124,13 @@ def read_image_ids(annotation_file: str | Path) -> dict[str, int]:
             raise DataError(f"{shown(annotation_file)}: image {shown(image_id)} has no file name of its own")
         found[name] = image_id
     return found
+
+
+def named_results(instances: Instances, metadata: Metadata) -> list[dict[str, Any]]:
+    """Detections as `to_coco` gives them, with the name of their class as category_name."""
+    names = class_names(instances.pred_classes.tolist(), metadata)
+    found = to_coco(instances, metadata.as_dict().get("category_ids"))
+    return [detection | {"category_name": name} for detection, name in zip(found, names, strict=True)]
 
 
 def to_coco(instances: Instances, category_ids: Sequence[int] | None) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from ..inference.visualize import draw_ground_truth
 
 
 def visualize_data(cfg: DictConfig, output: str | Path, source: str = "annotation", num_images: int = 16) -> list[Path]:
-    """Draw up to `num_images` of the training data with class names into the folder `output`; the files written.
+    """Draw up to `num_images` of the training data with class names into `output`/`source`; the files written.
 
     `source` "annotation" draws the files as they are, "dataloader" what the model gets after augmentation. A file that
     cannot be drawn does not stop the others; an image that the loader cannot give ends it, as it would end a training.
@@ -29,6 +29,7 @@ def visualize_data(cfg: DictConfig, output: str | Path, source: str = "annotatio
         DataError: for invalid data; at the end, for files that could not be read or drawn.
         OSError: if `output` cannot be written to.
     """
+    output = Path(output, source)
     create_folder(output)
     record_data(cfg)
     metadata, written, failures = run_metadata(cfg), [], Failures()

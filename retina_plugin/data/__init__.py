@@ -2,7 +2,7 @@
 
 from .coco import count_classes, dataset_metadata, register_builtin, register_coco
 from .errors import DataError
-from .image_reader import read_image
+from .image_reader import pixels_of, read_image
 from .loader import TrainLoader, build_train_loader, data_fingerprint, named_worker_death
 from .mapper import CheckedDatasetMapper
 from .split import register_split
@@ -18,6 +18,7 @@ __all__ = [
     "data_fingerprint",
     "dataset_metadata",
     "named_worker_death",
+    "pixels_of",
     "read_image",
     "register_coco",
     "register_split",

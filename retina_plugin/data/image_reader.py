@@ -7,7 +7,6 @@ a warning; here 16 bits are scaled, and what has no defined range is refused.
 import logging
 import os
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from detectron2.data.detection_utils import _apply_exif_orientation, convert_PIL_to_numpy
@@ -38,7 +37,7 @@ def read_image(path: str | Path, format: str | None = None) -> np.ndarray:
         raise DataError(f"cannot read image {shown(path)}: it is not a regular file")
     try:
         with open(path, "rb") if is_local else PathManager.open(str(path), "rb") as file:
-            return _read(file, path, format)
+            return _convert(Image.open(file), path, format)
     except DataError as e:
         raise DataError(f"cannot read image {shown(path)}: {e}") from e
     except MemoryError as e:
@@ -50,9 +49,23 @@ def read_image(path: str | Path, format: str | None = None) -> np.ndarray:
         raise DataError(f"cannot read image {shown(path)}: {first_line(e)}") from e
 
 
-def _read(file: BinaryIO, path: str | Path, format: str | None) -> np.ndarray:
-    image = Image.open(file)
-    largest = _largest_value(image) if image.mode[0] in "IF" or ";16" in str(image.tile) else None
+def pixels_of(image: Image.Image, name: str | Path, format: str | None = None) -> np.ndarray:
+    """The pixels of an image of PIL, as `read_image` gives those of a file; messages call it `name`.
+
+    Raises:
+        DataError: as `read_image`.
+    """
+    try:
+        return _convert(image, name, format)
+    except DataError as e:
+        raise DataError(f"cannot use {shown(name)}: {e}") from e
+    except Exception as e:  # PIL reads files late, and raises almost any error for damaged ones
+        raise DataError(f"cannot use {shown(name)}: {first_line(e)}") from e
+
+
+def _convert(image: Image.Image, path: str | Path, format: str | None) -> np.ndarray:
+    is_deep = image.mode[0] in "IF" or ";16" in str(getattr(image, "tile", ""))  # only images of files have tiles
+    largest = _largest_value(image) if is_deep else None
     inverted = largest and getattr(image, "tag_v2", {}).get(_WHITE_IS_ZERO) == 0
     image = _apply_exif_orientation(image)
     if largest and image.mode[0] == "I":

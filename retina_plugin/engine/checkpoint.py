@@ -1,7 +1,6 @@
 """Checkpoints that are written in full or not at all, with errors that say why one does not fit."""
 
 import logging
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ from fvcore.common.checkpoint import _IncompatibleKeys
 from torch import nn
 
 from ..files import shown, written_in_full
-from ..run_folder import FINAL_CHECKPOINT, LAST_CHECKPOINT, checkpoints
+from ..run_folder import FINAL_CHECKPOINT, LAST_CHECKPOINT, checkpoints, iteration_checkpoint
 from ..weights import CheckpointError, SafeCheckpointer, UnsafeCheckpointError
 from .checkpoint_state import inconsistencies
 
@@ -25,18 +24,29 @@ class RunCheckpointer(SafeCheckpointer):
         """`tag`: whether a saved file is recorded as the one to resume from."""
         super().__init__(model, save_dir, **checkpointables)
         self._tag, self._averaged, self._resuming = tag, False, False
+        self._resumed, self._resumed_iteration = Path(), -1
         self._incompatible = _IncompatibleKeys([], [], [])
 
     def save(self, name: str, **kwargs: Any) -> None:
-        """Write `name`.pth in full, or raise OSError and keep earlier checkpoints."""
+        """Write `name`.pth in full, or raise OSError and keep earlier checkpoints.
+
+        Each state is kept once: the final checkpoint replaces another of the same iteration.
+        """
         if not self.save_dir or not self.save_to_disk:
             return
         path = Path(self.save_dir, f"{name}.pth")
+        is_final = path.name == FINAL_CHECKPOINT
+        if self._resumed.name == FINAL_CHECKPOINT and not is_final:
+            self._rename_resumed(
+                f"{iteration_checkpoint(self._resumed_iteration)}.pth"
+            )  # the run goes on after its end
         state = {key: part.state_dict() for key, part in self.checkpointables.items()}
         with written_in_full(path) as partial, partial.open("wb") as f:
             torch.save({"model": self.model.state_dict()} | state | kwargs, f)
         if self._tag:
             self.tag_last_checkpoint(path.name)
+        if is_final and "iteration" in kwargs:
+            path.with_name(f"{iteration_checkpoint(kwargs['iteration'])}.pth").unlink(missing_ok=True)
 
     def tag_last_checkpoint(self, last_filename_basename: str) -> None:
         """Overrides upstream's write, which leaves an empty file when interrupted."""
@@ -81,7 +91,7 @@ class RunCheckpointer(SafeCheckpointer):
         for path in candidates:
             if (state := self._load_state(path)) is not None:
                 self._check_model(path)
-                self._resumed = path
+                self._resumed, self._resumed_iteration = path, state["iteration"]
                 return state["iteration"] + 1
         raise CheckpointError(
             f"none of the {len(candidates)} checkpoints in {self.save_dir} can be used: train anew without --resume"
@@ -102,12 +112,14 @@ class RunCheckpointer(SafeCheckpointer):
             self._resuming = False
 
     def keep_as_final(self) -> None:
-        """Copy the resumed checkpoint to model_final.pth, for a run interrupted between its last two writes."""
-        final = Path(self.save_dir, FINAL_CHECKPOINT)
-        if self.save_to_disk and not final.is_file():
-            with written_in_full(final) as partial:
-                shutil.copyfile(self._resumed, partial)
-            self.tag_last_checkpoint(final.name)
+        """Let the resumed checkpoint be model_final.pth, for a run at its end that lacks a whole one."""
+        if self.save_to_disk and self._resumed.name != FINAL_CHECKPOINT:
+            self._rename_resumed(FINAL_CHECKPOINT)
+            self.tag_last_checkpoint(FINAL_CHECKPOINT)
+
+    def _rename_resumed(self, name: str) -> None:
+        """Until the next tag, `last_checkpoint` names no file, and `checkpoints` gives the same order without it."""
+        self._resumed = self._resumed.replace(self._resumed.with_name(name))
 
     def _check_model(self, path: str | Path) -> None:
         if complaints := _complaints(self._incompatible):

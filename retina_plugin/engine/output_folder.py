@@ -7,9 +7,10 @@ from pathlib import Path
 
 import yaml
 from detectron2.utils import comm
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from ..config import ConfigError
+from ..config.walk import leaves
 from ..config.yaml_file import save_config
 from ..files import check_regular, move_aside, remove_leftovers
 from ..run_folder import CONFIG, FINAL_CHECKPOINT, IMBALANCE, LAST_CHECKPOINT, LOG, METRICS
@@ -18,7 +19,6 @@ logger = logging.getLogger(__name__)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _LONGEST = 240  # bytes of a name, so that files beside the folder can be named after it
 _LONGEST_PATH = 3000
-_RUN_FOLDERS = ("errors", "imbalance", "inference", "nonfinite", "wandb")
 _FILES = (CONFIG, METRICS, IMBALANCE, LOG, LAST_CHECKPOINT, FINAL_CHECKPOINT)
 
 
@@ -50,11 +50,11 @@ def prepare_folder(cfg: DictConfig, resume: bool) -> None:
 
     Raises:
         OSError: if the folder cannot be written to, or if a link or a folder is in the place of one of its files.
-        ConfigError: if it holds an earlier run and folders that are not part of a run.
+        ConfigError: if it holds an earlier run that cannot be moved, because other runs or data lie inside it.
     """
     folder = Path(cfg.train.output_dir).resolve()
     if comm.is_main_process():
-        moved = None if resume else _move_earlier_run(folder)
+        moved = None if resume else _move_earlier_run(folder, cfg)
         for name in _FILES:
             check_regular(folder / name)
         for part in ("inference", "nonfinite", ""):
@@ -93,11 +93,27 @@ def _pairs(node: yaml.Node | None) -> list[tuple[str, yaml.Node]]:
     return [(key.value, value) for key, value in node.value] if isinstance(node, yaml.MappingNode) else []
 
 
-def _move_earlier_run(folder: Path) -> Path | None:
+def _move_earlier_run(folder: Path, cfg: DictConfig) -> Path | None:
+    """Rename the folder if it holds a run, with whatever tools have written about that run inside it."""
     if not any((folder / name).exists() for name in (CONFIG, METRICS, LAST_CHECKPOINT)):
         return None
-    if others := [p.name for p in folder.iterdir() if p.is_dir() and p.name not in _RUN_FOLDERS]:
+    if reason := _why_it_stays(folder, cfg):
         raise ConfigError(
-            f"train.output_dir={folder} holds an earlier run and other folders ({', '.join(others)}): choose another"
+            f"train.output_dir={folder} holds an earlier run and cannot be moved aside, because {reason}: "
+            "choose another folder"
         )
     return move_aside(folder)
+
+
+def _why_it_stays(folder: Path, cfg: DictConfig) -> str:
+    """Why moving a run folder would move more than the run: other runs, or what this training reads."""
+    if Path.cwd().is_relative_to(folder):
+        return "this command was started inside it"
+    for inner, _, files in os.walk(folder):
+        if Path(inner) != folder and not {METRICS, LAST_CHECKPOINT}.isdisjoint(files):
+            return f"{inner} is another run"
+    for key, value in leaves(OmegaConf.to_container(cfg, resolve=True), into_lists=True):
+        is_input = isinstance(value, str) and not key.endswith(("output_dir", "init_checkpoint"))
+        if is_input and os.path.exists(value) and Path(value).resolve().is_relative_to(folder):
+            return f"{key}={value} lies inside it"
+    return ""

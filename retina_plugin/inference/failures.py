@@ -1,4 +1,4 @@
-"""Images that fail do not stop the others."""
+"""Images and videos that fail do not stop the others."""
 
 import logging
 from collections.abc import Iterator
@@ -14,9 +14,13 @@ _OF_AN_IMAGE = (ValueError, OSError, RuntimeError, MemoryError)  # torch runs ou
 
 
 class Failures:
-    """Warns of images that could not be read, processed or drawn, and raises their errors as one at the end."""
+    """Warns of images that could not be read, processed or drawn, and raises their errors as one at the end.
 
-    def __init__(self) -> None:
+    `what` they are, in messages.
+    """
+
+    def __init__(self, what: str = "image") -> None:
+        self._what = what
         self._tried = 0
         self._reasons: list[str] = []
 
@@ -28,7 +32,7 @@ class Failures:
             yield
         except _OF_AN_IMAGE as e:
             reason = first_line(e)
-            self._reasons.append(reason if isinstance(e, DataError) else f"image {shown(image)}: {reason}")
+            self._reasons.append(reason if isinstance(e, DataError) else f"{self._what} {shown(image)}: {reason}")
             logger.warning("%s", self._reasons[-1])
 
     def raise_if_any(self) -> None:
@@ -37,4 +41,4 @@ class Failures:
             hidden = len(self._reasons) - _MOST_SHOWN
             more = f"; and {hidden} more, see above" if hidden > 0 else ""
             reasons = "; ".join(self._reasons[:_MOST_SHOWN])
-            raise DataError(f"{len(self._reasons)} of {self._tried} images: {reasons}{more}")
+            raise DataError(f"{len(self._reasons)} of {self._tried} {self._what}s: {reasons}{more}")

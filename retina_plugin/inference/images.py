@@ -13,9 +13,11 @@ import numpy as np
 
 from ..data import DataError, read_image
 from ..files import first_line, shown, written_in_full
+from .video import is_camera
 
 logger = logging.getLogger(__name__)
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
+_VIDEO_SUFFIXES = {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ts", ".3gp"}
 _LONGEST_STEM = 200  # bytes; file systems allow 255, of which the suffix and a number take some
 
 
@@ -27,11 +29,28 @@ def find_images(inputs: Sequence[str]) -> list[Path]:
     Raises:
         DataError: for an input without images, or one that names a pipe or device.
     """
+    return _find_files(inputs, _SUFFIXES, "an image nor a folder with images")
+
+
+def find_images_and_videos(inputs: Sequence[str]) -> tuple[list[Path], list[str]]:
+    """As `find_images`, the images and the videos that `inputs` name; cameras, such as "camera:0", are videos.
+
+    A file is a video by its suffix.
+    """
+    cameras = [name for name in dict.fromkeys(inputs) if is_camera(name)]
+    files = [name for name in inputs if not is_camera(name)]
+    found = _find_files(files, _SUFFIXES | _VIDEO_SUFFIXES, "an image or a video nor a folder with some")
+    is_video = [path.suffix.lower() in _VIDEO_SUFFIXES for path in found]
+    images = [path for path, own in zip(found, is_video, strict=True) if not own]
+    return images, [str(path) for path, own in zip(found, is_video, strict=True) if own] + cameras
+
+
+def _find_files(inputs: Sequence[str], suffixes: set[str], what: str) -> list[Path]:
     found: dict[Path, None] = {}
     for name in inputs:
         path = Path(name)
         if path.is_dir():
-            paths = _regular(sorted(p for p in path.iterdir() if p.suffix.lower() in _SUFFIXES))
+            paths = _regular(sorted(p for p in path.iterdir() if p.suffix.lower() in suffixes))
         elif os.path.lexists(path):
             paths = [path]
             if path.exists() and not path.is_file():
@@ -39,7 +58,7 @@ def find_images(inputs: Sequence[str]) -> list[Path]:
         else:
             paths = _regular(sorted(map(Path, glob.glob(name, recursive=True))))
         if not paths:
-            raise DataError(f"{shown(name)} is neither an image nor a folder with images, and matches no file")
+            raise DataError(f"{shown(name)} is neither {what}, and matches no file")
         found.update(dict.fromkeys(paths))
     return list(found)
 

@@ -10,7 +10,9 @@ from detectron2.data import Metadata
 from detectron2.data.transforms import AugInput, AugmentationList
 from detectron2.structures import Instances
 from omegaconf import DictConfig
+from PIL import Image
 
+from ..data import pixels_of, read_image
 from ..engine.checkpoint import RunCheckpointer
 from ..engine.run_data import run_metadata
 from ..engine.setup import build_model, resolve_device
@@ -56,14 +58,18 @@ class LazyPredictor:
         return cls(read_config(run_dir, overrides, trust), weights or find_weights(run_dir))
 
     @torch.no_grad()
-    def __call__(self, image: np.ndarray) -> Instances:
+    def __call__(self, image: str | Path | Image.Image | np.ndarray, channel_order: str = "BGR") -> Instances:
         """Detections in one image, on the CPU, with pred_boxes in its pixels, scores and pred_classes.
 
-        The image is (H, W, 3) BGR uint8, as OpenCV reads it; ValueError is raised for any other, and for one so narrow
-        that it cannot be resized.
+        Args:
+            image: a path or an image of PIL, in any mode, turned as its EXIF data say; or an array (H, W, 3) uint8.
+            channel_order: of an array: "BGR", as OpenCV reads images, or "RGB".
+
+        Raises:
+            DataError: for a file or an image of PIL that cannot be read.
+            ValueError: for any other array, or an image so narrow that it cannot be resized.
         """
-        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-            raise ValueError(f"an image must be (H, W, 3) BGR uint8, got {image.shape} {image.dtype}")
+        image = as_bgr(image, channel_order)
         height, width = image.shape[:2]
         aug_input = AugInput(image[:, :, ::-1] if self._format == "RGB" else image)
         try:
@@ -73,3 +79,38 @@ class LazyPredictor:
         tensor = torch.as_tensor(np.ascontiguousarray(aug_input.image.transpose(2, 0, 1)))
         (output,) = self.model([{"image": tensor, "height": height, "width": width}])
         return output["instances"].to("cpu")
+
+
+def as_bgr(image: str | Path | Image.Image | np.ndarray, channel_order: str = "BGR") -> np.ndarray:
+    """An image as (H, W, 3) BGR uint8; arguments and errors are those of `LazyPredictor.__call__`."""
+    if channel_order not in ("BGR", "RGB"):
+        raise ValueError(f"channel_order must be 'BGR' or 'RGB', got {channel_order!r}")
+    if isinstance(image, str | Path):
+        return read_image(image, format="BGR")
+    if isinstance(image, Image.Image):
+        image, channel_order = pixels_of(image, getattr(image, "filename", "") or "image", "BGR"), "BGR"
+    if not isinstance(image, np.ndarray):
+        raise ValueError(f"an image must be a path, an image of PIL or an array, got {type(image).__name__}")
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
+        got = f"an image must be (H, W, 3) {channel_order} uint8, got {image.shape} {image.dtype}"
+        raise ValueError(f"{got}: {_advice(image)}")
+    return image[:, :, ::-1] if channel_order == "RGB" else image
+
+
+def _advice(image: np.ndarray) -> str:
+    """How to make an image of an array that is none."""
+    if not image.size:
+        return "it has no pixels"
+    if image.ndim == 4:
+        return "give one image at a time"
+    if image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 1):
+        return "repeat a grey image three times, as by np.dstack([image] * 3)"
+    if image.ndim == 3 and image.shape[2] == 4:
+        return "leave out the fourth channel, as by image[:, :, :3]"
+    if image.ndim == 3 and image.shape[0] in (1, 3, 4) and image.shape[2] != 3:
+        return "channels come last, as by image.transpose(1, 2, 0)"
+    if image.ndim == 3 and image.shape[2] == 3 and image.dtype.kind == "f":
+        return "multiply values from 0 to 1 by 255, and convert: (image * 255).round().astype(np.uint8)"
+    if image.ndim == 3 and image.shape[2] == 3 and image.dtype == np.uint16:
+        return "divide values up to 65535 by 257, and convert: (image / 257).round().astype(np.uint8)"
+    return "bring it into this form first"

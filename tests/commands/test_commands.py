@@ -151,7 +151,7 @@ def test_visualize_data_draws_the_files_that_can_be_read(tiny_cfg, tmp_path):
             visualize_data(cfg, tmp_path, num_images=len(images))
     finally:
         Path(images[0]).write_bytes(content)
-    assert len(list(tmp_path.glob("*.png"))) == len(images) - 1
+    assert len(list((tmp_path / "annotation").glob("*.png"))) == len(images) - 1
 
 
 def test_a_folder_that_cannot_be_written_is_named_before_anything_is_drawn(tiny_cfg, tmp_path):
@@ -164,8 +164,8 @@ def test_a_folder_that_cannot_be_written_is_named_before_anything_is_drawn(tiny_
 def test_visualize_data_draws_the_training_set(monkeypatch, capsys, source, tmp_path):
     argv = ["--config-file", QUICK, "--source", source, "--output-dir", tmp_path]
     code, _ = tool(monkeypatch, capsys, "visualize_data", *argv, "--num-images", "3", *TINY)
-    assert code == 0 and len(list(tmp_path.glob("*.png"))) == 3
-    assert all(cv2.imread(str(p)).shape[0] >= 480 for p in tmp_path.glob("*.png"))
+    assert code == 0 and [p.name for p in tmp_path.iterdir()] == [source]
+    assert [cv2.imread(str(p)).shape[0] >= 480 for p in tmp_path.glob(f"{source}/*.png")] == [True] * 3
 
 
 @pytest.mark.parametrize("name", [p.stem for p in ROOT.glob("tools/*.py")])

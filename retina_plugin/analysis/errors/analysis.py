@@ -84,7 +84,7 @@ def analyze_run(
         run_dir: the run folder.
         iou: from which a detection is correct.
         score_thresh: see `RunErrors`; None for the one with the best F1 of all detections.
-        max_images: of which anchors are computed; None for all.
+        max_images: of which anchors are computed; None for all, 0 to build no model.
         trust: modules of your own that its config may use.
         name: of the run on pages.
 
@@ -94,9 +94,10 @@ def analyze_run(
     results = read_results(run_dir, iou, trust, name)
     errors = find_errors(results)
     thresh = best_threshold(results, errors) if score_thresh is None else score_thresh
-    causes, no_causes, pictures, no_pictures = None, "", {}, ""
+    causes, no_causes, pictures, no_pictures = None, f"retina report {run_dir} computes its anchors", {}, ""
     try:
-        causes = explain(run_dir, results, errors, thresh, max_images, trust)
+        if max_images != 0:
+            causes = explain(run_dir, results, errors, thresh, max_images, trust)
     except (CheckpointError, ConfigError, DataError, OSError) as e:
         no_causes = str(e)
         logger.warning("anchors are left out: %s", e)

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...analysis.run_report import write_run_report
-
-PAGE = "report.html"
+from ...run_folder import REPORT
 
 
 def report(
@@ -15,4 +14,4 @@ def report(
 
     See `write_run_report`, which also says what it raises.
     """
-    return write_run_report(run, output or Path(run, PAGE), max_images, trust)
+    return write_run_report(run, output or Path(run, REPORT), max_images, trust)

@@ -7,7 +7,7 @@ from detectron2.engine import hooks
 from detectron2.utils import comm
 from detectron2.utils.events import CommonMetricPrinter
 
-from ...run_folder import iteration_checkpoints
+from ...run_folder import FINAL_CHECKPOINT, iteration_checkpoints
 
 
 class BestCheckpointer(hooks.BestCheckpointer):
@@ -39,13 +39,22 @@ class BestCheckpointer(hooks.BestCheckpointer):
 
 
 class PeriodicCheckpointer(hooks.PeriodicCheckpointer):
-    """Also removes old checkpoints that were written before the run was resumed."""
+    """Also removes old checkpoints that were written before the run was resumed.
+
+    The last state is saved once, as the final checkpoint.
+    """
 
     def before_train(self) -> None:
         super().before_train()
         found = iteration_checkpoints(self.checkpointer.save_dir)
         mine = [p for p in found if int(p.stem.removeprefix("model_")) < self.trainer.start_iter]
         self.recent_checkpoints = [str(p) for p in mine]
+
+    def after_step(self) -> None:
+        if self.trainer.iter + 1 < self.trainer.max_iter:
+            super().after_step()
+        else:
+            self.checkpointer.save(FINAL_CHECKPOINT.removesuffix(".pth"), iteration=self.trainer.iter)
 
 
 class PeriodicWriter(hooks.PeriodicWriter):

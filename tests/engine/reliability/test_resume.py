@@ -27,9 +27,13 @@ def whole(tmp_path_factory, cache):
 
 
 def interrupted(whole, tmp_path, checkpoint):
-    """The run folder as if the process had vanished just before its end."""
+    """The run folder as if the process had vanished just before its end.
+
+    The last state of a run was once saved as the checkpoint of its iteration, too.
+    """
     run = tmp_path / "run"
     shutil.copytree(whole, run)
+    shutil.copy(run / "model_final.pth", run / "model_0000007.pth")
     for path in [*run.glob("model_[0-9]*.pth"), run / "model_final.pth"]:
         if path.name > checkpoint:
             path.unlink()

@@ -1,0 +1,86 @@
+"""Write a video, in full or not at all."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from types import TracebackType
+
+import cv2
+import numpy as np
+
+from ..files import shown
+
+_CODEC = "mp4v"  # MPEG-4, which every OpenCV from PyPI writes
+
+
+class VideoFile:
+    """An .mp4 file of frames (H, W, 3) BGR uint8, to be used as a context.
+
+    It takes its name when the context ends, also by an error if there are frames, and then replaces an earlier file.
+    """
+
+    def __init__(self, path: Path, fps: float) -> None:
+        """`fps`: frames per second at which it plays."""
+        self._path, self._fps = path, fps
+        self._written = 0
+        self._size = (0, 0)
+        self._writer: cv2.VideoWriter | None = None
+        self._last: np.ndarray | None = None
+
+    def __enter__(self) -> "VideoFile":
+        self._folder = Path(tempfile.mkdtemp(prefix=".video", dir=self._path.parent))
+        self._partial = self._folder / self._path.name
+        return self
+
+    def write(self, image: np.ndarray, seconds: float | None = None) -> None:
+        """Append a frame, or with `seconds` show it from that time on: the one before is repeated until then.
+
+        A frame of another size than the first is resized. OSError if this OpenCV cannot write such a video.
+        """
+        if self._writer is None:
+            self._writer = self._open(image)
+        if (image.shape[1], image.shape[0]) != self._size:
+            image = cv2.resize(image, self._size)
+        place = self._written if seconds is None else round(seconds * self._fps)
+        while self._last is not None and self._written < place:
+            self._append(self._last)
+        if self._written <= place or self._last is None:
+            self._append(image)
+        self._last = image
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if self._writer is not None:
+                self._writer.release()
+                self._check()
+                os.replace(self._partial, self._path)
+        finally:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _open(self, image: np.ndarray) -> cv2.VideoWriter:
+        self._size = image.shape[1], image.shape[0]
+        writer = cv2.VideoWriter(str(self._partial), cv2.VideoWriter_fourcc(*_CODEC), self._fps, self._size)
+        if not writer.isOpened():
+            raise OSError(
+                f"cannot write {shown(self._path)}: this OpenCV does not write {_CODEC} videos of {self._size[0]} x "
+                f"{self._size[1]} pixels. The opencv-python-headless of PyPI does"
+            )
+        return writer
+
+    def _append(self, image: np.ndarray) -> None:
+        self._writer.write(image)
+        self._written += 1
+
+    def _check(self) -> None:
+        """OpenCV does not report errors of writing, such as a full disk."""
+        reader = cv2.VideoCapture(str(self._partial))
+        count = int(reader.get(cv2.CAP_PROP_FRAME_COUNT))
+        reader.release()
+        if count != self._written:
+            raise OSError(
+                f"cannot write {shown(self._path)}: {self._written} frames, but {max(count, 0)} are there. "
+                "Is the disk full?"
+            )

@@ -1,0 +1,62 @@
+"""What lies in a run folder when a training begins there again."""
+
+import shutil
+
+import pytest
+from conftest import train_args
+
+from retina_plugin.config import ConfigError
+from retina_plugin.engine import main
+from retina_plugin.engine.output_folder import prepare_folder
+from retina_plugin.engine.reliability.verify import first_difference
+
+MADE_OF_IT = ("drawn/more/a.png", "errors/errors.html", "report.html", "whatever/x.json", "wandb/run-1/config.yaml")
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A run folder in which tools have written."""
+    for name in ("config.yaml", "metrics.json", *MADE_OF_IT):
+        path = tmp_path / "run" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+    return tmp_path / "run"
+
+
+def test_what_tools_wrote_into_a_run_is_moved_aside_with_it(run, tiny_cfg):
+    prepare_folder(tiny_cfg(), resume=False)
+    assert all((run.parent / "run.1" / name).is_file() for name in MADE_OF_IT)
+    assert sorted(p.name for p in run.iterdir()) == ["config.yaml", "inference"]
+
+
+@pytest.mark.parametrize("file", ["metrics.json", "last_checkpoint"])
+def test_another_run_inside_is_not_moved(run, tiny_cfg, file):
+    (run / "variant" / "seed0").mkdir(parents=True)
+    (run / "variant" / "seed0" / file).write_text("")
+    with pytest.raises(ConfigError, match=r"cannot be moved aside, because .*run/variant/seed0 is another run"):
+        prepare_folder(tiny_cfg(), resume=False)
+    assert all((run / name).is_file() for name in MADE_OF_IT)
+
+
+def test_what_the_training_reads_is_not_moved(run, tiny_cfg):
+    images = run / "whatever"
+    with pytest.raises(ConfigError, match=r"train.hooks.0.images=.*/run/whatever lies inside it"):
+        prepare_folder(tiny_cfg(f"train.hooks=[{{images: {images}}}]"), resume=False)
+    prepare_folder(tiny_cfg(f"train.init_checkpoint={run}/model_best.pth"), resume=False)  # is loaded before
+
+
+def test_the_folder_of_the_shell_is_not_moved(run, tiny_cfg, monkeypatch):
+    cfg = tiny_cfg()
+    monkeypatch.chdir(run / "drawn")
+    with pytest.raises(ConfigError, match="started inside it"):
+        prepare_folder(cfg, resume=False)
+
+
+def test_a_run_with_such_folders_is_evaluated_and_resumed(trained_run, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(trained_run, run)
+    (run / "drawn").mkdir()
+    (run / "drawn" / "detections.json").write_text("[]")
+    main(train_args(run, eval_only=True))
+    main(train_args(run, resume=True))
+    assert first_difference(trained_run, run) == "" and (run / "drawn" / "detections.json").is_file()
