@@ -77,7 +77,7 @@ def find_proposals(
     total = len(annotated.content["images"])
     for dense in tqdm(dense_images(cfg, model, split), "examine", total, unit="image"):
         images.append(read_evidence(model, dense, by_image[dense.entry["image_id"]], labels))
-    return annotated, propose(images)
+    return annotated, propose(images, len(annotated.categories))
 
 
 def _with_all_images(cfg: DictConfig, split: Split) -> DictConfig:
