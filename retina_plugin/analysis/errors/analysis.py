@@ -71,7 +71,9 @@ class RunErrors:
         counted = errors.kind != Kind.IGNORED
         scores, correct = results.found.score[counted], errors.kind[counted] == Kind.CORRECT
         counts = [seed.errors.counts() for seed in self.seeds]
-        count = {fix: round(float(np.mean([own[fix] for own in counts])), 1) for fix in FIXES}
+        count = (
+            {fix: round(float(np.mean([own[fix] for own in counts])), 1) for fix in FIXES} if self.others else counts[0]
+        )
         added = {fix: asdict(self.cost.change(fix)) | {"count": count[fix]} for fix in FIXES}
         return {
             "run": self.title,
