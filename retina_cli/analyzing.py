@@ -104,7 +104,8 @@ def _anchors(args: argparse.Namespace) -> None:
 
 
 def _errors_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--run", nargs="+", required=True, metavar="DIR", help="a run folder, or two to compare")
+    parser.add_argument("--run", nargs="+", required=True, metavar="DIR", help="a run folder, or seeds of a variant")
+    parser.add_argument("--other", nargs="+", default=(), metavar="DIR", help="as many runs to compare them with")
     parser.add_argument("--output", metavar="DIR", help="folder for errors.html and errors.json; by default RUN/errors")
     parser.add_argument("--iou", type=float, default=0.5, help="from which a detection is correct")
     parser.add_argument(
@@ -119,7 +120,7 @@ def _errors_arguments(parser: argparse.ArgumentParser) -> None:
 def _errors(args: argparse.Namespace) -> None:
     from retina_plugin.commands.analysis.analyze_errors import analyze_errors
 
-    print(analyze_errors(args.run, args.output, args.iou, args.score_thresh, args.max_images, args.trust))
+    print(analyze_errors(args.run, args.output, args.iou, args.score_thresh, args.max_images, args.trust, args.other))
 
 
 ANALYZING = (
@@ -143,8 +144,8 @@ ANALYZING = (
     Command(
         "analyze-errors",
         _GROUP,
-        "show what costs a run AP: errors by type, class and size, and the anchors behind them; or compare two runs",
-        "--run RUN OTHER --output compared",
+        "show what costs a run AP: errors by type, class and size, and the anchors behind them; or compare variants",
+        "--run A/seed0 A/seed1 --other B/seed0 B/seed1 --output compared",
         _errors_arguments,
         _errors,
     ),

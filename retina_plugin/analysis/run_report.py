@@ -11,7 +11,8 @@ from ..files import write_text
 from ..pages.figures import COLOURS, new_panel, svg_uri
 from ..run_folder import CONFIG, last_evaluation, read_metrics
 from .doctor.examine import examine_run
-from .errors.analysis import analyze_run, as_content
+from .errors.analysis import analyze_run
+from .errors.content import as_content
 from .errors.page import render_errors
 
 _TEMPLATE = "run.html.j2"

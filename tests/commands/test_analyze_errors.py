@@ -10,7 +10,7 @@ from retina_plugin.commands.analysis.analyze_errors import analyze_errors
 from retina_plugin.config import ConfigError
 from retina_plugin.data import DataError
 from retina_plugin.engine.output_folder import prepare_folder
-from retina_plugin.run_folder import DETECTIONS, METRICS
+from retina_plugin.run_folder import CONFIG, DETECTIONS, METRICS
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def run(trained_run, tmp_path_factory):
         path.unlink()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(gallery, "NUM_PICTURES", 1)
-        (folder / "printed").write_text(analyze_errors([run, other], trust=["*"]))
+        (folder / "printed").write_text(analyze_errors([run], trust=["*"], other=[other]))
     return run
 
 
@@ -63,6 +63,22 @@ def test_a_copy_does_not_differ_and_lacks_only_anchors(run, content):
     assert page.count("data:image/svg") == 10 and page.count("data:image/jpeg") >= 4
 
 
+def test_seeds_of_a_variant_give_one_interval_and_other_runs_are_refused(run, tmp_path):
+    """Two equal seeds have no spread, so that the mean is the value of one; a changed config is no seed."""
+    seed = shutil.copytree(run, tmp_path / "seed1")
+    text = analyze_errors([run, seed], tmp_path / "out", trust=["*"], max_images=1)
+    (own,) = json.loads((tmp_path / "out/errors.json").read_text())["runs"]
+    one = json.loads((run / "errors/errors.json").read_text())["runs"][0]
+    assert own["seeds"] == ["run", "seed1"] and own["label"] == "run and 1 more" and "run and 1 more" in text
+    assert own["AP"] == pytest.approx(one["AP"]) and own["delta_ap"]["Bkg"]["count"] == one["delta_ap"]["Bkg"]["count"]
+    assert own["delta_ap"]["Bkg"]["value"] == pytest.approx(one["delta_ap"]["Bkg"]["value"])
+    page = (tmp_path / "out/errors.html").read_text()
+    assert "means over seeds (run, seed1)" in page and "over 2 seeds and 1000 resamples" in page
+    (seed / CONFIG).write_text((seed / CONFIG).read_text().replace("max_iter: ", "max_iter: 1"))
+    with pytest.raises(ConfigError, match="no seeds of one variant: they differ in train.max_iter; give .* --other"):
+        analyze_errors([run, seed], tmp_path / "out", trust=["*"], max_images=1)
+
+
 def test_a_new_run_may_take_the_place_of_one_with_pages(run, tmp_path, tiny_cfg):
     copied = shutil.copytree(run, tmp_path / "run")
     prepare_folder(tiny_cfg(f"train.output_dir={copied}"), resume=False)
@@ -70,8 +86,8 @@ def test_a_new_run_may_take_the_place_of_one_with_pages(run, tmp_path, tiny_cfg)
 
 
 def test_what_cannot_be_analyzed_is_named(trained_run, tmp_path):
-    with pytest.raises(ConfigError, match="one run folder or two to compare, got 3"):
-        analyze_errors([trained_run] * 3)
+    with pytest.raises(ConfigError, match="as many runs as --run, which are compared pair by pair: 1 and 2"):
+        analyze_errors([trained_run] * 2, other=[trained_run])
     with pytest.raises(ConfigError, match="--iou=0.05 must lie between"):
         analyze_errors([trained_run], iou=0.05)
     with pytest.raises(ConfigError, match="--score-thresh=2 must lie between"):

@@ -1,34 +1,38 @@
-"""Everything that is known about the errors of one run, or of two on the same images."""
+"""Everything that is known about the errors of a run or its seeds, or of two such variants on the same images."""
 
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from ...config import ConfigError
 from ...data import DataError
 from ...evaluation.calibration import calibration_metrics
 from ...weights import CheckpointError
 from .anchors import AnchorCauses, explain
-from .budget import FIXES, LEVEL, NUM_RESAMPLES, Budget, change, differences, error_budget
+from .budget import FIXES, Budget, error_budget, over_seeds
 from .curves import best_threshold, confusion_matrix
 from .gallery import Picture, draw_gallery
 from .results import Results, read_results
+from .seeds import Measured, measure_seed
 from .tables import class_table, mean_precision, outcome_tables
-from .types import BACKGROUND_IOU, MEANING, Errors, Kind, find_errors
+from .types import Errors, Kind, find_errors
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class RunErrors:
-    """One run.
+    """One run, or the first of several that are seeds of one variant.
 
     Attributes:
         score_thresh: least score of the detections that tables, the confusion matrix and pictures are about.
         causes: the anchors behind errors; None without a checkpoint; `no_causes` says why.
         pictures: by type of error; empty if images cannot be read, and `no_pictures` says why.
+        others: the other seeds, which only the cost of errors takes into account.
     """
 
     results: Results
@@ -39,26 +43,49 @@ class RunErrors:
     no_causes: str
     pictures: dict[str, list[Picture]]
     no_pictures: str
+    others: tuple[Measured, ...] = ()
 
     @property
     def title(self) -> str:
         """Its name, as pages show it."""
         return self.results.name
 
+    @property
+    def label(self) -> str:
+        """Its name and the number of the other seeds."""
+        return f"{self.title} and {len(self.others)} more" if self.others else self.title
+
+    @property
+    def seeds(self) -> tuple[Measured, ...]:
+        """All runs of the variant, this one first."""
+        return (Measured(self.results, self.errors, self.budget), *self.others)
+
+    @property
+    def cost(self) -> Budget:
+        """The budget over all seeds."""
+        return over_seeds([seed.budget for seed in self.seeds])
+
     def as_dict(self) -> dict[str, Any]:
         """What errors.json says of the run."""
         results, errors = self.results, self.errors
         counted = errors.kind != Kind.IGNORED
         scores, correct = results.found.score[counted], errors.kind[counted] == Kind.CORRECT
-        counts = errors.counts()
-        added = {fix: asdict(change(self.budget.added[fix])) | {"count": counts[fix]} for fix in FIXES}
+        counts = [seed.errors.counts() for seed in self.seeds]
+        count = (
+            {fix: round(float(np.mean([own[fix] for own in counts])), 1) for fix in FIXES} if self.others else counts[0]
+        )
+        added = {fix: asdict(self.cost.change(fix)) | {"count": count[fix]} for fix in FIXES}
         return {
             "run": self.title,
+            "label": self.label,
+            "seeds": [seed.results.name for seed in self.seeds],
             "images": len(results.image_ids),
             "objects": len(results.objects.label),
             "detections": int(counted.sum()),
-            "AP": mean_precision(results.coco.eval["precision"][:, :, :, 0, -1]),
-            "AP_at_iou": asdict(change(self.budget.ap)),
+            "AP": float(
+                np.mean([mean_precision(seed.results.coco.eval["precision"][:, :, :, 0, -1]) for seed in self.seeds])
+            ),
+            "AP_at_iou": asdict(self.cost.change("AP")),
             "delta_ap": added,
             "score_thresh": self.score_thresh,
             "classes": class_table(results, errors),
@@ -110,25 +137,10 @@ def analyze_run(
     return RunErrors(results, errors, budget, thresh, causes, no_causes, pictures, no_pictures)
 
 
-def as_content(runs: Sequence[RunErrors]) -> dict[str, Any]:
-    """What errors.json says: one run, or two with the second minus the first.
+def with_seeds(first: RunErrors, others: Sequence[Results]) -> RunErrors:
+    """The first run with the results of other seeds of its variant.
 
     Raises:
-        DataError: if two runs were evaluated on different test data.
+        ConfigError: if their configs differ in more than the seed.
     """
-    first, last = runs[0], runs[-1]
-    data = [(r.results.image_ids, r.results.classes, r.results.objects.box.tolist()) for r in (first, last)]
-    if data[0] != data[1]:
-        raise DataError(
-            f"{first.title} and {last.title} were evaluated on different test data: errors are not compared"
-        )
-    changes = differences(first.budget, last.budget) if len(runs) > 1 else {}
-    return {
-        "iou": first.results.iou,
-        "background_iou": BACKGROUND_IOU,
-        "interval": f"{LEVEL} % percentile interval over {NUM_RESAMPLES} resamples of the test images"
-        + ", the same in both runs" * (len(runs) > 1),
-        "meaning": MEANING,
-        "runs": [run.as_dict() for run in runs],
-        "differences": {name: asdict(c) for name, c in changes.items()},
-    }
+    return replace(first, others=tuple(measure_seed(first.results, other) for other in others))

@@ -1,14 +1,17 @@
 """AP at one IoU threshold after fixing each type of error alone, also on resampled images.
 
 An image that is drawn m times counts m times with its detections, objects and errors, so that nothing is matched
-again: see `study.evidence.resampling`.
+again: see `study.evidence.resampling`. Runs that are seeds of one variant are judged as studies judge them: see
+`study.statistics.estimate`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ...study.evidence.resampling import image_weights, interpolated_precision
+from ...study.statistics.estimate import estimate
 from .results import Results
 from .types import FALSE, Errors, Kind
 
@@ -19,7 +22,7 @@ FIXES = ("Cls", "Loc", "Both", "Dupe", "Bkg", "Miss", "FP", "FN")
 
 @dataclass(frozen=True)
 class Change:
-    """A value in percentage points of AP, and the interval of its values on resampled images."""
+    """A value in percentage points of AP and its interval: over images, or over images and seeds."""
 
     value: float
     low: float
@@ -31,12 +34,18 @@ class Budget:
     """AP in percent and what fixing each of `FIXES` adds to it, on the test images and on B resamples of them.
 
     Attributes:
-        ap: (1 + B,) on the images as they are, then on resamples, the same in every run.
-        added: (1 + B,) by fix.
+        ap: (1 + B,) on the images as they are, then on resamples, the same in every run; (N, 1 + B) for N seeds.
+        added: the same by fix.
+        num_images: of the test data.
     """
 
     ap: np.ndarray
     added: dict[str, np.ndarray]
+    num_images: int
+
+    def change(self, name: str) -> Change:
+        """ "AP" or what a fix adds to it: its value, or its mean over seeds, with its interval."""
+        return change(self.ap if name == "AP" else self.added[name], self.num_images)
 
 
 def error_budget(results: Results, errors: Errors, num_resamples: int = NUM_RESAMPLES) -> Budget:
@@ -44,11 +53,25 @@ def error_budget(results: Results, errors: Errors, num_resamples: int = NUM_RESA
     num_images = len(results.image_ids)
     weights = np.c_[np.ones(num_images, int), image_weights(num_images, num_resamples)]
     ap = _mean_ap(results, errors, weights)
-    return Budget(ap, {fix: _mean_ap(results, errors, weights, fix) - ap for fix in FIXES})
+    return Budget(ap, {fix: _mean_ap(results, errors, weights, fix) - ap for fix in FIXES}, num_images)
 
 
-def change(values: np.ndarray) -> Change:
-    """The first of (1 + B,) values, and the percentile interval of the others (Efron and Tibshirani, chapter 13)."""
+def over_seeds(budgets: Sequence[Budget]) -> Budget:
+    """The budgets of N seeds as one; that of a single run stays as it is."""
+    if len(budgets) == 1:
+        return budgets[0]
+    added = {fix: np.stack([b.added[fix] for b in budgets]) for fix in FIXES}
+    return Budget(np.stack([b.ap for b in budgets]), added, budgets[0].num_images)
+
+
+def change(values: np.ndarray, num_images: int = 0) -> Change:
+    """The first of (1 + B,) values, and the percentile interval of the others (Efron and Tibshirani, chapter 13).
+
+    Of (N, 1 + B) values of N seeds: their mean, and an interval over seeds and `num_images` images.
+    """
+    if values.ndim == 2:
+        known = estimate(values[:, 0], values[:, 1:], num_images)
+        return Change(known.mean, known.low, known.high)
     tail = (100 - LEVEL) / 2
     known = values[1:][~np.isnan(values[1:])]
     low, high = np.percentile(known, [tail, 100 - tail]) if known.size else (np.nan, np.nan)
@@ -56,9 +79,9 @@ def change(values: np.ndarray) -> Change:
 
 
 def differences(first: Budget, second: Budget) -> dict[str, Change]:
-    """By "AP" and fix, the second run minus the first, both on the same resampled images."""
+    """By "AP" and fix, the second minus the first, on the same resampled images; of N seeds each, pair by pair."""
     both = {"AP": (first.ap, second.ap)} | {fix: (first.added[fix], second.added[fix]) for fix in FIXES}
-    return {name: change(b - a) for name, (a, b) in both.items()}
+    return {name: change(b - a, first.num_images) for name, (a, b) in both.items()}
 
 
 def _mean_ap(results: Results, errors: Errors, weights: np.ndarray, fix: str = "") -> np.ndarray:

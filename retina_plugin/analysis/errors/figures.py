@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from ...evaluation.calibration import equal_width_bins
 from ...inference.text import label_text
 from ...pages.figures import COLOURS, new_panel
-from .budget import FIXES, Budget, Change, change
+from .budget import FIXES, Budget, Change
 from .curves import Curve, curve_of
 from .results import Results
 from .types import Errors, Kind
@@ -26,7 +26,7 @@ def draw_budget(budgets: Sequence[Budget], names: Sequence[str], iou: float) -> 
     figure, axes = new_panel("AP that each type of error costs", f"points of AP at IoU {iou:g}")
     height = 0.8 / len(budgets)
     for run, (budget, name) in enumerate(zip(budgets, names, strict=True)):
-        changes = [change(budget.added[fix]) for fix in fixes]
+        changes = [budget.change(fix) for fix in fixes]
         places = np.arange(len(fixes)) + (run - (len(budgets) - 1) / 2) * height
         values, spans = [c.value for c in changes], np.abs([(c.value - c.low, c.high - c.value) for c in changes]).T
         axes.barh(

@@ -10,9 +10,10 @@ from tabulate import tabulate
 from ...files import shown, write_json, write_text
 from ...pages.figures import svg_uri
 from ...pages.render import template_environment, without_nan
-from .analysis import RunErrors, as_content
+from .analysis import RunErrors
 from .anchors import CAUSES, LABELS
 from .budget import FIXES, differences
+from .content import as_content
 from .figures import MOST_CLASSES, draw_budget, draw_confusion, draw_curves, draw_differences, draw_reliability
 from .gallery import STYLES
 from .tables import OUTCOMES
@@ -36,7 +37,7 @@ def write_page(runs: Sequence[RunErrors], output: str | Path) -> dict[str, Any]:
 def render_errors(
     runs: Sequence[RunErrors], content: dict[str, Any], template: str, more: dict[str, Any] | None = None
 ) -> str:
-    """A page of this package's templates about the errors of one run or two, with `more` values for it."""
+    """A page of this package's templates about the errors of one variant or two, with `more` values for it."""
     environment = template_environment("retina_plugin.analysis.errors", template)
     environment.filters |= {"points": _points, "signed": _signed, "share": _share, "span": _span}
     names = {"outcomes": OUTCOMES, "causes": CAUSES, "labels": LABELS, "fixes": FIXES, "styles": STYLES}
@@ -45,10 +46,10 @@ def render_errors(
 
 
 def _figures(runs: Sequence[RunErrors], content: dict[str, Any]) -> dict[str, list[str]]:
-    titles, iou = [run.title for run in runs], content["iou"]
-    budget = [draw_budget([run.budget for run in runs], titles, iou)]
+    titles, iou = [run.label for run in runs], content["iou"]
+    budget = [draw_budget([run.cost for run in runs], titles, iou)]
     if len(runs) > 1:
-        budget.append(draw_differences(differences(runs[0].budget, runs[1].budget), titles, iou))
+        budget.append(draw_differences(differences(runs[0].cost, runs[1].cost), titles, iou))
     confusion = [
         draw_confusion(np.array(own["confusion"]), run.results.classes, run.title)
         for run, own in zip(runs, content["runs"], strict=True)
@@ -77,7 +78,7 @@ def _budget_table(content: dict[str, Any]) -> str:
     runs, changes = content["runs"], content["differences"]
     headers = [f"fixed (IoU {content['iou']:g})"]
     for run in runs:
-        headers += [f"AP added, {shown(run['run'])}", "95 % interval", "errors"]
+        headers += [f"AP added, {shown(run['label'])}", "95 % interval", "errors"]
     headers += ["difference", "95 % interval"] * bool(changes)
     rows = [["(AP now)"], *([fix] for fix in FIXES)]
     for name, row in zip(("AP", *FIXES), rows, strict=True):

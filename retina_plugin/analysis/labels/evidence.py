@@ -17,8 +17,9 @@ from ...modeling.meta_arch import PluggableRetinaNet
 from ..dense import DenseImage
 
 LEAST_SCORE = 0.05  # what Detectron2 detects by default; an anchor that scores less says nothing
-FAR, LOOSE, NEAR = 0.2, 0.3, 0.5
-"""IoU of a detection with an annotation: below FAR it means others, from LOOSE perhaps this one, from NEAR it does."""
+FAR, LOOSE, NEAR, TIGHT = 0.2, 0.3, 0.5, 0.6
+"""IoU of a detection with an annotation: below FAR it means others, from LOOSE perhaps this one, from NEAR it does, and
+from TIGHT it lies as the annotation does."""
 _MOST = 2000  # anchors of an image that are decoded, the best
 
 
@@ -40,6 +41,8 @@ class Evidence:
             LEAST_SCORE if there is none.
         partner: (T,) place of the best detection of its class that overlaps it by LOOSE, and no annotation more;
             -1 if there is none.
+        loose, tight: (T,) highest score of its class in boxes before suppression: those that overlap it by LOOSE, less
+            than TIGHT, and no annotation more; and those that overlap it by TIGHT. LEAST_SCORE if there is none.
     """
 
     image_id: Any
@@ -53,6 +56,8 @@ class Evidence:
     overlaps: np.ndarray
     seen: np.ndarray
     partner: np.ndarray
+    loose: np.ndarray
+    tight: np.ndarray
 
 
 def read_evidence(
@@ -66,7 +71,8 @@ def read_evidence(
     kept = nms(boxes, best, model.test_nms_thresh)
     crowds = Boxes(_xyxy([a for a in annotations if a.get("iscrowd")]))
     kept = kept[~(pairwise_ioa(crowds, Boxes(boxes[kept])) >= NEAR).any(dim=0)]
-    overlaps = pairwise_iou(Boxes(boxes[kept]), Boxes(truth))
+    overlaps, around = pairwise_iou(Boxes(boxes[kept]), Boxes(truth)), pairwise_iou(Boxes(truth), Boxes(boxes))
+    nearest = around == around.amax(dim=0, keepdim=True) if len(truth) else around.bool()
     return Evidence(
         image_id=dense.entry["image_id"],
         file_name=dense.entry["file_name"],
@@ -77,8 +83,10 @@ def read_evidence(
         truth=truth.numpy(),
         labels=own.numpy(),
         overlaps=overlaps.numpy(),
-        seen=_best_scores(pairwise_iou(Boxes(truth), Boxes(boxes)) >= NEAR, scores).numpy(),
+        seen=_best_scores(around >= NEAR, scores).numpy(),
         partner=_partners(overlaps, classes[kept], own).numpy(),
+        loose=_of_class(_best_scores(nearest & (around >= LOOSE) & (around < TIGHT), scores), own).numpy(),
+        tight=_of_class(_best_scores(around >= TIGHT, scores), own).numpy(),
     )
 
 
@@ -98,6 +106,11 @@ def _best_scores(overlap: Tensor, scores: Tensor) -> Tensor:
     nothing = scores.new_full((1, scores.shape[1]), LEAST_SCORE)
     rows = [torch.cat([scores[own], nothing]).amax(dim=0) for own in overlap]
     return torch.stack(rows) if rows else nothing[:0]
+
+
+def _of_class(scores: Tensor, labels: Tensor) -> Tensor:
+    """(T,) of (T, K)."""
+    return scores.gather(1, labels[:, None])[:, 0]
 
 
 def _partners(overlaps: Tensor, classes: Tensor, labels: Tensor) -> Tensor:

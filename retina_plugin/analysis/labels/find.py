@@ -14,7 +14,7 @@ from tqdm import tqdm
 from ...data import DataError, dataset_metadata
 from ...data.json_file import read_json
 from ..dense import Split, dense_images, load_detector
-from .evidence import read_evidence
+from .evidence import Evidence, read_evidence
 from .proposals import Proposal, propose
 
 
@@ -63,7 +63,17 @@ def find_proposals(
 ) -> tuple[AnnotatedSet, list[Proposal]]:
     """Proposed changes of the annotations of a run's split, the strongest first, from the run's final detector.
 
-    Images without annotations are examined as well, whatever `filter_empty` says.
+    Raises:
+        ConfigError, CheckpointError, DataError: as `examine_images`.
+    """
+    annotated, images = examine_images(run_dir, split, trust)
+    return annotated, propose(images, len(annotated.categories))
+
+
+def examine_images(
+    run_dir: str | Path, split: Split = "train", trust: Sequence[str] = ()
+) -> tuple[AnnotatedSet, list[Evidence]]:
+    """What a run's final detector says of the images of a split, also of those without annotations.
 
     Raises:
         ConfigError, CheckpointError: as `load_detector`.
@@ -77,7 +87,7 @@ def find_proposals(
     total = len(annotated.content["images"])
     for dense in tqdm(dense_images(cfg, model, split), "examine", total, unit="image"):
         images.append(read_evidence(model, dense, by_image[dense.entry["image_id"]], labels))
-    return annotated, propose(images)
+    return annotated, images
 
 
 def _with_all_images(cfg: DictConfig, split: Split) -> DictConfig:

@@ -49,41 +49,68 @@ def fit_log_odds(x: np.ndarray, answers: np.ndarray, through_origin: bool = Fals
 
 
 @dataclass(frozen=True)
+class ClassLogOdds:
+    """log p / (1 - p) = slope * x + intercepts[label]: classes differ in what a score means."""
+
+    slope: float
+    intercepts: np.ndarray
+
+    def __call__(self, x: np.ndarray, labels: np.ndarray | int) -> np.ndarray:
+        """(N,) of (N,) log-odds x and labels 0..K-1."""
+        return self.slope * x + self.intercepts[labels]
+
+
+def fit_by_class(x: np.ndarray, labels: np.ndarray, answers: np.ndarray, num_classes: int) -> ClassLogOdds:
+    """The most likely lines of (N,) log-odds, labels and answers; they do not fall.
+
+    Intercepts are those of one line for all classes and what a class adds, which is normal with mean 0 and variance 1
+    beforehand: a class with few detections keeps the line of all.
+    """
+    common = fit_log_odds(x, answers)
+
+    def loss(line: np.ndarray) -> tuple[float, np.ndarray]:
+        slope, added = line[0], line[1:]
+        z = slope * x + common.intercept + added[labels]
+        error = 1 / (1 + np.exp(-z)) - answers
+        falls = np.r_[(error * x).sum(), np.bincount(labels, error, num_classes) + added]
+        return float((np.logaddexp(0, z) - answers * z).sum() + (added**2).sum() / 2), falls
+
+    start, bounds = np.r_[common.slope, np.zeros(num_classes)], [(0, None), *[(None, None)] * num_classes]
+    line = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
+    return ClassLogOdds(float(line[0]), common.intercept + line[1:])
+
+
+@dataclass(frozen=True)
 class Agreement:
     """The answers of a whole set.
 
     Attributes:
-        annotated: is there an annotation, if a detection has this score? Detections between FAR and NEAR are left out,
-            because most of them are inaccurate ones of an annotated object.
+        annotated: is there an annotation, if a detection of this class has this score? Detections between FAR and NEAR
+            are left out, because most of them are inaccurate ones of an annotated object.
         same_class: has it the class that is seen there, by `margin`?
-        well_placed: is the IoU with it at least TIGHT, if its best detection of its class has this score?
+        well_placed: does it lie where its class is seen best, by `lead` in size?
         balance: log of the number of detections with an annotation over those without.
     """
 
-    annotated: LogOdds
+    annotated: ClassLogOdds
     same_class: LogOdds
     well_placed: LogOdds
     balance: float
 
 
-def learn_agreement(images: Sequence[Evidence]) -> Agreement:
+def learn_agreement(images: Sequence[Evidence], num_classes: int) -> Agreement:
     """Learn the answers from all images of a set, faults included."""
     most = np.concatenate([e.overlaps.max(axis=1, initial=0) for e in images])
     clear, found = (most < FAR) | (most >= NEAR), most >= NEAR
-    seen = [e.seen.max(axis=1) > LEAST_SCORE for e in images]
-    with_partner = [np.flatnonzero(e.partner >= 0) for e in images]
-    pairs = [(e, e.partner[own], own) for e, own in zip(images, with_partner, strict=True)]
+    scores, classes = (np.concatenate([getattr(e, name) for e in images])[clear] for name in ("scores", "classes"))
+    own = np.concatenate([e.labels for e in images])
+    seen = np.concatenate([e.seen for e in images]).reshape(-1, num_classes)
+    leads = np.concatenate([lead(e) for e in images])
+    is_seen = seen.max(axis=1) > LEAST_SCORE
     return Agreement(
-        annotated=fit_log_odds(np.concatenate([log_odds(e.scores) for e in images])[clear], found[clear]),
-        same_class=fit_log_odds(
-            np.concatenate([margin(e.seen[own]) for e, own in zip(images, seen, strict=True)]),
-            np.concatenate([(e.seen.argmax(axis=1) == e.labels)[own] for e, own in zip(images, seen, strict=True)]),
-            through_origin=True,
-        ),
-        well_placed=fit_log_odds(
-            np.concatenate([log_odds(e.scores[d]) for e, d, _ in pairs]),
-            np.concatenate([e.overlaps[d, t] >= TIGHT for e, d, t in pairs]),
-        ),
+        annotated=fit_by_class(log_odds(scores), classes, found[clear], num_classes),
+        same_class=fit_log_odds(margin(seen[is_seen]), (seen.argmax(axis=1) == own)[is_seen], through_origin=True),
+        well_placed=fit_log_odds(abs(leads[leads != 0]), leads[leads != 0] < 0, through_origin=True),
         balance=float(np.log((found.sum() + 1) / ((clear & ~found).sum() + 1))),
     )
 
@@ -99,3 +126,8 @@ def margin(seen: np.ndarray) -> np.ndarray:
     nothing = np.full((len(seen), 1), LEAST_SCORE)
     second, best = np.sort(np.hstack([seen, nothing]), axis=1)[:, -2:].T
     return log_odds(best) - log_odds(second)
+
+
+def lead(image: Evidence) -> np.ndarray:
+    """(T,) log-odds of the loose boxes of every annotation over those of the tight ones: above 0 it is misplaced."""
+    return log_odds(image.loose) - log_odds(image.tight)

@@ -3,11 +3,12 @@
 The strength of a proposal is a log-odds: how often, in this set, detections as confident as this one agree with the
 annotations in what the proposal changes.
 
-- missing: a detection overlaps no annotation by FAR. Strength: the log-odds that a detection of its score has one.
+- missing: a detection overlaps no annotation by FAR. Strength: the log-odds that a detection of its class and score
+  has one.
 - wrong class: another class scores highest where the annotation is. Strength: the log-odds that the annotation has the
   class that leads by this margin.
-- misplaced: the best detection of its class overlaps it by LOOSE, but not by TIGHT. Strength: the log-odds that a
-  detection of this score does.
+- misplaced: the best detection of its class overlaps it by LOOSE, but not by TIGHT, and scores higher than any box that
+  does. Strength: the log-odds that an annotation lies where the scores lead by as much.
 - spurious: the detector sees little there, in boxes that overlap it by LOOSE. Strength: the log of how much rarer its
   score is at annotations than at other detections. Unlike above, their numbers do not count: somebody has drawn it.
 
@@ -22,8 +23,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from .evidence import FAR, LEAST_SCORE, LOOSE, Evidence
-from .odds import TIGHT, Agreement, learn_agreement, log_odds, margin
+from .evidence import FAR, LEAST_SCORE, LOOSE, TIGHT, Evidence
+from .odds import Agreement, lead, learn_agreement, log_odds, margin
 
 Kind = Literal["missing", "wrong class", "misplaced", "spurious"]
 
@@ -56,9 +57,9 @@ class Proposal:
     strength: float
 
 
-def propose(images: Sequence[Evidence]) -> list[Proposal]:
+def propose(images: Sequence[Evidence], num_classes: int) -> list[Proposal]:
     """All proposals for the images of a set, the strongest first; at most one for every annotation."""
-    agreement = learn_agreement(images)
+    agreement = learn_agreement(images, num_classes)
     found = [proposal for image in images for proposal in _of_image(image, agreement)]
     found.sort(key=lambda p: -p.strength)
     return [replace(p, id=number) for number, p in enumerate(found, 1)]
@@ -71,7 +72,7 @@ def _of_image(image: Evidence, agreement: Agreement) -> Iterator[Proposal]:
         if best.kind == "misplaced":
             explained[image.partner[place]] = True
         yield best
-    strengths = agreement.annotated(log_odds(image.scores))
+    strengths = agreement.annotated(log_odds(image.scores), image.classes)
     for d in np.flatnonzero(~explained):
         new = image.boxes[d].tolist(), int(image.classes[d])
         yield _proposal("missing", image, None, new, image.scores[d], strengths[d])
@@ -81,14 +82,15 @@ def _of_annotation(image: Evidence, place: int, agreement: Agreement) -> Iterato
     seen, label, partner = image.seen[place], int(image.labels[place]), image.partner[place]
     top = seen.max()
     around = image.scores[image.overlaps[:, place] >= LOOSE].max(initial=top)
-    rarer = agreement.balance - agreement.annotated(log_odds(around))
+    rarer = agreement.balance - agreement.annotated(log_odds(around), label)
     yield _proposal("spurious", image, place, None, around, rarer)
     if top > LEAST_SCORE and seen.argmax() != label:
         new = image.truth[place].tolist(), int(seen.argmax())
         yield _proposal("wrong class", image, place, new, top, agreement.same_class(margin(seen[None]))[0])
-    if partner >= 0 and image.overlaps[partner, place] < TIGHT:
-        new, score = (image.boxes[partner].tolist(), label), image.scores[partner]
-        yield _proposal("misplaced", image, place, new, score, agreement.well_placed(log_odds(score)))
+    leads = lead(image)[place]
+    if partner >= 0 and image.overlaps[partner, place] < TIGHT and leads > 0:
+        new = image.boxes[partner].tolist(), label
+        yield _proposal("misplaced", image, place, new, image.scores[partner], agreement.well_placed(leads))
 
 
 def _proposal(

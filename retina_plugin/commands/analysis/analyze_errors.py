@@ -1,10 +1,11 @@
-"""What costs one or two runs AP."""
+"""What costs a run or its seeds AP, alone or compared with another variant."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from ...analysis.errors.analysis import analyze_run
+from ...analysis.errors.analysis import RunErrors, analyze_run, with_seeds
 from ...analysis.errors.page import summary, write_page
+from ...analysis.errors.results import read_results
 from ...config import ConfigError
 from ..compare import run_names
 
@@ -16,31 +17,49 @@ def analyze_errors(
     score_thresh: float | None = None,
     max_images: int | None = 500,
     trust: Sequence[str] = (),
+    other: Sequence[str | Path] = (),
 ) -> str:
-    """Write errors.html and errors.json about the last evaluation of one run folder, or of two; their summary.
+    """Write errors.html and errors.json about the last evaluation of run folders; their summary.
 
     Args:
-        runs: one run folder, or two whose test data are the same.
+        runs: a run folder, or several that are seeds of one variant: intervals are then over seeds and images.
         output: a folder; by default "errors" in the first run folder.
         iou: from which a detection is correct.
         score_thresh: least score of the detections in tables and pictures; by default that with the best F1.
         max_images: of which the anchors behind errors are computed; None for all.
         trust: modules of your own that the configs may use.
+        other: as many run folders of another variant, compared with `runs` in their order on the same test data.
 
     Raises:
-        ConfigError: for another number of runs, a threshold out of range, or a folder without a config.
-        DataError: for a run without detections, or two runs with different test data.
+        ConfigError: for another number of `other`, runs that are not of one variant, a threshold out of range, or a
+            folder without a config.
+        DataError: for a run without detections, or runs with different test data.
         OSError: if `output` cannot be written to.
     """
-    if len(runs) not in (1, 2):
-        raise ConfigError(f"--run takes one run folder or two to compare, got {len(runs)}")
+    if other and len(other) != len(runs):
+        raise ConfigError(
+            f"--other takes as many runs as --run, which are compared pair by pair: {len(other)} and {len(runs)}"
+        )
     if not 0.1 < iou < 1:
         raise ConfigError(f"--iou={iou:g} must lie between 0.1, where the background ends, and 1")
     if score_thresh is not None and not 0 <= score_thresh <= 1:
         raise ConfigError(f"--score-thresh={score_thresh:g} must lie between 0 and 1")
-    found = [
-        analyze_run(run, iou, score_thresh, max_images, trust, name)
-        for run, name in zip(runs, run_names(runs), strict=True)
-    ]
+    names = run_names([*runs, *other])
+    groups = [group for group in ((runs, names[: len(runs)]), (other, names[len(runs) :])) if group[0]]
+    found = [_analyze(*group, iou, score_thresh, max_images, trust) for group in groups]
     output = Path(runs[0], "errors") if output is None else Path(output)
     return f"{summary(write_page(found, output))}\n\n{output / 'errors.html'}"
+
+
+def _analyze(
+    runs: Sequence[str | Path],
+    names: Sequence[str],
+    iou: float,
+    score_thresh: float | None,
+    max_images: int | None,
+    trust: Sequence[str],
+) -> RunErrors:
+    """The first run in full, with what the others add to the mean over seeds."""
+    first = analyze_run(runs[0], iou, score_thresh, max_images, trust, names[0])
+    others = [read_results(run, iou, trust, name) for run, name in zip(runs[1:], names[1:], strict=True)]
+    return with_seeds(first, others)

@@ -19,6 +19,8 @@ from .job import Job
 
 logger = logging.getLogger(__name__)
 Weights = dict[str, Tensor]
+INITIAL_WEIGHTS = ".initial.pth"
+"""What the name of a run folder is followed by in that of the weights that it starts from."""
 
 
 def pair_weights(jobs: Sequence[Job], reference: Job) -> list[Job]:
@@ -74,7 +76,7 @@ def _initial_weights(cfg: DictConfig, seed: int | None = None) -> Weights:
 
 def _known_start(job: Job, reference: Job) -> str | None:
     """Hash of the weights written for the job, empty if it needs none; None if that is not known yet."""
-    weights, facts = job.sibling_path(".initial.pth"), job.sibling_path(".initial.json")
+    weights, facts = job.sibling_path(INITIAL_WEIGHTS), job.sibling_path(".initial.json")
     known = read_json(facts, {}, lambda content: {"pair", "weights"} <= set(content))
     if not known or known["pair"] != _pair(job, reference):
         return None
@@ -88,7 +90,7 @@ def _write(job: Job, reference: Job, start: Weights | None) -> str:
     if start is not None:
         digest = _hash(start)
         job.run_dir.parent.mkdir(parents=True, exist_ok=True)
-        with written_in_full(job.sibling_path(".initial.pth")) as partial, partial.open("wb") as f:
+        with written_in_full(job.sibling_path(INITIAL_WEIGHTS)) as partial, partial.open("wb") as f:
             torch.save({"model": start}, f)
     write_json(known, {"pair": _pair(job, reference), "weights": digest})
     return digest
@@ -96,7 +98,7 @@ def _write(job: Job, reference: Job, start: Weights | None) -> str:
 
 def _starting_from(job: Job, weights: str) -> Job:
     config = job.config.copy()
-    config.train.init_checkpoint = str(job.sibling_path(".initial.pth"))
+    config.train.init_checkpoint = str(job.sibling_path(INITIAL_WEIGHTS))
     return replace(job, config=config, facts=job.facts | {"start": {"weights": weights}})
 
 

@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scenes import BOX, CAT, DOG, random_scene, scene, with_hotcoco
 
-from retina_plugin.analysis.errors.budget import FIXES, _mean_ap, change, differences, error_budget
+from retina_plugin.analysis.errors.budget import FIXES, _mean_ap, change, differences, error_budget, over_seeds
 from retina_plugin.analysis.errors.types import find_errors
+from retina_plugin.study.statistics.estimate import estimate
 
 AWAY = (400, 300, 50, 50)
 HALF_OFF = (60, 10, 100, 100)
@@ -94,6 +95,21 @@ def test_pairing_by_image_leaves_the_variation_of_the_difference_alone():
     first, second = (budget_of(objects, r, num_images=40) for r in (rows, worse))
     paired = np.std(second.ap[1:] - first.ap[1:])
     assert paired < np.std(first.ap[1:])
+
+
+def test_differences_of_seeds_are_those_of_a_study():
+    """The rule is that of `study.statistics.estimate` on the differences, pair by pair."""
+    rows = [random_scene(seed, num_images=8)[1] for seed in (3, 4, 5, 6)]
+    objects = random_scene(3, num_images=8)[0]
+    budgets = [budget_of(objects, own, num_images=8) for own in rows]
+    found = differences(over_seeds(budgets[:2]), over_seeds(budgets[2:]))
+    for name in ("AP", *FIXES):
+        own = [b.ap if name == "AP" else b.added[name] for b in budgets]
+        pairs = np.array([own[2] - own[0], own[3] - own[1]])
+        expected = estimate(pairs[:, 0], pairs[:, 1:], 8)
+        assert (found[name].value, found[name].low, found[name].high) == (expected.mean, expected.low, expected.high)
+    spread = np.std([budgets[2].ap[0] - budgets[0].ap[0], budgets[3].ap[0] - budgets[1].ap[0]], ddof=1)
+    assert found["AP"].high - found["AP"].value >= 12.7 * spread / np.sqrt(2)  # t with one degree of freedom
 
 
 def test_an_interval_leaves_out_as_much_on_either_side():

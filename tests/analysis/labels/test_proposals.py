@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 from detectron2.modeling.box_regression import Box2BoxTransform
-from scipy.special import logit
+from scipy.special import expit, logit
 
 from retina_plugin.analysis.labels.evidence import LEAST_SCORE, read_evidence
-from retina_plugin.analysis.labels.odds import fit_log_odds, margin
+from retina_plugin.analysis.labels.odds import fit_by_class, fit_log_odds, margin
 from retina_plugin.analysis.labels.proposals import propose
 
 SIZE, GAP = 20, 60
@@ -63,7 +63,7 @@ def test_each_fault_leads_to_its_proposal():
             (cell(4), [0.9, 0.1, 0.1]),
         ],
     )
-    first = propose([*SOUND, faulty])[:4]
+    first = propose([*SOUND, faulty], 3)[:4]
     assert {p.image_id for p in first} == {20} and all(p.strength > 0 for p in first)
     assert [p.id for p in first] == [1, 2, 3, 4]
     by_kind = {p.kind: p for p in first}
@@ -79,20 +79,32 @@ def test_each_fault_leads_to_its_proposal():
 
 
 def test_a_sound_set_has_no_proposal_above_zero():
-    assert [p for p in propose(SOUND) if p.strength > 0] == []
+    assert [p for p in propose(SOUND, 3) if p.strength > 0] == []
 
 
 def test_stronger_evidence_makes_stronger_proposals():
     faulty = [image(20 + i, [], [(cell(0), [score, 0.1, 0.1])]) for i, score in enumerate((0.5, 0.9, 0.7))]
-    found = [p for p in propose([*SOUND, *faulty]) if p.image_id >= 20]
+    found = [p for p in propose([*SOUND, *faulty], 3) if p.image_id >= 20]
     assert [p.image_id for p in found] == [21, 22, 20]
+
+
+def test_an_annotation_whose_place_scores_as_high_is_not_misplaced():
+    """The detector is unsure of the box, as its neighbouring anchors show: that is no fault of the annotation."""
+
+    def strength(score_of_tight):
+        loose, tight = (cell(0, dx=7), [0.7, 0.1, 0.1]), (cell(0, dx=2), [score_of_tight, 0.1, 0.1])
+        found = propose([*SOUND, image(20, [(cell(0), 1)], [loose, tight])], 3)
+        return next((p.strength for p in found if p.image_id == 20 and p.kind == "misplaced"), None)
+
+    assert strength(0.75) is None
+    assert strength(0.1) > strength(0.4) > 0
 
 
 def test_nothing_is_missing_next_to_an_annotation_or_in_a_crowd():
     detections = [(cell(0, dx=12), [0.9, 0.1, 0.1]), (cell(2), [0.9, 0.1, 0.1])]
     evidence = image(20, [(cell(0), 3)], detections, crowds=[(100, 0, 90, 90)])
     assert len(evidence.scores) == 1 and evidence.overlaps == pytest.approx(8 / 32, abs=1e-5)
-    assert {p.kind for p in propose([*SOUND, evidence]) if p.image_id == 20} == {"spurious"}
+    assert {p.kind for p in propose([*SOUND, evidence], 3) if p.image_id == 20} == {"spurious"}
 
 
 def test_boxes_are_in_pixels_of_the_original_image():
@@ -103,8 +115,8 @@ def test_boxes_are_in_pixels_of_the_original_image():
 
 def test_images_without_annotations_or_detections():
     empty = image(30, [], [])
-    assert propose([empty]) == []
-    (only,) = propose([empty, image(31, [(cell(0), 1)], [])])
+    assert propose([empty], 3) == []
+    (only,) = propose([empty, image(31, [(cell(0), 1)], [])], 3)
     assert only.kind == "spurious" and only.score == pytest.approx(LEAST_SCORE)
 
 
@@ -124,6 +136,18 @@ def test_log_odds_stay_finite_and_never_fall():
     assert fit_log_odds(x, x < 0).slope == 0
     assert fit_log_odds(x, x > 0, through_origin=True).intercept == 0
     assert np.isfinite(fit_log_odds(np.zeros(0), np.zeros(0, bool))(x)).all()
+
+
+def test_lines_by_class_lie_between_all_and_their_own():
+    """Without scores, n_k (p_k - share_k) = - what class k adds, where its likelihood and its prior balance."""
+    counts, yes = np.array([400, 20, 0]), np.array([300, 2, 0])
+    labels = np.repeat([0, 1, 2], counts)
+    answers = np.concatenate([np.arange(n) < y for n, y in zip(counts, yes, strict=True)])
+    x = np.zeros(420)
+    lines, common = fit_by_class(x, labels, answers, 3), fit_log_odds(x, answers)
+    added = lines.intercepts - common.intercept
+    assert counts * expit(lines.intercepts) - yes == pytest.approx(-added, abs=1e-2)
+    assert added[2] == pytest.approx(0, abs=1e-6) and added[1] < -1 < 0 < added[0]
 
 
 def test_margin_of_one_class_is_over_what_is_not_seen():

@@ -8,7 +8,7 @@ import functools
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -25,7 +25,8 @@ from ....engine.run_data import resolve_prior
 from ....inference.optimize import optimize_for_inference
 from ..subject import Subject
 
-_WARM_UP, _MEASURED = 2, 6  # steps or images
+_WARM_UP, _ALIKE, _MEASURED = 1, 3, 6  # steps or images; three of them will do if they take the same time
+_SPREAD = 0.1  # of the median: times that differ by less are the same
 _LONGEST = 60.0  # seconds, after which fewer will do
 
 
@@ -104,11 +105,18 @@ def _image_seconds(run: Run) -> float:
 
 
 def _median_seconds(action: Callable[[], object]) -> float:
-    """Median time of an action, after some of them to warm up; fewer if they are slow or come to an end."""
+    """Median time of an action after warming up; fewer of them if their times agree, are long, or come to an end."""
     seconds: list[float] = []
     with contextlib.suppress(StopIteration):
-        while len(seconds) < _WARM_UP + _MEASURED and sum(seconds) < _LONGEST:
+        while not _are_enough(seconds[_WARM_UP:]) and sum(seconds) < _LONGEST:
             start = time.perf_counter()
             action()
             seconds.append(time.perf_counter() - start)
     return statistics.median(seconds[_WARM_UP:] or seconds[-1:] or [0.0])
+
+
+def _are_enough(seconds: Sequence[float]) -> bool:
+    """Whether these times tell their median."""
+    if len(seconds) < min(_ALIKE, _MEASURED):
+        return False
+    return len(seconds) >= _MEASURED or max(seconds) - min(seconds) < _SPREAD * statistics.median(seconds)

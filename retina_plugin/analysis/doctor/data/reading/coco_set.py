@@ -1,5 +1,6 @@
 """A data set as the checks see it: its entries in columns, also those of a json that the loader refuses."""
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -137,7 +138,9 @@ class CocoSet:
     @cached_property
     def pixels(self) -> dict[int, Pixels | str]:
         """By place in `images`: the pixels of up to `MOST_PIXELS` files, or why they cannot be read."""
-        return {place: read_pixels(self.paths[place]) for place in evenly(self.there, MOST_PIXELS)}
+        places = evenly(self.there, MOST_PIXELS)
+        with ThreadPoolExecutor() as threads:  # decoding and hashing leave the interpreter to others
+            return dict(zip(places, threads.map(read_pixels, [self.paths[place] for place in places]), strict=True))
 
     @cached_property
     def there(self) -> list[int]:

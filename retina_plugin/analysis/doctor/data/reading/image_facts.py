@@ -71,9 +71,12 @@ def read_pixels(path: Path) -> Pixels | str:
     areas = np.asarray(grey.resize((9, 8), Image.Resampling.BOX), int)
     small = np.asarray(grey.resize((_THUMBNAIL, _THUMBNAIL), Image.Resampling.BOX), float).ravel()
     small -= small.mean()
-    digest = hashlib.sha1(pixels.tobytes() + str(pixels.shape).encode()).hexdigest()
+    digest = hashlib.sha1(np.ascontiguousarray(pixels))
+    digest.update(str(pixels.shape).encode())
     length = max(float(np.linalg.norm(small)), 1e-9)
-    return Pixels(digest, float(np.asarray(grey).std()), (areas[:, 1:] > areas[:, :-1]).ravel(), small / length)
+    return Pixels(
+        digest.hexdigest(), float(np.asarray(grey).std()), (areas[:, 1:] > areas[:, :-1]).ravel(), small / length
+    )
 
 
 def evenly(items: Sequence[int], most: int) -> list[int]:

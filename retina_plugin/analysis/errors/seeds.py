@@ -1,0 +1,54 @@
+"""Runs that are seeds of one variant."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from ...config import ConfigError
+from ...config.walk import leaves
+from ...study.execution.pairing import INITIAL_WEIGHTS
+from .budget import Budget, error_budget
+from .results import Results
+from .types import Errors, find_errors
+
+_OF_SEEDS, _START = ("train.seed", "train.output_dir"), "train.init_checkpoint"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one run adds to the mean over seeds."""
+
+    results: Results
+    errors: Errors
+    budget: Budget
+
+
+def measure_seed(first: Results, other: Results) -> Measured:
+    """The errors of another seed of the first run's variant.
+
+    Raises:
+        ConfigError: if their configs differ in more than the seed.
+    """
+    if changed := _changed(first, other):
+        raise ConfigError(
+            f"{first.name} and {other.name} are no seeds of one variant: they differ in {', '.join(changed[:3])}; "
+            "give the runs to compare with to --other"
+        )
+    errors = find_errors(other)
+    return Measured(other, errors, error_budget(other, errors))
+
+
+def _changed(first: Results, other: Results) -> list[str]:
+    """Keys in which the configs of two runs differ, apart from those of seeds."""
+    one, two = map(_values, (first, other))
+    return sorted(k for k in one.keys() | two.keys() if one.get(k) != two.get(k))
+
+
+def _values(run: Results) -> dict[str, Any]:
+    """The config by key without what changes with the seed; a study also gives each seed its own initial weights."""
+    values = dict(leaves(OmegaConf.to_container(run.cfg, resolve=False)))
+    if Path(str(values.get(_START))).name == Path(str(values["train.output_dir"])).name + INITIAL_WEIGHTS:
+        values[_START] = INITIAL_WEIGHTS
+    return {key: value for key, value in values.items() if key not in _OF_SEEDS}
