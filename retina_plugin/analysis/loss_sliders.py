@@ -13,7 +13,6 @@ from matplotlib.ticker import NullLocator
 from ..modeling.losses import ClassificationLoss, SigmoidFocalLoss, stationary_prob
 from ..modeling.losses.base import log_odds
 from ..pages.figures import COLOURS
-from .imbalance.elements import FOREGROUND
 from .imbalance.functions import loss_and_pull
 from .imbalance.histogram import LIMIT, NUM_BINS
 from .imbalance.shares import shares_of
@@ -151,6 +150,8 @@ def _over_score(axes: Axes, prior: float | None = None) -> None:
     """Log-odds as the axis of scores, with a line at `prior`. Few ticks, so that sliders are answered quickly."""
     axes.yaxis.set_minor_locator(NullLocator())
     axes.set(xlim=(log_odds(1e-6), _EDGE), xlabel="score")
-    axes.set_xticks([log_odds(p) for p in _TICKS], [f"{p:g}".replace("e-0", "e-") for p in _TICKS], fontsize=10, rotation=40)
+    axes.set_xticks(
+        [log_odds(p) for p in _TICKS], [f"{p:g}".replace("e-0", "e-") for p in _TICKS], fontsize=10, rotation=40
+    )
     if prior is not None:
         axes.axvline(log_odds(prior), color="k", ls=":", lw=1.6, label=f"start: {prior:.2g}")

@@ -51,7 +51,9 @@ def train_config(cfg: DictConfig, resume: bool = False) -> dict[str, Any]:
         with contextlib.redirect_stdout(io.StringIO()):  # tables of metrics
             return do_train(cfg, resume, remarks, [ProgressBar(Path(cfg.train.output_dir).name)])
     except SystemExit:
-        raise KeyboardInterrupt("the training was interrupted; its checkpoint is saved: resume=True continues") from None
+        raise KeyboardInterrupt(
+            "the training was interrupted; its checkpoint is saved: resume=True continues"
+        ) from None
 
 
 def remarks_on(cfg: DictConfig) -> list[str]:

@@ -35,7 +35,11 @@ def xray():
 
 @pytest.mark.parametrize("gamma, alpha, prior", ENDS)
 def test_sliders_may_stand_at_their_ends(gamma, alpha, prior, xray):
-    for figure in (draw_loss(gamma, alpha, prior), draw_start(1e-5, gamma, alpha, prior), draw_sums(xray, gamma, alpha)):
+    for figure in (
+        draw_loss(gamma, alpha, prior),
+        draw_start(1e-5, gamma, alpha, prior),
+        draw_sums(xray, gamma, alpha),
+    ):
         assert drawn(figure).axes[0].get_lines() or figure.axes[0].patches
 
 

@@ -8,6 +8,8 @@ import nbformat
 import pytest
 from conftest import ROOT
 
+from retina_plugin.analysis.anchors import search
+
 NOTEBOOKS = sorted(ROOT.glob("notebooks/*.ipynb"))
 RUN_CELLS = ROOT / "tests" / "notebooks" / "run_cells.py"
 TINY_NET = [
@@ -20,11 +22,13 @@ TINY_NET = [
 ]
 SMALL = {
     "cross_entropy_focal_loss_prior": f"ITERATIONS, TRAIN_IMAGES, TEST_IMAGES, MORE = 3, 12, 4, {TINY_NET}",
+    "your_own_data": f"ITERATIONS, SHORT_EDGE, TRAIN_IMAGES, VAL_IMAGES, MORE = 3, 96, 12, 4, {TINY_NET}",
 }
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_runs(path, tmp_path):
+def test_a_notebook_runs(path, tmp_path, monkeypatch):
+    monkeypatch.setattr(search, "_GENERATIONS", 2)
     env = os.environ | {"TMPDIR": str(tmp_path / "temporary"), "HOME": str(tmp_path / "home")}
     (tmp_path / "temporary").mkdir()
     (tmp_path / "elsewhere").mkdir()
