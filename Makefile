@@ -4,7 +4,7 @@ BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 DEVELOPER = $(VENV)/.installed-developer
 
-.PHONY: install demo test lint docs clean
+.PHONY: install demo notebooks test lint docs clean
 install: $(STAMP)
 ifneq ($(origin PYTHON),file)
 	@[ "$$($(BIN)/python -V)" = "$$($(PYTHON) -V)" ] || { \
@@ -24,6 +24,10 @@ demo: install
 	@echo "Training four detectors, two at a time: takes two to three minutes on two cores."
 	$(BIN)/python -W ignore tools/ablate.py --study projects/CrossEntropyVsFocal/demo.py --seeds 0 --jobs 2
 
+notebooks: install
+	$(BIN)/python -m pip --disable-pip-version-check install -q -c constraints.txt -e ".[notebooks]"
+	$(BIN)/python -m jupyter lab notebooks
+
 lint: install $(DEVELOPER)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -32,6 +36,7 @@ lint: install $(DEVELOPER)
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
+# runs the notebooks, unless they and the package are as they were
 docs: install
 	$(BIN)/python -m pip --disable-pip-version-check install -q -c constraints.txt -e ".[docs]"
 	$(BIN)/python -W ignore -m sphinx -q -W --keep-going -b html docs output/docs

@@ -1,5 +1,6 @@
 """The documentation site: `make docs` builds docs/ into output/docs, without network; a warning is an error."""
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from sphinx.util.nodes import make_refnode
 ROOT = Path(__file__).resolve().parent.parent
 
 project = "retina_plugin"
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = "retina_plugin"
@@ -22,6 +23,17 @@ autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True, "show-inheritance": True, "exclude-members": "training, loss"}
 napoleon_google_docstring = True
+
+# notebooks: executed once for each state of them and of the package; sliders need a kernel, and are left out
+_SOURCES = sorted(path for part in ("retina_plugin", "configs") for path in (ROOT / part).rglob("*.py"))
+_STATE = hashlib.sha256(b"".join(path.read_bytes() for path in _SOURCES)).hexdigest()[:12]
+nb_execution_mode = "cache"
+nb_execution_cache_path = str(ROOT / "output" / "notebooks" / _STATE)
+nb_execution_timeout = 900
+nb_execution_raise_on_error = True
+nb_output_stderr = "remove"  # progress bars
+nb_merge_streams = True
+nb_ipywidgets_js = {}
 os.environ.setdefault("RETINA_PLUGIN_CACHE", str(ROOT / "output" / "cache"))
 
 # what files of the repository link to, and the page of this site that shows it
@@ -35,13 +47,20 @@ _PAGES = {
 }
 
 
+def _page_of(name: str) -> str | None:
+    """The page of a file or folder of the repository, by its name without suffix."""
+    found = {path.stem: path.relative_to(ROOT / "docs").with_suffix("") for path in (ROOT / "docs").glob("*.md")}
+    found |= {path.stem: f"notebooks/{path.stem}" for path in (ROOT / "notebooks").glob("*.ipynb")}
+    return _PAGES.get(name) or (str(found[name]) if name in found else None)
+
+
 def _link_pages(app: Sphinx, doctree: nodes.document) -> None:
     """Let links to files and folders of the repository lead to the page that shows them, or be text without one."""
     for node in list(doctree.findall(addnodes.pending_xref)):
         target = node["reftarget"].partition("#")[0]
         if node.get("reftype") != "myst" and not target.startswith(str(ROOT)):
             continue
-        if page := _PAGES.get(Path(target).with_suffix("").name):
+        if page := _page_of(Path(target).with_suffix("").name):
             text = nodes.inline("", "", *node.children)
             node.replace_self(make_refnode(app.builder, app.env.docname, page, None, text))
         elif any((ROOT / part / target).exists() for part in ("", "docs", "projects/FPNVariants")):

@@ -46,6 +46,12 @@ def write_run_report(run_dir: str | Path, output: str | Path, max_images: int | 
     return Path(output)
 
 
+def draw_metrics(run_dir: str | Path) -> list[Figure]:
+    """Losses, AP, learning rate and gradient of a run over its iterations, as far as metrics.json has them."""
+    metrics = read_metrics(run_dir)
+    return [figure for panel in _PANELS if (figure := _draw(metrics, *panel)) is not None]
+
+
 def _training(run_dir: Path) -> dict[str, Any]:
     metrics = read_metrics(run_dir)
     evaluation = last_evaluation(run_dir)
@@ -54,7 +60,7 @@ def _training(run_dir: Path) -> dict[str, Any]:
     return {
         "iterations": iterations,
         "minutes": sum(seconds) / len(seconds) * iterations / 60 if seconds else None,
-        "figures": [svg_uri(figure) for panel in _PANELS if (figure := _draw(metrics, *panel)) is not None],
+        "figures": [svg_uri(figure) for figure in draw_metrics(run_dir)],
         "evaluation": {name: value for name, value in evaluation.items() if "/" in name},
         "config_file": str(run_dir / CONFIG),
         "config": (run_dir / CONFIG).read_text(encoding="utf-8").splitlines(),

@@ -1,17 +1,25 @@
 """Training with a short examination of its config and data before it begins, and a page about it at its end."""
 
 import argparse
+import contextlib
+import io
 import logging
 import os
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from ..analysis.doctor.subject import Subject
 from ..analysis.run_report import write_run_report
 from ..config import load_config
+from ..engine import do_train
 from ..engine.cli import start_training
-from ..engine.logs import log_to_terminal
+from ..engine.hooks.progress_bar import ProgressBar
+from ..engine.logs import log_to_files_only, log_to_terminal
+from ..engine.output_folder import check_output_dir
+from ..engine.reliability.allocator import keep_freed_memory
+from ..engine.run_data import record_data
 from ..files import first_line
 from ..run_folder import FINAL_CHECKPOINT, REPORT, find_weights
 from .analysis.doctor import findings_of
@@ -55,6 +63,31 @@ def write_page(run_dir: str | Path) -> Path | None:
 def _is_page_wanted(args: argparse.Namespace) -> bool:
     """Whether this process, which starts a training or is one of several, writes its page."""
     return not (args.no_report or args.eval_only or args.machine_rank or int(os.environ.get("RANK", 0)))
+
+
+def train_config(cfg: DictConfig, resume: bool = False) -> dict[str, Any]:
+    """Train a config in this process, as from a notebook; the metrics of the last evaluation by task and name.
+
+    A bar shows how far it is. Everything else that a training says, and what the doctor remarks, is in the log.txt of
+    `cfg.train.output_dir`; an earlier run in that folder is moved aside, unless `resume` continues it. The config stays
+    as it is. When the training is interrupted, it saves a checkpoint before this raises KeyboardInterrupt.
+
+    Raises:
+        ConfigError, DataError, OSError: for invalid input; the message names the key or the file.
+    """
+    cfg = cfg.copy()
+    check_output_dir(cfg.train.output_dir)
+    keep_freed_memory()
+    log_to_files_only()
+    record_data(cfg)
+    remarks = () if resume else remarks_on(cfg.copy())
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):  # tables of metrics
+            return do_train(cfg, resume, remarks, [ProgressBar(Path(cfg.train.output_dir).name)])
+    except SystemExit:
+        raise KeyboardInterrupt(
+            "the training was interrupted; its checkpoint is saved: resume=True continues"
+        ) from None
 
 
 def remarks_on(cfg: DictConfig) -> list[str]:

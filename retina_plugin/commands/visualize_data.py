@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from detectron2.config import instantiate
+from detectron2.data import Metadata
 from detectron2.data.detection_utils import convert_image_to_rgb
 from detectron2.structures import BoxMode
 from detectron2.utils.env import seed_all_rng
@@ -33,15 +34,34 @@ def visualize_data(cfg: DictConfig, output: str | Path, source: str = "annotatio
     create_folder(output)
     record_data(cfg)
     metadata, written, failures = run_metadata(cfg), [], Failures()
-    entries = _annotated(cfg) if source == "annotation" else _augmented(cfg)
-    for i, (image, entry) in zip(tqdm(range(num_images), unit="image"), entries, strict=False):
+    for i, (image, entry) in zip(tqdm(range(num_images), unit="image"), _entries(cfg, source), strict=False):
         with failures.of(entry["file_name"]):
             path = Path(output, f"{i:03d}_{drawing_names([entry['file_name']])[0]}")
-            pixels = read_rgb(entry["file_name"]) if image is None else image
-            write_rgb(path, draw_ground_truth(pixels, entry, metadata))
+            write_rgb(path, _draw(image, entry, metadata))
             written.append(path)
     failures.raise_if_any()
     return written
+
+
+def drawn_data(cfg: DictConfig, source: str = "annotation") -> Iterator[tuple[str, np.ndarray]]:
+    """The files and the same drawings, (H, W, 3) RGB uint8, one by one; without end for the dataloader.
+
+    Raises:
+        ConfigError, DataError: as `visualize_data`, at the first image that cannot be read.
+    """
+    cfg = cfg.copy()
+    record_data(cfg)
+    metadata = run_metadata(cfg)
+    for image, entry in _entries(cfg, source):
+        yield entry["file_name"], _draw(image, entry, metadata)
+
+
+def _draw(image: np.ndarray | None, entry: dict[str, Any], metadata: Metadata) -> np.ndarray:
+    return draw_ground_truth(read_rgb(entry["file_name"]) if image is None else image, entry, metadata)
+
+
+def _entries(cfg: DictConfig, source: str) -> Iterator[tuple[np.ndarray | None, dict[str, Any]]]:
+    return _annotated(cfg) if source == "annotation" else _augmented(cfg)
 
 
 def _annotated(cfg: DictConfig) -> Iterator[tuple[None, dict[str, Any]]]:

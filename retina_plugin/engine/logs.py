@@ -40,6 +40,12 @@ def log_to_terminal() -> None:
     threading.excepthook = _report_thread
 
 
+def log_to_files_only() -> None:
+    """Let log files have everything. Warnings outside a training still appear on standard error."""
+    for name in _LOGGERS:
+        logging.getLogger(name).setLevel(logging.INFO)
+
+
 def use_utf8() -> None:
     """Let this process read and write files as UTF-8 in any locale, also those that other packages open.
 

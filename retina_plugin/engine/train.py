@@ -10,6 +10,7 @@ from typing import Any
 import detectron2
 import torch
 from detectron2.config import instantiate
+from detectron2.engine import HookBase
 from detectron2.evaluation import inference_on_dataset, print_csv_format
 from detectron2.utils import comm
 from omegaconf import DictConfig
@@ -77,10 +78,12 @@ def evaluate(cfg: DictConfig, weights: str | Path) -> dict[str, Any]:
         return do_test(cfg, model, instantiate(cfg.dataloader.test))
 
 
-def do_train(cfg: DictConfig, resume: bool = False, remarks: Sequence[str] = ()) -> dict[str, Any]:
+def do_train(
+    cfg: DictConfig, resume: bool = False, remarks: Sequence[str] = (), hooks: Sequence[HookBase] = ()
+) -> dict[str, Any]:
     """Train a config whose data are recorded into its run folder; the metrics of the final evaluation.
 
-    `remarks` are warnings for its log.
+    `remarks` are warnings for its log; `hooks` run after those of the config and are not part of it.
 
     Raises:
         ValueError, OSError: for invalid input; the message names the key or the file.
@@ -104,6 +107,7 @@ def do_train(cfg: DictConfig, resume: bool = False, remarks: Sequence[str] = ())
         if resume:
             keep_rounding(cfg)
         run = Run(cfg, resume, test, signals)
+        run.trainer.register_hooks(hooks)
         start_iter, origin = run.load(resume)
         prepare_folder(cfg, resume)
         with log_to_file(Path(cfg.train.output_dir, "log.txt")):

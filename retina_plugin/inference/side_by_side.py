@@ -27,5 +27,5 @@ def draw_columns(
             columns.append(("ground truth", draw_ground_truth(image, entry, predictors[0].metadata)))
         for predictor, name, thresh in zip(predictors, names, score_thresh, strict=True):
             drawing = draw_detections(image, predictor(image[:, :, ::-1]), predictor.metadata, thresh)
-            columns.append((f"{name}, score at least {thresh:g}", drawing))
+            columns.append((f"{name}, score at least {thresh:.3g}", drawing))
         yield columns

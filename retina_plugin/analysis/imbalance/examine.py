@@ -128,7 +128,8 @@ def _pass(
     parts: Sequence[Xray | Detections | HardBackground | ExactSums],
 ) -> None:
     try:
-        for image in tqdm(dense_images(cfg, model, split, max_images), desc="examine", unit="image", total=max_images):
+        images = dense_images(cfg, model, split, max_images)
+        for image in tqdm(images, desc="examine", unit="image", total=max_images, leave=False):
             for part in parts:
                 part.add(image)
     except NotImplementedError as e:
