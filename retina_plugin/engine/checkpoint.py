@@ -11,8 +11,8 @@ from torch import nn
 
 from ..files import shown, written_in_full
 from ..run_folder import FINAL_CHECKPOINT, LAST_CHECKPOINT, checkpoints
-from ..weights import CheckpointError, ClassNames, ClassRows, InitialWeights, SafeCheckpointer, UnsafeCheckpointError
-from ..weights.class_rows import anchors_per_place, take_class_rows
+from ..weights import CheckpointError, ClassNames, InitialWeights, SafeCheckpointer, UnsafeCheckpointError
+from ..weights.before_loading import Stated, before_loading
 from ..weights.initial_weights import OPTIONAL, initial_weights
 from .checkpoint_state import inconsistencies
 
@@ -28,7 +28,7 @@ class RunCheckpointer(SafeCheckpointer):
         self._tag, self._averaged, self._resuming = tag, False, False
         self._incompatible = _IncompatibleKeys([], [], [])
         self._classes: ClassNames | None = None
-        self._rows, self._anchors = ClassRows(), None
+        self._stated = Stated()
 
     def save(self, name: str, **kwargs: Any) -> None:
         """Write `name`.pth in full, or raise OSError and keep earlier checkpoints."""
@@ -68,7 +68,7 @@ class RunCheckpointer(SafeCheckpointer):
             return InitialWeights()
         self._classes = classes
         self.load(path, checkpointables=[])
-        found = initial_weights(path, self.model.state_dict(), self._anchors, self._incompatible, self._rows)
+        found = initial_weights(path, self.model, self._incompatible, self._stated)
         found.check()
         return found
 
@@ -124,9 +124,7 @@ class RunCheckpointer(SafeCheckpointer):
             if wrong := next(inconsistencies({"ema": checkpoint["ema"]}), None):
                 raise ValueError(wrong)
             checkpoint["model"] = checkpoint["ema"]["model"]
-        self._anchors = anchors_per_place(checkpoint["model"])
-        if self._classes is not None:
-            self._rows = take_class_rows(checkpoint["model"], self.model.state_dict(), self._classes)
+        self._stated = before_loading(checkpoint["model"], self.model, self._classes)
         return super()._load_model(checkpoint)
 
     def _check_state(self, checkpoint: dict[str, Any]) -> None:

@@ -1,13 +1,13 @@
 """What a checkpoint gave to a model before training, in a few lines and in full."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from fvcore.common.checkpoint import _IncompatibleKeys
+from torch import nn
 
 from ..files import shown
-from .class_rows import ClassRows, anchors_per_place
+from .before_loading import Stated
 from .errors import CheckpointError
 
 OPTIONAL = ("loss_normalizer", "num_batches_tracked")  # buffers that other RetinaNets do not save
@@ -25,8 +25,7 @@ class InitialWeights:
         taken: those of them that come from the checkpoint.
         wrong_shape: name, shape in the checkpoint and shape in the model.
         unused: names of tensors of the checkpoint that the model does not have.
-        anchors: anchors per place in the checkpoint's head and in the model's, None without such a head.
-        rows: classes whose rows of the classification layer were taken over by name.
+        stated: what the checkpoint says of itself.
     """
 
     path: str = ""
@@ -34,8 +33,7 @@ class InitialWeights:
     taken: tuple[str, ...] = ()
     wrong_shape: tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...] = ()
     unused: tuple[str, ...] = ()
-    anchors: tuple[int | None, int | None] = (None, None)
-    rows: ClassRows = field(default_factory=ClassRows)
+    stated: Stated = Stated()
 
     @property
     def lacking(self) -> tuple[str, ...]:
@@ -47,7 +45,9 @@ class InitialWeights:
     def by_part(self) -> dict[str, tuple[int, int]]:
         """Tensors taken and wanted, by part of the model."""
         parts = dict.fromkeys(map(_part, self.wanted))
-        return {part: tuple(sum(_part(n) == part for n in names) for names in (self.taken, self.wanted)) for part in parts}
+        return {
+            part: tuple(sum(_part(n) == part for n in names) for names in (self.taken, self.wanted)) for part in parts
+        }
 
     def check(self) -> None:
         """Raise CheckpointError if almost nothing is taken: a training would begin from noise without a word."""
@@ -75,46 +75,46 @@ class InitialWeights:
             "of another shape": [f"{shown(n, 90)} {there} instead of {here}" for n, there, here in self.wrong_shape],
             "not in the checkpoint": self.lacking,
             "not in the model": [shown(name, 90) for name in self.unused],
-            "classes taken over": self.rows.taken,
-            "new classes": self.rows.new,
+            "classes taken over": self.stated.rows.taken,
+            "new classes": self.stated.rows.new,
         }
         lines = [f"{what}: {', '.join(names)}" for what, names in lists.items() if names]
         return "\n    ".join([f"tensors from {self.path}: {', '.join(self.taken)}", *lines]) if self.path else ""
 
     def _reasons(self) -> Iterator[str]:
-        theirs, ours = self.anchors
-        if theirs != ours and None not in self.anchors:
+        (theirs, ours), rows, differing = self.stated
+        if theirs != ours and None not in (theirs, ours):
             yield (
                 f"its head has {theirs} anchors per place and the model {ours}, so class and box layer are new: to "
                 "keep them, leave model.anchor_generator as in the checkpoint"
             )
-        elif self.rows.taken or self.rows.new:
-            yield f"classes taken over by name: {_few(self.rows.taken)}; new, from the prior: {_few(self.rows.new)}"
+        elif rows.taken or rows.new:
+            yield f"classes taken over by name: {_few(rows.taken)}; new, from the prior: {_few(rows.new)}"
         elif any("cls_score" in name for name, *_ in self.wrong_shape):
-            reason = f" ({self.rows.reason})" if self.rows.reason else ""
+            reason = f" ({rows.reason})" if rows.reason else ""
             yield f"head.cls_score is new, from the prior: its classes or loss are not those of the checkpoint{reason}"
+        elif rows.reason:
+            yield f"classes were not compared by name: {rows.reason}"
         shapes = [f"{shown(n, 90)} {there} instead of {here}" for n, there, here in self.wrong_shape]
         if shapes:
             yield f"{len(shapes)} not taken because of their shape: {_few(shapes, 3)}"
         if self.lacking:
             yield f"{len(self.lacking)} not in the checkpoint: {_few(self.lacking, 3)}"
+        if differing:
+            yield f"the checkpoint was trained with other values of {_few(differing, 3)}"
         if self.unused:
             yield f"{len(self.unused)} of the checkpoint not used: {_few([shown(n, 90) for n in self.unused], 3)}"
 
 
-def initial_weights(
-    path: str, own: Mapping[str, Any], anchors: int | None, incompatible: _IncompatibleKeys, rows: ClassRows
-) -> InitialWeights:
-    """The account of a load, from what it found incompatible with the model's state `own`.
-
-    `anchors` are those per place in the checkpoint's head.
-    """
+def initial_weights(path: str, model: nn.Module, incompatible: _IncompatibleKeys, stated: Stated) -> InitialWeights:
+    """The account of a load into `model`, from what it found incompatible and what was known before."""
     wrong = tuple((name, tuple(there), tuple(here)) for name, there, here in incompatible.incorrect_shapes)
-    wanted = tuple(name for name in own if not name.endswith(OPTIONAL))
+    wanted = tuple(name for name in model.state_dict() if not name.endswith(OPTIONAL))
     absent = {*incompatible.missing_keys, *(name for name, *_ in wrong)}
     taken = tuple(name for name in wanted if name not in absent)
-    unused = tuple(incompatible.unexpected_keys)
-    return InitialWeights(path, wanted, taken, wrong, unused, (anchors, anchors_per_place(own)), rows)
+    buffers = dict(model.named_buffers())
+    unused = tuple(name for name in incompatible.unexpected_keys if name not in buffers)
+    return InitialWeights(path, wanted, taken, wrong, unused, stated)
 
 
 def _part(name: str) -> str:

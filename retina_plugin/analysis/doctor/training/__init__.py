@@ -1,7 +1,7 @@
 """Checks of a training before it begins: its settings, and how they fit its data and this machine."""
 
 from ..finding import Check
-from . import anchors, cost, evaluation, ignored, learning_rate, pixels, prior, sizes, updates, wiring
+from . import anchors, cost, evaluation, ignored, learning_rate, pixels, prior, sizes, updates, weights, wiring
 
 QUICK_CHECKS: tuple[Check, ...] = (
     learning_rate.learning_rate,
@@ -25,6 +25,8 @@ QUICK_CHECKS: tuple[Check, ...] = (
 CHECKS: tuple[Check, ...] = (
     *QUICK_CHECKS,
     wiring.builds,
+    weights.usable,
+    weights.taken,
     learning_rate.epochs,
     anchors.real_strides,
     anchors.coverage,
