@@ -4,14 +4,14 @@ import pytest
 import torch
 
 from retina_plugin.analysis.doctor.subject import Subject
-from retina_plugin.analysis.doctor.training import weights
+from retina_plugin.analysis.doctor.training import wiring
 from retina_plugin.analysis.doctor.training.cost import cost
 from retina_plugin.engine.setup import build_model
 
 
 def findings(cfg):
     subject = Subject(cfg)
-    return [finding for check in (weights.usable, weights.taken) for finding in check(subject)]
+    return [finding for check in (wiring.usable, wiring.taken) for finding in check(subject)]
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Checks of a training before it begins: its settings, and how they fit its data and this machine."""
 
 from ..finding import Check
-from . import anchors, cost, evaluation, ignored, learning_rate, pixels, prior, sizes, updates, weights, wiring
+from . import anchors, cost, evaluation, ignored, learning_rate, pixels, prior, sizes, updates, wiring
 
 QUICK_CHECKS: tuple[Check, ...] = (
     learning_rate.learning_rate,
@@ -25,8 +25,8 @@ QUICK_CHECKS: tuple[Check, ...] = (
 CHECKS: tuple[Check, ...] = (
     *QUICK_CHECKS,
     wiring.builds,
-    weights.usable,
-    weights.taken,
+    wiring.usable,
+    wiring.taken,
     learning_rate.epochs,
     anchors.real_strides,
     anchors.coverage,
