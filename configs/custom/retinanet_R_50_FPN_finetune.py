@@ -2,7 +2,7 @@
 from detectron2.config import LazyCall as L
 
 from retina_plugin.config.learning_rate import linear_scaled_lr
-from retina_plugin.data import count_classes
+from retina_plugin.data import class_names, count_classes
 
 from ..common.models.retinanet import model
 from ..common.optim import SGD as optimizer
@@ -10,7 +10,7 @@ from .retinanet_MNV2_FPN import box_losses, data, dataloader, losses, lr_multipl
 
 # Pixels, FrozenBN and anchors are those of the checkpoint: with other anchors its class and box layer do not fit.
 train.init_checkpoint = "detectron2://COCO-Detection/retinanet_R_50_FPN_3x/190397829/model_final_5bd44e.pkl"
-train.init_classes = "coco_2017_train"  # a class that has the name of one of COCO's 80 starts from its weights
+train.init_classes = L(class_names)(dataset_name="coco_2017_train")
 train.output_dir = "./output/finetuned"
 
 model.num_classes = L(count_classes)(dataset_name="${dataloader.train.dataset.names}")

@@ -75,12 +75,14 @@ def initial_classes(cfg: DictConfig) -> ClassNames | None:
     """Names of the classes of `train.init_checkpoint` and of the run; None without `train.init_classes`.
 
     Raises:
-        DataError: if `train.init_classes` names a data set that is not registered.
+        ConfigError: if `train.init_classes` is not a list of names.
     """
-    theirs = cfg.train.get("init_classes")
+    with building(cfg, "train.init_classes"):
+        theirs = instantiate(cfg.train.get("init_classes"))
     if theirs is None:
         return None
-    theirs = dataset_metadata(theirs).thing_classes if isinstance(theirs, str) else theirs
+    if isinstance(theirs, str) or not all(isinstance(name, str) for name in theirs):
+        raise ConfigError(f"train.init_classes must be a list of names, got {shown(theirs)}")
     return ClassNames(tuple(theirs), tuple(run_metadata(cfg).get("thing_classes", ())))
 
 

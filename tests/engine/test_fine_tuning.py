@@ -15,10 +15,10 @@ from detectron2.modeling import build_anchor_generator
 from detectron2.modeling import build_model as build_upstream
 from detectron2.utils.file_io import PathManager
 
-from retina_plugin.config import get_config
+from retina_plugin.config import ConfigError, get_config
 from retina_plugin.config.learning_rate import linear_scaled_lr
 from retina_plugin.engine import RunCheckpointer, main
-from retina_plugin.engine.run_data import record_data
+from retina_plugin.engine.run_data import initial_classes, record_data
 from retina_plugin.engine.setup import build_model
 from retina_plugin.weights import CheckpointError
 
@@ -131,3 +131,17 @@ def test_a_run_folder_has_the_number(tiny_cfg):
     cfg.optimizer.lr = L(linear_scaled_lr)(batch_size="${dataloader.train.total_batch_size}")
     record_data(cfg)
     assert cfg.optimizer.lr == 0.00125
+
+
+def test_class_names_of_the_checkpoint(tiny_cfg):
+    cfg = get_config(FINETUNE, FILES)
+    assert initial_classes(tiny_cfg()) is None
+    for names, theirs in ((cfg.train.init_classes, ("person", "bicycle", "car")), (["a", "b"], ("a", "b"))):
+        tiny = tiny_cfg()
+        tiny.train.init_classes = names
+        record_data(tiny)
+        found = initial_classes(tiny)
+        assert found.theirs[:3] == theirs and found.ours == ("circle", "square", "triangle")
+    assert len(found.theirs) == 2
+    with pytest.raises(ConfigError, match="must be a list of names, got circle"):
+        initial_classes(tiny_cfg("train.init_classes=circle"))
