@@ -89,7 +89,8 @@ class InitialWeights:
                 "keep them, leave model.anchor_generator as in the checkpoint"
             )
         elif rows.taken or rows.new:
-            yield f"classes taken over by name: {_few(rows.taken)}; new, from the prior: {_few(rows.new)}"
+            names = f"{_few(rows.taken)}; new, from the prior: {_few(rows.new)}"
+            yield f"in head.cls_score, classes taken over by name: {names}"
         elif any("cls_score" in name for name, *_ in self.wrong_shape):
             reason = f" ({rows.reason})" if rows.reason else ""
             yield f"head.cls_score is new, from the prior: its classes or loss are not those of the checkpoint{reason}"
