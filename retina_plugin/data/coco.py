@@ -87,6 +87,11 @@ def count_classes(dataset_name: str) -> int:
     return len(dataset_metadata(dataset_name).thing_classes)
 
 
+def class_names(dataset_name: str) -> list[str]:
+    """Names of the categories of a registered data set by label, read from its files unless Detectron2 knows them."""
+    return list(dataset_metadata(dataset_name).thing_classes)
+
+
 def dataset_metadata(dataset_name: str) -> Metadata:
     """Detectron2's metadata of a registered data set with its class names, read from its files if necessary.
 

@@ -10,11 +10,12 @@ from torch import nn
 
 from ..files import shown, written_in_full
 from ..run_folder import FINAL_CHECKPOINT, LAST_CHECKPOINT, checkpoints, iteration_checkpoint
-from ..weights import CheckpointError, SafeCheckpointer, UnsafeCheckpointError
+from ..weights import CheckpointError, ClassNames, InitialWeights, SafeCheckpointer, UnsafeCheckpointError
+from ..weights.before_loading import Stated, before_loading
+from ..weights.initial_weights import OPTIONAL, initial_weights
 from .checkpoint_state import inconsistencies
 
 logger = logging.getLogger(__name__)
-_OPTIONAL = ("loss_normalizer", "num_batches_tracked")  # other RetinaNets do not save them
 
 
 class RunCheckpointer(SafeCheckpointer):
@@ -26,6 +27,8 @@ class RunCheckpointer(SafeCheckpointer):
         self._tag, self._averaged, self._resuming = tag, False, False
         self._resumed, self._resumed_iteration = Path(), -1
         self._incompatible = _IncompatibleKeys([], [], [])
+        self._classes: ClassNames | None = None
+        self._stated = Stated()
 
     def save(self, name: str, **kwargs: Any) -> None:
         """Write `name`.pth in full, or raise OSError and keep earlier checkpoints.
@@ -63,20 +66,21 @@ class RunCheckpointer(SafeCheckpointer):
         self.load(path, checkpointables=[])
         self._check_model(path)
 
-    def load_some(self, path: str) -> str:
-        """Load the weights that fit, to start a training from; returns a message about the others.
+    def load_some(self, path: str, classes: ClassNames | None = None) -> InitialWeights:
+        """Load the weights that fit, to start a training from; returns which these are.
+
+        With `classes`, the classification layer is taken over class by class, see `take_class_rows`.
 
         Raises:
-            CheckpointError: if none fits.
+            CheckpointError: if (almost) none fits.
         """
         if not path:
-            return "No init_checkpoint: initial weights are the model's own"
+            return InitialWeights()
+        self._classes = classes
         self.load(path, checkpointables=[])
-        new = len(self._incompatible.incorrect_shapes) + len(self._incompatible.missing_keys)
-        if new >= len(self.model.state_dict()):
-            raise CheckpointError(f"checkpoint {path} has no tensor that fits the model")
-        complaints = _complaints(self._incompatible) or "none"
-        return f"Weights from {path}; not from there but from the model's own initial ones: {complaints}"
+        found = initial_weights(path, self.model, self._incompatible, self._stated)
+        found.check()
+        return found
 
     def resume(self) -> int:
         """Load all state from the last checkpoint that is not damaged; returns the iteration to continue with.
@@ -132,6 +136,7 @@ class RunCheckpointer(SafeCheckpointer):
             if wrong := next(inconsistencies({"ema": checkpoint["ema"]}), None):
                 raise ValueError(wrong)
             checkpoint["model"] = checkpoint["ema"]["model"]
+        self._stated = before_loading(checkpoint["model"], self.model, self._classes)
         return super()._load_model(checkpoint)
 
     def _check_state(self, checkpoint: dict[str, Any]) -> None:
@@ -153,7 +158,7 @@ class RunCheckpointer(SafeCheckpointer):
 def _complaints(incompatible: _IncompatibleKeys) -> str:
     wrong = incompatible.incorrect_shapes
     shapes = [f"{shown(key, 90)} {tuple(theirs)} instead of {tuple(ours)}" for key, theirs, ours in wrong]
-    missing = [key for key in incompatible.missing_keys if not key.endswith(_OPTIONAL)]
+    missing = [key for key in incompatible.missing_keys if not key.endswith(OPTIONAL)]
     unknown = [shown(key, 90) for key in incompatible.unexpected_keys]
     lists = {"wrong shape": shapes, "missing": missing, "unknown": unknown}
     rest = {what: f" and {len(keys) - 6} more" if len(keys) > 6 else "" for what, keys in lists.items()}

@@ -21,6 +21,9 @@ from .reliability.memory_errors import is_out_of_memory
 
 _LOGGERS = ("retina_plugin", "detectron2", "fvcore")
 
+FILE_ONLY = {"file_only": True}
+"""`extra` of messages that are too long for the terminal."""
+
 EXPECTED_ERRORS = (ValueError, OSError, FloatingPointError, OmegaConfBaseException, ProcessRaisedException)
 """Errors that invalid input causes. Any other is a defect of the program and shows its traceback."""
 
@@ -129,4 +132,4 @@ def _report_thread(args: threading.ExceptHookArgs) -> None:
 def _is_shown(record: logging.LogRecord) -> bool:
     error = record.exc_info and record.exc_info[1]
     is_expected = isinstance(error, EXPECTED_ERRORS) or (error and is_out_of_memory(error))
-    return show_tracebacks() or not is_expected
+    return not getattr(record, "file_only", False) and (show_tracebacks() or not is_expected)

@@ -13,6 +13,7 @@ from torch import nn
 
 from ..modeling import optimize_for_training
 from ..run_folder import IMBALANCE, METRICS, parse_imbalance
+from ..weights import InitialWeights
 from .checkpoint import RunCheckpointer
 from .ema import WeightAverage
 from .hooks.build import build_hooks, check_periods
@@ -20,6 +21,7 @@ from .hooks.metrics_state import MetricsState, cut_metrics
 from .reliability.guard import NonFiniteGuard
 from .reliability.identity import RunIdentity
 from .reliability.signals import StopSignals
+from .run_data import initial_classes
 from .setup import build_model, building, configure_torch, freeze, resolve_device, resolve_dtype
 from .trackers import build_writers
 from .trainer import Trainer, Update
@@ -53,21 +55,21 @@ class Run:
         self.metrics_state = MetricsState(self.metrics_file, self.writers)
         self.trainer.register_hooks(build_hooks(self, test, signals))
 
-    def load(self, resume: bool) -> tuple[int, str]:
-        """Load weights, and if `resume` all other state; the iteration to begin with, and what was loaded.
+    def load(self, resume: bool) -> tuple[int, InitialWeights | None]:
+        """Load weights, and if `resume` all other state; the iteration to begin with, and what a new run begins from.
 
         Raises:
             CheckpointError: if the checkpoint does not exist, is damaged, or belongs to another model.
             ConfigError: if a run is resumed that began with another config or other data.
         """
         if not resume:
-            return 0, self.checkpointer.load_some(self.cfg.train.init_checkpoint)
+            return 0, self.checkpointer.load_some(self.cfg.train.init_checkpoint, initial_classes(self.cfg))
         start_iter = self.checkpointer.resume()
         if start_iter >= self.cfg.train.max_iter:
             self.checkpointer.keep_as_final()
         cut_metrics(self.metrics_file, self.metrics_state.last_write(start_iter))
         cut_metrics(self.metrics_file.with_name(IMBALANCE), start_iter - 1, parse_imbalance)
-        return start_iter, f"Resuming at iteration {start_iter}"
+        return start_iter, None
 
     def train(self, start_iter: int) -> None:
         """Train from `start_iter` on, writing into the run folder; raises StopRun if there is a reason to end early."""

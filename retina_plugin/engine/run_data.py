@@ -11,10 +11,12 @@ from detectron2.utils.env import seed_all_rng
 from omegaconf import DictConfig, OmegaConf
 
 from ..config import ConfigError
+from ..config.calls import is_call
 from ..data import DataError, dataset_metadata
 from ..files import shown
 from ..modeling.losses import STATIONARY, stationary_prob
 from ..modeling.meta_arch import ForegroundCounter, PluggableRetinaNet
+from ..weights import ClassNames
 from .layout import share_padded_size
 from .setup import PRIOR, build_model, building
 
@@ -23,7 +25,7 @@ _OF_WORKERS = ("num_workers", "prefetch_factor", "persistent_workers", "multipro
 
 
 def record_data(cfg: DictConfig) -> None:
-    """Record class names, category ids and the number of classes in the config.
+    """Record class names, category ids, the number of classes and a computed learning rate in the config.
 
     A run folder can then be used without its data.
 
@@ -53,6 +55,8 @@ def record_data(cfg: DictConfig) -> None:
         )
     ids = first.as_dict().get("thing_dataset_id_to_contiguous_id", {})
     cfg.model.num_classes = num_classes
+    if is_call(cfg.get("optimizer", {}).get("lr")):
+        cfg.optimizer.lr = instantiate(cfg.optimizer.lr)
     cfg.metadata = {"thing_classes": list(first.thing_classes), "category_ids": list(ids or range(num_classes))}
 
 
@@ -65,6 +69,21 @@ def run_metadata(cfg: DictConfig) -> Metadata:
         with contextlib.suppress(DataError):
             metadata.set(thing_classes=dataset_metadata(names).thing_classes)
     return metadata
+
+
+def initial_classes(cfg: DictConfig) -> ClassNames | None:
+    """Names of the classes of `train.init_checkpoint` and of the run; None without `train.init_classes`.
+
+    Raises:
+        ConfigError: if `train.init_classes` is not a list of names.
+    """
+    with building(cfg, "train.init_classes"):
+        theirs = instantiate(cfg.train.get("init_classes"))
+    if theirs is None:
+        return None
+    if isinstance(theirs, str) or not all(isinstance(name, str) for name in theirs):
+        raise ConfigError(f"train.init_classes must be a list of names, got {shown(theirs)}")
+    return ClassNames(tuple(theirs), tuple(run_metadata(cfg).get("thing_classes", ())))
 
 
 def resolve_prior(cfg: DictConfig) -> str:

@@ -25,9 +25,10 @@ from ..data.worker_signals import shield_worker
 from ..evaluation import build_annotated_loader, validation_loss
 from ..inference.optimize import optimize_for_inference
 from ..run_folder import find_weights
+from ..weights import InitialWeights
 from .checkpoint import RunCheckpointer
 from .layout import share_buffers
-from .logs import log_to_file, log_to_terminal
+from .logs import FILE_ONLY, log_to_file, log_to_terminal
 from .output_folder import check_output_dir, keep_rounding, prepare_folder
 from .reliability.allocator import keep_freed_memory
 from .reliability.folder_lock import run_lock
@@ -111,7 +112,8 @@ def do_train(
         start_iter, origin = run.load(resume)
         prepare_folder(cfg, resume)
         with log_to_file(Path(cfg.train.output_dir, "log.txt")):
-            _log_summary(run, origin, prior)
+            _log_summary(run, prior)
+            _log_origin(start_iter, origin)
             for remark in remarks:
                 logger.warning(remark)
             try:
@@ -144,15 +146,15 @@ def do_test(cfg: DictConfig, model: nn.Module, test_loader: Any) -> dict[str, An
     return results
 
 
-def _log_summary(run: Run, origin: str, prior: str) -> None:
+def _log_summary(run: Run, prior: str) -> None:
     versions = f"retina_plugin {__version__}, detectron2 {detectron2.__version__}, torch {torch.__version__}"
     logger.info("%s, Python %s", versions, platform.python_version())
     millions = sum(p.numel() for p in run.model.parameters()) / 1e6
     losses = [repr(getattr(run.model, part, None)) for part in ("cls_loss", "box_loss")]
     device = next(run.model.parameters()).device
     logger.info("%.2f M parameters on %s, losses %s and %s", millions, device, *losses)
-    for line in filter(None, (prior, origin)):
-        logger.info(line)
+    if prior:
+        logger.info(prior)
     if inexact := run.identity.inexact:
         logger.warning("This run is not bit-identical to one without interruption: %s", inexact)
     if not isinstance(run.trainer.data_loader, TrainLoader):
@@ -162,3 +164,13 @@ def _log_summary(run: Run, origin: str, prior: str) -> None:
             "retina_plugin.data.build_train_loader continues the old one",
             getattr(loader, "__name__", loader),
         )
+
+
+def _log_origin(start_iter: int, origin: InitialWeights | None) -> None:
+    """Where the weights come from: a summary, and in the log file every tensor."""
+    if origin is None:
+        logger.info("Resuming at iteration %d", start_iter)
+        return
+    logger.info(origin.summary())
+    if details := origin.details():
+        logger.info(details, extra=FILE_ONLY)

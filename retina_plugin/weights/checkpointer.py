@@ -1,13 +1,14 @@
 """Detectron2's checkpointer, with read_weights as its reader."""
 
 from typing import Any
+from urllib.error import URLError
 
 import torch
 from detectron2.checkpoint import DetectionCheckpointer
 from fvcore.common.checkpoint import _IncompatibleKeys
 
 from ..files import first_line, shown
-from .errors import CheckpointError
+from .errors import CheckpointError, not_downloaded
 from .reading import read_weights
 
 _MOST_TO_MATCH = 20_000  # Detectron2 compares each name with each of the model
@@ -28,6 +29,8 @@ class SafeCheckpointer(DetectionCheckpointer):
             raise
         except FileNotFoundError as e:
             raise CheckpointError(f"checkpoint {shown(path, 500)} does not exist") from e
+        except URLError as e:
+            raise not_downloaded(path, e) from e
         except Exception as e:  # damaged content raises many types of error
             if isinstance(e, ValueError) and type(e) is not ValueError:
                 raise  # CheckpointError and ConfigError say it themselves

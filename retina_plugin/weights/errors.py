@@ -1,7 +1,9 @@
 """Errors of checkpoints."""
 
 import struct
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+
+from detectron2.utils.file_io import Detectron2Handler
 
 from ..files import first_line, shown
 
@@ -31,3 +33,12 @@ def unreadable(path: str | Path, error: Exception) -> CheckpointError:
     else:
         reason = first_line(error)
     return CheckpointError(f"checkpoint {shown(path, 500)} cannot be read: {reason}")
+
+
+def not_downloaded(path: str, error: Exception) -> CheckpointError:
+    """What to raise for weights at an address that this machine cannot reach; names the address for a browser."""
+    url = path.replace(Detectron2Handler.PREFIX, Detectron2Handler.S3_DETECTRON2_PREFIX)
+    return CheckpointError(
+        f"checkpoint {shown(path, 500)} cannot be downloaded ({first_line(error)}). Download {shown(url, 500)} where "
+        f"there is a network, copy it here and set train.init_checkpoint=/path/to/{shown(PurePosixPath(url).name)}"
+    )

@@ -1,5 +1,6 @@
 """What the doctor examines: a config, read once for all checks."""
 
+import copy
 from functools import cached_property
 from typing import Any
 
@@ -7,8 +8,11 @@ from detectron2.config import instantiate
 from omegaconf import DictConfig
 
 from ...data import dataset_metadata
+from ...engine import RunCheckpointer
+from ...engine.run_data import initial_classes
 from ...engine.setup import build_model, building
 from ...modeling.meta_arch import PluggableRetinaNet
+from ...weights import InitialWeights
 from .data.reading.coco_set import CocoSet
 
 
@@ -67,6 +71,12 @@ class Subject:
     def model(self) -> PluggableRetinaNet:
         """The detector with random weights, on the CPU, in evaluation mode."""
         return build_model(self.cfg, pretrained=False).eval()
+
+    @cached_property
+    def initial_weights(self) -> InitialWeights:
+        """What a copy of the detector takes from `train.init_checkpoint`."""
+        checkpointer = RunCheckpointer(copy.deepcopy(self.model))
+        return checkpointer.load_some(self.cfg.train.init_checkpoint, initial_classes(self.cfg))
 
     def _names(self, split: str) -> list[str]:
         with building(self.cfg, "data"):

@@ -12,6 +12,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from ...engine import RunCheckpointer
+from ...engine.run_data import initial_classes
 from ...engine.setup import PRIOR, build_model, freeze, resolve_device
 from ...files import first_line, read_json, write_json
 from ...modeling.losses import stationary_prob
@@ -72,7 +73,7 @@ def _start_of(sample: Job) -> dict[str, Any]:
     cfg = sample.config
     try:
         model = build_model(cfg)
-        RunCheckpointer(model).load_some(cfg.train.init_checkpoint)
+        RunCheckpointer(model).load_some(cfg.train.init_checkpoint, initial_classes(cfg))
         prior = OmegaConf.select(cfg, PRIOR)
         bias = model.cls_loss.prior_bias(model.num_classes, prior).repeat(model.head.num_anchors)
         if not bias.equal(model.head.cls_score.bias.detach()):

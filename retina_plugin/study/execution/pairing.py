@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from ...engine import RunCheckpointer
+from ...engine.run_data import initial_classes
 from ...engine.setup import build_model
 from ...files import read_json, write_json, written_in_full
 from .job import Job
@@ -70,7 +71,7 @@ def _initial_weights(cfg: DictConfig, seed: int | None = None) -> Weights:
     cfg = cfg.copy()
     cfg.train.seed = cfg.train.seed if seed is None else seed
     model = build_model(cfg)
-    RunCheckpointer(model).load_some(cfg.train.init_checkpoint)
+    RunCheckpointer(model).load_some(cfg.train.init_checkpoint, initial_classes(cfg))
     return model.state_dict()
 
 
@@ -99,6 +100,7 @@ def _write(job: Job, reference: Job, start: Weights | None) -> str:
 def _starting_from(job: Job, weights: str) -> Job:
     config = job.config.copy()
     config.train.init_checkpoint = str(job.sibling_path(INITIAL_WEIGHTS))
+    config.train.init_classes = None  # these are weights for the run's own classes
     return replace(job, config=config, facts=job.facts | {"start": {"weights": weights}})
 
 

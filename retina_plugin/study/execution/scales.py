@@ -15,6 +15,7 @@ from omegaconf import DictConfig
 from torch import Tensor, nn
 
 from ...engine import RunCheckpointer
+from ...engine.run_data import initial_classes
 from ...engine.setup import build_model, freeze, resolve_device
 from ...files import read_json, write_json
 from .job import Job
@@ -87,7 +88,7 @@ def _is_scale(scale: dict[str, Any]) -> bool:
 def loss_scale(cfg: DictConfig) -> dict[str, float]:
     """`gradient_norms` of the first training batch before the first step."""
     model = build_model(cfg).to(resolve_device(cfg.train.device))
-    RunCheckpointer(model).load_some(cfg.train.init_checkpoint)
+    RunCheckpointer(model).load_some(cfg.train.init_checkpoint, initial_classes(cfg))
     freeze(model, cfg.train.freeze)
     return gradient_norms(model, first_batch(cfg))
 

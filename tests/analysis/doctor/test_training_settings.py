@@ -13,6 +13,7 @@ from retina_plugin.config import get_config
 from retina_plugin.config.overrides import apply_override
 
 CUSTOM = "custom/retinanet_MNV2_FPN.py"
+FINETUNE = "custom/retinanet_R_50_FPN_finetune.py"
 R50 = "COCO-Detection/retinanet_R_50_FPN_1x.py"
 ADAM = "quick/retinanet_tiny_synthetic.py"
 BOTTOM_UP = "model.backbone.bottom_up"
@@ -46,6 +47,11 @@ FAULTS = {
     "RGB for Detectron2's weights": ("weights-channel-order", R50, ["model.input_format=RGB"]),
     "mean in the other order": ("weights-normalization", ADAM, ["model.pixel_mean=[103.53,116.28,123.675]"]),
     "deviation of torchvision's": ("weights-normalization", R50, ["model.pixel_std=[58.395,57.12,57.375]"]),
+    "deviation of torchvision's for COCO's weights": (
+        "weights-normalization",
+        FINETUNE,
+        ["model.pixel_std=[58.395,57.12,57.375]", "train.init_checkpoint=here/model_final_5bd44e.pkl"],
+    ),
     "FrozenBN with random weights": ("frozen-random-weights", ADAM, [f"{BOTTOM_UP}.weights=null"]),
     "ResNet without its weights": ("frozen-random-weights", R50, ["train.init_checkpoint=''"]),
     "threshold of a demo": ("score-thresh-high", ADAM, ["model.test_score_thresh=0.5"]),
@@ -85,7 +91,7 @@ def test_a_fault_is_found_and_nothing_else(fault):
     assert {finding.code for finding in findings(changed(config, overrides))} - usual(config) == {code}
 
 
-@pytest.mark.parametrize("config", [ADAM, CUSTOM, R50, "PascalVOC-Detection/retinanet_R_50_FPN.py"])
+@pytest.mark.parametrize("config", [ADAM, CUSTOM, FINETUNE, R50, "PascalVOC-Detection/retinanet_R_50_FPN.py"])
 def test_configs_of_the_project_have_no_fault(config):
     assert [str(finding) for finding in findings(changed(config)) if finding.severity != "hint"] == []
 

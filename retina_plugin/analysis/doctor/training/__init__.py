@@ -25,6 +25,8 @@ QUICK_CHECKS: tuple[Check, ...] = (
 CHECKS: tuple[Check, ...] = (
     *QUICK_CHECKS,
     wiring.builds,
+    wiring.usable,
+    wiring.taken,
     learning_rate.epochs,
     anchors.real_strides,
     anchors.coverage,

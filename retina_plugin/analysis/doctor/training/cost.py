@@ -18,7 +18,7 @@ _FAR = 10.0  # times the loss of a constant score
 _FIRST_NORMALIZER, _MOMENTUM = 100.0, 0.9  # of modeling.meta_arch.loss_normalizer
 
 
-@needs("model", "train")
+@needs("model", "train", "initial_weights")
 def start(subject: Subject) -> Iterator[Finding]:
     """A first loss that is not finite, or far from that of the prior: detectron2#550, pytorch-retinanet#40."""
     steps = first_steps(subject)
@@ -35,7 +35,7 @@ def start(subject: Subject) -> Iterator[Finding]:
         yield Finding("warning", "start-loss", message, place, fix)
 
 
-@needs("model", "train", "test")
+@needs("model", "train", "test", "initial_weights")
 def cost(subject: Subject) -> Iterator[Finding]:
     """An estimate of time and memory, from steps and detections in this process."""
     steps = first_steps(subject)

@@ -6,12 +6,12 @@ import numpy as np
 from detectron2.config import instantiate
 from omegaconf import DictConfig
 
+from ....config.learning_rate import linear_scaled_lr
 from ..finding import Finding
 from ..subject import Subject
 from .settings import batch_size, class_of, setting
 from .wiring import needs
 
-_BASE_LR, _BASE_BATCH = 0.01, 16  # of SGD in Detectron2's RetinaNet configs
 _ADAM_LR, _MOST_ADAM_LR, _LEAST_ADAM_LR = 1e-3, 3e-3, 1e-6
 _TOLERANCE, _MUCH_LESS = 2.0, 50.0
 _SOURCE = "linear scaling, Goyal et al. 2017, from .01 for 16 images in Detectron2's RetinaNet configs"
@@ -25,7 +25,7 @@ def learning_rate(subject: Subject) -> Iterator[Finding]:
     if not isinstance(lr, float | int) or kind not in ("SGD", "Adam", "AdamW"):
         return
     if kind == "SGD":
-        usual = _scaled_lr(batch)
+        usual = linear_scaled_lr(batch)
         low, high, why = usual / _MUCH_LESS, usual * _TOLERANCE, _SOURCE
     else:
         usual, low, high, why = _ADAM_LR, _LEAST_ADAM_LR, _MOST_ADAM_LR, f"usual for {kind}, as in configs/common"
@@ -45,7 +45,7 @@ def warmup(subject: Subject) -> Iterator[Finding]:
     cfg, lr = subject.cfg, setting(subject.cfg, "optimizer.lr")
     multipliers = _multipliers(cfg)
     if class_of(cfg, "optimizer") == "SGD" and lr:
-        first, high = float(lr) * multipliers[0], _scaled_lr(batch_size(cfg)) / 2
+        first, high = float(lr) * multipliers[0], linear_scaled_lr(batch_size(cfg)) / 2
         if first >= high:
             message = (
                 f"SGD begins without warm-up at the learning rate {first:g}, of {lr * multipliers.max():g} at most"
@@ -90,10 +90,6 @@ def epochs(subject: Subject) -> Iterator[Finding]:
     if passes > 500:
         fix = "set train.eval_period, and train.early_stopping=5 to stop when the metric no longer improves"
         yield Finding("hint", "many-epochs", f"{what} {passes:.0f} times", "train.max_iter", fix)
-
-
-def _scaled_lr(batch: int) -> float:
-    return _BASE_LR * batch / _BASE_BATCH
 
 
 def _multipliers(cfg: DictConfig) -> np.ndarray:

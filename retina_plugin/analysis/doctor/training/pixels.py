@@ -31,11 +31,12 @@ class _Pixels:
 _TORCHVISION = _Pixels("RGB", (123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
 _MSRA = _Pixels("BGR", (103.53, 116.28, 123.675), (1.0, 1.0, 1.0))
 _FAIR = _Pixels("BGR", (103.53, 116.28, 123.675), (57.375, 57.12, 58.395))
-_BY_CHECKPOINT = {  # by a part of the address in Detectron2's model zoo
+_BY_CHECKPOINT = {  # by a part of the address in Detectron2's model zoo, or of the file
     "ImageNetPretrained/MSRA": _MSRA,
     "ImageNetPretrained/torchvision": _TORCHVISION,
     "ImageNetPretrained/FAIR": _FAIR,
     "COCO-Detection/retinanet_R_": _MSRA,
+    **dict.fromkeys(("model_final_bfca0b", "model_final_5bd44e", "model_final_971ab9"), _MSRA),  # its files, copied
 }
 
 

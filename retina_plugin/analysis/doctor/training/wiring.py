@@ -1,12 +1,15 @@
-"""Whether the detector can be built, and its anchors lie where its features are."""
+"""Whether the detector can be built, and can begin from the weights that it is given."""
 
 import functools
 from collections.abc import Callable, Iterator
 
 from ....files import first_line
 from ....modeling.meta_arch import PluggableRetinaNet
+from ....weights import CheckpointError
 from ..finding import Check, Finding
 from ..subject import Subject
+
+_KEY, _BOTTOM_UP = "train.init_checkpoint", "backbone.bottom_up"
 
 
 def needs(*parts: str) -> Callable[[Check], Check]:
@@ -30,6 +33,38 @@ def builds(subject: Subject) -> Iterator[Finding]:
     """Parts that do not fit together: Detectron#93, keras-retinanet#439, detectron2#4470."""
     if problem := _problem(subject, "model"):
         yield Finding("error", "model-not-built", problem, "model", "change the key that the message names")
+
+
+@needs("model")
+def usable(subject: Subject) -> Iterator[Finding]:
+    """A checkpoint that cannot be downloaded or read, or of which nearly nothing fits."""
+    try:
+        _ = subject.initial_weights
+    except CheckpointError as e:
+        fix = f"{_KEY}=/path/to/a/checkpoint of this architecture; training does not begin before"
+        yield Finding("error", "init-checkpoint", str(e), _KEY, fix)
+
+
+@needs("model", "initial_weights")
+def taken(subject: Subject) -> Iterator[Finding]:
+    """A checkpoint that gives less than it seems to: detectron2#332, #2895."""
+    found = subject.initial_weights
+    some, all_of_it = found.by_part.get(_BOTTOM_UP, (0, 0))
+    if found.path and some < all_of_it:
+        message = f"{found.path} gives {_BOTTOM_UP} {some} of its {all_of_it} tensors: the others keep initial weights"
+        fix = f"the {_BOTTOM_UP} of the checkpoint, or another {_KEY}"
+        yield Finding("warning", "init-checkpoint-partial", message, _KEY, fix)
+    (theirs, ours), _, differing = found.stated
+    if theirs != ours and None not in (theirs, ours):
+        message = f"{found.path} has {theirs} anchors per place and the model {ours}: class and box layer start anew"
+        key = "model.anchor_generator"
+        yield Finding("warning", "init-checkpoint-anchors", message, key, f"leave {key} as in the checkpoint")
+    if differing:
+        message = f"{found.path} was trained with other values of {', '.join(differing)}"
+        fix = f"set {', '.join(f'model.{name}' for name in differing)} as in the checkpoint"
+        if any("anchor_generator" in name for name in differing):
+            fix = "leave model.anchor_generator as in the checkpoint, unless your objects need other sizes"
+        yield Finding("warning", "init-checkpoint-differs", message, _KEY, fix)
 
 
 @functools.lru_cache(maxsize=8)

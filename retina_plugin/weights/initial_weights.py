@@ -1,0 +1,130 @@
+"""What a checkpoint gave to a model before training, in a few lines and in full."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from fvcore.common.checkpoint import _IncompatibleKeys
+from torch import nn
+
+from ..files import shown
+from .before_loading import Stated
+from .errors import CheckpointError
+
+OPTIONAL = ("loss_normalizer", "num_batches_tracked")  # buffers that other RetinaNets do not save
+_LEAST_TAKEN = 0.1  # share of the model's tensors
+_BOTTOM_UP = "backbone.bottom_up"
+
+
+@dataclass(frozen=True)
+class InitialWeights:
+    """Which tensors a model has from a checkpoint. Those it does not have from there are its own initial ones.
+
+    Attributes:
+        path: of the checkpoint; empty if there is none.
+        wanted: names of the model's tensors.
+        taken: those of them that come from the checkpoint.
+        wrong_shape: name, shape in the checkpoint and shape in the model.
+        unused: names of tensors of the checkpoint that the model does not have.
+        stated: what the checkpoint says of itself.
+    """
+
+    path: str = ""
+    wanted: tuple[str, ...] = ()
+    taken: tuple[str, ...] = ()
+    wrong_shape: tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...] = ()
+    unused: tuple[str, ...] = ()
+    stated: Stated = Stated()
+
+    @property
+    def lacking(self) -> tuple[str, ...]:
+        """Names of tensors of the model that the checkpoint does not have."""
+        wrong = {name for name, *_ in self.wrong_shape}
+        return tuple(name for name in self.wanted if name not in {*self.taken, *wrong})
+
+    @property
+    def by_part(self) -> dict[str, tuple[int, int]]:
+        """Tensors taken and wanted, by part of the model."""
+        parts = dict.fromkeys(map(_part, self.wanted))
+        return {
+            part: tuple(sum(_part(n) == part for n in names) for names in (self.taken, self.wanted)) for part in parts
+        }
+
+    def check(self) -> None:
+        """Raise CheckpointError if almost nothing is taken: a training would begin from noise without a word."""
+        if len(self.taken) >= max(1, _LEAST_TAKEN * len(self.wanted)):
+            return
+        how_many = f"{len(self.taken)} of {len(self.wanted)} tensors" if self.taken else "no tensor"
+        theirs = [shown(name, 90) for name in (*self.unused, *(name for name, *_ in self.wrong_shape))]
+        raise CheckpointError(
+            f"checkpoint {shown(self.path, 500)} has {how_many} that fit the model, so it belongs to another "
+            f"architecture. It has {_few(theirs, 2)}; the model needs {_few(self.lacking, 2)}. Use the config that it "
+            "was trained with, or another train.init_checkpoint"
+        )
+
+    def summary(self) -> str:
+        """A few lines: how much was taken, and why the rest was not."""
+        if not self.path:
+            return "No init_checkpoint: initial weights are the model's own"
+        parts = ", ".join(f"{part} {taken} of {wanted}" for part, (taken, wanted) in self.by_part.items())
+        lines = [f"{len(self.taken)} of {len(self.wanted)} tensors from {self.path}: {parts}", *self._reasons()]
+        return "\n    ".join(lines)
+
+    def details(self) -> str:
+        """Every tensor that was not taken, and every class; empty if all were."""
+        lists = {
+            "of another shape": [f"{shown(n, 90)} {there} instead of {here}" for n, there, here in self.wrong_shape],
+            "not in the checkpoint": self.lacking,
+            "not in the model": [shown(name, 90) for name in self.unused],
+            "classes taken over": self.stated.rows.taken,
+            "new classes": self.stated.rows.new,
+        }
+        lines = [f"{what}: {', '.join(names)}" for what, names in lists.items() if names]
+        return "\n    ".join([f"tensors from {self.path}: {', '.join(self.taken)}", *lines]) if self.path else ""
+
+    def _reasons(self) -> Iterator[str]:
+        (theirs, ours), rows, differing = self.stated
+        if theirs != ours and None not in (theirs, ours):
+            yield (
+                f"its head has {theirs} anchors per place and the model {ours}, so class and box layer are new: to "
+                "keep them, leave model.anchor_generator as in the checkpoint"
+            )
+        elif rows.taken or rows.new:
+            names = f"{_few(rows.taken)}; new, from the prior: {_few(rows.new)}"
+            yield f"in head.cls_score, classes taken over by name: {names}"
+        elif any("cls_score" in name for name, *_ in self.wrong_shape):
+            reason = f" ({rows.reason})" if rows.reason else ""
+            yield f"head.cls_score is new, from the prior: its classes or loss are not those of the checkpoint{reason}"
+        elif rows.reason:
+            yield f"classes were not compared by name: {rows.reason}"
+        shapes = [f"{shown(n, 90)} {there} instead of {here}" for n, there, here in self.wrong_shape]
+        if shapes:
+            yield f"{len(shapes)} not taken because of their shape: {_few(shapes, 3)}"
+        if self.lacking:
+            yield f"{len(self.lacking)} not in the checkpoint: {_few(self.lacking, 3)}"
+        if differing:
+            yield f"the checkpoint was trained with other values of {_few(differing, 3)}"
+        if self.unused:
+            yield f"{len(self.unused)} of the checkpoint not used: {_few([shown(n, 90) for n in self.unused], 3)}"
+
+
+def initial_weights(path: str, model: nn.Module, incompatible: _IncompatibleKeys, stated: Stated) -> InitialWeights:
+    """The account of a load into `model`, from what it found incompatible and what was known before."""
+    wrong = tuple((name, tuple(there), tuple(here)) for name, there, here in incompatible.incorrect_shapes)
+    wanted = tuple(name for name in model.state_dict() if not name.endswith(OPTIONAL))
+    absent = {*incompatible.missing_keys, *(name for name, *_ in wrong)}
+    taken = tuple(name for name in wanted if name not in absent)
+    buffers = dict(model.named_buffers())
+    unused = tuple(name for name in incompatible.unexpected_keys if name not in buffers)
+    return InitialWeights(path, wanted, taken, wrong, unused, stated)
+
+
+def _part(name: str) -> str:
+    if name.startswith(f"{_BOTTOM_UP}."):
+        return _BOTTOM_UP
+    first = name.partition(".")[0]
+    return "rest of backbone" if first == "backbone" else first
+
+
+def _few(names: Sequence[str], most: int = 8) -> str:
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest if names else "none"
