@@ -26,16 +26,14 @@ def benchmark_data(config_file: str, batches: int, overrides: Sequence[str] = ()
 
 def loaders(cfg: DictConfig) -> dict[str, Iterator[Batch]]:
     """Streams of the same batches by both loaders."""
-    train = cfg.dataloader.train.copy()
-    train._set_parent(cfg.dataloader)
+    train = cfg.copy().dataloader.train
     train.num_workers, train.seed = 0, cfg.train.seed
-    mapper = train.mapper.copy()
-    mapper._set_parent(train)
-    mapper._target_ = DatasetMapper
+    upstream = cfg.copy().dataloader.train
+    upstream.mapper._target_ = DatasetMapper
     dataset = instantiate(train.dataset)
     theirs = build_detection_train_loader(
         dataset,
-        mapper=_seeded_by_position(instantiate(mapper), cfg.train.seed),
+        mapper=_seeded_by_position(instantiate(upstream.mapper), cfg.train.seed),
         sampler=TrainingSampler(len(dataset), seed=cfg.train.seed),
         total_batch_size=train.total_batch_size,
         aspect_ratio_grouping=train.get("aspect_ratio_grouping", True),

@@ -21,7 +21,7 @@ from ..engine.reliability.allocator import keep_freed_memory
 from ..engine.reliability.guard import NonFiniteGuard
 from ..engine.setup import build_model, freeze, resolve_device, resolve_dtype
 from ..engine.trainer import Batch, Trainer, Update
-from ..modeling import optimize_for_training
+from ..modeling import optimize_for_training, recompute_activations
 from .machine import add_rates, count_gflop, multiply_sides
 from .memory import call_apart, peak_mb
 from .pairs import WARM_UP, Times, time_in_turn
@@ -75,6 +75,8 @@ def _ours(cfg: DictConfig, batches: list[Batch]) -> SimpleTrainer:
     model = _build(cfg)
     if cfg.train.optimize_model and model.device.type == "cpu":
         optimize_for_training(model)
+    if cfg.train.activation_checkpointing:
+        recompute_activations(model)
     update = Update(seed=cfg.train.seed, dtype=resolve_dtype(cfg.train.amp, str(model.device)))
     return Trainer(model, batches, _optimizer(cfg, model), update, NonFiniteGuard("stop", tempfile.gettempdir()))
 

@@ -29,6 +29,7 @@ _FREE = (
     "train.nonfinite",
     "train.accept_changes",
     "train.init_checkpoint",
+    "train.activation_checkpointing",
     "train.wandb",
     "train.mlflow",
     "dataloader.train.num_workers",
