@@ -45,7 +45,7 @@ def draw_sweep(sweep: Sweep) -> Figure:
     panels = figure.subplots(len(sweep), squeeze=False)[:, 0]
     for axes, (varied, points) in zip(panels, sweep.items(), strict=True):
         _draw_panel(axes, varied, points)
-    panels[0].legend(frameon=False, fontsize=9)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=2, frameon=False)
     return figure
 
 

@@ -78,9 +78,9 @@ def test_the_sweep_varies_one_thing_at_a_time(monkeypatch):
     assert [size for size, _, _ in calls[3:]] == [(480, 640)] * 7
     assert [more for _, more, _ in calls[3:7]] == [("a.b=1", f"model.num_classes={k}") for k in (1, 20, 80, 365)]
     assert [batch for _, _, batch in calls[7:]] == [1, 2, 4]
-    axes = sweep.draw_sweep(found).axes
-    assert [x.get_xlabel() for x in axes] == ["image size in pixels", "classes", "images in a batch"]
-    labels = [text.get_text() for text in axes[0].get_legend().get_texts()]
+    figure = sweep.draw_sweep(found)
+    assert [x.get_xlabel() for x in figure.axes] == ["image size in pixels", "classes", "images in a batch"]
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert labels == ["detectron2", "float32"]  # and not the machine
 
 
