@@ -70,7 +70,11 @@ def test_the_sweep_varies_one_thing_at_a_time(monkeypatch):
 
     def measure(config_file, size, candidates, repeats, overrides, batch_size, memory):
         calls.append((tuple(size), tuple(overrides), batch_size))
-        return {"detectron2": ROW | dict.fromkeys(["ratio", "lowest", "highest"], 1.0), "float32": ROW, "matmul, float32": {"seconds": 1.0}}
+        return {
+            "detectron2": ROW | dict.fromkeys(["ratio", "lowest", "highest"], 1.0),
+            "float32": ROW,
+            "matmul, float32": {"seconds": 1.0},
+        }
 
     monkeypatch.setattr(sweep, "benchmark_inference", measure)
     found = sweep.sweep_inference("x.py", (480, 640), 300, 1, ["a.b=1"])
