@@ -1,11 +1,10 @@
 """The benchmark, one stage per subcommand."""
 
 import argparse
-import sys
 from pathlib import Path
-from typing import Any
 
 from .arguments import Command
+from .stages import STAGES
 
 _GROUP = "measure time and memory"
 
@@ -17,20 +16,22 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     losses.add_argument("--images", type=int, default=2)
     losses.add_argument("--anchors", type=int, default=190_000, help="per image")
     losses.add_argument("--classes", type=int, default=80)
-    losses.add_argument("--repeats", type=int, default=5)
     step = stages.add_parser("step", help="a whole training step of a config")
-    step.add_argument("--config-file", required=True, metavar="FILE")
     step.add_argument("--steps", type=int, default=9, help="of each side")
-    infer = stages.add_parser("infer", help="inference for one image")
-    infer.add_argument("--config-file", required=True, metavar="FILE")
+    infer = stages.add_parser("infer", help="inference of a config's detector")
     infer.add_argument("--candidates", type=int, default=300, help="scores above the threshold")
+    infer.add_argument("--batch", type=int, default=1, help="images at once")
+    infer.add_argument(
+        "--sweep", type=Path, metavar="FILE", help="vary size, classes and batch, and draw them into this .svg or .png"
+    )
     assign = stages.add_parser("assign", help="label assignment for one image")
     assign.add_argument("--boxes", type=int, default=100)
     candidates = stages.add_parser("candidates", help="from logits to detections of one image")
     candidates.add_argument("--above", type=int, default=200_000, help="scores above the threshold")
-    for stage, size in ((infer, [480, 640]), (assign, [800, 1344]), (candidates, [800, 1344])):
-        stage.add_argument("--size", type=int, nargs=2, default=size, metavar=("HEIGHT", "WIDTH"))
-        stage.add_argument("--repeats", type=int, default=9)
+    detectors = stages.add_parser("detectors", help="Detectron2's Faster R-CNN, RetinaNet and FCOS on one image")
+    data = stages.add_parser("data", help="training batches from files to augmented pixels")
+    data.add_argument("--batches", type=int, default=20, help="of each side")
+    startup = stages.add_parser("startup", help="from the command of a training to its first iteration")
     evaluation = stages.add_parser("eval", help="COCO evaluation of made-up detections")
     evaluation.add_argument("--images", type=int, default=5000)
     evaluation.add_argument("--detections", type=int, default=100, help="per image")
@@ -39,97 +40,37 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     study.add_argument("--study", required=True, metavar="FILE")
     study.add_argument("--folder", type=Path, required=True, help="for its runs, new or empty")
     study.add_argument("--jobs", type=int, default=1, help="runs at once on this machine")
-    for stage in (step, infer, study):
+    for stage in (step, infer, data, startup):
+        stage.add_argument("--config-file", required=True, metavar="FILE")
+    for stage, size in ((infer, [480, 640]), (detectors, [480, 640]), (assign, [800, 1344]), (candidates, [800, 1344])):
+        stage.add_argument("--size", type=int, nargs=2, default=size, metavar=("HEIGHT", "WIDTH"))
+    for stage, repeats in ((losses, 5), (infer, 9), (detectors, 9), (assign, 9), (candidates, 9), (startup, 5)):
+        stage.add_argument("--repeats", type=int, default=repeats, help="of each side")
+    for stage in (losses, step, infer, detectors, assign, candidates):
+        stage.add_argument("--device", help="cpu or cuda; by default that of the config, or the CPU")
+    for stage in (step, infer, data, startup, study):
         stage.add_argument("opts", nargs="*", metavar="key=value", help="overrides of the config")
-    for stage in (losses, step, infer, candidates, assign, evaluation, study):
+    for stage in stages.choices.values():
+        stage.add_argument("--json", action="store_true", help="print JSON in place of a table")
         stage.add_argument("--output", type=Path, help="JSON file to write")
 
 
 def _benchmark(args: argparse.Namespace) -> None:
+    import json
+
     from retina_plugin.files import write_json
 
-    result = _STAGES[args.stage](args)
+    result, text = STAGES[args.stage](args)
+    print(json.dumps(result, indent=2) if args.json else text)
     if args.output:
         write_json(args.output, result)
 
-
-def _losses(args: argparse.Namespace) -> dict[str, Any]:
-    from retina_plugin.benchmark.losses import Problem, benchmark_losses, format_table
-
-    problem = Problem(args.images, args.anchors, args.classes)
-    result = benchmark_losses(problem, args.names, args.repeats)
-    print(format_table(result))
-    return result
-
-
-def _step(args: argparse.Namespace) -> dict[str, Any]:
-    from retina_plugin.benchmark.step import benchmark_step
-
-    result = _timed(benchmark_step(args.config_file, args.steps, args.opts))
-    print("peak MB:", ", ".join(f"{name} {x['peak_mb']:.0f}" for name, x in result.items()))
-    return result
-
-
-def _infer(args: argparse.Namespace) -> dict[str, Any]:
-    from retina_plugin.benchmark.infer import benchmark_inference
-
-    return _timed(benchmark_inference(args.config_file, args.size, args.candidates, args.repeats, args.opts))
-
-
-def _assign(args: argparse.Namespace) -> dict[str, Any]:
-    from retina_plugin.benchmark.assign import benchmark_assignment
-
-    return _timed(benchmark_assignment(args.size, args.boxes, args.repeats))
-
-
-def _candidates(args: argparse.Namespace) -> dict[str, Any]:
-    from retina_plugin.benchmark.candidates import benchmark_candidates
-
-    return _timed(benchmark_candidates(args.size, args.above, args.repeats))
-
-
-def _eval(args: argparse.Namespace) -> dict[str, Any]:
-    from retina_plugin.benchmark.evaluation import benchmark_evaluation
-
-    result = benchmark_evaluation(args.images, args.detections, args.classes)
-    for part in ("metric", "evaluator"):
-        _timed({name: x for name, x in result.items() if name.startswith(part)})
-    print("AP:", ", ".join(f"{x['AP']:.10f}" for x in result.values()))
-    return result
-
-
-def _study(args: argparse.Namespace) -> dict[str, Any]:
-    from retina_plugin.benchmark.study import benchmark_study
-
-    flags = ["--study", args.study, "--output", str(args.folder), "--jobs", str(args.jobs)]
-    result = benchmark_study([sys.executable, "-m", "retina_cli", "ablate", *flags, *args.opts], args.folder, args.jobs)
-    for name, value in result.items():
-        print(f"{name:24} {value:.4g}")
-    return result
-
-
-def _timed(result: dict[str, Any]) -> dict[str, Any]:
-    from retina_plugin.benchmark.pairs import format_times
-
-    print(format_times(result))
-    return result
-
-
-_STAGES = {
-    "losses": _losses,
-    "step": _step,
-    "infer": _infer,
-    "candidates": _candidates,
-    "assign": _assign,
-    "eval": _eval,
-    "study": _study,
-}
 
 MEASURING = (
     Command(
         "benchmark",
         _GROUP,
-        "time and memory of losses, steps, inference, candidates, label assignment and evaluation beside Detectron2's",
+        "time and memory of losses, steps, inference, loading and more beside Detectron2's and torchvision's",
         "losses focal softmax_ce",
         _arguments,
         _benchmark,

@@ -40,6 +40,7 @@ PRIVATE_NAMES: dict[str, str] = {
     "torch.nn:Module._backward_pre_hooks": "as _forward_hooks",
     "torch.nn:Module._register_state_dict_hook": "keeps the name of a buffer; public since torch 2.5",
     "torch:_C._autograd._get_current_graph_task_keep_graph": "whether backward can run again; if not, memory is reused",
+    "torch.nn.modules.batchnorm:_BatchNorm": "base class of all batch norms, which update statistics in every pass",
     # training
     "torch.utils.data.dataloader:_MultiProcessingDataLoaderIter._shutdown_workers": "ends workers after an error too",
     "detectron2.engine:TrainerBase._hooks": "saves the state of every hook, also of several of one class",

@@ -19,6 +19,7 @@ train = dict(
     ),
     ddp=dict(broadcast_buffers=False, find_unused_parameters=False, fp16_compression=False),
     optimize_model=True,  # on a CPU: the same losses up to rounding in less time, see optimize_for_training
+    activation_checkpointing=False,  # less memory for the same losses: compute activations again in the backward pass
     freeze=[],  # modules that are not trained, such as backbone.bottom_up; their BatchNorm is frozen too
     accumulation=1,  # forward passes of each process for one update of total_batch_size images
     clip_grad_norm=None,  # largest norm of all gradients together; null does not clip

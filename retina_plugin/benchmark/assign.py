@@ -8,12 +8,12 @@ from detectron2.structures import Boxes, pairwise_iou
 
 from ..modeling import OctaveAnchorGenerator
 from ..modeling.assigners.sparse import AnchorBlocks, match_sparsely
-from .pairs import time_in_turn
+from .pairs import Times, time_in_turn
 
 _STRIDES = (8, 16, 32, 64, 128)
 
 
-def benchmark_assignment(size: Sequence[int], num_boxes: int, repeats: int) -> dict[str, dict[str, float]]:
+def benchmark_assignment(size: Sequence[int], num_boxes: int, repeats: int, device: str = "cpu") -> Times:
     """Seconds for the boxes of one image of a size (H, W), from 8 to 400 pixels, and ratios to Detectron2."""
     height, width = size
     torch.manual_seed(0)
@@ -22,6 +22,7 @@ def benchmark_assignment(size: Sequence[int], num_boxes: int, repeats: int) -> d
     centers, sizes = torch.rand(num_boxes, 2) * torch.tensor([width, height]), 8 * 50 ** torch.rand(num_boxes, 2)
     boxes = Boxes(torch.cat([centers - sizes / 2, centers + sizes / 2], dim=1))
     boxes.clip((height, width))
+    anchors, boxes = anchors.to(device), boxes.to(device)
     matcher = Matcher([0.4, 0.5], [0, -1, 1], allow_low_quality_matches=True)
     sides = {
         "detectron2": lambda: matcher(pairwise_iou(boxes, anchors)),

@@ -12,28 +12,30 @@ from ..config import get_config
 from ..engine.setup import build_model
 from ..inference import optimize_for_inference
 from ..modeling.losses.base import log_odds
-from .infer import stock_retinanet
-from .pairs import WARM_UP, time_in_turn
+from .pairs import WARM_UP, Times, time_in_turn
+from .peers import detectron2_peer
 
 _CONFIG = "COCO-Detection/retinanet_R_50_FPN_1x.py"
 _SPREAD = 1.5  # of logits
 
 
-def benchmark_candidates(size: Sequence[int], above: int, repeats: int) -> dict[str, dict[str, float]]:
-    """Seconds for one image of a size (H, W) and 80 classes, with `above` scores over the threshold, on the CPU.
+def benchmark_candidates(size: Sequence[int], above: int, repeats: int, device: str = "cpu") -> Times:
+    """Seconds for one image of a size (H, W) and 80 classes, with `above` scores over the threshold.
 
     Logits are normally distributed, and boxes are those of the anchors, moved and resized a little.
     """
-    model = build_model(get_config(_CONFIG), pretrained=False).eval()
+    model = build_model(get_config(_CONFIG), pretrained=False).to(device).eval()
     strides = [model.backbone.output_shape()[name].stride for name in model.head_in_features]
     shapes = [tuple(-(-side // stride) for side in size) for stride in strides]
     rng = torch.Generator().manual_seed(0)
     logits = [_SPREAD * torch.randn(1, 720, *shape, generator=rng) for shape in shapes]
     limit = torch.cat([x.flatten() for x in logits]).topk(above)[0][-1]
     logits = [x - limit + log_odds(model.test_score_thresh) for x in logits]
-    deltas = [0.2 * torch.randn(1, 36, *shape, generator=rng) for shape in shapes]
-    arguments = (ImageList(torch.zeros(1, 3, *size), [tuple(size)]), [torch.zeros(1, 1, *x) for x in shapes])
-    sides = {"detectron2": stock_retinanet(model), "retina_plugin": optimize_for_inference(model)}
+    logits = [x.to(device) for x in logits]
+    deltas = [0.2 * torch.randn(1, 36, *shape, generator=rng).to(device) for shape in shapes]
+    features = [torch.zeros(1, 1, *x, device=device) for x in shapes]
+    arguments = (ImageList(torch.zeros(1, 3, *size, device=device), [tuple(size)]), features)
+    sides = {"detectron2": detectron2_peer(model), "retina_plugin": optimize_for_inference(model)}
     runs = {}
     for name, side in sides.items():
         # Detectron2 turns logits into scores in place, so every run needs its own

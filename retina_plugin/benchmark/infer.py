@@ -1,51 +1,100 @@
-"""Time of inference, of Detectron2's RetinaNet and of the same weights made faster."""
+"""Time of inference: RetinaNet of Detectron2 and of torchvision, and the same weights made faster."""
 
+import logging
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import torch
-from detectron2.modeling.meta_arch import RetinaNet
-from torch import Tensor
+from omegaconf import DictConfig
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..config import load_config
 from ..engine.setup import build_model, resolve_device
 from ..inference import optimize_for_inference
+from ..inference.optimize import has_bfloat16
 from ..modeling import PluggableRetinaNet
 from ..modeling.losses.base import log_odds
-from .pairs import time_in_turn
+from .machine import add_rates, count_gflop, multiply_sides
+from .memory import call_apart, peak_mb, reset_peak
+from .pairs import Times, time_in_turn
+from .peers import detectron2_peer, torchvision_peer
+
+logger = logging.getLogger(__name__)
+Batch = list[dict[str, Any]]
 
 
 def benchmark_inference(
-    config_file: str, size: Sequence[int], candidates: int, repeats: int, overrides: Sequence[str] = ()
-) -> dict[str, dict[str, float]]:
-    """Seconds for one image of a size (H, W), and ratios to Detectron2's RetinaNet, by number format.
+    config_file: str,
+    size: Sequence[int],
+    candidates: int,
+    repeats: int,
+    overrides: Sequence[str] = (),
+    batch_size: int = 1,
+    memory: bool = True,
+) -> Times:
+    """Seconds for images of a size (H, W), ratios to Detectron2's RetinaNet, share of the machine, peaks of memory.
 
-    The weights are random. Time depends on them through the candidates only, so the last layer of classification is
-    scaled: logits spread by 1.5, and `candidates` of them lie above the score threshold, if there is one.
+    The weights are random, and the same on all sides, see `torchvision_peer` for what differs there. Time depends on
+    them through the candidates only, so the last layer of classification is scaled: logits spread by 1.5, and
+    `candidates` of them lie above the score threshold, if there is one.
     """
     cfg = load_config(config_file, overrides)
+    model, batch = _problem(cfg, size, candidates, batch_size)
+    sides = _sides(model)
+    runs = {name: partial(side, batch) for name, side in sides.items()}
+    machine = multiply_sides(model.device)
+    with torch.no_grad():
+        found = time_in_turn(runs | machine, repeats)
+        add_rates(found, count_gflop(runs["detectron2"]), machine)
+    for name in sides if memory else ():
+        arguments = [config_file, list(size), candidates, list(overrides), batch_size, name]
+        found[name]["peak_mb"] = call_apart(__name__, measure_memory.__name__, *arguments)
+    return found
+
+
+def measure_memory(
+    config_file: str, size: Sequence[int], candidates: int, overrides: Sequence[str], batch_size: int, side: str
+) -> float:
+    """Peak memory of this process after one of the sides has detected twice, in MB."""
+    cfg = load_config(config_file, overrides)
+    model, batch = _problem(cfg, size, candidates, batch_size)
+    detector, device = _sides(model, side)[side], str(model.device)
+    del model
+    reset_peak(device)
+    with torch.no_grad():
+        for _ in range(2):
+            detector(batch)
+    return peak_mb(device)
+
+
+def _problem(
+    cfg: DictConfig, size: Sequence[int], candidates: int, batch_size: int
+) -> tuple[PluggableRetinaNet, Batch]:
     model = build_model(cfg, pretrained=False).to(resolve_device(cfg.train.device)).eval()
-    batch = [{"image": _image(*size)}]
+    batch = [{"image": make_image(*size)}]
     with torch.no_grad():
         _spread_scores(model, batch, candidates)
-    sides = {"detectron2": stock_retinanet(model)}
-    sides |= {dtype: optimize_for_inference(model, dtype) for dtype in ("float32", "bfloat16")}
-    with torch.no_grad():
-        return time_in_turn({name: partial(side, batch) for name, side in sides.items()}, repeats)
+    return model, batch * batch_size
 
 
-def stock_retinanet(model: PluggableRetinaNet) -> RetinaNet:
-    """Detectron2's RetinaNet with the parts of a model, in evaluation mode."""
-    mean, std = (x.flatten().tolist() for x in (model.pixel_mean, model.pixel_std))
-    names = ("backbone", "head", "head_in_features", "anchor_generator", "box2box_transform", "anchor_matcher")
-    names += ("num_classes", "test_score_thresh", "test_topk_candidates", "test_nms_thresh", "max_detections_per_image")
-    parts = {name: getattr(model, name) for name in names}
-    return RetinaNet(**parts, pixel_mean=mean, pixel_std=std).to(model.device).eval()
+def _sides(model: PluggableRetinaNet, only: str = "") -> dict[str, nn.Module]:
+    """Every way to detect that there is for a model, or one of them."""
+    builders = {"detectron2": detectron2_peer, "torchvision": torchvision_peer}
+    dtypes = ("float32", "bfloat16") if has_bfloat16(model.device) else ("float32",)
+    builders |= {dtype: partial(optimize_for_inference, dtype=dtype) for dtype in dtypes}
+    sides = {}
+    for name, build in builders.items():
+        if only in ("", name):
+            try:
+                sides[name] = build(model)
+            except ValueError as e:
+                logger.warning("%s is left out: %s", name, e)
+    return sides
 
 
-def _image(height: int, width: int) -> Tensor:
+def make_image(height: int, width: int) -> Tensor:
     """An image (3, H, W) of soft patches and noise."""
     rng = torch.Generator().manual_seed(0)
     patches = torch.rand(1, 3, height // 40 + 1, width // 40 + 1, generator=rng) * 200
@@ -53,7 +102,7 @@ def _image(height: int, width: int) -> Tensor:
     return (soft + 50 * torch.rand(3, height, width, generator=rng)).to(torch.uint8)
 
 
-def _spread_scores(model: PluggableRetinaNet, batch: list[dict[str, Any]], candidates: int) -> None:
+def _spread_scores(model: PluggableRetinaNet, batch: Batch, candidates: int) -> None:
     score, images = model.head.cls_score, model.preprocess_image(batch)
     features = model.backbone(images.tensor)
     logits = torch.cat([x.flatten() for x in model.head([features[n] for n in model.head_in_features])[0]])

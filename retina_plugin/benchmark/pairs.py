@@ -5,17 +5,30 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import torch
 from tabulate import tabulate
 
 WARM_UP = 2
+Times = dict[str, dict[str, float]]
+"""By side, what was measured: `seconds`, ratios to the first side, and more, see `format_times`."""
+_COLUMNS = {
+    "seconds": ("seconds", ".4f"),
+    "ratio": ("ratio", ".3f"),
+    "range": ("range", ""),
+    "gflop": ("GFLOP", ".1f"),
+    "gflop_per_s": ("GFLOP/s", ".0f"),
+    "of_machine": ("of machine", ".0%"),
+    "peak_mb": ("peak MB", ".0f"),
+    "proposals": ("proposals", ".0f"),
+}
 
 
-def time_in_turn(sides: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, dict[str, float]]:
+def time_in_turn(sides: Mapping[str, Callable[[], Any]], repeats: int) -> Times:
     """By side, the median of its seconds, and the median, lowest and highest ratio to the first side of one round.
 
     `WARM_UP` rounds before the `repeats` are not counted.
     """
-    rounds = [{name: _seconds(run) for name, run in sides.items()} for _ in range(repeats + WARM_UP)][WARM_UP:]
+    rounds = [{name: seconds_of(run) for name, run in sides.items()} for _ in range(repeats + WARM_UP)][WARM_UP:]
     first = next(iter(sides))
     found = {}
     for name in sides:
@@ -30,16 +43,25 @@ def time_in_turn(sides: Mapping[str, Callable[[], Any]], repeats: int) -> dict[s
 
 
 def format_times(result: Mapping[str, Mapping[str, float]]) -> str:
-    """The result as a text table."""
+    """The result as a text table, with a column for all that was measured; a row without a ratio is the machine."""
     first = next(iter(result))
-    rows = [
-        [name, f"{x['seconds']:.4f}", f"{x['ratio']:.3f}", f"{x['lowest']:.3f} to {x['highest']:.3f}"]
+    with_range = {
+        name: x | ({"range": f"{x['lowest']:.3f} to {x['highest']:.3f}"} if "ratio" in x else {})
         for name, x in result.items()
+    }
+    columns = [key for key in _COLUMNS if any(key in row for row in with_range.values())]
+    rows = [
+        [name, *(format(row[key], _COLUMNS[key][1]) if key in row else "" for key in columns)]
+        for name, row in with_range.items()
     ]
-    return tabulate(rows, ["", "seconds", f"/ {first}", "range"], disable_numparse=True)
+    heads = [f"/ {first}" if key == "ratio" else _COLUMNS[key][0] for key in columns]
+    return tabulate(rows, ["", *heads], disable_numparse=True)
 
 
-def _seconds(run: Callable[[], Any]) -> float:
+def seconds_of(run: Callable[[], Any]) -> float:
+    """Seconds that a function takes."""
     start = time.perf_counter()
     run()
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()  # a GPU computes later than it is asked to
     return time.perf_counter() - start

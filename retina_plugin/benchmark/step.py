@@ -1,16 +1,12 @@
-"""Time and peak memory of training steps, of Detectron2's RetinaNet and trainer and of this package's.
-
-Run as a module, it measures the memory of one side in a fresh process and prints it as JSON.
-"""
+"""Time and peak memory of training steps: RetinaNet of Detectron2, of torchvision, and of this package."""
 
 import copy
 import itertools
-import json
-import subprocess
-import sys
+import logging
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import torch
 from detectron2.config import instantiate
@@ -25,27 +21,50 @@ from ..engine.reliability.allocator import keep_freed_memory
 from ..engine.reliability.guard import NonFiniteGuard
 from ..engine.setup import build_model, freeze, resolve_device, resolve_dtype
 from ..engine.trainer import Batch, Trainer, Update
-from ..modeling import optimize_for_training
-from .infer import stock_retinanet
-from .memory import peak_mb
-from .pairs import WARM_UP, time_in_turn
+from ..modeling import optimize_for_training, recompute_activations
+from .machine import add_rates, count_gflop, multiply_sides
+from .memory import call_apart, peak_mb
+from .pairs import WARM_UP, Times, time_in_turn
+from .peers import detectron2_peer, torchvision_peer
+
+logger = logging.getLogger(__name__)
 
 
-def benchmark_step(config_file: str, steps: int, overrides: Sequence[str] = ()) -> dict[str, dict[str, float]]:
-    """Seconds of a training step from batch to update, ratios to Detectron2's, and peaks of memory in MB.
+def benchmark_step(config_file: str, steps: int, overrides: Sequence[str] = ()) -> Times:
+    """Seconds of a training step from batch to update, ratios to Detectron2's, share of the machine, peaks of memory.
 
-    Both sides have the same initial weights, batches and optimizer, and no clipping, which Detectron2's trainer lacks.
+    All sides have the same initial weights, batches and optimizer, and no clipping, which Detectron2's trainer lacks.
     The batches are loaded before. Detectron2's RetinaNet has its own losses: the config must have focal loss and L1 for
     the same work. It trains in float32, since its mixed precision needs CUDA; `retina_plugin` as `tools/train_net.py`.
+    For what differs in torchvision, see `torchvision_peer`; it trains with Detectron2's trainer.
     """
     keep_freed_memory()
     cfg = load_config(config_file, overrides)
     batches = _batches(cfg, steps + WARM_UP)
-    trainers = {side: build(cfg, copy.deepcopy(batches)) for side, build in _SIDES.items()}
-    found = time_in_turn({name: partial(_step, trainer) for name, trainer in trainers.items()}, steps)
-    for side in found:
-        found[side]["peak_mb"] = _memory_apart(config_file, overrides, side)
+    trainers = {}
+    for side, build in _SIDES.items():
+        try:
+            trainers[side] = build(cfg, copy.deepcopy(batches))
+        except ValueError as e:
+            logger.warning("%s is left out: %s", side, e)
+    machine = multiply_sides(torch.device(resolve_device(cfg.train.device)))
+    found = time_in_turn({name: partial(_step, x) for name, x in trainers.items()} | machine, steps)
+    gflop = count_gflop(lambda: _step(_theirs(cfg, copy.deepcopy(batches[:1]))))
+    add_rates(found, gflop, machine)
+    for side in trainers:
+        found[side]["peak_mb"] = call_apart(__name__, measure_memory.__name__, config_file, list(overrides), side)
     return found
+
+
+def measure_memory(config_file: str, overrides: Sequence[str], side: str) -> float:
+    """Peak memory of this process after training steps of a side, in MB."""
+    keep_freed_memory()
+    cfg = load_config(config_file, overrides)
+    batches = _batches(cfg, WARM_UP)
+    trainer = _SIDES[side](cfg, batches)
+    for _ in batches:
+        _step(trainer)
+    return peak_mb(resolve_device(cfg.train.device))
 
 
 def _batches(cfg: DictConfig, number: int) -> list[Batch]:
@@ -56,16 +75,18 @@ def _ours(cfg: DictConfig, batches: list[Batch]) -> SimpleTrainer:
     model = _build(cfg)
     if cfg.train.optimize_model and model.device.type == "cpu":
         optimize_for_training(model)
+    if cfg.train.activation_checkpointing:
+        recompute_activations(model)
     update = Update(seed=cfg.train.seed, dtype=resolve_dtype(cfg.train.amp, str(model.device)))
     return Trainer(model, batches, _optimizer(cfg, model), update, NonFiniteGuard("stop", tempfile.gettempdir()))
 
 
-def _theirs(cfg: DictConfig, batches: list[Batch]) -> SimpleTrainer:
-    model = stock_retinanet(_build(cfg)).train()
+def _theirs(cfg: DictConfig, batches: list[Batch], peer: Callable[[Any], nn.Module] = detectron2_peer) -> SimpleTrainer:
+    model = peer(_build(cfg)).train()
     return SimpleTrainer(model, batches, _optimizer(cfg, model))
 
 
-_SIDES = {"detectron2": _theirs, "retina_plugin": _ours}
+_SIDES = {"detectron2": _theirs, "torchvision": partial(_theirs, peer=torchvision_peer), "retina_plugin": _ours}
 
 
 def _build(cfg: DictConfig) -> nn.Module:
@@ -93,24 +114,3 @@ def _step(trainer: SimpleTrainer) -> None:
         trainer.run_step()
         trainer.after_step()
     trainer.iter += 1
-
-
-def _memory_apart(config_file: str, overrides: Sequence[str], side: str) -> float:
-    """Peak memory of a side in a fresh process, in MB."""
-    arguments = json.dumps([config_file, list(overrides), side])
-    command = [sys.executable, "-W", "ignore", "-m", __name__, arguments]
-    return json.loads(subprocess.run(command, check=True, capture_output=True).stdout.splitlines()[-1])
-
-
-def _memory(config_file: str, overrides: Sequence[str], side: str) -> float:
-    keep_freed_memory()
-    cfg = load_config(config_file, overrides)
-    batches = _batches(cfg, WARM_UP)
-    trainer = _SIDES[side](cfg, batches)
-    for _ in batches:
-        _step(trainer)
-    return peak_mb()
-
-
-if __name__ == "__main__":
-    print(json.dumps(_memory(*json.loads(sys.argv[1]))))

@@ -11,7 +11,7 @@ from detectron2.utils.events import EventWriter
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
-from ..modeling import optimize_for_training
+from ..modeling import optimize_for_training, recompute_activations
 from ..run_folder import IMBALANCE, METRICS, parse_imbalance
 from ..weights import InitialWeights
 from .checkpoint import RunCheckpointer
@@ -42,6 +42,8 @@ class Run:
         freeze(self.model, cfg.train.freeze)
         if cfg.train.optimize_model and device == "cpu":
             optimize_for_training(self.model)
+        if cfg.train.activation_checkpointing:
+            recompute_activations(self.model)
         decay = cfg.train.ema_decay
         self.average = None if decay is None else WeightAverage(self.model, decay)
         self.evaluated = self.model if self.average is None else self.average.model

@@ -12,6 +12,7 @@ from torch import nn
 from ..files import first_line
 from ..modeling import PluggableRetinaNet
 from ..modeling.optimization.box_tower import box_layers
+from ..modeling.optimization.recompute import undo_recomputing
 from ..modeling.optimization.training import undo_folding
 from .fast import FastInference, as_fast
 from .folding import fold_norms
@@ -51,7 +52,7 @@ def optimize_for_inference(model: nn.Module, dtype: Literal["auto", "float32", "
         return model
     half = dtype == "bfloat16" or (dtype == "auto" and has_bfloat16(model.device))
     for part in (fast.backbone, fast.head):
-        fold_norms(undo_folding(part))
+        fold_norms(undo_folding(undo_recomputing(part)))
         part.to(dtype=torch.bfloat16 if half else torch.float32, memory_format=torch.channels_last)
         part.requires_grad_(False)
     if fast.device.type == "cpu":

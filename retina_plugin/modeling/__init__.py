@@ -12,6 +12,7 @@ from .backbone import (
 )
 from .head import PluggableRetinaNetHead, head_input_shape
 from .meta_arch import DenseNetwork, PluggableRetinaNet
+from .optimization.recompute import recompute_activations
 from .optimization.training import optimize_for_training
 
 __all__ = [
@@ -30,5 +31,6 @@ __all__ = [
     "head_input_shape",
     "num_cell_anchors",
     "optimize_for_training",
+    "recompute_activations",
     "torchvision_channels",
 ]

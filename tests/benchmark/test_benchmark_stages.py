@@ -9,8 +9,9 @@ from detectron2.config import instantiate
 from retina_plugin.benchmark.assign import benchmark_assignment
 from retina_plugin.benchmark.candidates import benchmark_candidates
 from retina_plugin.benchmark.evaluation import benchmark_evaluation
-from retina_plugin.benchmark.infer import benchmark_inference, stock_retinanet
+from retina_plugin.benchmark.infer import benchmark_inference
 from retina_plugin.benchmark.pairs import WARM_UP, format_times, time_in_turn
+from retina_plugin.benchmark.peers import detectron2_peer
 from retina_plugin.benchmark.step import benchmark_step
 
 
@@ -27,7 +28,7 @@ def test_the_stock_detector_has_the_same_detections(tiny_cfg):
     model = instantiate(tiny_cfg("model.test_score_thresh=0.0095").model).eval()
     batch = [{"image": torch.randint(0, 256, (3, 64, 96), dtype=torch.uint8)}]
     with torch.no_grad():
-        ours, theirs = (m(batch)[0]["instances"] for m in (model, stock_retinanet(model)))
+        ours, theirs = (m(batch)[0]["instances"] for m in (model, detectron2_peer(model)))
     assert len(ours) > 0 and torch.equal(ours.scores, theirs.scores)
     assert torch.equal(ours.pred_boxes.tensor, theirs.pred_boxes.tensor)
 
@@ -39,16 +40,19 @@ def test_inference_is_timed_with_the_candidates_that_are_asked_for(monkeypatch):
         seen.update(sides=list(sides), repeats=repeats, stock=sides["detectron2"])
         for run in sides.values():
             run()
-        return {"detectron2": {"seconds": 1.0}}
+        return {name: {"seconds": 1.0, "ratio": 1.0, "lowest": 1.0, "highest": 1.0} for name in sides}
 
     monkeypatch.setattr("retina_plugin.benchmark.infer.time_in_turn", count)
-    benchmark_inference(QUICK, (96, 128), 40, 5, [*TINY, "model.test_score_thresh=0.05"])
-    assert (seen["sides"], seen["repeats"]) == (["detectron2", "float32", "bfloat16"], 5)
+    monkeypatch.setattr("retina_plugin.benchmark.infer.has_bfloat16", lambda device: True)
+    found = benchmark_inference(QUICK, (96, 128), 40, 5, [*TINY, "model.test_score_thresh=0.05"], 2, memory=False)
+    assert [name for name in seen["sides"] if "," not in name] == ["detectron2", "float32", "bfloat16"]
+    assert seen["repeats"] == 5 and len(seen["stock"].args[0]) == 2
+    assert found["detectron2"]["gflop"] > 0 and "ratio" not in found["matmul, float32"]
     model, (batch,) = seen["stock"].func, seen["stock"].args
     with torch.no_grad():
         features = model.backbone(model.preprocess_image(batch).tensor)
         logits = model.head([features[name] for name in model.head_in_features])[0]
-    above = sum((x.sigmoid() > model.test_score_thresh).sum() for x in logits)
+    above = sum((x[0].sigmoid() > model.test_score_thresh).sum() for x in logits)
     assert above == pytest.approx(40, abs=1)
 
 
@@ -84,18 +88,20 @@ def test_both_sides_of_a_step_train_on_the_same_batches(monkeypatch):
 
     def compare(sides, steps):
         for name, run in sides.items():
+            if "," in name:  # the machine
+                continue
             losses[name] = []
             for _ in range(steps + WARM_UP):
                 run()
                 values = run.args[0].storage.latest()
                 losses[name].append([values[key][0] for key in ("loss_cls", "loss_box_reg")])
-        return {name: {} for name in sides}
+        return {name: {"seconds": 1.0, "ratio": 1.0, "lowest": 1.0, "highest": 1.0} for name in sides}
 
     monkeypatch.setattr("retina_plugin.benchmark.step.time_in_turn", compare)
-    monkeypatch.setattr("retina_plugin.benchmark.step.subprocess", forked)
+    monkeypatch.setattr("retina_plugin.benchmark.memory.subprocess", forked)
     found = benchmark_step(QUICK, 2, TINY)
     assert len(losses["retina_plugin"]) == 4 and len({tuple(x) for x in losses["retina_plugin"]}) > 1
     torch.testing.assert_close(
         torch.tensor(losses["retina_plugin"]), torch.tensor(losses["detectron2"]), rtol=1e-3, atol=1e-5
     )
-    assert all(x["peak_mb"] > 100 for x in found.values())
+    assert all(found[side]["peak_mb"] > 100 for side in losses)

@@ -10,7 +10,6 @@ from detectron2.engine import HookBase
 from omegaconf import DictConfig
 from torch import nn
 
-from ...inference.visualize import draw_detections, draw_ground_truth, grid, titled
 from ..run_data import run_metadata
 
 _SCORE_THRESH = 0.3  # the lowest score to draw
@@ -35,6 +34,9 @@ class VisualizeDetections(HookBase):
     @torch.no_grad()
     def draw(self, dataset_dict: dict[str, Any]) -> np.ndarray:
         """One picture, (H, W, 3) RGB uint8: ground truth on the left, detections on the right."""
+        # imports matplotlib, for which a training should not wait before it begins
+        from ...inference.visualize import draw_detections, draw_ground_truth, grid, titled
+
         image = read_image(dataset_dict["file_name"], format="RGB")
         training = self._model.training
         self._model.eval()

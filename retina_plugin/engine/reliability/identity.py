@@ -30,6 +30,7 @@ _FREE = (
     "train.accept_changes",
     "train.init_checkpoint",
     "train.init_classes",
+    "train.activation_checkpointing",
     "train.wandb",
     "train.mlflow",
     "dataloader.train.num_workers",

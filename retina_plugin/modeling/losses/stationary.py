@@ -7,7 +7,6 @@ and K s for softmax cross entropy, whose classes together score p. Focal loss ha
 
 import numpy as np
 import torch
-from scipy.optimize import minimize_scalar
 from torch import Tensor
 
 from .base import ClassificationLoss, log_odds
@@ -52,6 +51,8 @@ def stationary_prob(loss: ClassificationLoss, num_classes: int, foreground_share
     if lowest in (0, len(grid) - 1):
         raise ValueError(f"{_name(loss)} is smallest at a score of {int(lowest > 0)}, {_NO_SCORE}")
     bounds = grid[lowest - 1], grid[lowest + 1]
+    from scipy.optimize import minimize_scalar  # takes a third of a second, and few trainings need it
+
     return _sigmoid(minimize_scalar(expected, bounds=bounds, method="bounded", options={"xatol": 1e-7}).x)
 
 

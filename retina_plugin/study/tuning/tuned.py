@@ -23,6 +23,7 @@ _FREE = (
     "train.output_dir",
     "train.seed",
     "train.optimize_model",
+    "train.activation_checkpointing",
     "train.vis_",
     "train.imbalance_period",
     "train.eval_period",

@@ -1,19 +1,15 @@
 """Time and memory of classification losses, forward and backward, relative to Detectron2's RetinaNet."""
 
 import statistics
-import time
-from collections.abc import Callable
 from dataclasses import asdict
 
 import torch
 from tabulate import tabulate
-from torch import Tensor
 
-from ..analysis.named_losses import named_losses
-from .loss_memory import measure_memory_apart
-from .loss_problem import DETECTRON2, Problem, get_loss, make_step
-
-__all__ = ["Problem", "benchmark_losses", "format_table"]
+from ...analysis.named_losses import named_losses
+from ..pairs import seconds_of
+from .memory import measure_memory_apart
+from .problem import DETECTRON2, Problem, get_loss, make_step
 
 OURS = "focal"
 
@@ -30,7 +26,7 @@ def benchmark_losses(problem: Problem, names: list[str], repeats: int) -> dict:
     for _ in range(repeats + 1):
         seconds["copy"].append(_time_copy(problem))
         for name, loss in losses.items():
-            seconds[name].append(_time(make_step(loss, problem, targets)))
+            seconds[name].append(seconds_of(make_step(loss, problem, targets)))
     seconds = {name: values[1:] for name, values in seconds.items()}  # the first repeat warms up
     median = {name: statistics.median(values) for name, values in seconds.items()}
     copied_bytes = 8 * problem.images * problem.anchors * problem.classes
@@ -69,13 +65,7 @@ def format_table(result: dict) -> str:
     return f"{settings}\n{tabulate(rows, 'keys', disable_numparse=True)}"
 
 
-def _time(step: Callable[[], Tensor]) -> float:
-    start = time.perf_counter()
-    step()
-    return time.perf_counter() - start
-
-
 def _time_copy(problem: Problem) -> float:
     source = problem.logits(problem.classes).detach()
     target = source.clone()
-    return _time(lambda: target.copy_(source))
+    return seconds_of(lambda: target.copy_(source))

@@ -8,8 +8,8 @@ from fvcore.nn import sigmoid_focal_loss_jit
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..analysis.named_losses import named_losses
-from ..modeling.losses import ClassificationLoss, DenseTargets
+from ...analysis.named_losses import named_losses
+from ...modeling.losses import ClassificationLoss, DenseTargets
 
 DETECTRON2 = "detectron2"
 
@@ -21,10 +21,11 @@ class Problem:
     images: int = 2
     anchors: int = 190_000
     classes: int = 80
+    device: str = "cpu"
 
     def logits(self, num_logits: int) -> Tensor:
         """Logits (M, C) of a detector at the start of training, with the prior 0.01."""
-        return torch.empty(self.images * self.anchors, num_logits).normal_(-4.6).requires_grad_()
+        return torch.empty(self.images * self.anchors, num_logits, device=self.device).normal_(-4.6).requires_grad_()
 
     def labels(self) -> Tensor:
         """Labels (M,): per image 20 places with foreground and 200 that are ignored, 9 anchors each."""
@@ -41,7 +42,8 @@ class Problem:
         labels = self.labels()
         size = 32 * 25.4 ** torch.rand(self.anchors, 1)
         center = torch.rand(self.anchors, 2) * torch.tensor([1333.0, 800.0])
-        return DenseTargets(labels, anchors=torch.cat([center - size / 2, center + size / 2], dim=1))
+        anchors = torch.cat([center - size / 2, center + size / 2], dim=1)
+        return DenseTargets(labels.to(self.device), anchors=anchors.to(self.device))
 
 
 class StockFocalLoss(ClassificationLoss):

@@ -1,37 +1,37 @@
-"""Peak memory of one loss in one training step. Run as a module, it measures in a fresh process and prints JSON."""
+"""Peak memory of one loss in one training step."""
 
-import json
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from .loss_problem import Problem, get_loss, make_step
-from .memory import peak_mb, reset_peak
+from ..memory import call_apart, peak_mb, reset_peak
+from .problem import Problem, get_loss, make_step
 
 
 def measure_memory_apart(name: str, problem: Problem) -> dict[str, float]:
-    """`measure_memory` in a fresh process, whose peak nothing else has raised."""
-    arguments = json.dumps({"name": name, **asdict(problem)})
-    command = [sys.executable, "-W", "ignore", "-m", __name__, arguments]
-    return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    """`measure_memory` in a fresh process."""
+    return call_apart(__name__, "_measure", name, asdict(problem))
+
+
+def _measure(name: str, problem: dict[str, Any]) -> dict[str, float]:
+    return measure_memory(name, Problem(**problem))
 
 
 def measure_memory(name: str, problem: Problem) -> dict[str, float]:
-    """Growth of this process's peak resident size over a step, and what forward saves. Linux only."""
+    """Growth of this process's peak resident size over a step, and what forward saves. Linux only, or CUDA."""
     loss = get_loss(name)
-    small = Problem(1, 2000, problem.classes)
+    small = Problem(1, 2000, problem.classes, problem.device)
     for _ in range(3):  # libraries that are loaded or compiled at first use do not count
         make_step(loss, small, small.targets())()
     targets = problem.targets()
     step = make_step(loss, problem, targets)
-    reset_peak()
-    before = peak_mb()
+    reset_peak(problem.device)
+    before = peak_mb(problem.device)
     step()
-    growth = peak_mb() - before
+    growth = peak_mb(problem.device) - before
     num_logits = len(targets.labels) * loss.num_logits(problem.classes)
     return {"peak_mb": growth, "saved_bytes_per_logit": _saved_bytes(step) / num_logits}
 
@@ -48,8 +48,3 @@ def _saved_bytes(step: Callable[[], Tensor]) -> int:
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
         step()
     return sum(saved.values())
-
-
-if __name__ == "__main__":
-    arguments = json.loads(sys.argv[1])
-    print(json.dumps(measure_memory(arguments.pop("name"), Problem(**arguments))))

@@ -1,0 +1,57 @@
+"""Time from the command of a training to its first iterations."""
+
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+
+from ..config import ConfigError
+from .pairs import Times
+
+_LIBRARIES = "import torch, torchvision, detectron2.engine, detectron2.evaluation"
+_MOMENTS = {"first iteration begins": "Starting training from iteration", "first iteration ends": " iter: "}
+
+
+def benchmark_startup(config_file: str, repeats: int, overrides: Sequence[str] = ()) -> Times:
+    """Seconds from the command `retina train` until its first iteration begins and ends.
+
+    `libraries` is a process that imports torch, torchvision and Detectron2's trainer and does nothing else. Both are
+    started in turn; the first round, which reads files from the disk, is not counted.
+    """
+    rounds = []
+    for _ in range(repeats + 1):
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-W", "ignore", "-c", _LIBRARIES], check=True)
+        rounds.append({"libraries": time.perf_counter() - start} | _start(config_file, overrides))
+    found = {}
+    for name in rounds[0]:
+        ratios = [one[name] / one["libraries"] for one in rounds[1:]]
+        seconds = statistics.median(one[name] for one in rounds[1:])
+        found[name] = {
+            "seconds": seconds, "ratio": statistics.median(ratios), "lowest": min(ratios), "highest": max(ratios)
+        }  # fmt: skip
+    return found
+
+
+def _start(config_file: str, overrides: Sequence[str]) -> dict[str, float]:
+    """Seconds until the moments of a training, which is ended after the last one."""
+    moments: dict[str, float] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        short = ["train.log_period=1", "train.max_iter=2", f"train.output_dir={folder}/run"]
+        command = [sys.executable, "-m", "retina_cli", "train", "--config-file", config_file, *overrides, *short]
+        start, said = time.perf_counter(), ""
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+            for line in process.stdout or ():
+                said = line.strip() or said
+                for name, sign in _MOMENTS.items():
+                    if sign in line:
+                        moments.setdefault(name, time.perf_counter() - start)
+                if len(moments) == len(_MOMENTS):
+                    process.terminate()
+                    break
+            process.communicate()
+    if len(moments) < len(_MOMENTS):
+        raise ConfigError(f"the training of {config_file} ended before its first iteration: {said[-300:]}")
+    return moments

@@ -1,0 +1,72 @@
+"""Activation checkpointing: a network that keeps less for its backward pass and computes it again there.
+
+Source: "Training Deep Nets with Sublinear Memory Cost", Chen et al. 2016.
+"""
+
+import functools
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from detectron2.modeling import ResNet
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils.checkpoint import checkpoint
+
+from ..backbone import TorchvisionBackbone
+from ..meta_arch import PluggableRetinaNet
+from .box_tower import box_layers
+
+
+def recompute_activations(model: nn.Module) -> int:
+    """Let parts of a detector keep only their input for the backward pass, in place; returns how many parts.
+
+    Parts are the stages of Detectron2's ResNet, a TorchvisionBackbone, and the towers of the head, level by level.
+    Residual blocks would be too small: with FrozenBN the largest of the three tensors that one keeps is its input.
+    Losses and gradients are the same bit for bit, each part is computed once more, and names in the state dict stay.
+    Left out are parts with a batch norm that updates its statistics, which a second pass would update again, and a box
+    tower that runs around foreground anchors only, see `optimize_for_training`.
+    """
+    parts = [part for part in _parts(model) if not isinstance(part, _Recomputed)]
+    parts = [part for part in parts if not any(map(_updates_statistics, part.modules()))]
+    for part in parts:
+        part.__class__ = _recomputed(type(part))
+    return len(parts)
+
+
+def undo_recomputing(module: nn.Module) -> nn.Module:
+    """Let the parts of a module keep their activations again, in place; returns the module."""
+    for part in module.modules():
+        if isinstance(part, _Recomputed):
+            part.__class__ = type(part).__bases__[1]
+    return module
+
+
+class _Recomputed:
+    """What a part has before its own class; without gradients it does nothing."""
+
+    def forward(self, *inputs: Any) -> Any:
+        own = super().forward  # type: ignore[misc]
+        return checkpoint(own, *inputs, use_reentrant=False) if torch.is_grad_enabled() else own(*inputs)
+
+
+@functools.cache
+def _recomputed(kind: type[nn.Module]) -> type[nn.Module]:
+    return type(f"Recomputed{kind.__name__}", (_Recomputed, kind), {})
+
+
+def _parts(model: nn.Module) -> Iterator[nn.Module]:
+    for module in model.modules():
+        if isinstance(module, ResNet):
+            yield from module.stages
+        elif isinstance(module, TorchvisionBackbone):
+            yield module
+    head = getattr(model, "head", None)
+    selective = isinstance(model, PluggableRetinaNet) and model.selective_boxes and box_layers(head) is not None
+    for name in ("cls_subnet",) if selective else ("cls_subnet", "bbox_subnet"):
+        if isinstance(tower := getattr(head, name, None), nn.Sequential) and len(tower):
+            yield tower
+
+
+def _updates_statistics(module: nn.Module) -> bool:
+    return isinstance(module, _BatchNorm) and module.track_running_stats and module.training
