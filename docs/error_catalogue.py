@@ -8,7 +8,7 @@ import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent.parent / "retina_plugin"
@@ -85,7 +85,8 @@ class _Module:
         return []
 
 
-def messages() -> list[Message]:
+@cache
+def messages() -> tuple[Message, ...]:
     """The messages of all errors that users see, in the order of the modules."""
     found: dict[str, Message] = {}
     for module in _modules():
@@ -96,24 +97,48 @@ def messages() -> list[Message]:
                 for text in module.texts(call.args[0], function):
                     if len(re.sub(r"\W", "", text)) > 8:  # without those that only pass on another message
                         found.setdefault(text, Message(text, str(module.path.relative_to(PACKAGE)), module.about))
-    return list(found.values())
+    return tuple(found.values())
 
 
-def codes() -> list[Code]:
-    """The codes of the doctor by name; of a code that several checks give, all meanings."""
+@cache
+def codes() -> tuple[Code, ...]:
+    """The codes of the doctor by name. Data that are refused have codes too, with what to do."""
     found: dict[str, Code] = {}
     for module in _modules("analysis/doctor"):
         for call, function in module.calls():
-            texts = [module.texts(arg, function) for arg in call.args]
-            place = next((i for i, t in enumerate(texts) if all(map(_CODE.fullmatch, t))), None)
-            if function is None or place is None or len(texts) < place + 3:
-                continue
-            is_finding = getattr(call.func, "id", "") == "Finding"
-            fix = texts[place + 3] if is_finding and len(texts) > place + 3 else texts[place + 2]
-            meaning = _first_sentence(ast.get_docstring(function))
-            for name in texts[place]:
-                found.setdefault(name, Code(name, " / ".join(texts[place + 1]), meaning, " / ".join(fix)))
-    return sorted(found.values(), key=lambda code: code.name)
+            for code in _of_call(module, call, function) if function else ():
+                found.setdefault(code.name, code)
+        for function in module.functions:  # codes that reach a finding on other ways
+            for name in _codes_in(function):
+                meaning, fix = _first_sentence(ast.get_docstring(function)), module.texts(ast.Name("fix"), function)
+                if meaning:
+                    found.setdefault(name, Code(name, _GAP, meaning, " / ".join(fix)))
+    for name, fix in _fixes_of_refused_data().items():
+        found.setdefault(name, Code(name, _GAP, "The data cannot be used, and training does not begin.", fix))
+    return tuple(sorted(found.values(), key=lambda code: code.name))
+
+
+def _of_call(module: _Module, call: ast.Call, function: ast.FunctionDef) -> Iterator[Code]:
+    """The codes of a call such as `Finding(severity, code, message, where, fix)`."""
+    texts = [module.texts(argument, function) for argument in call.args]
+    place = next((i for i, own in enumerate(texts) if all(map(_CODE.fullmatch, own))), len(texts))
+    if place + 1 >= len(texts):
+        return
+    own = place + (3 if getattr(call.func, "id", "") == "Finding" else 2)
+    fix = texts[own] if own < len(texts) else module.texts(ast.Name("fix"), function)
+    meaning = _first_sentence(ast.get_docstring(function)) or module.about
+    for name in texts[place]:
+        yield Code(name, " / ".join(texts[place + 1]), meaning, " / ".join(fix))
+
+
+def _codes_in(function: ast.FunctionDef) -> Iterator[str]:
+    constants = (node.value for node in ast.walk(function) if isinstance(node, ast.Constant))
+    yield from (x for x in constants if isinstance(x, str) and _CODE.fullmatch(x) and x != "utf-8")
+
+
+def _fixes_of_refused_data() -> dict[str, str]:
+    tree = ast.parse((PACKAGE / "analysis/doctor/finding.py").read_text(encoding="utf-8"))
+    return next(ast.literal_eval(n.value) for n in tree.body if isinstance(n, ast.Assign) and _target(n) == "_FIXES")
 
 
 def page() -> str:
@@ -124,15 +149,9 @@ def page() -> str:
         lines += [f"- {_code(message.text)}" for message in own] + [""]
     lines += ["## What the doctor finds", ""]
     for code in codes():
-        lines += [
-            f"### {code.name}",
-            "",
-            code.meaning,
-            "",
-            f"- It says: {_code(code.message)}",
-            f"- Do: {_code(code.fix)}",
-            "",
-        ]
+        said = [f"- It says: {_code(code.message)}"] if code.message != _GAP else []
+        fix = [f"- Do: {_code(code.fix)}"] if code.fix != _GAP else ["- Do what its line `fix:` says."]
+        lines += [f"### {code.name}", "", code.meaning, "", *said, *fix, ""]
     return "\n".join(lines)
 
 
