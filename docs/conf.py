@@ -1,6 +1,7 @@
 """The documentation site: `make docs` builds docs/ into output/docs, without network; a warning is an error."""
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -52,6 +53,14 @@ def _link_pages(app: Sphinx, doctree: nodes.document) -> None:
             node.replace_self(node.children)
 
 
+def _keep_numbers_together(app: Sphinx, doctree: nodes.document) -> None:
+    """Let no line of a table end within "37.7 ± 2.8" or "p = .013"."""
+    for entry in doctree.findall(nodes.entry):
+        for text in list(entry.findall(nodes.Text)):
+            if (joined := re.sub(r" ([±=]) ", "\u00a0\\1\u00a0", text)) != text:
+                text.parent.replace(text, nodes.Text(joined))
+
+
 def _fill_in_errors(app: Sphinx, name: str, source: list[str]) -> None:
     """Write the messages of the source into the page of errors."""
     if name == "errors":
@@ -64,3 +73,4 @@ def setup(app: Sphinx) -> None:
     """Called by Sphinx."""
     app.connect("source-read", _fill_in_errors)
     app.connect("doctree-read", _link_pages)
+    app.connect("doctree-read", _keep_numbers_together)

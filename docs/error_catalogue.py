@@ -145,7 +145,7 @@ def page() -> str:
     """Both lists as Markdown."""
     lines = ["## Messages", ""]
     for module, own in itertools.groupby(messages(), key=lambda m: (m.module, m.about)):
-        lines += [f"### {module[1]}", "", f"`retina_plugin/{module[0]}`", ""]
+        lines += [f"### {module[1].rstrip('.')}", "", f"`retina_plugin/{module[0]}`", ""]
         lines += [f"- {_code(message.text)}" for message in own] + [""]
     lines += ["## What the doctor finds", ""]
     for code in codes():

@@ -37,6 +37,7 @@ from retina_plugin.study.spec.metrics import COCO_METRICS
 DOCS = Path(__file__).resolve().parent
 _MARK = b"retina-fingerprint:"
 _THRESHOLD = 0.5  # of the detections of demo.jpg
+_LEGEND = "legend"
 
 
 def results(name: str) -> Any:
@@ -101,13 +102,21 @@ def demo_tiles() -> dict[str, list[JudgedBox]]:
     for name in ("ce_01", "focal_01", "ce", "focal"):
         detections = [d | {"image_id": 1} for d in found["found"][name] if d["score"] >= _THRESHOLD]
         tiles[f"{name}, score at least {_THRESHOLD:g}"] = judge_boxes(truth, detections, 1, 100)
-    return tiles
+    kinds = {"object": "object", "right": "right detection", "false": "false detection", "missed": "missed object"}
+    places = [[14, 20 + 28 * row, 14, 10] for row in range(len(kinds))]
+    legend = [JudgedBox(box, kind, text) for box, (kind, text) in zip(places, kinds.items(), strict=True)]
+    return tiles | {_LEGEND: legend}
 
 
 def demo() -> np.ndarray:
-    """A test image of the demo under its four detectors, RGB."""
+    """A test image of the demo under its four detectors, and a legend, in two rows; RGB."""
     pixels = np.asarray(Image.open(DOCS / "results" / "demo_image.png").convert("RGB"))
-    return grid([[titled(draw_judged(pixels, boxes), title) for title, boxes in demo_tiles().items()]])
+    plain = np.full_like(pixels, 96)
+    tiles = [
+        titled(draw_judged(plain if title == _LEGEND else pixels, boxes), title)
+        for title, boxes in demo_tiles().items()
+    ]
+    return grid([tiles[:3], tiles[3:]])
 
 
 PICTURES: dict[str, Callable[[], Figure]] = {
@@ -139,7 +148,7 @@ def draw_pictures(folder: Path = DOCS) -> list[Path]:
         extra = {"Date": None} if name.endswith(".svg") else {}
         draw().savefig(folder / name, dpi=130, facecolor="white", metadata={"Description": marks[name], **extra})
     picture = Image.fromarray(demo())
-    picture.thumbnail((1600, 1600))
+    picture.thumbnail((1200, 1200))
     picture.save(folder / "demo.jpg", quality=85, comment=marks["demo.jpg"].encode())
     return [folder / name for name in marks]
 
