@@ -4,7 +4,7 @@ BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 DEVELOPER = $(VENV)/.installed-developer
 
-.PHONY: install demo notebooks test lint docs clean
+.PHONY: install demo notebooks test lint docs figures clean
 install: $(STAMP)
 ifneq ($(origin PYTHON),file)
 	@[ "$$($(BIN)/python -V)" = "$$($(PYTHON) -V)" ] || { \
@@ -41,6 +41,10 @@ docs: install
 	$(BIN)/python -m pip --disable-pip-version-check install -q -c constraints.txt -e ".[docs]"
 	$(BIN)/python -W ignore -m sphinx -q -W --keep-going -b html docs output/docs
 	@echo "The documentation is in output/docs/index.html"
+
+# the pictures and tables of the documents, from docs/results and from code
+figures: install
+	$(BIN)/python -W ignore docs/refresh.py
 
 clean:
 	rm -rf $(VENV) output build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+import re
+import sys
 from pathlib import Path
 
 from docutils import nodes
@@ -10,12 +12,15 @@ from sphinx.application import Sphinx
 from sphinx.util.nodes import make_refnode
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "docs"))
 
 project = "retina_plugin"
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = "retina_plugin"
+html_static_path = ["_static"]
+html_css_files = ["custom.css"]
 html_theme_options = {"source_directory": "docs/"}
 myst_heading_anchors = 3
 suppress_warnings = ["myst.header"]  # a page that is also read on its own begins with its largest heading
@@ -67,6 +72,24 @@ def _link_pages(app: Sphinx, doctree: nodes.document) -> None:
             node.replace_self(node.children)
 
 
+def _keep_numbers_together(app: Sphinx, doctree: nodes.document) -> None:
+    """Let no line of a table end within "37.7 ± 2.8" or "p = .013"."""
+    for entry in doctree.findall(nodes.entry):
+        for text in list(entry.findall(nodes.Text)):
+            if (joined := re.sub(r" ([±=]) ", "\u00a0\\1\u00a0", text)) != text:
+                text.parent.replace(text, nodes.Text(joined))
+
+
+def _fill_in_errors(app: Sphinx, name: str, source: list[str]) -> None:
+    """Write the messages of the source into the page of errors."""
+    if name == "errors":
+        import error_catalogue
+
+        source[0] = source[0].replace("{{ ERRORS }}", error_catalogue.page())
+
+
 def setup(app: Sphinx) -> None:
     """Called by Sphinx."""
+    app.connect("source-read", _fill_in_errors)
     app.connect("doctree-read", _link_pages)
+    app.connect("doctree-read", _keep_numbers_together)

@@ -64,3 +64,10 @@ def test_the_recipe_for_projects_runs():
     exec(code, names)
     assert type(names["model"]).__name__ == "PluggableRetinaNet"
     assert type(names["model"].backbone).__name__ == "PAFPN"
+
+
+def test_the_example_of_one_part_runs():
+    (code,) = blocks("docs/detectron2.md", "One part alone")
+    names = {}
+    exec(code, names)
+    assert names["logits"].grad[:5].abs().sum() > 0 and names["logits"].grad[5].abs().sum() == 0

@@ -17,6 +17,7 @@ from ..modeling.losses import ClassificationLoss, SigmoidCrossEntropyLoss, Sigmo
 
 _GAMMAS = (0.5, 1.0, 2.0, 5.0)
 _COLORS = colormaps["tab10"].colors
+_LINES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)))  # lines differ in grey, too
 
 
 def loss_at(loss: ClassificationLoss, logits: Tensor, present: bool) -> tuple[Tensor, Tensor]:
@@ -115,6 +116,7 @@ def _panel(xlabel: str, ylabel: str) -> tuple[Figure, Axes]:
     axes = figure.subplots()
     axes.set(xlabel=xlabel, ylabel=ylabel)
     axes.grid(color="0.9")
+    axes.set_prop_cycle(color=_COLORS[: len(_LINES)], linestyle=_LINES)
     return figure, axes
 
 

@@ -1,4 +1,4 @@
-"""How far a study is: a bar on a terminal, and a line for every run that ends."""
+"""How far a study is: a bar and the runs under way, or lines without a terminal; a line for every run that ends."""
 
 import sys
 import time
@@ -6,8 +6,10 @@ from collections.abc import Iterable
 
 from tqdm import tqdm
 
-from ...run_folder import iterations_done
+from ...run_folder import LOG, iterations_done
 from .job import Job, RunEnd
+
+_PERIOD = 10.0  # seconds between lines where there is no terminal
 
 
 class Progress:
@@ -20,6 +22,8 @@ class Progress:
         self._total, self._done = (sum(job.max_iter for job in x) for x in (jobs, finished))
         self._initial = self._done + sum(_reached(job) for job in jobs if job not in finished)
         self._now, self._start = self._initial, time.monotonic()
+        self._paces: dict[tuple[str, int], _Pace] = {}
+        self._since, self._next_line = time.time(), time.monotonic()
         self._bar = tqdm(
             total=self._total,
             initial=self._initial,
@@ -28,11 +32,19 @@ class Progress:
             smoothing=0,  # evaluations make the speed uneven
             disable=None,  # no bar without a terminal
         )
+        self._runs = tqdm(bar_format="{desc}", disable=None, leave=False)
 
     def show(self, under_way: Iterable[Job]) -> None:
-        """Update the bar."""
+        """Update the bar and what is known of the runs under way."""
+        under_way = list(under_way)
         self._now = self._done + sum(_reached(job) for job in under_way)
         self._bar.update(max(0, self._now - self._bar.n))
+        started = [job for job in under_way if self._has_started(job)]
+        text = "; ".join(self._paces.setdefault(job.key, _Pace(job)).words() for job in started)
+        self._runs.set_description_str(text or "starting")
+        if self._bar.disable and started and time.monotonic() >= self._next_line:
+            self._next_line = time.monotonic() + _PERIOD
+            print(f"{self._now} of {self._total} iterations: {text}", file=sys.stderr, flush=True)
 
     def end_of(self, job: Job, end: RunEnd) -> None:
         """Print how a run ended, and when the study will probably end."""
@@ -45,7 +57,15 @@ class Progress:
 
     def close(self) -> None:
         """End the bar."""
+        self._runs.close()
         self._bar.close()
+
+    def _has_started(self, job: Job) -> bool:
+        """Whether the run has written into its log since this study began."""
+        try:
+            return (job.run_dir / LOG).stat().st_mtime >= self._since
+        except OSError:
+            return False
 
     def _rest(self) -> str:
         speed = (self._now - self._initial) / (time.monotonic() - self._start)
@@ -53,6 +73,24 @@ class Progress:
             return ""
         minutes = (self._total - self._now) / speed / 60
         return f"; the study ends in about {minutes:.1f} minutes"
+
+
+class _Pace:
+    """How far one run is, and how long it will take at the speed that it has had since it started."""
+
+    def __init__(self, job: Job) -> None:
+        self._job, self._initial, self._start = job, _reached(job), time.monotonic()
+
+    def words(self) -> str:
+        """Such as "focal, seed 0: 60/120, 35 s left"; iterations are known when metrics.json has them."""
+        reached = _reached(self._job)
+        known = f"{self._job.name}: {reached}/{self._job.max_iter}"
+        if reached <= self._initial:
+            return f"{known}, starting"
+        if reached == self._job.max_iter:
+            return f"{known}, evaluating"
+        left = (self._job.max_iter - reached) * (time.monotonic() - self._start) / (reached - self._initial)
+        return f"{known}, {left:.0f} s left"
 
 
 def _reached(job: Job) -> int:

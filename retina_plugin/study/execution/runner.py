@@ -45,6 +45,11 @@ def run_study(study: Study, executor: Executor | None = None) -> list[RunResult]
         for folder in (study.output_dir, *study.output_dir.glob("*/")):
             remove_leftovers(folder)
         for part in parts(study):
+            print(
+                f"preparing {len(part.variants) * len(part.seeds)} runs: data, first weights",
+                file=sys.stderr,
+                flush=True,
+            )
             prepared = prepare(part, executor.threads)
             ends = run(prepared, executor)
             measure(part, prepared)

@@ -18,6 +18,7 @@ from ..spec.hypothesis import Hypothesis
 from ..statistics.wording import BETTER, EQUIVALENT, WORSE, number, signed
 
 if TYPE_CHECKING:
+    from .grid import Axis as GridAxis
     from .grid import Grid
     from .map import CellVerdict
 
@@ -27,25 +28,33 @@ _DECIDED = (BETTER, WORSE, EQUIVALENT)
 
 
 def draw_map(grid: Grid, maps: Mapping[Hypothesis, Sequence[CellVerdict]], path: Path) -> Path:
-    """Draw the cells of every hypothesis into a PNG file, and return its path.
+    """Draw the map of a grid into a PNG file, and return its path."""
+    figure = map_figure(grid.rows, grid.columns, maps)
+    with matplotlib.rc_context(_STYLE), written_in_full(path) as scratch:
+        figure.savefig(scratch, format="png", dpi=150)
+    return path
+
+
+def map_figure(rows: GridAxis, columns: GridAxis, maps: Mapping[Hypothesis, Sequence[CellVerdict]]) -> Figure:
+    """The cells of every hypothesis.
 
     Colour and number are the difference; undecided cells are hatched, and cells without a verdict to show are white.
     """
-    height, width = len(grid.rows.levels), len(grid.columns.levels)
+    height, width = len(rows.levels), len(columns.levels)
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(max(len(maps), 1) * (1.35 * width + 1.4), 0.8 * height + 1.6), layout="constrained")
         panels = figure.subplots(1, max(len(maps), 1), squeeze=False)[0]
         for axes, (hypothesis, own) in zip(panels, maps.items(), strict=False):
-            _draw_panel(axes, grid, own, hypothesis)
+            _draw_panel(axes, rows, columns, own, hypothesis)
         figure.supxlabel("hatched: not decided after correction for all cells; white: not run; *: flagged", fontsize=9)
-        with written_in_full(path) as scratch:
-            figure.savefig(scratch, format="png", dpi=150)
-    return path
+    return figure
 
 
-def _draw_panel(axes: Axes, grid: Grid, cells: Sequence[CellVerdict], hypothesis: Hypothesis) -> None:
+def _draw_panel(
+    axes: Axes, vertical: GridAxis, horizontal: GridAxis, cells: Sequence[CellVerdict], hypothesis: Hypothesis
+) -> None:
     widest = max([1e-9, *(abs(cell.difference) for cell in cells if cell.difference is not None)])
-    rows, columns = list(grid.rows.levels), list(grid.columns.levels)
+    rows, columns = list(vertical.levels), list(horizontal.levels)
     colour_of, norm = matplotlib.colormaps[_COLOURS], TwoSlopeNorm(0.0, -widest, widest)
     for cell in cells:
         x, y = columns.index(cell.column), rows.index(cell.row)
@@ -67,4 +76,4 @@ def _draw_panel(axes: Axes, grid: Grid, cells: Sequence[CellVerdict], hypothesis
     axes.set_xticks(range(len(columns)), map(label_text, columns))
     axes.set_yticks(range(len(rows)), map(label_text, rows))
     axes.set(xlim=(-0.5, len(columns) - 0.5), ylim=(len(rows) - 0.5, -0.5))
-    axes.set(xlabel=label_text(grid.columns.name), ylabel=label_text(grid.rows.name))
+    axes.set(xlabel=label_text(horizontal.name), ylabel=label_text(vertical.name))

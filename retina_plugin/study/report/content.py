@@ -27,6 +27,7 @@ from ..statistics.table import Row, tabulate_runs
 from ..statistics.verdict import Verdict, flags_of
 from .costs import costs, loss_scales
 from .ledger import confounds, plain_confounds
+from .opening import opening
 from .scores import above_thresholds, calibrations
 
 _PACKAGES = ("retina_plugin", "torch", "torchvision", "numpy", "scipy", "pycocotools")
@@ -52,6 +53,7 @@ def collect_content(study: Study, measurements: Measurements) -> dict[str, Any]:
         "asked": [str(h) for h in study.hypotheses],
         "not_asked": [str(h) for h in study.not_asked],
         "effects": factor_effects(measurements, study.factors, metrics[0], costs_of_looks[-1]),
+        "opening": opening(measurements, verdicts, study.seeds),
         "verdicts": verdicts,
         "outcomes": outcomes,
         "flags": [flag for o in outcomes for flag in flags_of(o) if flag.endswith("collapsed")],

@@ -1,6 +1,5 @@
-"""Find the test images on which detectors differ most."""
+"""Find the test images that show most clearly how two detectors differ."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,7 +46,13 @@ def best_threshold(matches: Matches) -> float:
     return round(float(max(_THRESHOLDS, key=f1)), 2)
 
 
-def rank_by_disagreement(runs: Sequence[ImageCounts]) -> list[int]:
-    """Indices of images, sorted by the gap between the most and the fewest errors of `runs`, largest first."""
-    gaps = np.ptp([counts.errors for counts in runs], axis=0)
-    return np.argsort(-gaps, kind="stable").tolist()
+def rank_by_lead(ahead: ImageCounts, behind: ImageCounts) -> list[int]:
+    """Indices of the images on which `ahead` makes fewer errors than `behind`, the largest gap first."""
+    gaps = behind.errors - ahead.errors
+    return [i for i in np.argsort(-gaps, kind="stable").tolist() if gaps[i] > 0]
+
+
+def compare_errors(ahead: ImageCounts, behind: ImageCounts) -> tuple[int, int, int]:
+    """On how many images `behind` makes more errors than `ahead`, fewer, and as many."""
+    gaps = behind.errors - ahead.errors
+    return int((gaps > 0).sum()), int((gaps < 0).sum()), int((gaps == 0).sum())

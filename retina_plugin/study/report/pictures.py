@@ -1,22 +1,28 @@
-"""The same test images under every variant, starting with those on which the variants disagree most."""
+"""The same test images under every variant: those that show most clearly what the table says."""
 
+import json
 import logging
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-import numpy as np
 from detectron2.config import instantiate
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from ...config import EVERYTHING
+from ...inference.images import read_rgb
 from ...inference.predictor import LazyPredictor
 from ...inference.side_by_side import draw_columns
 from ...pages.figures import jpeg_uri
-from ...run_folder import read_config
+from ...run_folder import DETECTIONS, read_config
+from ..evidence.by_image import coco_test_data, read_truth
 from ..execution.results import RunResult
+from ..spec.metrics import Metric
 from ..spec.study import Study
 from ..statistics.measurements import Measurements
-from .disagreement import ImageCounts, best_threshold, count_images, rank_by_disagreement
+from .disagreement import ImageCounts, best_threshold, compare_errors, count_images, rank_by_lead
+from .judged_boxes import JudgedBox, draw_judged, judge_boxes, objects_of
 
 logger = logging.getLogger(__name__)
 _SCORE_THRESH = 0.3  # used without results by image
@@ -28,7 +34,7 @@ class Tile:
 
     title: str
     image: str
-    counts: str
+    counts: str = ""
 
 
 @dataclass(frozen=True)
@@ -36,32 +42,30 @@ class Picture:
     """One test image under all variants, from their runs with one seed."""
 
     file_name: str
-    seed: int
     tiles: list[Tile]
 
 
-def draw_pictures(study: Study, measurements: Measurements, num_images: int) -> list[Picture]:
-    """Drawings for the first seed that all variants finished; empty if weights or images of a run cannot be read."""
+@dataclass(frozen=True)
+class Pictures:
+    """Test images, how they were chosen in one paragraph, and whether their boxes are judged as right or false."""
+
+    chosen: str
+    judged: bool
+    images: list[Picture]
+
+
+def draw_pictures(study: Study, measurements: Measurements, num_images: int) -> Pictures | None:
+    """Drawings for the first seed that all variants finished; None if weights or images of a run cannot be read."""
     runs = _runs_of_one_seed(study, measurements)
     if not runs or not num_images:
-        return []
+        return None
     try:
-        entries, thresholds, counts = _choose(runs, measurements, num_images)
-        predictors = [LazyPredictor.from_run(run.run_dir, trust=EVERYTHING) for run in runs]
-        names = [run.variant for run in runs]
-        drawn = list(draw_columns(entries, predictors, names, thresholds))
+        if measurements.evidence:
+            return _judged_pictures(runs, measurements, study.metrics[0], num_images)
+        return _first_images(runs, num_images)
     except (ValueError, OSError, OmegaConfBaseException) as e:
         logger.warning("the report has no pictures, because they cannot be drawn: %s", e)
-        return []
-    return [
-        Picture(entry["file_name"], runs[0].seed, _tiles(columns, words))
-        for entry, columns, words in zip(entries, drawn, counts, strict=True)
-    ]
-
-
-def _tiles(columns: list[tuple[str, np.ndarray]], words: list[str]) -> list[Tile]:
-    words = words[-len(columns) :]  # images without annotations have no column of ground truth
-    return [Tile(title, jpeg_uri(image), text) for (title, image), text in zip(columns, words, strict=True)]
+        return None
 
 
 def _runs_of_one_seed(study: Study, measurements: Measurements) -> list[RunResult]:
@@ -71,24 +75,86 @@ def _runs_of_one_seed(study: Study, measurements: Measurements) -> list[RunResul
     return [runs[seeds[0]] for runs in finished] if seeds else []
 
 
-def _choose(
-    runs: list[RunResult], measurements: Measurements, num_images: int
-) -> tuple[list[dict[str, Any]], list[float], list[list[str]]]:
-    """Data set entries, one score threshold per run, and per entry the counts of ground truth and of every run."""
-    entries = instantiate(read_config(runs[0].run_dir, trust=EVERYTHING).dataloader.test.dataset)
-    if not measurements.evidence:
-        entries = entries[:num_images]
-        return entries, [_SCORE_THRESH] * len(runs), [[""] * (len(runs) + 1) for _ in entries]
+def _first_images(runs: list[RunResult], num_images: int) -> Pictures:
+    """Without results by image: drawn by the detectors themselves, by class."""
+    entries = instantiate(_config(runs[0]).dataloader.test.dataset)[:num_images]
+    predictors = [LazyPredictor.from_run(run.run_dir, trust=EVERYTHING) for run in runs]
+    drawn = draw_columns(entries, predictors, [run.variant for run in runs], [_SCORE_THRESH] * len(runs))
+    images = [
+        Picture(entry["file_name"], [Tile(title, jpeg_uri(image)) for title, image in columns])
+        for entry, columns in zip(entries, drawn, strict=True)
+    ]
+    return Pictures(f"The first test images, with seed {runs[0].seed}.", False, images)
+
+
+def _judged_pictures(runs: list[RunResult], measurements: Measurements, metric: Metric, num_images: int) -> Pictures:
+    """From the detections that the evaluations wrote, each run above the score threshold with its best F1."""
     matches = [measurements.evidence[r.variant, r.seed].matches for r in runs]
     thresholds = [best_threshold(m) for m in matches]
     counts = [count_images(m, t) for m, t in zip(matches, thresholds, strict=True)]
-    by_id = {entry["image_id"]: entry for entry in entries}
+    best, worst = _ends_of_table(runs, measurements, metric)
+    order = rank_by_lead(counts[best], counts[worst])[:num_images]
+    chosen = _why_these([runs[i].variant for i in (best, worst)], metric, compare_errors(counts[best], counts[worst]))
+    drawer = _Drawer(runs, thresholds, counts)
     ids = matches[0].image_ids
-    order = [i for i in rank_by_disagreement(counts) if ids[i] in by_id][:num_images]
-    return [by_id[ids[i]] for i in order], thresholds, [_words(counts, i) for i in order]
+    images = [drawer.draw(place, ids[place]) for place in order or range(min(num_images, len(ids)))]
+    return Pictures(f"{chosen} Seed {runs[0].seed}.", True, images)
 
 
-def _words(counts: list[ImageCounts], image: int) -> list[str]:
-    objects = int(counts[0].objects[image])
-    of_runs = [f"found {c.found[image]} of {objects}, {c.false[image]} false" for c in counts]
-    return [f"{objects} objects" if objects != 1 else "1 object", *of_runs]
+def _ends_of_table(runs: list[RunResult], measurements: Measurements, metric: Metric) -> tuple[int, int]:
+    """The runs of the variants with the best and the worst mean of a metric."""
+    sign = 1 if metric.higher_is_better else -1
+    means = [sign * measurements.mean(run.variant, metric).mean for run in runs]
+    return means.index(max(means)), means.index(min(means))
+
+
+def _why_these(names: list[str], metric: Metric, compared: tuple[int, int, int]) -> str:
+    more, fewer, alike = compared
+    best, worst = names
+    if not more:
+        return "The first test images."
+    return (
+        f"Chosen to show the direction of the table, not typical: {best} has the best {metric.name} there and {worst} "
+        f"the worst, and on these images {worst} makes more errors than {best} by the largest margins. Of all "
+        f"{sum(compared)} test images, {worst} makes more errors on {more}, fewer on {fewer} and as many on {alike}."
+    )
+
+
+def _config(run: RunResult) -> DictConfig:
+    return read_config(run.run_dir, trust=EVERYTHING)
+
+
+class _Drawer:
+    """Draws one test image under all runs."""
+
+    def __init__(self, runs: list[RunResult], thresholds: list[float], counts: list[ImageCounts]) -> None:
+        self._runs, self._thresholds, self._counts = runs, thresholds, counts
+        cfg = _config(runs[0])
+        json_file, self._max_dets = coco_test_data(cfg)
+        self._truth = read_truth(json_file)
+        self._files = {x["image_id"]: x["file_name"] for x in instantiate(cfg.dataloader.test.dataset)}
+        self._detections = [self._read(run, threshold) for run, threshold in zip(runs, thresholds, strict=True)]
+
+    def draw(self, place: int, image_id: Any) -> Picture:
+        """`place` is the index of the image in the counts."""
+        image = read_rgb(self._files[image_id])
+        objects = objects_of(self._truth, image_id).values()
+        names = {key: category["name"] for key, category in self._truth.cats.items()}
+        truth = [JudgedBox(x["bbox"], "object", names[x["category_id"]]) for x in objects]
+        tiles = [Tile("ground truth", jpeg_uri(draw_judged(image, truth)), _number_of(len(truth)))]
+        for run, thresh, counts, found in zip(
+            self._runs, self._thresholds, self._counts, self._detections, strict=True
+        ):
+            judged = judge_boxes(self._truth, found, image_id, self._max_dets)
+            words = f"found {counts.found[place]} of {counts.objects[place]}, {counts.false[place]} false"
+            title = f"{run.variant}, score at least {thresh:g}"
+            tiles.append(Tile(title, jpeg_uri(draw_judged(image, judged)), words))
+        return Picture(self._files[image_id], tiles)
+
+    def _read(self, run: RunResult, threshold: float) -> list[dict[str, Any]]:
+        detections = json.loads(Path(run.run_dir, DETECTIONS).read_text(encoding="utf-8"))
+        return [d for d in detections if d["score"] >= threshold]
+
+
+def _number_of(objects: int) -> str:
+    return "1 object" if objects == 1 else f"{objects} objects"

@@ -17,6 +17,7 @@ from ..statistics.measurements import Measurements
 from .content import collect_content, plain_content
 from .figures import draw_means, draw_precision, draw_training, effect_bars
 from .imbalance import draw_imbalance
+from .judged_boxes import STYLES
 from .pictures import draw_pictures
 from .render import render
 from .scores import draw_reliability
@@ -58,4 +59,5 @@ def _draw(study: Study, measurements: Measurements, content: dict[str, Any], num
         "precision": [svg_uri(f) for f in draw_precision(measurements, names)],
         "reliability": [svg_uri(f) for f in draw_reliability(measurements, names)],
         "pictures": draw_pictures(study, measurements, num_images),
+        "box_styles": STYLES,
     }

@@ -49,3 +49,24 @@ def test_a_run_that_fails_leaves_no_work_behind(job, capsys):
     assert capsys.readouterr().err.strip().endswith("failed: out of memory")
     assert progress._total == progress._done == 0
     progress.close()
+
+
+def test_without_a_terminal_lines_tell_how_far_every_run_is(job, capsys, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("retina_plugin.study.execution.progress.time.monotonic", lambda: now[0])
+    progress = Progress([job], [])
+    progress.show([job])
+    assert capsys.readouterr().err == ""  # it waits for a processor
+    (job.run_dir / "log.txt").write_text("begins")
+    for now[0], done in ((1.0, 0), (2.0, 5), (16.0, 10), (30.0, 24)):
+        if done:
+            write(job, {"iteration": done - 1})
+        progress.show([job])
+    progress.close()
+    lines = capsys.readouterr().err.splitlines()
+    # 2.0 is too early for another line; 10 iterations in 15 seconds leave 21 for the other 14
+    assert lines == [
+        "0 of 24 iterations: focal, seed 0: 0/24, starting",
+        "10 of 24 iterations: focal, seed 0: 10/24, 21 s left",
+        "24 of 24 iterations: focal, seed 0: 24/24, evaluating",
+    ]

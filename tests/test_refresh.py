@@ -1,0 +1,59 @@
+"""Pictures and tables of the documents are those of docs/results and of the code."""
+
+import json
+import re
+import shutil
+import sys
+
+import pytest
+from conftest import ROOT
+
+DOCS = ROOT / "docs"
+
+
+@pytest.fixture(scope="module")
+def refresh():
+    sys.path.insert(0, str(DOCS))
+    import refresh
+
+    yield refresh
+    sys.path.remove(str(DOCS))
+
+
+def test_nothing_is_stale(refresh):
+    assert list(refresh.stale()) == []
+
+
+def test_every_picture_of_the_documents_can_be_drawn_again(refresh):
+    import figures
+
+    texts = [path.read_text() for path in [*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *ROOT.glob("projects/*/*.md")]]
+    shown = {name.rpartition("/")[2] for text in texts for name in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", text)}
+    assert shown == {*figures.PICTURES, "demo.jpg"}
+
+
+def test_a_changed_result_makes_a_picture_stale(refresh, tmp_path, monkeypatch):
+    import figures
+
+    drawn = {name: draw for name, draw in figures.PICTURES.items() if name.endswith(".png")}
+    monkeypatch.setattr(figures, "PICTURES", drawn)
+    before = figures.fingerprints()
+    shutil.copytree(DOCS / "results", tmp_path / "results")
+    path = tmp_path / "results" / "demo_image.json"
+    content = json.loads(path.read_text())
+    content["found"]["ce"] = []
+    path.write_text(json.dumps(content))
+    path = tmp_path / "results" / "phase_diagram.json"
+    path.write_text(path.read_text().replace("28.8", "28.9"))
+    monkeypatch.setattr(figures, "DOCS", tmp_path)
+    after = figures.fingerprints()
+    assert {name for name in after if after[name] != before[name]} == {"demo.jpg", "phase_diagram.png"}
+
+
+def test_a_changed_row_is_found_and_a_lost_table_named(refresh):
+    from tables import TABLES, updated
+
+    text = (ROOT / TABLES[0].path).read_text()
+    assert updated(TABLES[0], text.replace("| ce_01 | .01 | 12.4 |", "| ce_01 | .01 | 13.4 |")) == text
+    with pytest.raises(ValueError, match="has no table"):
+        updated(TABLES[0], text.replace("| variant | start |", "| variant | begin |"))
