@@ -3,6 +3,7 @@
 import argparse
 import functools
 import gc
+import io
 import os
 import pickle
 from collections.abc import Iterator
@@ -75,18 +76,19 @@ def forked_runs() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def configs_read_once() -> Iterator[None]:
-    """The config files of the project do not change while tests run: reading one takes longer than copying it."""
+    """Reading a config takes longer than copying it; those of the project do not change while tests run."""
     from retina_plugin.config import load
 
     read, kept = load._without_overrides, {}
 
     def read_once(path: Path, trust):
         found = path.resolve() if path.is_file() else load._packaged(path)
-        if found is None or found.suffix != ".py" or ROOT not in found.parents:
+        if found is None or found.suffix == ".py" and ROOT not in found.parents:
             return read(path, trust)
-        if found not in kept:
-            kept[found] = pickle.dumps(read(path, trust))
-        return pickle.loads(kept[found])  # several times as fast as a deep copy
+        key = found if found.suffix == ".py" else (found.read_bytes(), tuple(trust))
+        if key not in kept:
+            kept[key] = pickle.dumps(read(path, trust))
+        return pickle.loads(kept[key])  # several times as fast as a deep copy
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(load, "_without_overrides", read_once)
@@ -122,6 +124,17 @@ def few_images_to_count() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run_data, "_MOST_IMAGES", 8)
         yield
+
+
+@pytest.fixture
+def unseen_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are made but not rendered, which takes most of the time of a page: the test looks at its text."""
+    from matplotlib.figure import Figure
+
+    def savefig(self: Figure, file: io.BytesIO | Path, **_: object) -> None:
+        file.write_bytes(b"") if isinstance(file, Path) else file.write(b"<svg/>")
+
+    monkeypatch.setattr(Figure, "savefig", savefig)
 
 
 @pytest.fixture
