@@ -1,31 +1,26 @@
 """What tests share: a detector that trains in seconds, and real data where DETECTRON2_DATASETS has them."""
 
 import argparse
-import copy
 import functools
+import gc
+import io
 import os
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
 
 # Tiny networks gain nothing from threads, and threads that wait for each other suffer from whatever else runs.
 os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 
-import forked
 import pytest
-import torch
-from tiny_net import TINY_NET
-from torch import multiprocessing
 
-import retina_plugin  # noqa: F401
-from retina_plugin.config import get_config, load
-from retina_plugin.engine import run_data
-from retina_plugin.study.execution import run_process
+# Fixtures import torch and the package: the process that hands out tests to others imports this file, too, and waits.
 
 ROOT = Path(__file__).parent.parent
 REAL_NET = "model.backbone.bottom_up.name=mobilenet_v3_small"  # for processes that do not import the tests
 QUICK = "quick/retinanet_tiny_synthetic.py"
 TINY = [
-    f"model.backbone.bottom_up.name={TINY_NET}",
+    "model.backbone.bottom_up.name=tiny_net",
     "model.backbone.bottom_up.weights=null",
     "model.backbone.bottom_up.norm=BN",
     "model.backbone.out_channels=16",
@@ -47,8 +42,18 @@ TINY = [
 ]
 
 
+def pytest_collection_finish() -> None:
+    """Nothing that exists by now is garbage: looking through a million objects again and again takes long."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 10, 10)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def few_threads() -> None:
+    import tiny_net  # noqa: F401
+    import torch
+
     torch.set_num_threads(1)
 
 
@@ -60,6 +65,10 @@ def cache(tmp_path_factory: pytest.TempPathFactory):
 @pytest.fixture(scope="session", autouse=True)
 def forked_runs() -> Iterator[None]:
     """Runs of studies are forked, which saves the seconds that importing takes."""
+    import forked
+
+    from retina_plugin.study.execution import run_process
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run_process, "subprocess", forked)
         yield
@@ -67,25 +76,40 @@ def forked_runs() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def configs_read_once() -> Iterator[None]:
-    """The config files of the project do not change while tests run: reading one takes longer than copying it."""
-    read, kept = load._read, {}
+    """Reading a config takes longer than copying it; those of the project do not change while tests run."""
+    from retina_plugin.config import load
+
+    read, kept = load._without_overrides, {}
 
     def read_once(path: Path, trust):
         found = path.resolve() if path.is_file() else load._packaged(path)
-        if found is None or found.suffix != ".py" or ROOT not in found.parents:
+        if found is None or found.suffix == ".py" and ROOT not in found.parents:
             return read(path, trust)
-        if found not in kept:
-            kept[found] = read(path, trust)
-        return copy.deepcopy(kept[found])
+        key = found if found.suffix == ".py" else (found.read_bytes(), tuple(trust))
+        if key not in kept:
+            kept[key] = pickle.dumps(read(path, trust))
+        return pickle.loads(kept[key])  # several times as fast as a deep copy
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(load, "_read", read_once)
+        patch.setattr(load, "_without_overrides", read_once)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interpolations_parsed_once() -> Iterator[None]:
+    """OmegaConf parses "${losses.focal}" each time it is read, milliseconds each."""
+    from omegaconf import base
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(base, "parse", functools.lru_cache(base.parse))
         yield
 
 
 @pytest.fixture(scope="session")
 def forked_ranks() -> Iterator[None]:
     """The processes of a training are forked too; Detectron2's launch spawns them."""
+    from torch import multiprocessing
+
     with pytest.MonkeyPatch.context() as patch:
         start = functools.partial(multiprocessing.start_processes, start_method="fork")
         patch.setattr(multiprocessing, "start_processes", start)
@@ -95,14 +119,29 @@ def forked_ranks() -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def few_images_to_count() -> Iterator[None]:
     """The share of foreground is counted on few images, which takes less time."""
+    from retina_plugin.engine import run_data
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run_data, "_MOST_IMAGES", 8)
         yield
 
 
 @pytest.fixture
+def unseen_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are made but not rendered, which takes most of the time of a page: the test looks at its text."""
+    from matplotlib.figure import Figure
+
+    def savefig(self: Figure, file: io.BytesIO | Path, **_: object) -> None:
+        file.write_bytes(b"") if isinstance(file, Path) else file.write(b"<svg/>")
+
+    monkeypatch.setattr(Figure, "savefig", savefig)
+
+
+@pytest.fixture
 def tiny_cfg(tmp_path: Path):
     """A function of more overrides that gives the tiny config, with its run folder in tmp_path."""
+    from retina_plugin.config import get_config
+
     return lambda *more: get_config(QUICK, [*TINY, f"train.output_dir={tmp_path}/run", *more])
 
 

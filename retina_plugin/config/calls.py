@@ -1,7 +1,8 @@
 """LazyCalls in a config: mappings with a `_target_` and the arguments for it."""
 
+import functools
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from detectron2.utils.registry import locate
@@ -31,9 +32,14 @@ def parameters_of(call: Mapping[str, Any]) -> Mapping[str, inspect.Parameter] | 
     """Parameters of a LazyCall's target by name, None if it does not tell them; raises as `target_of`."""
     target = target_of(call)
     try:
-        return inspect.signature(target).parameters
+        return _signature(target).parameters
     except (TypeError, ValueError):  # a function that is not written in Python
         return None
+
+
+@functools.lru_cache(maxsize=512)
+def _signature(target: Callable[..., Any]) -> inspect.Signature:
+    return inspect.signature(target)
 
 
 def argument_names(call: Mapping[str, Any]) -> set[str] | None:

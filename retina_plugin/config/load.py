@@ -40,16 +40,21 @@ def load_config(path: str | Path, overrides: Sequence[str] = (), trust: Sequence
         ConfigError: if the file cannot be read or raises an error, if it has an unknown key, or if an override
             names no key of the config or has a value of another type.
     """
-    cfg = _read(Path(path), trust)
-    defaults = train_defaults()
+    cfg = _without_overrides(Path(path), trust)
+    for override in overrides:
+        apply_override(cfg, override)
+    if overrides:
+        check_config(cfg, train_defaults())
+    return cfg
+
+
+def _without_overrides(path: Path, trust: Sequence[str]) -> DictConfig:
+    """The config of a file, checked, with all keys that training reads."""
+    cfg, defaults = _read(path, trust), train_defaults()
     check_config(cfg, defaults)
     if "train" in cfg:
         cfg.train = OmegaConf.merge(defaults, cfg.train)
         _link_seed(cfg)
-    for override in overrides:
-        apply_override(cfg, override)
-    if overrides:
-        check_config(cfg, defaults)
     return cfg
 
 

@@ -1,10 +1,12 @@
 """Overrides of a config: `key=value` in Hydra's grammar, checked against the config."""
 
+import functools
 import re
 from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
@@ -42,11 +44,17 @@ def quoted(path: str | Path) -> str:
 def _parse(text: str) -> Any:
     """A value in Hydra's grammar, as in Detectron2; a path that this grammar does not allow is a string."""
     try:
-        return OverridesParser.create().parse_override(f"key={text}").value()
+        return _parsed(f"key={text}").value()
     except HydraException as e:
         if text[:1] in "[{'\"":
             raise ConfigError(f"{text!r} cannot be parsed as a value: {e}") from e
         return text
+
+
+@functools.lru_cache(maxsize=256)
+def _parsed(override: str) -> Override:
+    """Parsing takes milliseconds, and all runs of a study have the same overrides; `value()` gives a copy."""
+    return OverridesParser.create().parse_override(override)
 
 
 def _check_key(cfg: DictConfig, key: str, value: Any, add: bool) -> None:

@@ -23,7 +23,7 @@ def save_config(cfg: DictConfig, path: Path) -> None:
     Raises OSError if the file cannot be written, yaml.YAMLError for a value that YAML cannot hold.
     """
     content = _with_targets(OmegaConf.to_container(cfg, resolve=False), as_text)
-    text = yaml.dump(content, sort_keys=False, allow_unicode=True, width=9999)
+    text = yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=9999)
     with written_in_full(path) as partial:
         partial.write_text(text, encoding="utf-8")
 
@@ -80,6 +80,7 @@ def _check_size(text: str) -> None:
 
 
 _BaseLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Dumper = getattr(yaml, "CDumper", yaml.Dumper)
 _DEEPEST, _MOST_NODES = 100, 100_000
 
 

@@ -1,5 +1,6 @@
 """Fill in the templates of pages."""
 
+import functools
 import math
 import re
 from typing import Any
@@ -9,6 +10,7 @@ import jinja2
 from ..files import shown
 
 
+@functools.cache  # with its compiled templates
 def template_environment(package: str, template: str) -> jinja2.Environment:
     """What renders a template of a package; "page.html.j2" and "style.css.j2" of this package are there as well.
 

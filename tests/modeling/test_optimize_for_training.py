@@ -18,7 +18,7 @@ from retina_plugin.modeling import PluggableRetinaNet, optimize_for_training
 from retina_plugin.modeling.optimization import training
 
 NETS = {
-    "towers": ["model.head.conv_dims=[16,16]"],
+    "towers": [REAL_NET, "model.head.conv_dims=[16,16]"],
     "no tower": ["model.head.conv_dims=[]"],
     "norms in the head": ["model.head.conv_dims=[16]", "model.head.norm=BN"],
     "a narrow box tower": ["model.head.conv_dims=[16]", "model.head.bbox_conv_dims=[8,8]"],
@@ -29,7 +29,7 @@ NETS = {
 
 def a_detector(tiny_cfg, *overrides):
     torch.manual_seed(0)
-    model = instantiate(tiny_cfg(REAL_NET, "model.backbone.bottom_up.norm=FrozenBN", *overrides).model).double().train()
+    model = instantiate(tiny_cfg("model.backbone.bottom_up.norm=FrozenBN", *overrides).model).double().train()
     for norm in model.modules():
         if isinstance(norm, FrozenBatchNorm2d):
             for buffer in norm.buffers():
@@ -87,7 +87,7 @@ def test_norms_are_folded_and_the_box_tower_is_not_run_everywhere(tiny_cfg):
 
 
 def test_the_state_dict_stays(tiny_cfg):
-    plain = a_detector(tiny_cfg)
+    plain = a_detector(tiny_cfg, REAL_NET)
     before = copy.deepcopy(plain.state_dict())
     after = optimize_for_training(plain).state_dict()
     assert list(before) == list(after)
@@ -107,7 +107,7 @@ def test_a_copy_folds_its_own_norms(tiny_cfg, copied):
 
 
 def test_its_detections_are_the_same_and_inference_still_folds(tiny_cfg):
-    plain = a_detector(tiny_cfg).float().eval()
+    plain = a_detector(tiny_cfg, REAL_NET).float().eval()
     with torch.no_grad():
         plain.head.cls_score.weight.mul_(300)
         plain.head.cls_score.bias.sub_(3)

@@ -1,5 +1,7 @@
 """PluggableRetinaNet compared with Detectron2's RetinaNet, and its checks."""
 
+import itertools
+
 import pytest
 import torch
 from detectron2.layers import ShapeSpec
@@ -7,6 +9,7 @@ from detectron2.modeling import FPN
 from detectron2.modeling.anchor_generator import DefaultAnchorGenerator
 from detectron2.modeling.backbone import BasicStem, ResNet
 from detectron2.modeling.backbone.fpn import LastLevelP6P7
+from detectron2.modeling.backbone.resnet import BasicBlock
 from detectron2.modeling.box_regression import Box2BoxTransform
 from detectron2.modeling.matcher import Matcher
 from detectron2.modeling.meta_arch.retinanet import RetinaNet, RetinaNetHead
@@ -38,12 +41,14 @@ BOX_LOSSES = {
 
 
 def backbone(out_channels=8):
-    bottom_up = ResNet(
-        BasicStem(3, 64, norm="BN"),
-        ResNet.make_default_stages(18, norm="BN"),
-        out_features=["res3", "res4", "res5"],
-    )
-    top_block = LastLevelP6P7(512, out_channels)
+    """Of a ResNet with one block in a stage and few channels: both sides have the same."""
+    widths = (8, 8, 16, 24, 32)
+    stages = [
+        ResNet.make_stage(BasicBlock, 1, in_channels=i, out_channels=o, stride_per_block=[1 + (i != o)], norm="BN")
+        for i, o in itertools.pairwise(widths)
+    ]
+    bottom_up = ResNet(BasicStem(3, widths[0], norm="BN"), stages, out_features=["res3", "res4", "res5"])
+    top_block = LastLevelP6P7(widths[-1], out_channels)
     return FPN(bottom_up, ["res3", "res4", "res5"], out_channels, top_block=top_block)
 
 
@@ -242,5 +247,5 @@ def test_parts_that_do_not_fit_name_both_values(changes, message):
 def test_a_top_block_that_does_not_fit_names_both_values():
     net = backbone()
     net.top_block = LastLevelP6P7(320, 8)
-    with pytest.raises(ValueError, match=r"top_block.in_channels is 320.*512"):
+    with pytest.raises(ValueError, match=r"top_block.in_channels is 320.*32"):
         pluggable(backbone=net)

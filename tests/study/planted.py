@@ -5,10 +5,11 @@ import shutil
 
 import numpy as np
 from conftest import QUICK, TINY
-from detectron2.config import LazyConfig, instantiate
+from detectron2.config import instantiate
 from pycocotools.coco import COCO
 
 from retina_plugin.config import load_config
+from retina_plugin.config.yaml_file import save_config
 from retina_plugin.data import dataset_metadata
 from retina_plugin.evaluation import complete_annotations
 from retina_plugin.run_folder import last_evaluation
@@ -29,12 +30,13 @@ def plant_study(folder, trained_run, seeds=(0, 1, 2), **content):
     study = load_study(folder / "study.py", seeds, output_dir=folder / "out", overrides=TINY)
     results = [RunResult("broken", s, "nowhere", 0.0, {}, "out of <memory>") for s in seeds]
     cfg, truth = _test_data(trained_run)
+    save_config(cfg, folder / "config.yaml")
     for variant, recall in RECALL.items():
         for seed in seeds:
             run_dir = study.run_dir(variant, seed)
             run_dir.mkdir(parents=True)
             shutil.copy(trained_run / "model_final.pth", run_dir)
-            LazyConfig.save(cfg, str(run_dir / "config.yaml"))
+            shutil.copy(folder / "config.yaml", run_dir)
             _plant_results(run_dir, truth, recall, np.random.default_rng([seed, len(variant)]))
             results.append(RunResult(variant, seed, str(run_dir), 1.5, last_evaluation(run_dir)))
     return study, results

@@ -141,7 +141,7 @@ def test_a_grid_without_any_report_has_a_map_that_says_so(tmp_path):
     assert {c["outcome"] for c in cells_of(tmp_path)} == {"not run"}
 
 
-def test_cells_are_trained_one_after_another_and_the_command_goes_on(tmp_path, capsys):
+def test_cells_are_trained_one_after_another_and_the_command_goes_on(tmp_path, capsys, unseen_figures):
     ablate_grid(grid_of(tmp_path, cells=["few/2"]), num_images=1)
     first = (tmp_path / "out/few/2/focal/seed0/metrics.json").stat().st_mtime_ns
     ablate_grid(grid_of(tmp_path, cells=["2"]), num_images=1)

@@ -214,7 +214,7 @@ def with_murdered_workers(args):
 def test_a_worker_that_is_killed_is_named(tmp_path):
     """In a process of its own: torch keeps the death of a worker in mind."""
     run = tmp_path / "run"
-    program = f"{IMPORT}; from conftest import *; import pathlib, test_faults\n"
+    program = f"{IMPORT}; from conftest import train_args; import pathlib, test_faults\n"
     program += "from retina_plugin.engine.cli import exit_with\n"
     program += f"args = train_args(pathlib.Path({str(run)!r}), *test_faults.LONG, 'train.max_iter=30',\n"
     program += "    'dataloader.train.num_workers=2')\n"
@@ -286,7 +286,8 @@ def test_a_detectron2_run_folder_resumes(tmp_path):
     run = tmp_path / "run"
     program = (
         f"{IMPORT}\n"
-        "from conftest import *\n"
+        "from conftest import QUICK, TINY\n"
+        "from retina_plugin.config import get_config\n"
         "from detectron2.checkpoint import DetectionCheckpointer\n"
         "from detectron2.config import instantiate\n"
         "from detectron2.engine import SimpleTrainer, hooks\n"

@@ -1,5 +1,6 @@
 """SIGTERM that reaches more than one process of a training."""
 
+import functools
 import os
 import signal
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 import forked
 import pytest
 import torch
-from conftest import QUICK, REAL_NET, TINY, train_args
+from conftest import QUICK, TINY, train_args
 from torch.utils.data import DataLoader
 
 from retina_plugin.data.worker_signals import shield_worker
@@ -46,10 +47,11 @@ def assert_stopped_with_a_checkpoint(process, run):
 
 
 def test_gnu_timeout_leaves_a_checkpoint(tmp_path):
-    """It signals its child, and then the whole group."""
-    command = ["timeout", "1000", *COMMAND, REAL_NET, f"train.output_dir={tmp_path}/run"]
-    process = started(subprocess.Popen, command, tmp_path / "run")
-    process.terminate()
+    """It signals its child, and then the whole group, as here; it cannot start a process that is forked."""
+    popen = functools.partial(forked.Popen, start_new_session=True)
+    process = started(popen, [*COMMAND, f"train.output_dir={tmp_path}/run"], tmp_path / "run")
+    os.kill(process.pid, signal.SIGTERM)
+    os.killpg(process.pid, signal.SIGTERM)
     assert_stopped_with_a_checkpoint(process, tmp_path / "run")
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from conftest import QUICK, ROOT
+from conftest import QUICK, ROOT, TINY
 from detectron2.utils.events import EventStorage
 from omegaconf import OmegaConf
 from studies import CE, tiny_study
@@ -68,7 +68,7 @@ def test_the_share_is_measured_once_for_all_losses(tmp_path, monkeypatch):
 
 def test_the_scale_of_one_variant_can_be_matched_alone(tmp_path):
     others = [Variant("ce", (CE,)), Variant("ce_matched", (CE, MATCHED_SCALE))]
-    study = Study(QUICK, (FOCAL, *others), (0,), "focal", FOCAL, 0, tmp_path)
+    study = Study(QUICK, (FOCAL, *others), (0,), "focal", FOCAL, 0, tmp_path, tuple(TINY))
     jobs = [make_job(study, variant, 0, 1) for variant in study.variants]
     norms = {"loss_cls": 1.0, "grad_norm_box": 3.0, "grad_dot": 0.0}
     scales = {j.variant: norms | {"digest": j.fingerprint, "factor": 1.0, "grad_norm": 40.0} for j in jobs}

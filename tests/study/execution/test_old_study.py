@@ -25,7 +25,7 @@ def read_report(study):
     return json.loads(text, parse_float=lambda digits: float(f"{float(digits):.12g}"))
 
 
-def test_its_report_says_the_same(study, capsys):
+def test_its_report_says_the_same(study, capsys, unseen_figures):
     before = read_report(study)
     ablate(study, num_images=0, report_only=True)
     after = read_report(study)

@@ -1,7 +1,7 @@
 """What a run is does not depend on which others run with it."""
 
 import pytest
-from conftest import QUICK
+from conftest import QUICK, TINY
 from studies import CE, tiny_study
 
 from retina_plugin.config import ConfigError, load_config
@@ -55,7 +55,7 @@ from retina_plugin import get_config
 class Mine(FPN):
     pass
 
-_base = get_config({QUICK!r})
+_base = get_config({QUICK!r}, {TINY!r})
 model, dataloader, train, optimizer = _base.model, _base.dataloader, _base.train, _base.optimizer
 lr_multiplier, losses, box_losses, synthetic = _base.lr_multiplier, _base.losses, _base.box_losses, _base.synthetic
 model.backbone._target_ = Mine

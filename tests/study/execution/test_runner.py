@@ -10,7 +10,7 @@ import sys
 import forked
 import pytest
 import torch
-from conftest import REAL_NET, ROOT, TINY, get_config
+from conftest import REAL_NET, ROOT, TINY
 from studies import (
     CE,
     assert_same_numbers,
@@ -22,7 +22,7 @@ from studies import (
     wait_for,
 )
 
-from retina_plugin.config import ConfigError, load_config
+from retina_plugin.config import ConfigError, get_config, load_config
 from retina_plugin.study import build_executor, run_study
 from retina_plugin.study.execution import executors, fingerprint, run_process
 from retina_plugin.study.execution.job import known_end

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from importlib.util import find_spec
 
 import pytest
 from conftest import ROOT
@@ -21,7 +22,8 @@ from retina_plugin.config import ConfigError
 from retina_plugin.study import build_executor, run_study
 from retina_plugin.study.execution import executors
 
-pytest.importorskip("ray", reason="Ray is not installed: pip install 'retina_plugin[ray]'")
+if find_spec("ray") is None:  # importing it takes seconds
+    pytest.skip("Ray is not installed: pip install 'retina_plugin[ray]'", allow_module_level=True)
 
 
 @pytest.fixture

@@ -90,7 +90,7 @@ def test_the_same_runs_give_the_same_report(planted, report):
     assert seconds < 30
 
 
-def test_one_seed_gets_no_verdict(tmp_path, trained_run):
+def test_one_seed_gets_no_verdict(tmp_path, trained_run, unseen_figures):
     study, results = plant_study(tmp_path, trained_run, seeds=(4,))
     page = write_report(study, results, num_images=0)
     html, text = page.read_text(), page.with_suffix(".md").read_text()
@@ -107,7 +107,7 @@ def test_one_seed_gets_no_verdict(tmp_path, trained_run):
     assert "data:image/jpeg" not in html
 
 
-def test_without_results_by_image_intervals_are_based_on_seeds(planted, tmp_path):
+def test_without_results_by_image_intervals_are_based_on_seeds(planted, tmp_path, unseen_figures):
     study, results = planted
     moved = []
     for r in results:
@@ -255,7 +255,7 @@ def test_invalid_hypotheses_and_figures_are_refused(planted, tmp_path, content, 
         load_study(tmp_path / "study.py")
 
 
-def test_hypotheses_about_variants_that_do_not_run_are_named_in_the_report(planted, tmp_path, caplog):
+def test_hypotheses_about_variants_that_do_not_run_are_named_in_the_report(planted, tmp_path, caplog, unseen_figures):
     path = planted[0].output_dir.parent / "study.py"
     study = load_study(path, only=["focal", "ce"])
     assert [str(h) for h in study.hypotheses] == ["focal is better than ce in AP"]

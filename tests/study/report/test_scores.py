@@ -15,7 +15,7 @@ from retina_plugin.study.report.scores import calibrations, draw_reliability
 from retina_plugin.study.statistics.measurements import Measurements
 
 
-def test_the_table_has_the_mean_over_runs_of_what_the_evaluator_reports(tmp_path, trained_run):
+def test_the_table_has_the_mean_over_runs_of_what_the_evaluator_reports(tmp_path, trained_run, unseen_figures):
     study, results = plant_study(tmp_path, trained_run)
     page = write_report(study, results, num_images=0)
     content = json.loads(page.with_suffix(".json").read_text())["calibration"]

@@ -47,7 +47,7 @@ def test_other_evaluators_keep_the_threshold(tmp_path):
     assert config_of(tmp_path, base="voc.py").model.test_score_thresh == 0.05
 
 
-def test_a_run_folder_holds_both_and_the_report_shows_both(tmp_path):
+def test_a_run_folder_holds_both_and_the_report_shows_both(tmp_path, unseen_figures):
     study = tiny_study(tmp_path, {"focal": []}, max_iter=2, seeds=[0])
     results = run_study(study)
     assert not any(r.error for r in results) and all("bbox/AP_above_0" in r.metrics for r in results)
@@ -58,7 +58,7 @@ def test_a_run_folder_holds_both_and_the_report_shows_both(tmp_path):
         assert "without a score threshold" in form.read_text()
 
 
-def test_the_two_values_stand_side_by_side(tmp_path, trained_run):
+def test_the_two_values_stand_side_by_side(tmp_path, trained_run, unseen_figures):
     study, results = plant_study(tmp_path, trained_run)
     known = [with_metric(r, "bbox/AP_above_0.05", 12.5 + r.seed) for r in results]
     page = write_report(study, known, num_images=0)

@@ -22,7 +22,7 @@ def test_variants_share_the_sample_of_a_seed_and_seeds_differ(tmp_path):
     assert images_of(plain, "focal", 0) == images_of(plain, "focal", 1)
 
 
-def test_the_report_says_it(tmp_path, capsys):
+def test_the_report_says_it(tmp_path, capsys, unseen_figures):
     study = tiny_study(tmp_path / "study", {"focal": []}, max_iter=2, seeds=[3], resample_train=True)
     report_results(study, run_study(study), num_images=0)
     said = "each run on the bootstrap sample of the training images that belongs to its seed"
@@ -30,7 +30,7 @@ def test_the_report_says_it(tmp_path, capsys):
     assert "resample_seed: 3" in (study.run_dir("focal", 3) / "config.yaml").read_text()
 
 
-def test_a_variant_may_have_all_images(tmp_path):
+def test_a_variant_may_have_all_images(tmp_path, unseen_figures):
     variants = {"sample": [], "all": ["dataloader.train.resample_seed=null"]}
     study = tiny_study(tmp_path / "study", variants, max_iter=2, resample_train=True)
     assert images_of(study, "all", 0) == images_of(study, "all", 1) != images_of(study, "sample", 0)

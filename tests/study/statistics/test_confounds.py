@@ -81,7 +81,7 @@ def test_measuring_again_does_nothing_and_leaves_the_runs_alone(trained, monkeyp
     assert {p: p.stat().st_mtime_ns for p in before} == before
 
 
-def test_the_report_shows_ledger_and_warnings(trained):
+def test_the_report_shows_ledger_and_warnings(trained, unseen_figures):
     study, results = trained
     page = write_report(study, results, num_images=0)
     report = json.loads((study.output_dir / "report.json").read_text())

@@ -132,7 +132,7 @@ def write_study(folder, **content):
     return path
 
 
-def test_a_report_shows_the_effects_when_all_variants_ran(tmp_path):
+def test_a_report_shows_the_effects_when_all_variants_ran(tmp_path, unseen_figures):
     path = write_study(tmp_path, factors=ENTRIES, seeds=list(SEEDS))
     study = load_study(path)
     page = write_report(study, results(lambda x, s: 20.0 + 10 * x[0] + s * x[2]), num_images=0)

@@ -82,7 +82,7 @@ def test_other_variants_make_small_effects_visible_to_users_as_in_a_report():
     assert found.p_value < compare_seeds(values["b"], values["a"], family=3).p_value
 
 
-def test_only_leaves_every_p_value_as_it_was(tmp_path, trained_run):
+def test_only_leaves_every_p_value_as_it_was(tmp_path, trained_run, unseen_figures):
     pairs = [("focal", "ce"), ("third", "ce"), ("focal", "broken")]
     hypotheses = [{"better": better, "than": than} for better, than in pairs]
     variants = {"focal": [], "ce": ["model.cls_loss=${losses.softmax_ce}"], "third": [], "broken": []}

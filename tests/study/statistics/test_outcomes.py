@@ -87,7 +87,7 @@ def test_a_verdict_says_how_rare_collapses_must_be():
     assert verdict.outcome == "better" and "collapsed" not in verdict.text
 
 
-def test_the_report_shows_the_interval_of_every_variant(tmp_path, trained_run):
+def test_the_report_shows_the_interval_of_every_variant(tmp_path, trained_run, unseen_figures):
     study, results = plant_study(tmp_path, trained_run)
     page = write_report(study, results, num_images=0)
     for form in (page.read_text(), page.with_suffix(".md").read_text()):

@@ -16,6 +16,7 @@ from retina_plugin.study.execution.job import RunEnd
 from retina_plugin.study.tuning import search
 
 pytest.importorskip("optuna", reason="tuning needs Optuna: pip install '.[tune]'")
+pytestmark = pytest.mark.usefixtures("unseen_figures")
 ONE = {"ce": [CE]}
 VARIANTS = {"focal": []} | ONE
 

@@ -95,7 +95,7 @@ def test_files_that_do_not_hold_tuned_values_are_refused(study_file, text):
         load_study(path, tuned_by=other)
 
 
-def test_the_report_says_which_values_and_how_many_trials(tmp_path, trained_run):
+def test_the_report_says_which_values_and_how_many_trials(tmp_path, trained_run, unseen_figures):
     study, results = plant_study(tmp_path, trained_run)
     shown = {"overrides": ["optimizer.lr=0.002"], "AP": 12.25, "default_AP": 10.0}
     shown |= {"trials": 16, "iterations": 32, "minutes": 3.0}
