@@ -1,7 +1,7 @@
 """Pictures of focal loss for a reader who moves its settings: gamma, alpha, and the score that a detector starts from.
 
-With gamma 0 it is cross entropy. The pull of a logit is the absolute gradient of its loss: pulls of objects raise
-scores, those of background lower them. An object here is a logit of an anchor's own class; all others are background.
+With gamma 0 it is cross entropy. Gradients are shown without their sign: training raises the scores of objects and
+lowers those of background. An object here is a logit of an anchor's own class; all others are background.
 """
 
 import matplotlib
@@ -13,7 +13,7 @@ from matplotlib.ticker import NullLocator
 from ..modeling.losses import ClassificationLoss, SigmoidFocalLoss, stationary_prob
 from ..modeling.losses.base import log_odds
 from ..pages.figures import COLOURS
-from .imbalance.functions import loss_and_pull
+from .imbalance.functions import loss_and_gradient_norm
 from .imbalance.histogram import LIMIT, NUM_BINS
 from .imbalance.shares import shares_of
 from .imbalance.xray import Xray
@@ -26,32 +26,32 @@ _POOLED = 32  # bins of a histogram in one bar, half a unit of log-odds wide
 
 
 def draw_loss(gamma: float, alpha: float | None, prior: float) -> Figure:
-    """Loss and pull of one logit over its score, beside those of cross entropy; `prior` is marked.
+    """Loss and gradient of one logit over its score, beside those of cross entropy; `prior` is marked.
 
     Raises:
         ValueError: if gamma is negative, alpha not in [0, 1], or the prior not strictly between 0 and 1.
     """
     loss, plain = SigmoidFocalLoss(alpha, gamma), SigmoidFocalLoss(None, 0.0)
-    figure, (values, pulls) = _panels(2)
+    figure, (values, gradients) = _panels(2)
     x = np.linspace(log_odds(1e-6), _EDGE, 200)
     for name, colour, line, present in _KINDS:
         for formula, style in ((plain, dict(color="0.6", lw=1.2)), (loss, dict(color=colour, lw=2.2, label=name))):
-            found = loss_and_pull(formula, x if present else -x, present)
-            for axes, y in zip((values, pulls), found, strict=True):
+            found = loss_and_gradient_norm(formula, x if present else -x, present)
+            for axes, y in zip((values, gradients), found, strict=True):
                 axes.plot(x, y, ls=line, **style)
     values.plot([], [], color="0.6", lw=1.2, label="cross entropy")
     values.set(title="loss of a logit", ylim=(0, 5))
-    pulls.set(title="its pull (log scale)", yscale="log", ylim=(1e-8, 3))
-    for axes in (values, pulls):
+    gradients.set(title="its gradient, absolute (log scale)", yscale="log", ylim=(1e-8, 3))
+    for axes in (values, gradients):
         _over_score(axes, prior)
     _legend_below(figure, values)
     return figure
 
 
 def draw_start(foreground_share: float, gamma: float, alpha: float | None, prior: float) -> Figure:
-    """What all objects and all background pull before training, over the score that every logit starts from.
+    """The gradients of all objects and of all background before training, over the score that every logit starts from.
 
-    `foreground_share` of all logits are objects. The two pulls are equal at the score with the smallest loss.
+    `foreground_share` of all logits are objects. The two are equal at the score with the smallest loss.
 
     Raises:
         ValueError: as `draw_loss`, and if the share is not strictly between 0 and 1.
@@ -61,27 +61,29 @@ def draw_start(foreground_share: float, gamma: float, alpha: float | None, prior
     x = np.linspace(log_odds(1e-6), _EDGE, 200)
     for name, colour, line, present in _KINDS:
         share = foreground_share if present else 1 - foreground_share
-        pull = share * loss_and_pull(loss, x if present else -x, present)[1]
-        axes.plot(x, pull, ls=line, color=colour, lw=2.2, label=name)
-    axes.set(yscale="log", ylim=(1e-10, 3), ylabel="sum of pulls / number of logits")
+        norm = share * loss_and_gradient_norm(loss, x if present else -x, present)[1]
+        axes.plot(x, norm, ls=line, color=colour, lw=2.2, label=name)
+    axes.set(yscale="log", ylim=(1e-10, 3), ylabel="sum of gradients / number of logits")
     _over_score(axes, prior)
     best = best_start(loss, foreground_share)
     if best is not None:
-        axes.axvline(log_odds(best), color="0.4", ls="-.", lw=1.2, label=f"equal pulls: {best:.2g}")
+        axes.axvline(log_odds(best), color="0.4", ls="-.", lw=1.2, label=f"equal gradients: {best:.2g}")
     axes.set_title(start_in_words(foreground_share, gamma, alpha, prior), fontsize=12)
     _legend_below(figure, axes)
     return figure
 
 
 def start_in_words(foreground_share: float, gamma: float, alpha: float | None, prior: float) -> str:
-    """Who pulls harder before training, and how many times as hard."""
+    """Which gradient is larger before training, and how many times."""
     loss, x = SigmoidFocalLoss(alpha, gamma), np.array([log_odds(prior)])
-    up = foreground_share * loss_and_pull(loss, x, True)[1].item()
-    down = (1 - foreground_share) * loss_and_pull(loss, -x, False)[1].item()
+    up = foreground_share * loss_and_gradient_norm(loss, x, True)[1].item()
+    down = (1 - foreground_share) * loss_and_gradient_norm(loss, -x, False)[1].item()
     if up == down:
-        return f"from {prior:.2g}: objects and background pull alike"
-    strong, ratio = ("background", down / max(up, 1e-300)) if down > up else ("all objects", up / max(down, 1e-300))
-    return f"from {prior:.2g}: {strong} pull{'s' * (down > up)} {ratio:.3g} times as hard"
+        return f"from {prior:.2g}: gradients of objects and background are equal"
+    larger, other, ratio = ("background", "objects", down / max(up, 1e-300))
+    if up > down:
+        larger, other, ratio = "objects", "background", up / max(down, 1e-300)
+    return f"from {prior:.2g}: the gradient of {larger} is {ratio:.3g} times that of {other}"
 
 
 def best_start(loss: ClassificationLoss, foreground_share: float) -> float | None:
@@ -125,7 +127,7 @@ def draw_sums(xray: Xray, gamma: float, alpha: float | None) -> Figure:
 def _sums(xray: Xray, loss: ClassificationLoss, present: bool) -> np.ndarray:
     """Loss of the elements in every bar."""
     count, x_t = xray.elements(present)
-    return _by_score(count * loss_and_pull(loss, x_t, present)[0], present)
+    return _by_score(count * loss_and_gradient_norm(loss, x_t, present)[0], present)
 
 
 def _by_score(values: np.ndarray, present: bool) -> np.ndarray:

@@ -45,20 +45,20 @@ def test_sliders_may_stand_at_their_ends(gamma, alpha, prior, xray):
 
 @given(share=st.floats(1e-6, 0.2), prior=st.floats(1e-6, 0.99))
 @settings(max_examples=30, deadline=None)
-def test_the_words_are_the_ratio_of_cross_entropys_pulls(share, prior):
+def test_the_words_are_the_ratio_of_cross_entropys_gradients(share, prior):
     down_over_up = (1 - share) * prior / (share * (1 - prior))
     words = start_in_words(share, 0.0, None, prior)
-    number = float((re.search(r"pulls? (\S+) times", words) or (0, 1))[1])
+    number = float((re.search(r"is (\S+) times", words) or (0, 1))[1])
     assert number == pytest.approx(max(down_over_up, 1 / down_over_up), rel=0.01)
     if abs(down_over_up - 1) > 1e-9:
-        assert ("background" in words) == (down_over_up > 1)
+        assert ("gradient of background" in words) == (down_over_up > 1)
 
 
-def test_cross_entropy_has_its_best_start_at_the_share_of_objects_and_the_pulls_cross_there():
+def test_cross_entropy_has_its_best_start_at_the_share_of_objects_and_the_gradients_cross_there():
     assert best_start(SigmoidFocalLoss(None, 0.0), 0.003) == pytest.approx(0.003)
     for gamma in (0.0, 2.0):
         start = best_start(SigmoidFocalLoss(0.25, gamma), 0.003)
-        ratio = float(re.search(r"pulls? (\S+) times|alike", start_in_words(0.003, gamma, 0.25, start))[1] or 1)
+        ratio = float(re.search(r"is (\S+) times|are equal", start_in_words(0.003, gamma, 0.25, start))[1] or 1)
         assert ratio == pytest.approx(1, abs=0.01)
     assert best_start(SigmoidFocalLoss(1.0, 2.0), 0.003) is None  # background has no weight
 

@@ -31,7 +31,13 @@ def test_the_page_needs_no_other_file_and_has_every_part(analyzed):
     text = html.unescape(page.read_text(encoding="utf-8"))
     assert "http" not in text.replace("http://www.w3.org", "")
     assert "During training" not in text
-    for part in ("easiest elements", "Imbalance between classes", "Are scores right", "Other alpha", "pulls hardest"):
+    for part in (
+        "easiest elements",
+        "Imbalance between classes",
+        "Are scores right",
+        "Other alpha",
+        "largest gradient",
+    ):
         assert part in text
     assert text.count('<img src="data:') == 2 * 3 + 2 + 2 * 4
     assert all(sentence.partition(": ")[2] in text for sentence in sentences)

@@ -1,7 +1,8 @@
 """The logits of one checkpoint under other alpha and gamma, and the start that its data imply.
 
-With F and B the sums of the pull of foreground and background under focal loss without alpha, alpha gives background
-the share (1 - alpha) B / (alpha F + (1 - alpha) B). The share t therefore needs alpha = (1 - t) B / ((1 - t) B + t F).
+With F and B the sums of the gradient norms of foreground and background under focal loss without alpha, alpha gives
+background the share (1 - alpha) B / (alpha F + (1 - alpha) B). The share t therefore needs alpha = (1 - t) B / ((1 - t)
+B + t F).
 """
 
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ import numpy as np
 
 from ...config import ConfigError
 from ...modeling.losses import ClassificationLoss, SigmoidFocalLoss, stationary_prob
-from .functions import loss_and_pull
+from .functions import loss_and_gradient_norm
 from .xray import Xray
 
 GAMMAS = (0.0, 0.5, 1.0, 2.0, 3.0, 5.0)
@@ -59,9 +60,9 @@ def advise(xray: Xray, target: float = 0.5) -> Advice:
 
 
 def _sums(xray: Xray, present: bool) -> np.ndarray:
-    """(2, G) sums of loss and pull without alpha."""
+    """(2, G) sums of loss and gradient norm without alpha."""
     count, x_t = xray.elements(present)
-    values = [loss_and_pull(SigmoidFocalLoss(None, gamma), x_t, present) for gamma in GAMMAS]
+    values = [loss_and_gradient_norm(SigmoidFocalLoss(None, gamma), x_t, present) for gamma in GAMMAS]
     return (np.array(values) * count).sum(-1).T
 
 

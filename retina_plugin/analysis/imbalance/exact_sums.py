@@ -53,14 +53,14 @@ class ExactSums:
             self._add(part, *self._of_elements(values, gradient.abs(), part), image.levels[part.anchor], sizes)
 
     def _of_elements(self, values: Tensor, gradient: Tensor, part: Elements) -> tuple[Tensor, Tensor]:
-        """(E,) loss and pull, see `functions.loss_and_pull`."""
+        """(E,) loss and gradient norm, see `functions.loss_and_gradient_norm`."""
         if values.shape[1] == self.num_classes:
             return values[part.anchor, part.category].double(), gradient[part.anchor, part.category].double()
         return values[part.anchor].sum(1).double(), gradient[part.anchor].sum(1).double() / 2
 
-    def _add(self, part: Elements, loss: Tensor, pull: Tensor, levels: Tensor, sizes: Tensor) -> None:
+    def _add(self, part: Elements, loss: Tensor, gradient: Tensor, levels: Tensor, sizes: Tensor) -> None:
         own = part.kind == FOREGROUND
-        for place, values in enumerate((loss, pull)):
+        for place, values in enumerate((loss, gradient)):
             _add_sums(self.by_level[place], part.kind * self.num_levels + levels, values)
             _add_sums(self.by_class[place], part.kind * self.by_class.shape[-1] + part.category, values)
             _add_sums(self.by_size[place], sizes[part.anchor[own]], values[own])

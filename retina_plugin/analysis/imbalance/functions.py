@@ -22,10 +22,10 @@ def is_function_of_p_t(loss: ClassificationLoss) -> bool:
     return isinstance(loss, OneVsAllLoss) and not (loss.couples_anchors or loss.uses_quality or has_weights_by_class)
 
 
-def loss_and_pull(loss: ClassificationLoss, x_t: np.ndarray, present: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Loss of elements with `x_t`, of any shape, and its pull, the absolute derivative by x_t; in float64.
+def loss_and_gradient_norm(loss: ClassificationLoss, x_t: np.ndarray, present: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Loss of elements with `x_t`, of any shape, and the absolute derivative by x_t; in float64.
 
-    `present` says whether the class is present. With sigmoids the pull is the absolute gradient of the logit; with a
+    `present` says whether the class is present. With sigmoids the derivative is that by the logit; with a
     softmax it is half the sum of the absolute gradients of the anchor's logits. The loss is a function of p_t.
     """
     logits = torch.from_numpy(np.ravel(x_t if present else -x_t)).double()[:, None]

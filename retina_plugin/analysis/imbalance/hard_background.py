@@ -1,4 +1,4 @@
-"""The background anchors that pull hardest: neighbours of labelled objects, and often objects without a label."""
+"""The background anchors with the largest gradient: neighbours of labelled objects, often objects without a label."""
 
 import heapq
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ class HardAnchor:
     """A background anchor. Boxes are XYXY in pixels of the original image.
 
     Attributes:
-        pull: norm of the gradient of the run's own loss by the anchor's logits.
+        gradient_norm: norm of the gradient of the run's own loss by the anchor's logits.
         box: (4,) the box that the detector predicts there.
         category, score: its class with the highest score.
         overlap: IoU of the box with the nearest labelled object; 0 without any.
@@ -31,7 +31,7 @@ class HardAnchor:
         objects: (G, 4) all labelled objects of the image.
     """
 
-    pull: float
+    gradient_norm: float
     file_name: str
     anchor: np.ndarray
     box: np.ndarray
@@ -67,13 +67,13 @@ class HardBackground:
         if not self.number:
             return
         gradient = self.model.cls_loss.loss_and_gradient(image.logits, image.targets)[1]
-        pull = gradient.norm(dim=1).masked_fill(image.labels != self.model.num_classes, 0)
-        hardest = pull.topk(min(_CANDIDATES * self.number, len(pull))).indices
-        hardest = hardest[pull[hardest] > 0]
+        gradient_norm = gradient.norm(dim=1).masked_fill(image.labels != self.model.num_classes, 0)
+        hardest = gradient_norm.topk(min(_CANDIDATES * self.number, len(gradient_norm))).indices
+        hardest = hardest[gradient_norm[hardest] > 0]
         boxes = self.model.box2box_transform.apply_deltas(image.deltas[hardest], image.anchors[hardest])
         boxes = _clipped(boxes, image)
-        kept = nms(boxes, pull[hardest], _SAME_PLACE)
-        new = _describe(image, self.model, hardest[kept], boxes[kept], pull[hardest[kept]].tolist())
+        kept = nms(boxes, gradient_norm[hardest], _SAME_PLACE)
+        new = _describe(image, self.model, hardest[kept], boxes[kept], gradient_norm[hardest[kept]].tolist())
         apart = [x for x in [*self.found, *new] if x.is_apart]
         beside = [x for x in [*self.found, *new] if not x.is_apart]
         half = self.number // 2
@@ -81,7 +81,7 @@ class HardBackground:
 
 
 def _hardest(anchors: list[HardAnchor], number: int) -> list[HardAnchor]:
-    return heapq.nlargest(number, anchors, key=lambda anchor: anchor.pull)
+    return heapq.nlargest(number, anchors, key=lambda anchor: anchor.gradient_norm)
 
 
 def _clipped(boxes: Tensor, image: DenseImage) -> Tensor:
@@ -91,7 +91,7 @@ def _clipped(boxes: Tensor, image: DenseImage) -> Tensor:
 
 
 def _describe(
-    image: DenseImage, model: PluggableRetinaNet, anchors: Tensor, boxes: Tensor, pull: Sequence[float]
+    image: DenseImage, model: PluggableRetinaNet, anchors: Tensor, boxes: Tensor, gradient_norm: Sequence[float]
 ) -> list[HardAnchor]:
     scores, categories = model.cls_loss.scores(image.logits[anchors].float()).max(1)
     truth = image.ground_truth.gt_boxes
@@ -101,8 +101,9 @@ def _describe(
     originals = [(x / scale).numpy() for x in (image.anchors[anchors], boxes, truth.tensor)]
     return [
         HardAnchor(
-            pull[i], image.entry["file_name"], originals[0][i], originals[1][i], int(categories[i]), float(scores[i]),
-            float(overlap[i]), int(image.ground_truth.gt_classes[nearest[i]]) if len(truth) else None, originals[2],
+            gradient_norm[i], image.entry["file_name"], originals[0][i], originals[1][i], int(categories[i]),
+            float(scores[i]), float(overlap[i]),
+            int(image.ground_truth.gt_classes[nearest[i]]) if len(truth) else None, originals[2],
         )
         for i in range(len(anchors))
     ]  # fmt: skip

@@ -1,6 +1,6 @@
 """Who holds the loss and the gradient of a checkpoint under one loss, from its histograms.
 
-The gradient is the sum of `pull`, see `functions.py`. A share is of foreground and background together.
+The gradient is the sum of absolute derivatives, see `functions.py`. A share is of foreground and background together.
 """
 
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ import numpy as np
 from ...modeling.losses import ClassificationLoss
 from .curves import Curve, cumulative_loss
 from .elements import BACKGROUND, FOREGROUND, NUM_KINDS, OTHER
-from .functions import loss_and_pull
+from .functions import loss_and_gradient_norm
 from .histogram import LogitHistogram
 from .xray import Xray
 
 
 @dataclass(frozen=True)
 class Shares:
-    """Sums of one loss and of its pull, stacked in this order as the first axis.
+    """Sums of one loss and of its gradient norm, stacked in this order as the first axis.
 
     Attributes:
         by_level: (2, kind, L).
@@ -73,20 +73,20 @@ def shares_of(xray: Xray, loss: ClassificationLoss) -> Shares:
 
 def _curve(xray: Xray, loss: ClassificationLoss, foreground: bool) -> Curve:
     count, x_t = xray.elements(foreground)
-    return cumulative_loss(count, count * loss_and_pull(loss, x_t, foreground)[0])
+    return cumulative_loss(count, count * loss_and_gradient_norm(loss, x_t, foreground)[0])
 
 
 def _sums_by_kind(histogram: LogitHistogram, loss: ClassificationLoss) -> np.ndarray:
-    """(2, kind, N) sums of loss and pull, from (kind, N) histograms."""
+    """(2, kind, N) sums of loss and gradient norm, from (kind, N) histograms."""
     rows = [LogitHistogram(histogram.count[k], histogram.total[k]) for k in range(NUM_KINDS)]
     return np.stack([_sums(row, loss, kind == FOREGROUND) for kind, row in enumerate(rows)], 1)
 
 
 def _sums(histogram: LogitHistogram, loss: ClassificationLoss, present: bool) -> np.ndarray:
-    """(2, ...) sums of loss and pull over the bins of histograms."""
+    """(2, ...) sums of loss and gradient norm over the bins of histograms."""
     used = histogram.count > 0
     values = np.zeros((2, *histogram.count.shape))
-    values[:, used] = loss_and_pull(loss, histogram.mean()[used], present)
+    values[:, used] = loss_and_gradient_norm(loss, histogram.mean()[used], present)
     return (values * histogram.count).sum(-1)
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retina_plugin.analysis.imbalance.curves import cumulative_loss
-from retina_plugin.analysis.imbalance.functions import GAMMAS, focal_losses, loss_and_pull
+from retina_plugin.analysis.imbalance.functions import GAMMAS, focal_losses, loss_and_gradient_norm
 from retina_plugin.analysis.imbalance.histogram import LIMIT, WIDTH, LogitHistogram
 from retina_plugin.modeling.losses import (
     AsymmetricFocalLoss,
@@ -42,7 +42,9 @@ def test_the_curve_of_bins_is_that_of_an_exact_sort_within_its_bound(seed, centr
     x_t = np.random.default_rng(seed).normal(centre, spread, 2000)
     histogram = binned(x_t)
     count = histogram.count[0]
-    curve = cumulative_loss(count, count * loss_and_pull(SigmoidFocalLoss(None, gamma), histogram.mean()[0], True)[0])
+    curve = cumulative_loss(
+        count, count * loss_and_gradient_norm(SigmoidFocalLoss(None, gamma), histogram.mean()[0], True)[0]
+    )
     exact = np.sort(focal(x_t, gamma))
     expected = np.cumsum(exact) / exact.sum()
     ratio = math.exp(WIDTH * (gamma + 1))  # of the losses in one bin: |d log FL / d x_t| is at most gamma + 1
@@ -75,38 +77,38 @@ def test_logits_beyond_the_bins_keep_their_loss():
     x_t = np.array([-50.0, -40.0, 100.0, LIMIT])
     histogram = binned(x_t)
     assert histogram.count.sum() == 4
-    values = loss_and_pull(SigmoidFocalLoss(None, 0.0), histogram.mean()[0], True)[0]
+    values = loss_and_gradient_norm(SigmoidFocalLoss(None, 0.0), histogram.mean()[0], True)[0]
     assert (values * histogram.count[0]).sum() == pytest.approx(90, rel=1e-12)
 
 
 @pytest.mark.parametrize("gamma", GAMMAS)
 @pytest.mark.parametrize("present", [True, False])
-def test_loss_and_pull_of_a_logit(gamma, present):
+def test_loss_and_gradient_norm_of_a_logit(gamma, present):
     x_t = np.linspace(-6, 6, 25)
-    loss, pull = loss_and_pull(SigmoidFocalLoss(0.75, gamma), x_t, present)
+    loss, gradient = loss_and_gradient_norm(SigmoidFocalLoss(0.75, gamma), x_t, present)
     weight, step = 0.75 if present else 0.25, 1e-6
     assert loss == pytest.approx(weight * focal(x_t, gamma), rel=1e-12)
     slope = (focal(x_t - step, gamma) - focal(x_t + step, gamma)) / (2 * step)
-    assert pull == pytest.approx(weight * slope, rel=1e-6, abs=1e-12)
+    assert gradient == pytest.approx(weight * slope, rel=1e-6, abs=1e-12)
 
 
 def test_a_loss_that_treats_presence_differently():
     asymmetric = AsymmetricFocalLoss(gamma_pos=0.0, gamma_neg=4.0, margin=0.0)
     x_t = np.array([-2.0, 0.5, 3.0])
-    assert loss_and_pull(asymmetric, x_t, True)[0] == pytest.approx(focal(x_t, 0))
-    assert loss_and_pull(asymmetric, x_t, False)[0] == pytest.approx(focal(x_t, 4))
+    assert loss_and_gradient_norm(asymmetric, x_t, True)[0] == pytest.approx(focal(x_t, 0))
+    assert loss_and_gradient_norm(asymmetric, x_t, False)[0] == pytest.approx(focal(x_t, 4))
 
 
-def test_the_pull_of_a_softmax_is_half_the_sum_of_its_absolute_gradients():
+def test_the_gradient_norm_of_a_softmax_is_half_the_sum_of_its_absolute_gradients():
     loss, logits = SoftmaxFocalLoss(0.25, 2.0), torch.randn(6, 4, dtype=torch.float64)
     labels = torch.tensor([0, 1, 2, 3, 3, 0])
     values, gradient = loss.loss_and_gradient(logits, DenseTargets(labels))
     p_t = logits.softmax(1).gather(1, labels[:, None])[:, 0]
     for present in (True, False):
         own = (labels < 3) == present
-        found, pull = loss_and_pull(loss, p_t.logit()[own].numpy(), present)
+        found, norm = loss_and_gradient_norm(loss, p_t.logit()[own].numpy(), present)
         assert found == pytest.approx(values.sum(1)[own].numpy())
-        assert pull == pytest.approx(gradient.abs().sum(1)[own].numpy() / 2)
+        assert gradient == pytest.approx(gradient.abs().sum(1)[own].numpy() / 2)
 
 
 def test_names_of_the_losses_of_the_figure():

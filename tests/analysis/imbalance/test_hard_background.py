@@ -49,12 +49,12 @@ def test_each_hard_place_is_found_once_and_foreground_is_not():
     found.add(image("a.png"))
     assert [(x.category, x.is_apart) for x in found.found] == [(1, False), (0, True), (2, True)]
     beside, apart, easy = found.found
-    assert apart.pull > beside.pull > easy.pull > 0
+    assert apart.gradient_norm > beside.gradient_norm > easy.gradient_norm > 0
     assert apart.anchor.tolist() == [5, 5, 25, 25]  # pixels of the original image, half as large
     assert apart.box.tolist() == [5, 5, 25, 25] and (apart.overlap, beside.nearest) == (0, 2)
     assert beside.overlap == pytest.approx(35 * 38 / (2 * 1600 - 35 * 38))
     gradient = SigmoidFocalLoss().loss_and_gradient(LOGITS[:1], image("").targets.__class__(torch.tensor([3])))[1]
-    assert apart.pull == pytest.approx(gradient.norm().item())
+    assert apart.gradient_norm == pytest.approx(gradient.norm().item())
     assert apart.score == pytest.approx(torch.tensor(2.0).sigmoid().item())
 
 

@@ -39,7 +39,7 @@ def draw_gallery(anchors: Sequence[HardAnchor], class_names: Sequence[str]) -> l
     return [
         Picture(
             jpeg_uri(_draw(read_rgb(anchor.file_name), anchor)),
-            f"{label_text(class_names[anchor.category])} {anchor.score:.0%}, gradient {anchor.pull:.2g}",
+            f"{label_text(class_names[anchor.category])} {anchor.score:.0%}, gradient {anchor.gradient_norm:.2g}",
             words_of(anchor, class_names),
             Path(anchor.file_name).name,
             anchor.is_apart,

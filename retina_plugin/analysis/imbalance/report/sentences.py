@@ -12,7 +12,7 @@ from ..functions import CROSS_ENTROPY, FOCAL
 
 def sentences(examination: Examination, advice: Advice) -> list[str]:
     """The findings of one run."""
-    found = [_easiest(examination), _who_pulls(examination), _counts(examination), _classes(examination)]
+    found = [_easiest(examination), _who_has_the_gradient(examination), _counts(examination), _classes(examination)]
     return [sentence for sentence in [*found, _hint(advice)] if sentence]
 
 
@@ -37,7 +37,7 @@ def _easiest(examination: Examination) -> str:
     return f"The easiest 90 % of background {what} hold {parts}."
 
 
-def _who_pulls(examination: Examination) -> str:
+def _who_has_the_gradient(examination: Examination) -> str:
     shares = {
         name: examination.shares[name].of_background for name in (CROSS_ENTROPY, OWN) if name in examination.shares
     }
