@@ -29,7 +29,7 @@ def catalogue():
         lambda: register_synthetic("train", 1, {"noise": 70}),
         lambda: register_synthetic("train", 1, {"nose": 7}),
     ],
-    ids=str,
+    ids=["key", "override", "config", "yaml", "value", "setting"],
 )
 def test_messages_that_are_raised_are_listed(catalogue, fail):
     with pytest.raises((ConfigError, ValueError)) as caught:
