@@ -1,7 +1,9 @@
 """Training that begins from a detector of other classes, in the form of Detectron2's model zoo."""
 
+import logging
 import pickle
 import re
+import sys
 from urllib.error import URLError
 
 import pytest
@@ -17,7 +19,7 @@ from detectron2.utils.file_io import PathManager
 
 from retina_plugin.config import ConfigError, get_config
 from retina_plugin.config.learning_rate import linear_scaled_lr
-from retina_plugin.engine import RunCheckpointer, main
+from retina_plugin.engine import RunCheckpointer, logs, main
 from retina_plugin.engine.run_data import initial_classes, record_data
 from retina_plugin.engine.setup import build_model
 from retina_plugin.weights import CheckpointError
@@ -47,8 +49,11 @@ def zoo(tmp_path, tiny_cfg):
     return write_zoo(tmp_path / "model_final_5bd44e.pkl", model), model.state_dict()
 
 
-def test_a_training_takes_the_detector_and_the_classes_of_equal_names(zoo, tmp_path, capsys):
+def test_a_training_takes_the_detector_and_the_classes_of_equal_names(zoo, tmp_path, capsys, monkeypatch):
     path, theirs = zoo
+    logs.log_to_terminal()
+    for handler in logging.getLogger("retina_plugin").handlers:  # an earlier test may have made it
+        monkeypatch.setattr(handler, "stream", sys.stdout)
     opts = [f"train.init_checkpoint={path}", f"train.init_classes=[{','.join(COCO)}]"]
     main(train_args(tmp_path / "run", *opts, "optimizer.lr=0.0", "train.max_iter=1"))
     ours = torch.load(tmp_path / "run" / "model_final.pth", weights_only=True)["model"]

@@ -108,7 +108,7 @@ def test_the_gradient_norm_of_a_softmax_is_half_the_sum_of_its_absolute_gradient
         own = (labels < 3) == present
         found, norm = loss_and_gradient_norm(loss, p_t.logit()[own].numpy(), present)
         assert found == pytest.approx(values.sum(1)[own].numpy())
-        assert gradient == pytest.approx(gradient.abs().sum(1)[own].numpy() / 2)
+        assert norm == pytest.approx(gradient.abs().sum(1)[own].numpy() / 2)
 
 
 def test_names_of_the_losses_of_the_figure():

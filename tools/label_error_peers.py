@@ -1,6 +1,7 @@
+#!/usr/bin/env python
 """Planted label errors that this project, hotcoco and cleanlab (if installed) find on the same detections.
 
-python projects/BloodCells/label_errors.py RUN FAULTS.json, of a run trained on what plant-label-errors wrote
+python tools/label_error_peers.py RUN FAULTS.json, of a run trained on what plant-label-errors wrote
 """
 
 import sys
