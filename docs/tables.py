@@ -82,6 +82,11 @@ def _blood_cells() -> Rows:
     return [_of_run(results("zoo")["run_bccd"], (*_METRICS, "AP-RBC", "AP-WBC", "AP-Platelets"))]
 
 
+def _box_losses() -> Rows:
+    found = results("box_losses")["rows"]
+    return [[None, *(_spread(found[n][m]) for m in _METRICS[:3]), None] for n in ("l1", "smooth_l1", "giou")]
+
+
 def _of_run(found: dict[str, float | None], metrics: tuple[str, ...]) -> list[str]:
     values = [found.get(f"bbox/{m}") for m in metrics]
     return ["–" if x is None or x != x else f"{x:.1f}" for x in values]
@@ -136,6 +141,11 @@ TABLES = (
         "projects/BloodCells/README.md",
         "| AP | AP50 | AP75 | APs | APm | APl | red cells | white cells | platelets |",
         _blood_cells,
+    ),
+    Table(
+        "projects/BloodCells/README.md",
+        "| box loss | AP | AP50 | AP75 | GIoU minus it in AP, 95 % interval |",
+        _box_losses,
     ),
     Table("docs/analysis.md", "| fixed, IoU .5 | AP added, blood cells | 95 % interval over images |", _errors),
 )

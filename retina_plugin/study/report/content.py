@@ -85,11 +85,17 @@ def _environment(study: Study, results: Sequence[RunResult]) -> dict[str, Any]:
         "seeds": list(study.seeds),
         "overrides": list(study.overrides),
         "training_images": _training_images(results),
-        "command": shlex.join(["python", *sys.argv]),
+        "command": _command(*sys.argv),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPU cores, {accelerator}",
         "threads": ", ".join(sorted(_threads(results))),
         "versions": versions | {"detectron2": detectron2.__version__, "python": platform.python_version()},
     }
+
+
+def _command(program: str, *arguments: str) -> str:
+    """What to type again: `retina` by its name, a script with Python."""
+    is_installed = Path(program).name == "retina" or Path(program).parent.name == "retina_cli"
+    return shlex.join(["retina", *arguments] if is_installed else ["python", program, *arguments])
 
 
 def _training_images(results: Sequence[RunResult]) -> str:

@@ -16,7 +16,7 @@ from retina_plugin.config import ConfigError, get_config
 from retina_plugin.study import load_study, write_report
 from retina_plugin.study.evidence.by_image import collect_evidence
 from retina_plugin.study.execution.results import RunResult
-from retina_plugin.study.report.content import collect_content
+from retina_plugin.study.report.content import _command, collect_content
 from retina_plugin.study.report.costs import loss_scales
 from retina_plugin.study.report.disagreement import (
     best_threshold,
@@ -262,3 +262,15 @@ def test_hypotheses_about_variants_that_do_not_run_are_named_in_the_report(plant
     assert "ce is better than broken in AP50" in caplog.text
     study = study.__class__(**study.__dict__ | {"output_dir": tmp_path})
     assert "Not asked" in write_report(study, planted[1], num_images=0).read_text()
+
+
+@pytest.mark.parametrize(
+    ("program", "typed"),
+    [
+        ("/home/me/.venv/bin/retina", "retina ablate --study 'my study.py'"),
+        ("/home/me/retina_cli/__main__.py", "retina ablate --study 'my study.py'"),
+        ("tools/ablate.py", "python tools/ablate.py ablate --study 'my study.py'"),
+    ],
+)
+def test_the_command_is_what_the_user_typed(program, typed):
+    assert _command(program, "ablate", "--study", "my study.py") == typed
