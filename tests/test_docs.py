@@ -8,7 +8,7 @@ DOCS = ROOT / "docs"
 
 
 def test_every_page_is_in_the_contents():
-    listed = set(re.findall(r"^[\w/]+$", (DOCS / "index.md").read_text(), re.M))
+    listed = set(re.findall(r"^(?:.+ <)?([\w/]+)>?$", (DOCS / "index.md").read_text(), re.M))
     pages = {str(path.relative_to(DOCS).with_suffix("")) for path in DOCS.rglob("*.md")}
     pages |= {f"notebooks/{path.stem}" for path in (DOCS / "notebooks").glob("*.ipynb")}
     assert listed == pages - {"index"}

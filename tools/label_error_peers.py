@@ -1,9 +1,7 @@
 #!/usr/bin/env python
-"""Planted label errors that this project, hotcoco and cleanlab (if installed) find on the same detections.
+"""Planted label errors that this project, hotcoco and cleanlab (if installed) find on the same detections."""
 
-python tools/label_error_peers.py RUN FAULTS.json, of a run trained on what plant-label-errors wrote
-"""
-
+import argparse
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -94,4 +92,8 @@ def main(run: str, faults: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", help="folder of a run that was trained on what plant-label-errors wrote")
+    parser.add_argument("faults", help="faults.json of plant-label-errors")
+    args = parser.parse_args()
+    main(args.run, args.faults)

@@ -3,7 +3,6 @@
 import logging
 import pickle
 import re
-import sys
 from urllib.error import URLError
 
 import pytest
@@ -16,6 +15,7 @@ from detectron2.layers import ShapeSpec
 from detectron2.modeling import build_anchor_generator
 from detectron2.modeling import build_model as build_upstream
 from detectron2.utils.file_io import PathManager
+from detectron2.utils.logger import setup_logger
 
 from retina_plugin.config import ConfigError, get_config
 from retina_plugin.config.learning_rate import linear_scaled_lr
@@ -51,9 +51,9 @@ def zoo(tmp_path, tiny_cfg):
 
 def test_a_training_takes_the_detector_and_the_classes_of_equal_names(zoo, tmp_path, capsys, monkeypatch):
     path, theirs = zoo
-    logs.log_to_terminal()
-    for handler in logging.getLogger("retina_plugin").handlers:  # an earlier test may have made it
-        monkeypatch.setattr(handler, "stream", sys.stdout)
+    for name in logs._LOGGERS:  # those of earlier tests write to what these have captured
+        monkeypatch.setattr(logging.getLogger(name), "handlers", [])
+    setup_logger.cache_clear()
     opts = [f"train.init_checkpoint={path}", f"train.init_classes=[{','.join(COCO)}]"]
     main(train_args(tmp_path / "run", *opts, "optimizer.lr=0.0", "train.max_iter=1"))
     ours = torch.load(tmp_path / "run" / "model_final.pth", weights_only=True)["model"]
