@@ -30,11 +30,7 @@ def multiply_sides(device: torch.device) -> dict[str, Callable[[], Tensor]]:
         weight = torch.randn(_CHANNELS, _CHANNELS, 3, 3, device=device)
         weight = weight.to(dtype, memory_format=torch.channels_last)
         sides[f"{CONV}, {name}"] = partial(F.conv2d, features, weight, padding=1)
-    return {name: _without_gradients(run) for name, run in sides.items()}
-
-
-def _without_gradients(run: Callable[[], Tensor]) -> Callable[[], Tensor]:
-    return torch.no_grad()(run)
+    return {name: torch.no_grad()(run) for name, run in sides.items()}
 
 
 def count_gflop(run: Callable[[], Any]) -> float:

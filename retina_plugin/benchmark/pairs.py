@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -28,10 +28,15 @@ def time_in_turn(sides: Mapping[str, Callable[[], Any]], repeats: int) -> Times:
 
     `WARM_UP` rounds before the `repeats` are not counted.
     """
-    rounds = [{name: seconds_of(run) for name, run in sides.items()} for _ in range(repeats + WARM_UP)][WARM_UP:]
-    first = next(iter(sides))
+    rounds = [{name: seconds_of(run) for name, run in sides.items()} for _ in range(repeats + WARM_UP)]
+    return summary_of(rounds[WARM_UP:])
+
+
+def summary_of(rounds: Sequence[Mapping[str, float]]) -> Times:
+    """By side, the median of its seconds, and the median, lowest and highest ratio to the first side of one round."""
+    first = next(iter(rounds[0]))
     found = {}
-    for name in sides:
+    for name in rounds[0]:
         ratios = [one[name] / one[first] for one in rounds]
         found[name] = {
             "seconds": statistics.median(one[name] for one in rounds),

@@ -1,6 +1,5 @@
 """Time from the command of a training to its first iterations."""
 
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -8,7 +7,7 @@ import time
 from collections.abc import Sequence
 
 from ..config import ConfigError
-from .pairs import Times
+from .pairs import Times, summary_of
 
 _LIBRARIES = "import torch, torchvision, detectron2.engine, detectron2.evaluation"
 _MOMENTS = {"first iteration begins": "Starting training from iteration", "first iteration ends": " iter: "}
@@ -25,14 +24,7 @@ def benchmark_startup(config_file: str, repeats: int, overrides: Sequence[str] =
         start = time.perf_counter()
         subprocess.run([sys.executable, "-W", "ignore", "-c", _LIBRARIES], check=True)
         rounds.append({"libraries": time.perf_counter() - start} | _start(config_file, overrides))
-    found = {}
-    for name in rounds[0]:
-        ratios = [one[name] / one["libraries"] for one in rounds[1:]]
-        seconds = statistics.median(one[name] for one in rounds[1:])
-        found[name] = {
-            "seconds": seconds, "ratio": statistics.median(ratios), "lowest": min(ratios), "highest": max(ratios)
-        }  # fmt: skip
-    return found
+    return summary_of(rounds[1:])
 
 
 def _start(config_file: str, overrides: Sequence[str]) -> dict[str, float]:

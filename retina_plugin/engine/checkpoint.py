@@ -39,10 +39,8 @@ class RunCheckpointer(SafeCheckpointer):
             return
         path = Path(self.save_dir, f"{name}.pth")
         is_final = path.name == FINAL_CHECKPOINT
-        if self._resumed.name == FINAL_CHECKPOINT and not is_final:
-            self._rename_resumed(
-                f"{iteration_checkpoint(self._resumed_iteration)}.pth"
-            )  # the run goes on after its end
+        if self._resumed.name == FINAL_CHECKPOINT and not is_final:  # the run goes on after its end
+            self._rename_resumed(f"{iteration_checkpoint(self._resumed_iteration)}.pth")
         state = {key: part.state_dict() for key, part in self.checkpointables.items()}
         with written_in_full(path) as partial, partial.open("wb") as f:
             torch.save({"model": self.model.state_dict()} | state | kwargs, f)

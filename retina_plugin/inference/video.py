@@ -17,7 +17,7 @@ from ..files import shown
 
 logger = logging.getLogger(__name__)
 _CAMERA = "camera:"
-_MOST_FRAMES = 1e9  # that a file may announce; anything above is no number of frames
+_MOST_FRAMES = 1e9  # a larger number in a file is an error of its writer
 _HIGHEST_FPS = 1000.0
 _DEFAULT_FPS = 25.0
 
@@ -31,12 +31,12 @@ class Frame(NamedTuple):
 
 
 class Video:
-    """An open video file or camera, to be used as a context.
+    """An open video file or camera, to be used in a `with` statement.
 
     Attributes:
         name: as the user gave it.
         is_camera: whether its frames come in real time, without an end.
-        fps: frames per second; what a file says, or 25 if that is no rate.
+        fps: frames per second; what a file says, or 25 if it says nothing usable.
         num_frames: what a file announces, which is an estimate for some formats; None if it announces nothing.
     """
 

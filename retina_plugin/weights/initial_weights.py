@@ -70,7 +70,7 @@ class InitialWeights:
         return "\n    ".join(lines)
 
     def details(self) -> str:
-        """Every tensor that was not taken, and every class; empty if all were."""
+        """Every tensor, taken or not, and every class; empty without a checkpoint."""
         lists = {
             "of another shape": [f"{shown(n, 90)} {there} instead of {here}" for n, there, here in self.wrong_shape],
             "not in the checkpoint": self.lacking,

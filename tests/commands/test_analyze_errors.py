@@ -64,7 +64,7 @@ def test_a_copy_does_not_differ_and_lacks_only_anchors(run, content):
 
 
 def test_seeds_of_a_variant_give_one_interval_and_other_runs_are_refused(run, tmp_path):
-    """Two equal seeds have no spread, so that the mean is the value of one; a changed config is no seed."""
+    """Two equal seeds have no spread, so that the mean is the value of one; a run with another config is refused."""
     seed = shutil.copytree(run, tmp_path / "seed1")
     text = analyze_errors([run, seed], tmp_path / "out", trust=["*"], max_images=1)
     (own,) = json.loads((tmp_path / "out/errors.json").read_text())["runs"]
@@ -75,7 +75,7 @@ def test_seeds_of_a_variant_give_one_interval_and_other_runs_are_refused(run, tm
     page = (tmp_path / "out/errors.html").read_text()
     assert "means over seeds (run, seed1)" in page and "over 2 seeds and 1000 resamples" in page
     (seed / CONFIG).write_text((seed / CONFIG).read_text().replace("max_iter: ", "max_iter: 1"))
-    with pytest.raises(ConfigError, match="no seeds of one variant: they differ in train.max_iter; give .* --other"):
+    with pytest.raises(ConfigError, match="not seeds of one variant: they differ in train.max_iter; give .* --other"):
         analyze_errors([run, seed], tmp_path / "out", trust=["*"], max_images=1)
 
 

@@ -33,7 +33,7 @@ def measure_seed(first: Results, other: Results) -> Measured:
     """
     if changed := _changed(first, other):
         raise ConfigError(
-            f"{first.name} and {other.name} are no seeds of one variant: they differ in {', '.join(changed[:3])}; "
+            f"{first.name} and {other.name} are not seeds of one variant: they differ in {', '.join(changed[:3])}; "
             "give the runs to compare with to --other"
         )
     errors = find_errors(other)
