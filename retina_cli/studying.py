@@ -1,8 +1,12 @@
 """Commands of studies: train variants over seeds, tune them, simulate verdicts."""
 
 import argparse
+from typing import TYPE_CHECKING
 
 from .arguments import Command
+
+if TYPE_CHECKING:
+    from retina_plugin.study.execution.executors import Executor
 
 _GROUP = "compare settings"
 _MATCHES = ("prior", "scale", "clip")
@@ -26,11 +30,21 @@ def _ablate_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--match-scale", action="store_true", default=None, help="short for scale in --match")
     parser.add_argument("--tuned-by", metavar="FILE", help="tuned.json of the tune command, whose values variants take")
-    parser.add_argument("--executor", choices=["local", "ray"], default="local")
+    _executor_arguments(parser)
+
+
+def _executor_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--executor", choices=["local", "ray"], default="local", help="this machine or a Ray cluster")
     parser.add_argument("--jobs", type=int, default=1, help="runs at once on this machine")
     parser.add_argument("--address", help="address of a Ray cluster; without it Ray starts one here")
     parser.add_argument("--cpus-per-run", type=int, default=1, help="CPUs that Ray reserves for a run")
     parser.add_argument("--gpus-per-run", type=float, default=0, help="GPUs that Ray reserves for a run")
+
+
+def _executor(args: argparse.Namespace) -> "Executor":
+    from retina_plugin.study import build_executor
+
+    return build_executor(args.executor, args.jobs, args.address, args.cpus_per_run, args.gpus_per_run)
 
 
 def _seed(text: str) -> int | str:
@@ -39,7 +53,7 @@ def _seed(text: str) -> int | str:
 
 def _ablate(args: argparse.Namespace) -> None:
     from retina_plugin.commands.ablate import ablate, ablate_grid
-    from retina_plugin.study import build_executor, load_study
+    from retina_plugin.study import load_study
     from retina_plugin.study.grid.grid import load_grid
     from retina_plugin.study.planning.planner import plan
 
@@ -55,7 +69,7 @@ def _ablate(args: argparse.Namespace) -> None:
     if args.plan:
         print("\n".join(plan(grid.study(grid.chosen[0]), num_cells=len(grid.cells)) if grid else plan(study)))
         return
-    executor = build_executor(args.executor, args.jobs, args.address, args.cpus_per_run, args.gpus_per_run)
+    executor = _executor(args)
     if grid:
         ablate_grid(grid, executor, args.num_images, args.report_only)
     else:
@@ -67,16 +81,16 @@ def _tune_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--trials", type=int, default=16, help="trials of each variant; the first has the defaults")
     parser.add_argument("--only", nargs="+", metavar="VARIANT", help="tune these variants only")
     parser.add_argument("--output", metavar="DIR", help="folder; by default the study's with _tuning after its name")
-    parser.add_argument("--jobs", type=int, default=1, help="trainings at once on this machine")
+    _executor_arguments(parser)
 
 
 def _tune(args: argparse.Namespace) -> None:
     from retina_plugin.commands.tune import tune_study
-    from retina_plugin.study import build_executor, load_study
+    from retina_plugin.study import load_study
 
     folder = args.output or f"{load_study(args.study, tuned_by='').output_dir}_tuning"
     study = load_study(args.study, only=args.only, output_dir=folder, overrides=args.opts, tuned_by="")
-    tune_study(study, args.trials, build_executor("local", args.jobs))
+    tune_study(study, args.trials, _executor(args))
 
 
 def _simulate_arguments(parser: argparse.ArgumentParser) -> None:

@@ -21,26 +21,29 @@ from studies import (
 from retina_plugin.config import ConfigError
 from retina_plugin.study import build_executor, run_study
 from retina_plugin.study.execution import executors
+from retina_plugin.study.execution.executors import LocalExecutor
+from retina_plugin.study.tuning.search import tune
 
 if find_spec("ray") is None:  # importing it takes seconds
     pytest.skip("Ray is not installed: pip install 'retina_plugin[ray]'", allow_module_level=True)
 
 
-@pytest.fixture
-def cluster(monkeypatch):
+@pytest.fixture(scope="module")
+def cluster():
     """The address of a cluster of two nodes with a CPU each."""
     import ray
     from ray.cluster_utils import Cluster
 
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    monkeypatch.setattr(executors, "_run_to_end", forked_run())
-    nodes = Cluster()
-    for _ in range(2):
-        nodes.add_node(num_cpus=1, object_store_memory=80 * 2**20, include_dashboard=False)
-    yield nodes.address
-    ray.shutdown()
-    nodes.shutdown()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        patch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        patch.setattr(executors, "_run_to_end", forked_run())
+        nodes = Cluster()
+        for _ in range(2):
+            nodes.add_node(num_cpus=1, object_store_memory=80 * 2**20, include_dashboard=False)
+        yield nodes.address
+        ray.shutdown()
+        nodes.shutdown()
 
 
 def forked_run():
@@ -60,6 +63,12 @@ def forked_run():
     return run_to_end
 
 
+def test_a_cluster_that_is_not_there_is_named():
+    """First in this file: a process that has joined a cluster stays in it."""
+    with pytest.raises(ConfigError, match="--address auto"):
+        build_executor("ray", address="auto")
+
+
 def test_a_killed_worker_costs_a_study_nothing_but_time(cluster, tmp_path):
     study = tiny_study(tmp_path / "ray", {"ce": [CE]})
     executor = KillsAWorker(build_executor("ray", address=cluster), study)
@@ -69,6 +78,16 @@ def test_a_killed_worker_costs_a_study_nothing_but_time(cluster, tmp_path):
     assert log.count("$ python") == 2 and log.count("--resume ") == 1
     alone = tiny_study(tmp_path / "alone", {"ce": [CE]})
     assert_same_numbers(results, run_study(alone))
+
+
+def test_tuning_on_a_cluster_finds_what_it_finds_on_one_machine(cluster, tmp_path):
+    pytest.importorskip("optuna", reason="tuning needs Optuna: pip install '.[tune]'")
+    found = []
+    for name, executor in (("ray", build_executor("ray", address=cluster)), ("alone", LocalExecutor(2))):
+        study = tiny_study(tmp_path / name, {"ce": [CE]}, max_iter=4, tune={"rungs": [0.5, 1.0]})
+        (search,) = tune(study, 3, executor)
+        found.append([[(run.overrides, run.iterations_done, run.ap) for run in rung] for rung in search.runs])
+    assert found[0] == found[1] and [len(rung) for rung in found[0]] == [3, 2]
 
 
 class KillsAWorker:
@@ -96,8 +115,3 @@ class KillsAWorker:
 
     def stop(self):
         self._executor.stop()
-
-
-def test_a_cluster_that_is_not_there_is_named():
-    with pytest.raises(ConfigError, match="--address auto"):
-        build_executor("ray", address="auto")
