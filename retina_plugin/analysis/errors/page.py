@@ -11,12 +11,12 @@ from ...files import shown, write_json, write_text
 from ...pages.figures import svg_uri
 from ...pages.render import template_environment, without_nan
 from .analysis import RunErrors
-from .anchors import CAUSES, LABELS
 from .budget import FIXES, differences
 from .content import as_content
 from .figures import MOST_CLASSES, draw_budget, draw_confusion, draw_curves, draw_differences, draw_reliability
 from .gallery import STYLES
 from .tables import OUTCOMES
+from .tracing import CAUSES, LABELS
 
 _PAGE = "errors.html.j2"
 
