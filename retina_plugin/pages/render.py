@@ -39,9 +39,9 @@ def _escape_markdown(value: Any) -> Any:
 
 
 def without_nan(value: Any) -> Any:
-    """Nested values with None in place of NaN, which JSON does not have."""
+    """Nested values with None in place of NaN and infinity, which JSON does not have."""
     if isinstance(value, dict):
         return {k: without_nan(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [without_nan(v) for v in value]
-    return None if isinstance(value, float) and math.isnan(value) else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -4,10 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from ..evidence.by_image import collect_evidence
-from ..execution.results import RunResult, found_results
+from ..execution.hidden import hidden_results
+from ..execution.results import RunResult
 from ..spec.study import Study
 from ..statistics.measurements import Measurements
-from .looks import all_settled, judge_looks, looks_before, record_look
+from .looks import all_settled, judge_looks, looks_until, record_look
 
 
 def parts(study: Study) -> Iterator[Study]:
@@ -22,17 +23,17 @@ def measure_results(study: Study, results: Sequence[RunResult]) -> tuple[Measure
 
     Runs of variants that `--only` leaves out are included, so that it changes no p-value.
     """
-    hidden = found_results(replace(study, variants=study.hidden))
+    hidden = hidden_results(study, results)
     evidence, reason = collect_evidence([*results, *hidden])
     return Measurements(results, evidence, hidden=hidden), reason
 
 
 def settled_by(study: Study, results: Sequence[RunResult]) -> bool:
     """Look at a part of a study, and record the look: whether its verdicts are settled."""
-    looks = [*looks_before(study.output_dir, study.seeds), study.seeds]
+    looks = looks_until(study.output_dir, study.seeds, study.planned)
     measurements, _ = measure_results(study, results)
-    verdicts = judge_looks(measurements, study.questions, study.other_questions, looks, study.planned)
-    record_look(study.output_dir, study.seeds)
+    verdicts = judge_looks(measurements, study.questions, study.other_questions, looks)
+    record_look(study.output_dir, looks[-1])
     for verdict in verdicts:
         print(f"after {len(study.seeds)} seeds: {verdict.headline}")
     return all_settled(verdicts)

@@ -8,23 +8,35 @@ false calls, whatever the distribution. The joint distribution of the looks, whi
 power, is not used: it needs statistics with a known variance, which a few seeds do not give.
 
 N is the number of seeds that the study file names, or `max_seeds` for `seeds="auto"`. A report on two or more seeds is
-a look, and looks.json in the study folder records it. A later report with more seeds pays for it. Beyond N nothing is
-left to spend: more seeds narrow the interval, but cannot change the verdict. Reports on other seeds, such as 3, 4, 5
-after 0, 1, 2, are a repetition and not a look.
+a look, and looks.json in the study folder records it with what it spent. A later report with more seeds pays for it,
+also if N has grown since. Beyond N nothing is left to spend: more seeds narrow the interval, but cannot change the
+verdict. Reports on other seeds, such as 3, 4, 5 after 0, 1, 2, are a repetition and not a look.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from ...files import read_json, write_json
+from ..spec.factors import Factor
 from ..spec.hypothesis import Hypothesis
+from ..spec.metrics import Metric
+from ..statistics.effects import Effect, factor_effects
 from ..statistics.estimate import LEVEL
 from ..statistics.measurements import Measurements
 from ..statistics.verdict import Verdict, judge
-from ..statistics.wording import ALIKE, NONE, headline
+from ..statistics.wording import ALIKE, NONE, explain, headline
 
 LOOKS = "looks.json"  # in the study folder
+
+
+class Look(NamedTuple):
+    """A report on these seeds, and the share of the 5 % that it may spend."""
+
+    seeds: tuple[int, ...]
+    share: float
 
 
 def spent(share_of_seeds: float) -> float:
@@ -32,78 +44,105 @@ def spent(share_of_seeds: float) -> float:
     return min(share_of_seeds, 1.0) ** 2
 
 
-def shares(looks: Sequence[int], planned: int) -> list[float]:
-    """What each look may spend of the 5 %, for increasing numbers of seeds."""
-    until = [spent(n / planned) for n in looks]
-    return [now - before for now, before in zip(until, [0.0, *until], strict=False)]
+def shares(looks: Sequence[int], planned: int, recorded: Sequence[float | None] = ()) -> list[float]:
+    """What each look may spend of the 5 %, for increasing numbers of seeds.
+
+    Looks with a `recorded` share have spent that, whatever is planned now; None for those without.
+    """
+    found: list[float] = []
+    for number, known in itertools.zip_longest(looks, recorded):
+        found.append(max(0.0, spent(number / planned) - sum(found)) if known is None else known)
+    return found
 
 
-def looks_before(folder: Path, seeds: Sequence[int]) -> list[list[int]]:
-    """The recorded looks at some of `seeds`, fewest first."""
-    known = [look for look in _read(folder) if set(look) < set(seeds)]
-    nested: list[list[int]] = []
-    for look in sorted(known, key=len):
+def looks_until(folder: Path, seeds: Sequence[int], planned: int) -> list[Look]:
+    """The recorded looks at some of `seeds`, fewest first, and the look at all of them."""
+    known = {tuple(look["seeds"]): look["share"] for look in _read(folder)}
+    nested: list[tuple[int, ...]] = []
+    for look in sorted((own for own in known if set(own) < set(seeds)), key=len):
         if not nested or set(nested[-1]) < set(look):
             nested.append(look)
-    return nested
+    nested.append(tuple(sorted(seeds)))
+    costs = shares([len(look) for look in nested], planned, [known.get(look) for look in nested])
+    return [Look(*pair) for pair in zip(nested, costs, strict=True)]
 
 
-def record_look(folder: Path, seeds: Sequence[int]) -> None:
+def record_look(folder: Path, look: Look) -> None:
     """Note in looks.json that the study was looked at with these seeds. One seed gives no verdict, so no look."""
     known = _read(folder)
-    if len(seeds) > 1 and sorted(seeds) not in known:
-        write_json(folder / LOOKS, [*known, sorted(seeds)])
+    if len(look.seeds) > 1 and list(look.seeds) not in [own["seeds"] for own in known]:
+        write_json(folder / LOOKS, [*known, {"seeds": list(look.seeds), "share": look.share}])
 
 
-def _read(folder: Path) -> list[list[int]]:
+def _read(folder: Path) -> list[dict[str, Any]]:
+    """The recorded looks; those of earlier versions are lists of seeds, without a share."""
+
     def valid(content: list) -> bool:
-        return all(isinstance(look, list) and all(type(seed) is int for seed in look) for look in content)
+        return all(map(_is_look, map(_as_record, content)))
 
-    return read_json(folder / LOOKS, [], valid)
+    return list(map(_as_record, read_json(folder / LOOKS, [], valid)))
+
+
+def _as_record(look: Any) -> Any:
+    return {"seeds": look, "share": None} if isinstance(look, list) else look
+
+
+def _is_look(record: Any) -> bool:
+    if not isinstance(record, dict) or not isinstance(record.get("share", ""), int | float | None):
+        return False
+    return isinstance(record.get("seeds"), list) and all(type(seed) is int for seed in record["seeds"])
 
 
 def judge_looks(
-    measurements: Measurements,
-    hypotheses: Sequence[Hypothesis],
-    others: Sequence[Hypothesis],
-    looks: Sequence[Sequence[int]],
-    planned: int,
+    measurements: Measurements, hypotheses: Sequence[Hypothesis], others: Sequence[Hypothesis], looks: Sequence[Look]
 ) -> list[Verdict]:
-    """The verdicts at the last of `looks`, each a set of seeds that contains the one before; `others` as in `judge`.
+    """The verdicts at the last of `looks`, each at seeds that contain those before; `others` as in `judge`.
 
     A hypothesis that an earlier look settled keeps that outcome and p-value.
     """
-    costs = shares([len(look) for look in looks], planned)
-    rounds = [
-        judge(measurements.of_seeds(look), hypotheses, others, share) for look, share in zip(looks, costs, strict=True)
+    rounds = [judge(measurements.of_seeds(look.seeds), hypotheses, others, look.share) for look in looks]
+    return [_first_settled(own, looks) for own in zip(*rounds, strict=True)]
+
+
+def effects_at_looks(
+    measurements: Measurements, factors: Sequence[Factor], metric: Metric, looks: Sequence[Look]
+) -> list[Effect]:
+    """The effects of factors at the last of `looks`; one that an earlier look showed keeps that p-value."""
+    rounds = [factor_effects(measurements.of_seeds(look.seeds), factors, metric, look.share) for look in looks]
+    return [
+        replace(own[-1], p_corrected=next((e.p_corrected for e in own if e.p_corrected < LEVEL), own[-1].p_corrected))
+        for own in zip(*rounds, strict=True)
     ]
-    return [_first_settled(own, looks, costs) for own in zip(*rounds, strict=True)]
 
 
-def _first_settled(own: Sequence[Verdict], looks: Sequence[Sequence[int]], costs: Sequence[float]) -> Verdict:
+def _first_settled(own: Sequence[Verdict], looks: Sequence[Look]) -> Verdict:
     last = own[-1]
-    for verdict, look in zip(own[:-1], looks, strict=False):
-        if is_settled(verdict) and last.outcome != NONE:
-            text = (
-                f"Settled by the look at {len(look)} seeds, p = {verdict.p_corrected:.2g} after correction. {last.text}"
-            )
-            title = headline(verdict.hypothesis, verdict.outcome, last.difference)
-            kept = {
-                "outcome": verdict.outcome,
-                "p_corrected": verdict.p_corrected,
-                "p_equivalent": verdict.p_equivalent,
-            }
-            return replace(last, headline=title, text=text, **kept)
-    if len(looks) == 1 and costs[-1] == 1 or last.outcome == NONE:
+    if last.outcome == NONE:
         return last
-    return replace(last, text=f"{last.text} {_what_it_cost(costs[-1])}")
+    for verdict, look in zip(own[:-1], looks, strict=False):
+        if is_settled(verdict):
+            return _kept(verdict, last, len(look.seeds))
+    if len(looks) == 1 and looks[-1].share == 1:
+        return last
+    return replace(last, text=f"{last.text} {_what_it_cost(looks[-1].share)}")
+
+
+def _kept(verdict: Verdict, last: Verdict, number: int) -> Verdict:
+    """The verdict of an earlier look at `number` seeds, with the difference of the last one."""
+    h, d, p = last.hypothesis, last.difference, verdict.p_corrected
+    text = explain(h, d, p, last.num_comparisons, verdict.outcome, [])
+    return replace(
+        verdict,
+        headline=headline(h, verdict.outcome, d),
+        text=f"Settled by the look at {number} seeds, whose p-value is given here. {text}",
+        difference=d,
+        flags=last.flags,
+    )
 
 
 def _what_it_cost(share: float) -> str:
     if share <= 0:
-        return (
-            "The 5 % were spent by earlier looks, so further seeds narrow the interval but cannot change the verdict."
-        )
+        return "Earlier looks spent the 5 % up to this number of seeds, so this look cannot change the verdict."
     return f"p is also corrected for looks at fewer or more seeds: this look spends {share:.0%} of the {LEVEL:.0%}."
 
 
@@ -113,5 +152,5 @@ def is_settled(verdict: Verdict) -> bool:
 
 
 def all_settled(verdicts: Sequence[Verdict]) -> bool:
-    """Whether a study need not add seeds: every verdict is settled, or prevented by a failed run."""
-    return all(is_settled(v) or any(flag.endswith("failed") for flag in v.flags) for v in verdicts)
+    """Whether a study of two or more seeds need not add any: each verdict is settled, or more seeds bring none."""
+    return all(verdict.outcome != ALIKE for verdict in verdicts)

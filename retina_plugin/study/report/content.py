@@ -17,11 +17,10 @@ import torch
 
 from ..execution.job import is_resampled, read_facts
 from ..execution.results import RunResult
-from ..planning.looks import judge_looks, looks_before, shares
+from ..planning.looks import effects_at_looks, judge_looks, looks_until
 from ..spec.config_changes import Change, config_changes
 from ..spec.metrics import Metric
 from ..spec.study import Study
-from ..statistics.effects import factor_effects
 from ..statistics.measurements import Measurements
 from ..statistics.table import Row, tabulate_runs
 from ..statistics.verdict import Verdict, flags_of
@@ -37,12 +36,10 @@ def collect_content(study: Study, measurements: Measurements) -> dict[str, Any]:
     """The values that the templates show, by name."""
     names = [v.name for v in study.variants]
     hypotheses = study.questions
-    wanted = dict.fromkeys([*study.metrics, *(h.metric for h in hypotheses)])
-    missing = _missing_metrics(measurements, list(wanted))
+    missing = _missing_metrics(measurements, study.metrics)
     metrics = [m for m in study.metrics if m.name not in missing] or list(study.metrics)
-    looks = [*looks_before(study.output_dir, study.seeds), study.seeds]
-    costs_of_looks = shares([len(look) for look in looks], study.planned)
-    verdicts = judge_looks(measurements, hypotheses, study.other_questions, looks, study.planned)
+    looks = looks_until(study.output_dir, study.seeds, study.planned)
+    verdicts = judge_looks(measurements, hypotheses, study.other_questions, looks)
     rows = tabulate_runs(measurements, names, study.reference, metrics, verdicts)
     outcomes = [measurements.outcomes(name, study.metrics[0]) for name in names]
     categories = _category_metrics(study, measurements)
@@ -51,8 +48,9 @@ def collect_content(study: Study, measurements: Measurements) -> dict[str, Any]:
         "variants": names,
         "reference": study.reference,
         "asked": [str(h) for h in study.hypotheses],
-        "not_asked": [str(h) for h in study.not_asked],
-        "effects": factor_effects(measurements, study.factors, metrics[0], costs_of_looks[-1]),
+        "not_asked": [str(h) for h in study.other_questions],
+        "effects": effects_at_looks(measurements, study.factors, metrics[0], looks),
+        "num_looks": len(looks),
         "opening": opening(measurements, verdicts, study.seeds),
         "verdicts": verdicts,
         "outcomes": outcomes,

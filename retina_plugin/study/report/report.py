@@ -11,7 +11,7 @@ from ...pages.figures import svg_uri
 from ...pages.render import without_nan
 from ..execution.results import RunResult, seeds_of
 from ..planning.auto import measure_results
-from ..planning.looks import record_look
+from ..planning.looks import looks_until, record_look
 from ..spec.study import Study
 from ..statistics.measurements import Measurements
 from .content import collect_content, plain_content
@@ -31,7 +31,7 @@ def write_report(study: Study, results: Sequence[RunResult], num_images: int = 4
     study = replace(study, seeds=seeds_of(study, results))
     measurements, reason = measure_results(study, results)
     content = collect_content(study, measurements) | {"no_images_because": reason}
-    record_look(study.output_dir, study.seeds)
+    record_look(study.output_dir, looks_until(study.output_dir, study.seeds, study.planned)[-1])
     folder, page = study.output_dir, study.output_dir / "report.html"
     write_json(folder / "report.json", without_nan(plain_content(content)))
     write_text(folder / "report.md", render("report.md.j2", content))

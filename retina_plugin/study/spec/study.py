@@ -51,7 +51,8 @@ class Study:
         hidden: variants of the file that do not run.
         metrics: columns of the report.
         paper: published figures, by variant and metric name, with their "source".
-        factors: whose combinations are the variants, if the study file says so; empty unless all variants run.
+        has_factors: whether the variants are the combinations of factors.
+        factors: these factors; empty unless all variants run.
         match: what is made alike in all runs, names of `MATCHES`.
         threshold_free: whether runs are evaluated without a score threshold; see `evaluate_all_scores`.
         resample_train: whether each seed trains on a bootstrap sample of the training images of its own, the same for
@@ -75,6 +76,7 @@ class Study:
     hidden: tuple[Variant, ...] = ()
     metrics: tuple[Metric, ...] = COCO_METRICS
     paper: dict[str, dict[str, Any]] = field(default_factory=dict)
+    has_factors: bool = False
     factors: tuple[Factor, ...] = ()
     match: tuple[str, ...] = ()
     threshold_free: bool = True
@@ -89,24 +91,28 @@ class Study:
 
     @property
     def questions(self) -> tuple[Hypothesis, ...]:
-        """The hypotheses, or without any in the file, every variant against the reference in the first metric.
-
-        A study with factors asks for their effects instead.
-        """
-        if self.factors:
-            return self.hypotheses
-        names = [variant.name for variant in self.variants if variant.name != self.reference]
+        """What the file asks about variants that run: its hypotheses, or without any, see `_pairs`."""
         if self.hypotheses or self.not_asked:
             return self.hypotheses
-        return tuple(Hypothesis(name, self.reference, self.metrics[0]) for name in names)
+        return tuple(h for h in self._pairs if self._runs(h))
 
     @property
     def other_questions(self) -> tuple[Hypothesis, ...]:
         """What the file asks about variants that do not run. p-values are corrected for these questions too."""
         if self.hypotheses or self.not_asked:
             return self.not_asked
-        names = [v.name for v in self.hidden if v.name != self.partner.name]
-        return tuple(Hypothesis(name, self.partner.name, self.metrics[0]) for name in names)
+        return tuple(h for h in self._pairs if not self._runs(h))
+
+    @property
+    def _pairs(self) -> list[Hypothesis]:
+        """Every variant of the file against its reference in the first metric; factors ask for effects instead."""
+        if self.has_factors:
+            return []
+        names = [v.name for v in (*self.variants, *self.hidden) if v.name != self.partner.name]
+        return [Hypothesis(name, self.partner.name, self.metrics[0]) for name in names]
+
+    def _runs(self, h: Hypothesis) -> bool:
+        return {h.better, h.than} <= {v.name for v in self.variants}
 
     def run_dir(self, variant: str, seed: int) -> Path:
         """The run folder of one training."""

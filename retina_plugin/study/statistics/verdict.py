@@ -96,9 +96,9 @@ def _answer(measurements: Measurements, one: _Comparison, p: float, family: int,
     h, d = one.hypothesis, one.difference
     q = correct_bonferroni(one.p_equivalent, family)
     outcome = decide(d, p, h.metric.higher_is_better, q)
-    text = explain(h, d, p, family, outcome, one.failed)
-    text = f"{text} {caution_of(measurements, outcome, d, one.outcomes, h.metric)}".strip()
     low, high = d.interval(LEVEL * share / family)
+    text = explain(h, d, p, family, outcome, one.failed, (low, high))
+    text = f"{text} {caution_of(measurements, outcome, d, one.outcomes, h.metric)}".strip()
     flags = (*(flag for o in one.outcomes for flag in flags_of(o)), *spread_flag(*one.outcomes))
     return Verdict(h, outcome, headline(h, outcome, d), text, d, p, family, low, high, q, flags)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from ..spec.hypothesis import Hypothesis
 from ..spec.metrics import Metric
-from .estimate import LEVEL, Estimate
+from .estimate import Estimate
 from .outcomes import Outcomes, break_even_share
 
 BETTER, WORSE, ALIKE, NONE, EQUIVALENT = "better", "worse", "not distinguishable", "no verdict", "equivalent"
@@ -47,10 +47,19 @@ def _unit(metric: Metric) -> str:
     return f" {metric.unit}" if metric.unit and not metric.is_percent else ""
 
 
-def explain(h: Hypothesis, d: Estimate, p: float, family: int, outcome: str, failed: Sequence[str]) -> str:
+def explain(
+    h: Hypothesis,
+    d: Estimate,
+    p: float,
+    family: int,
+    outcome: str,
+    failed: Sequence[str],
+    together: tuple[float, float] = (math.nan, math.nan),
+) -> str:
     """The effect, what it is based on, and what does not follow from it.
 
-    `p` is corrected for `family` comparisons, and NaN without a verdict; `failed` names failed runs of both variants.
+    `p` is corrected for `family` comparisons, and NaN without a verdict; `failed` names failed runs of both variants;
+    `together` is the simultaneous interval, which is not shown unless it is finite.
     """
     if d.num_seeds == 0:
         return "No seed has a finished run of both."
@@ -58,13 +67,16 @@ def explain(h: Hypothesis, d: Estimate, p: float, family: int, outcome: str, fai
         return f"Not every run has {h.metric.name}: it was not evaluated, or the test data have no such objects."
     if failed:
         return _explain_failed(h, d, failed)
-    return _explain_one_seed(h, d) if outcome == NONE else _explain_difference(h, d, p, family, outcome)
+    return _explain_one_seed(h, d) if outcome == NONE else _explain_difference(h, d, p, family, outcome, together)
 
 
-def _explain_difference(h: Hypothesis, d: Estimate, p: float, family: int, outcome: str) -> str:
+def _explain_difference(
+    h: Hypothesis, d: Estimate, p: float, family: int, outcome: str, ends: tuple[float, float]
+) -> str:
     corrected = f" corrected for {family} comparisons" if family > 1 else ""
-    low, high = (signed(x, h.metric) for x in d.interval(LEVEL / family))
-    together = f" ({low} to {high} for all {family} comparisons together)" if family > 1 else ""
+    low, high = (signed(x, h.metric) for x in ends)
+    is_shown = family > 1 and all(map(math.isfinite, ends))
+    together = f" ({low} to {high} for all {family} comparisons together)" if is_shown else ""
     effect = (
         f"{h.metric.name} of {h.better} minus that of {h.than} is {signed(d.mean, h.metric)}{_unit(h.metric)}, "
         f"95 % interval {interval(d, h.metric)}{together}, p = {p:.2g}{corrected}."

@@ -91,12 +91,14 @@ def apply_tuned(study: Study, path: str | Path) -> Study:
             f"{path}: the variants were tuned with different budgets, which are (trials, [iterations, trials] of every "
             f"rung): {budgets}"
         )
-    applied = {name: with_tuned(v, tuned[name]["overrides"]) for name, v in variants.items()}
+    every = (*variants.values(), *study.hidden)
+    applied = {v.name: with_tuned(v, tuned[v.name]["overrides"]) if v.name in tuned else v for v in every}
     shown = ("overrides", "AP", "default_AP", "trials", "iterations", "minutes")
     return replace(
         study,
         variants=tuple(applied[v.name] for v in study.variants),
         partner=applied[study.partner.name],
+        hidden=tuple(applied[v.name] for v in study.hidden),
         tuning={"file": str(path), "variants": {v.name: {k: tuned[v.name][k] for k in shown} for v in study.variants}},
     )
 

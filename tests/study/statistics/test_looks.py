@@ -12,10 +12,30 @@ from retina_plugin.config import ConfigError
 from retina_plugin.study import compare_seeds, load_study, run_study
 from retina_plugin.study.execution.job import RunEnd, write_end
 from retina_plugin.study.execution.results import found_results, seeds_of
-from retina_plugin.study.planning.looks import judge_looks, looks_before, record_look, shares, spent
+from retina_plugin.study.planning.looks import (
+    Look,
+    all_settled,
+    effects_at_looks,
+    judge_looks,
+    looks_until,
+    record_look,
+    shares,
+    spent,
+)
+from retina_plugin.study.spec.factors import Factor
 from retina_plugin.study.spec.hypothesis import Hypothesis
+from retina_plugin.study.spec.metrics import COCO_METRICS
 
 B_BETTER = [Hypothesis("b", "a")]
+
+
+def looks(numbers, planned):
+    """Looks after so many seeds."""
+    return [Look(tuple(range(n)), share) for n, share in zip(numbers, shares(numbers, planned), strict=True)]
+
+
+def note(folder, seeds, planned):
+    record_look(folder, looks_until(folder, seeds, planned)[-1])
 
 
 def test_the_looks_share_the_5_percent():
@@ -26,15 +46,36 @@ def test_the_looks_share_the_5_percent():
 
 def test_a_look_is_a_report_with_some_of_the_seeds(tmp_path):
     for seeds in ([0], [0, 1], [0, 1], [3, 4], [2, 1, 0]):
-        record_look(tmp_path, seeds)
-    assert json.loads((tmp_path / "looks.json").read_text()) == [[0, 1], [3, 4], [0, 1, 2]]
-    assert looks_before(tmp_path, range(5)) == [[0, 1], [0, 1, 2]] and looks_before(tmp_path, [0, 1]) == []
+        note(tmp_path, seeds, 5)
+    known = json.loads((tmp_path / "looks.json").read_text())
+    assert [own["seeds"] for own in known] == [[0, 1], [3, 4], [0, 1, 2]]
+    assert [own["share"] for own in known] == pytest.approx([0.16, 0.16, 0.2])
+    found = looks_until(tmp_path, range(5), 5)
+    assert [len(look.seeds) for look in found] == [2, 3, 5] and sum(look.share for look in found) == pytest.approx(1)
+    assert looks_until(tmp_path, [0, 1], 5) == [Look((0, 1), pytest.approx(0.16))]
+
+
+def test_a_larger_plan_gives_back_nothing_of_what_was_spent(tmp_path):
+    note(tmp_path, range(3), 3)
+    assert looks_until(tmp_path, range(6), 6) == [Look((0, 1, 2), 1.0), Look(tuple(range(6)), 0.0)]
+    assert looks_until(tmp_path, range(3), 6) == [Look((0, 1, 2), 1.0)]
+
+
+def test_looks_of_earlier_versions_have_no_share(tmp_path):
+    (tmp_path / "looks.json").write_text("[[0, 1], [0, 1, 2]]")
+    assert [look.share for look in looks_until(tmp_path, range(5), 5)] == pytest.approx([0.16, 0.2, 0.64])
+
+
+@pytest.mark.parametrize("content", ['[{"seeds": [0, 1]}]', '[{"seeds": ["0"], "share": 1}]', "[3]", '{"a": 1}'])
+def test_what_is_no_list_of_looks_is_passed_over(tmp_path, content):
+    (tmp_path / "looks.json").write_text(content)
+    assert looks_until(tmp_path, range(2), 2) == [Look((0, 1), 1.0)]
 
 
 def test_a_later_report_pays_for_an_earlier_look():
     m = simulate_metrics(np.random.default_rng(1), 3.0, num_seeds=5, spread=1.0)
-    (alone,) = judge_looks(m, B_BETTER, (), [range(5)], 5)
-    (paid,) = judge_looks(m, B_BETTER, (), [range(2), range(5)], 5)
+    (alone,) = judge_looks(m, B_BETTER, (), looks([5], 5))
+    (paid,) = judge_looks(m, B_BETTER, (), looks([2, 5], 5))
     assert paid.p_corrected == pytest.approx(alone.p_corrected / (1 - spent(0.4)))
     assert "also corrected for looks" in paid.text and "looks" not in alone.text
     assert paid.high - paid.low > alone.high - alone.low
@@ -42,10 +83,12 @@ def test_a_later_report_pays_for_an_earlier_look():
 
 def test_a_settled_verdict_stays_and_nothing_is_left_beyond_the_plan():
     m = simulate_metrics(np.random.default_rng(1), 9.0, num_seeds=5, spread=0.5)
-    (early,) = judge_looks(m, B_BETTER, (), [range(3)], 3)
-    (late,) = judge_looks(m, B_BETTER, (), [range(3), range(5)], 3)
+    (early,) = judge_looks(m, B_BETTER, (), looks([3], 3))
+    (late,) = judge_looks(m, B_BETTER, (), looks([3, 5], 3))
     assert early.outcome == late.outcome == "better" and late.p_corrected == early.p_corrected
     assert late.difference.num_seeds == 5 and "Settled by the look at 3 seeds" in late.text
+    assert f"p = {early.p_corrected:.2g}" in late.text and "Chance" not in late.text and "excludes" not in late.text
+    assert (late.low, late.high) == (early.low, early.high)
     none = simulate_metrics(np.random.default_rng(1), 0.0, num_seeds=5, spread=0.5)
     none = replace(
         none,
@@ -54,8 +97,25 @@ def test_a_settled_verdict_stays_and_nothing_is_left_beyond_the_plan():
             for r in none.results
         ],
     )
-    (late,) = judge_looks(none, B_BETTER, (), [range(3), range(5)], 3)
-    assert late.p_corrected == 1 and "spent by earlier looks" in late.text
+    (late,) = judge_looks(none, B_BETTER, (), looks([3, 5], 3))
+    assert late.p_corrected == 1 and "Earlier looks spent the 5 %" in late.text
+
+
+def test_an_effect_that_a_look_showed_keeps_its_p_value():
+    factor = Factor("loss", ("a", "b"), ((), ()))
+    m = simulate_metrics(np.random.default_rng(1), 9.0, num_seeds=6, spread=0.5)
+    (early,), (late,) = (effects_at_looks(m, [factor], COCO_METRICS[0], looks(n, 3)) for n in ([3], [3, 6]))
+    assert late.p_corrected == early.p_corrected < 0.05 and late.difference.num_seeds == 6
+
+
+def test_seeds_are_not_added_where_they_bring_no_verdict():
+    def study(**missing):
+        m = simulate_metrics(np.random.default_rng(1), 0.0, num_seeds=2, spread=0.5)
+        return replace(m, results=[replace(r, **missing) if (r.variant, r.seed) == ("b", 0) else r for r in m.results])
+
+    for changed in ({"error": "out of memory"}, {"metrics": {"bbox/AP": float("nan")}}, {"metrics": {}}):
+        assert all_settled(judge_looks(study(**changed), B_BETTER, (), looks([2], 10))), changed
+    assert not all_settled(judge_looks(study(), B_BETTER, (), looks([2], 10)))
 
 
 def test_looks_after_every_seed_make_no_more_false_calls():
@@ -109,8 +169,9 @@ def test_a_study_adds_seeds_until_its_verdict_is_settled(tmp_path, capsys):
     results = run_study(study, executor)
     number = len(results) // 2
     assert 2 < number < 5 and sorted(executor.done) == sorted((v, s) for v in "ab" for s in range(number))
-    looks = json.loads((study.output_dir / "looks.json").read_text())
-    assert looks == [list(range(n)) for n in range(2, number + 1)]
+    known = json.loads((study.output_dir / "looks.json").read_text())
+    assert [look["seeds"] for look in known] == [list(range(n)) for n in range(2, number + 1)]
+    assert [look["share"] for look in known] == pytest.approx(shares(range(2, number + 1), 5))
     assert seeds_of(study, results) == tuple(range(number)) and len(found_results(study)) == len(results)
     assert f"after {number} seeds: b is better than a in AP" in capsys.readouterr().out
     again = Planted()

@@ -1,0 +1,53 @@
+"""Finished runs of the variants that `--only` leaves out, as far as they belong to the study that is reported."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ...engine.reliability.identity import config_values
+from ...engine.setup import PRIOR
+from ..spec.study import Study, Variant
+from .job import read_facts
+from .matching import resolve_prior
+from .results import RunResult, found_results
+
+
+def hidden_results(study: Study, results: Sequence[RunResult]) -> list[RunResult]:
+    """The runs of `study.hidden` that lie in its folder, so that leaving variants out changes no p-value.
+
+    A folder may also hold runs of other settings, data or code. So a run counts only if it differs from one of
+    `results`, with the same seed, in nothing but values that the study gives its variant. Runs without facts.json, of
+    earlier versions, count if those of `results` have none either.
+    """
+    peers = {r.seed: facts for r in results if (facts := read_facts(Path(r.run_dir)))}
+    variants = {v.name: v for v in study.hidden}
+    found = found_results(replace(study, variants=study.hidden))
+    return [r for r in found if _belongs(study, variants[r.variant], r, peers.get(r.seed, {}))]
+
+
+def _belongs(study: Study, variant: Variant, result: RunResult, peer: Mapping[str, Mapping[str, str]]) -> bool:
+    facts = read_facts(Path(result.run_dir))
+    if not facts or not peer:
+        return not facts and not peer
+    mine, theirs = facts["config"], peer["config"]
+    differs = {key for key in {*mine, *theirs} if mine.get(key) != theirs.get(key)}
+    may_differ = {"start"} | ({"data"} if any(key.startswith("dataloader.") for key in differs) else set())
+    if any(_conflict(facts.get(part, {}), peer.get(part, {})) for part in {*facts, *peer} - may_differ - {"config"}):
+        return False
+    cfg = study.run_config(variant, result.seed)
+    if PRIOR in differs:
+        resolve_prior(cfg)
+    own, matched = config_values(cfg), _matched_keys(study, variant.name)
+    return all((mine.get(key) == own.get(key)) != (key in matched) for key in differs | matched)
+
+
+def _matched_keys(study: Study, variant: str) -> set[str]:
+    """What matching sets to another value than the config has."""
+    if variant == study.partner.name:
+        return set()
+    scale = {"model.cls_loss_weight"} if study.is_scaled(variant) else set()
+    return scale | ({"train.clip_grad_norm"} if "clip" in study.match else set())
+
+
+def _conflict(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
+    return any(one[key] != other[key] for key in {*one} & {*other})
