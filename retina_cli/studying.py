@@ -86,8 +86,12 @@ def _tune_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _tune(args: argparse.Namespace) -> None:
     from retina_plugin.commands.tune import tune_study
+    from retina_plugin.config import ConfigError
     from retina_plugin.study import load_study
+    from retina_plugin.study.spec.study_file import read_study_file
 
+    if "grid" in read_study_file(args.study):
+        raise ConfigError(f"{args.study} has a grid, whose cells have settings of their own: tune a file without grid")
     folder = args.output or f"{load_study(args.study, tuned_by='').output_dir}_tuning"
     study = load_study(args.study, only=args.only, output_dir=folder, overrides=args.opts, tuned_by="")
     tune_study(study, args.trials, _executor(args))

@@ -1,6 +1,7 @@
 """Tables of simulated studies, and the bank of spreads from study folders."""
 
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,7 @@ def simulate_studies(num_studies: int = 20000, seeds: Sequence[int] = (2, 3, 4, 
     """Lines of tables in Markdown: false calls and coverage by setting, collapsing variants, power, and factors."""
     yield from _table("no effect", ["any_call", "unflagged", "coverage"], NULLS, num_studies, seeds, seed)
     yield from _table(
-        "images and metrics", ["any_call", "unflagged", "coverage"], ONE_BY_ONE, num_studies // 20, seeds, seed
+        "images and metrics", ["any_call", "unflagged", "coverage"], ONE_BY_ONE, max(1, num_studies // 20), seeds, seed
     )
     yield from _table("looks", ["any_call"], LOOKS, num_studies, [5, 10], seed)
     yield from _table(
@@ -79,7 +80,7 @@ def simulate_studies(num_studies: int = 20000, seeds: Sequence[int] = (2, 3, 4, 
     )
     yield from _table("effects", ["power", "coverage"], EFFECTS, num_studies, seeds, seed)
     columns = ["any_call", "power", "coverage"]
-    yield from _table("three factors", columns, FACTORS, num_studies // 20, seeds, seed, simulate_factors)
+    yield from _table("three factors", columns, FACTORS, max(1, num_studies // 20), seeds, seed, simulate_factors)
 
 
 _TITLES = {
@@ -137,10 +138,8 @@ def _entries(folder: Path) -> list[dict[str, Any]]:
     report = folder / "report.json"
     source = json.loads(report.read_text(encoding="utf-8"))["facts"]["command"] if report.is_file() else folder.name
     found = []
-    for variant in sorted(path for path in folder.glob("*/") if any(path.glob("seed*/metrics.json"))):
-        runs = {
-            path.parent.name.removeprefix("seed"): path.parent for path in sorted(variant.glob("seed*/metrics.json"))
-        }
+    for variant in sorted(path for path in folder.glob("*/") if any(_runs(path))):
+        runs = {m[1]: path.parent for path, m in _runs(variant)}
         if any(map(is_resampled, runs.values())):
             raise DataError(
                 f"{variant}: its runs differ in their training images, those of the bank in their seeds only"
@@ -155,3 +154,10 @@ def _entries(folder: Path) -> list[dict[str, Any]]:
     if not found:
         raise DataError(f"{folder} holds no variant with two finished runs: the bank needs several seeds")
     return found
+
+
+def _runs(variant: Path) -> Iterator[tuple[Path, re.Match[str]]]:
+    """The metrics of a variant's runs, and the match of their seed; not those of runs that were moved aside."""
+    for path in sorted(variant.glob("seed*/metrics.json")):
+        if match := re.fullmatch(r"seed(-?\d+)", path.parent.name):
+            yield path, match

@@ -35,6 +35,14 @@ def apply_override(cfg: DictConfig, override: str) -> None:
     _check_interpolation(cfg, key, value)
 
 
+def read_overrides(where: str, overrides: Any) -> tuple[str, ...]:
+    """A list of `key=value` from a file; ConfigError, which says `where`, if it is none."""
+    is_list = isinstance(overrides, list | tuple)
+    if not is_list or not all(isinstance(x, str) and "=" in x for x in overrides):
+        raise ConfigError(f"{where} must be a list of key=value, such as ['train.max_iter=300'], got {overrides!r}")
+    return tuple(overrides)
+
+
 def quoted(path: str | Path) -> str:
     """A path as the value of an override, whatever characters it has."""
     text = re.sub(r"\\+(?='|\Z)", lambda slashes: slashes[0] * 2, str(path))

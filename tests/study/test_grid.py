@@ -136,6 +136,19 @@ def test_a_cell_with_other_settings_does_not_count(tmp_path):
     assert cells_of(tmp_path)[0]["outcome"] == "run with other settings"
 
 
+@pytest.mark.parametrize("facts", [{"match": ["prior"]}, {"tuned_by": "tuned.json"}, {"resample_train": True}])
+def test_a_cell_that_was_made_alike_in_another_way_does_not_count(tmp_path, facts):
+    with_reports(grid_of(tmp_path), {("few", "2"): {"p": 0.001, **facts}})
+    assert cells_of(tmp_path)[0]["outcome"] == "run with other settings"
+
+
+def test_a_grid_that_asks_nothing_is_refused(tmp_path):
+    factors = {"loss": {"a": [], "b": [CE]}}
+    tiny_study(tmp_path, None, factors=factors, grid=GRID)
+    with pytest.raises(ConfigError, match="map of a grid shows hypotheses"):
+        load_grid(tmp_path / "study.py")
+
+
 def test_a_grid_without_any_report_has_a_map_that_says_so(tmp_path):
     write_map(grid_of(tmp_path))
     assert {c["outcome"] for c in cells_of(tmp_path)} == {"not run"}

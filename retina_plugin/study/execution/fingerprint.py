@@ -12,9 +12,10 @@ import torchvision
 from detectron2.config import instantiate
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.utils.registry import locate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from ...config import ConfigError
+from ...config.walk import leaves
 from ...data import data_fingerprint
 from ...engine.reliability.identity import config_values
 from ...engine.setup import building
@@ -43,7 +44,8 @@ _LOADED_PACKAGE = package_fingerprint()  # what this process imported, whatever 
 def run_facts(cfg: DictConfig, threads: int) -> RunFacts:
     """Everything that the numbers of a run follow from.
 
-    "data" is the content of the annotation files. Images are not read, so changed pixels go unnoticed. "code" is the
+    "data" is the content of the annotation files and of checkpoints that the config names, such as
+    `train.init_checkpoint`. Images are not read, so changed pixels go unnoticed. "code" is the
     part of this package that trains, the versions of torch, torchvision and detectron2, and the files of other modules
     that the config names. "threads" counts because sums on a CPU depend on how many threads share them.
 
@@ -52,7 +54,7 @@ def run_facts(cfg: DictConfig, threads: int) -> RunFacts:
         DataError: if the annotations cannot be read.
     """
     with building(cfg, "data"):
-        data = dict(_data(cfg))
+        data = dict(_data(cfg)) | dict(_checkpoints(cfg))
         anywhere = cfg.copy()
         anywhere.train.output_dir = ""  # a study folder may be moved
         config = config_values(anywhere)
@@ -84,6 +86,15 @@ def _fingerprint_of_data(name: str) -> str:
     if not path.is_file():
         return data_fingerprint(DatasetCatalog.get(name))
     return _fingerprint_of_file(path, path.stat().st_mtime_ns, path.stat().st_size)
+
+
+def _checkpoints(cfg: DictConfig) -> Iterator[tuple[str, str]]:
+    """Files that the config names in train.init_checkpoint or a key "weights" of the model; others are not local."""
+    sections = {name: OmegaConf.to_container(cfg[name], resolve=True) for name in ("train", "model")}
+    for key, value in leaves(sections):
+        is_named = key == "train.init_checkpoint" or key.endswith(".weights")
+        if is_named and isinstance(value, str) and value and (path := Path(value)).is_file():
+            yield key, _fingerprint_of_file(path, path.stat().st_mtime_ns, path.stat().st_size)
 
 
 @functools.cache

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ...config import ConfigError
+from ...config.overrides import read_overrides
 from ..spec.study import Study
 from ..spec.study_file import load_study, read_study_file
 
@@ -100,8 +101,10 @@ def load_grid(
     grid = Grid(Path(path), rows, columns, _choose(every, cells), folder, shared, tuple(overrides), options)
     for cell in every:
         if every[0][0] == cell[0] or every[0][1] == cell[1]:  # all levels occur, and a config takes time to read
-            if grid.study(cell).adds_seeds:
+            if (study := grid.study(cell)).adds_seeds:
                 raise ConfigError("seeds='auto' cannot be used with a grid: give the same seeds to all cells")
+    if not (study.questions or study.other_questions):
+        raise ConfigError(f"{path}: the map of a grid shows hypotheses: add hypotheses=[...]")
     return grid
 
 
@@ -119,10 +122,7 @@ def _read_axis(name: str, levels: Any) -> Axis:
         raise ConfigError(f"grid.{name} must have levels with their overrides, such as {_EXAMPLE}, got {levels!r}")
     if bad := [x for x in levels if type(x) is not str or not re.fullmatch(r"[^\W_][\w.\-]*", x)]:
         raise ConfigError(f"grid.{name}: levels must have names of letters, digits, _ . -, got {bad}")
-    for level, overrides in levels.items():
-        if isinstance(overrides, str) or not all(isinstance(x, str) and "=" in x for x in overrides):
-            raise ConfigError(f"grid.{name}[{level!r}] must be a list of key=value, got {overrides!r}")
-    return Axis(name, {level: tuple(overrides) for level, overrides in levels.items()})
+    return Axis(name, {level: read_overrides(f"grid.{name}[{level!r}]", x) for level, x in levels.items()})
 
 
 def _choose(known: Sequence[Cell], wanted: Sequence[str] | None) -> tuple[Cell, ...]:

@@ -51,8 +51,12 @@ def write_map(grid: Grid) -> Path:
     Returns the path of the picture.
     """
     reports = {cell: read_json(grid.folder(cell) / "report.json", {}) for cell in grid.cells}
-    hypotheses = grid.study(grid.cells[0]).questions
-    maps = {h: [_cell_verdict(grid, cell, report, h) for cell, report in reports.items()] for h in hypotheses}
+    study = grid.study(grid.cells[0])
+    settings = {cell: {"overrides": grid.settings(cell)} | study.made_alike for cell in reports}
+    maps = {
+        h: [_cell_verdict(grid, cell, report, h, settings[cell]) for cell, report in reports.items()]
+        for h in study.questions
+    }
     plain = {
         "rows": {"name": grid.rows.name, "levels": list(grid.rows.levels)},
         "columns": {"name": grid.columns.name, "levels": list(grid.columns.levels)},
@@ -63,13 +67,16 @@ def write_map(grid: Grid) -> Path:
     return draw_map(grid, maps, grid.output_dir / "map.png")
 
 
-def _cell_verdict(grid: Grid, cell: Cell, report: Mapping[str, Any], h: Hypothesis) -> CellVerdict:
+def _cell_verdict(
+    grid: Grid, cell: Cell, report: Mapping[str, Any], h: Hypothesis, settings: Mapping[str, Any]
+) -> CellVerdict:
     if not report:
         return CellVerdict(*cell, NOT_RUN)
     wanted = (h.better, h.than, h.metric.name, h.margin)
     keys = ("better", "than", "metric", "margin")
     found = [v for v in report["verdicts"] if tuple(v["hypothesis"].get(key) for key in keys) == wanted]
-    if not found or report["facts"]["overrides"] != grid.settings(cell):
+    facts = report["facts"]
+    if not found or any(facts.get(key, wanted) != wanted for key, wanted in settings.items()):  # older ones lack some
         return CellVerdict(*cell, OTHER)
     (verdict,) = found
     means = {row["variant"]: row["level"].get(h.metric.name, {}).get("mean") for row in report["rows"]}

@@ -82,6 +82,7 @@ def _environment(study: Study, results: Sequence[RunResult]) -> dict[str, Any]:
         "base": study.base,
         "seeds": list(study.seeds),
         "overrides": list(study.overrides),
+        **study.made_alike,
         "training_images": _training_images(results),
         "command": _command(*sys.argv),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPU cores, {accelerator}",

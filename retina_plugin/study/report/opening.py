@@ -14,21 +14,22 @@ def opening(measurements: Measurements, verdicts: Sequence[Verdict], seeds: Sequ
     """One sentence about the comparisons of a study, with the means of its runs; empty without comparisons."""
     if not verdicts:
         return ""
-    parts = [_part(measurements, verdict) for verdict in verdicts[:_MOST]]
+    parts = [_part(measurements, verdict, len(seeds)) for verdict in verdicts[:_MOST]]
     more = [f"{len(verdicts) - _MOST} more comparisons are below"] if len(verdicts) > _MOST else []
     if len(seeds) > 1:
         return f"With {len(seeds)} seeds, {'; '.join(parts + more)}."
     return f"Trained once each, with seed {seeds[0]}, {'; '.join(parts + more)}; one seed gives no verdict."
 
 
-def _part(measurements: Measurements, verdict: Verdict) -> str:
+def _part(measurements: Measurements, verdict: Verdict, num_seeds: int) -> str:
     h = verdict.hypothesis
     means = [measurements.mean(name, h.metric).mean for name in (h.better, h.than)]
     if any(map(math.isnan, means)):
         return f"{h.better} and {h.than} cannot be compared"
     unit = f" {h.metric.name}" + (f", {h.metric.note}" if h.metric.note else "")
     first, second = (f"{name} ({number(mean, h.metric)}" for name, mean in zip((h.better, h.than), means, strict=True))
-    return f"{first}{unit}) {_relation(verdict, means)} {second})" + _doubt(verdict)
+    doubt = ", without a verdict" if verdict.outcome == NONE and num_seeds > 1 else ""
+    return f"{first}{unit}) {_relation(verdict, means)} {second})" + doubt
 
 
 def _relation(verdict: Verdict, means: Sequence[float]) -> str:
@@ -40,9 +41,3 @@ def _relation(verdict: Verdict, means: Sequence[float]) -> str:
     if verdict.outcome == ALIKE:
         return "cannot be told from"
     return "is equivalent to" if verdict.outcome == EQUIVALENT else f"is {verdict.outcome} than"
-
-
-def _doubt(verdict: Verdict) -> str:
-    """What keeps a difference of several seeds from being a verdict."""
-    failed = verdict.outcome == NONE and verdict.difference.num_seeds > 1
-    return ", without a verdict" if failed else ""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...config import ConfigError
+from ...config.overrides import read_overrides
 
 _EXAMPLE = "factors=dict(prior=dict(fixed=[], stationary=['model.head.prior_prob=stationary']))"
 
@@ -46,8 +47,8 @@ def _read(name: str, levels: Any) -> Factor:
         raise ConfigError(f"factors.{name} must have two levels with their overrides, such as {_EXAMPLE}")
     if bad := [x for x in levels if type(x) is not str or not re.fullmatch(r"[^\W_][\w.]*", x)]:
         raise ConfigError(f"factors.{name}: levels must have names of letters, digits, _ and ., got {bad}")
-    first, second = levels
-    return Factor(name, (first, second), (tuple(levels[first]), tuple(levels[second])))
+    (first, second), read = levels, [read_overrides(f"factors.{name}[{level!r}]", x) for level, x in levels.items()]
+    return Factor(name, (first, second), (read[0], read[1]))
 
 
 def combine(factors: Sequence[Factor]) -> dict[str, list[str]]:

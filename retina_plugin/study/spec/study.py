@@ -114,6 +114,12 @@ class Study:
     def _runs(self, h: Hypothesis) -> bool:
         return {h.better, h.than} <= {v.name for v in self.variants}
 
+    @property
+    def made_alike(self) -> dict[str, Any]:
+        """What else than overrides makes runs of two studies incomparable, for report.json."""
+        tuned_by = self.tuning["file"] if self.tuning else ""
+        return {"match": list(self.match), "tuned_by": tuned_by, "resample_train": self.resample_train}
+
     def run_dir(self, variant: str, seed: int) -> Path:
         """The run folder of one training."""
         return self.output_dir / variant / f"seed{seed}"

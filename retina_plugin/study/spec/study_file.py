@@ -9,6 +9,7 @@ from detectron2.config import LazyConfig
 from omegaconf import OmegaConf
 
 from ...config import ConfigError
+from ...config.overrides import read_overrides
 from ..tuning.tuned import apply_tuned
 from .factors import combine, read_factors
 from .hypothesis import read_hypotheses
@@ -101,6 +102,8 @@ def read_study_file(path: str | Path) -> dict[str, Any]:
     if not {"base", "variants"} <= set(content) <= set(_KEYS):
         raise ConfigError(f"{path}: study needs base and variants, and takes {list(_KEYS)}, got {list(content)}")
     names = content["variants"]
+    if not isinstance(names, Mapping):
+        raise ConfigError(f"{path}: variants must be dict(name=['key=value', ...], ...), got {names!r}")
     bad = [n for n in names if type(n) is not str or not re.fullmatch(r"[^\W_][\w.\-]*", n)]
     if bad or not names:
         raise ConfigError(
@@ -166,13 +169,16 @@ def _read_seeds(seeds: Sequence[int] | str, content: Mapping[str, Any]) -> tuple
         raise ConfigError(f"max_seeds must be an integer of at least 2, got {most!r}")
     if seeds == "auto":
         return tuple(range(most))
+    if not isinstance(seeds, Sequence) or isinstance(seeds, str):
+        raise ConfigError(f"seeds must be a list of integers or 'auto', got {seeds!r}")
     if not seeds or len(set(seeds)) < len(seeds) or not all(type(s) is int for s in seeds):
         raise ConfigError(f"seeds must be different integers, at least one, got {list(seeds)}")
     return tuple(seeds)
 
 
-def _check_overrides(where: str, overrides: Sequence[str]) -> None:
-    """Refuse overrides of what the study sets for every run, which would have no effect or mix up runs."""
+def _check_overrides(where: str, overrides: Any) -> None:
+    """Refuse what is no list of key=value, and what the study sets for every run, which would mix up runs."""
+    overrides = read_overrides(where, overrides)
     if taken := [o for o in overrides if re.match(r"\+?train\.(seed|output_dir)\b", o)]:
         raise ConfigError(f"{where}: the study sets {taken}; use its seeds and output_dir, or --seeds and --output")
 

@@ -22,7 +22,8 @@ class Comparison:
         low, high: 95 % interval of a minus b over the complete pairs, not corrected; NaN with fewer than two pairs.
         p_value: two-sided, corrected for `family` and `share`; NaN without a verdict.
         flags: runs that failed, are not finite or collapsed, such as "a: seed 2 failed", and "one seed". Failed runs
-            and runs that are not finite prevent a verdict. Collapsed ones do not, but their mean says little.
+            and runs that are not finite prevent a verdict. Collapsed ones do not, but their mean says little. Another
+            flag is set where all values look like fractions instead of percent.
         simultaneous: the interval at the level of all `family` comparisons, which then hold together.
         caution: how rare collapses must be for a call in percent to hold, if these runs cannot exclude that.
         p_equivalent: p-value of equivalence within the margin, corrected alike; NaN without a margin.
@@ -55,7 +56,8 @@ def compare_seeds(
     A failed run on either side gives "no verdict": the seeds that finished may differ from the one that failed.
 
     Args:
-        a, b: a metric by seed, None for a failed run; values of one position share a seed.
+        a, b: a metric by seed, AP and its kind in percent as Detectron2 reports them; None for a failed run.
+            Values of one position share a seed.
         family: number of comparisons made together; p is multiplied by it (Bonferroni).
         least_spread: see `estimate`; by default that of the metric in this project's own runs.
         metric: as in a study file; says whether higher values are better, and what the bank knows.
@@ -79,6 +81,8 @@ def compare_seeds(
     measured = Measurements(runs, least_spread=least_spread)
     d = measured.difference("a", "b", of) if paired else _unpaired(a, b, of, measured)
     flags = [flag for found in outcomes for flag in flags_of(found)] + spread_flag(*outcomes)
+    if of.is_percent and 0 < max([0.0, *(abs(v) for v in (*a, *b) if _is_finite(v))]) <= 1:
+        flags.append(f"all values are at most 1: {of.name} is in percent here")
     if len(a) == 1:
         flags.append("one seed")
     elif d.num_seeds < 2:

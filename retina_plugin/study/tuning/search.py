@@ -113,6 +113,8 @@ def tune(study: Study, trials: int, executor: Executor | None = None) -> list[Se
     """
     if trials < 1:
         raise ConfigError(f"--trials must be 1 or more, got {trials}")
+    if study.match or any(study.is_scaled(variant.name) for variant in study.variants):
+        raise ConfigError("tuning and match both set starts, scales or clipping: tune a study without match")
     executor = executor or LocalExecutor()
     study = replace(study, threshold_free=True)
     check_output_dir(study.output_dir, "--output")

@@ -8,6 +8,7 @@ from retina_plugin.config import ConfigError, load_config
 from retina_plugin.engine.reliability.identity import config_values
 from retina_plugin.engine.setup import build_model
 from retina_plugin.study import load_study
+from retina_plugin.study.execution.fingerprint import changes, run_facts
 from retina_plugin.study.execution.prepare import make_job, prepare
 
 VARIANTS = {
@@ -65,3 +66,15 @@ model.backbone._target_ = Mine
     study = load_study(tmp_path / "study.py", output_dir=tmp_path / "out")
     with pytest.raises(ConfigError, match="Mine.*cannot be imported.*into a module"):
         make_job(study, study.variants[0], 0, threads=1)
+
+
+def test_a_checkpoint_of_the_config_counts_by_its_content(tmp_path):
+    start = tmp_path / "start.pth"
+    start.write_bytes(b"before")
+    study = tiny_study(tmp_path / "study", {"a": []})
+    cfg = study.run_config(study.variants[0], 0)
+    cfg.train.init_checkpoint = str(start)
+    before = run_facts(cfg, 1)
+    assert run_facts(cfg, 1) == before
+    start.write_bytes(b"trained again")
+    assert changes(before, run_facts(cfg, 1))[0].startswith("data train.init_checkpoint: ")

@@ -15,8 +15,8 @@ def study_file(tmp_path, text):
     return tmp_path / "study.py"
 
 
-def small(tmp_path, variants, **settings):
-    text = f"study = dict(base={QUICK!r}, variants={variants!r})"
+def small(tmp_path, variants, hypotheses=(), **settings):
+    text = f"study = dict(base={QUICK!r}, variants={variants!r}, hypotheses={list(hypotheses)!r})"
     overrides = [o for o in TINY if "max_iter" not in o] + ["train.max_iter=2"]
     where = {"output_dir": tmp_path / "out", "overrides": overrides}
     return load_study(study_file(tmp_path, text), **where | settings)
@@ -48,6 +48,12 @@ def small(tmp_path, variants, **settings):
             {"overrides": ["+train.output_dir=x"]},
             "--output",
         ),
+        ("study = dict(base='a', variants=dict(x='train.max_iter=3'))", {}, "variant x must be a list of key=value"),
+        ("study = dict(base='a', variants=dict(x=['train']))", {}, "variant x must be a list of key=value"),
+        ("study = dict(base='a', variants=['x'])", {}, r"variants must be dict\(name="),
+        ("study = dict(base='a', variants=dict(x=[]), overrides='a=1')", {}, "overrides must be a list of key=value"),
+        ("study = dict(base='a', factors=dict(f=dict(x='a=1', y=[])))", {}, r"factors.f\['x'\] must be a list"),
+        ("study = dict(base='a', variants=dict(x=[]), seeds=3)", {}, "seeds must be a list of integers or 'auto'"),
         ("study = dict(base='a', variants=dict(x=[]), reference='y')", {}, "no variant 'y'"),
         ("study = dict(base='a', variants=dict(x=[]), seeds=[])", {}, "at least one"),
         ("study = dict(base='a', variants=dict(x=[]), metrics=[])", {}, "metrics is empty"),
@@ -59,6 +65,18 @@ def small(tmp_path, variants, **settings):
 def test_invalid_study_files_are_refused_before_training(text, settings, message, tmp_path):
     with pytest.raises(ConfigError, match=message):
         load_study(study_file(tmp_path, text), **settings)
+
+
+@pytest.mark.parametrize(("only", "asked", "others"), [("bc", 0, 3), ("ab", 1, 2), ("abcd", 3, 0)])
+def test_what_is_asked_without_hypotheses_does_not_depend_on_what_runs(tmp_path, only, asked, others):
+    study = small(tmp_path, {name: [] for name in "abcd"}, only=list(only))
+    assert (len(study.questions), len(study.other_questions)) == (asked, others)
+    assert {h.than for h in (*study.questions, *study.other_questions)} == {"a"}
+
+
+def test_metrics_of_hypotheses_are_columns_too(tmp_path):
+    study = small(tmp_path, {"a": [], "b": []}, hypotheses=[dict(better="b", than="a", metric="validation/loss_cls")])
+    assert [m.name for m in study.metrics][-1] == "validation/loss_cls"
 
 
 @pytest.fixture(scope="module")

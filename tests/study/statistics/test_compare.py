@@ -58,6 +58,12 @@ def test_values_that_are_not_finite_are_flagged(value):
     assert found.outcome == "no verdict" and "a: seed 3 is not finite" in found.flags[0]
 
 
+def test_fractions_in_place_of_percent_are_flagged():
+    found = compare_seeds([0.38, 0.39, 0.37], [0.31, 0.32, 0.30])
+    assert found.flags == ["all values are at most 1: AP is in percent here"]
+    assert compare_seeds([0.0, 0.0], [0.0, 0.0]).flags == []
+
+
 def test_p_is_corrected_for_the_family():
     one, four = compare_seeds(HIGH, LOW), compare_seeds(HIGH, LOW, family=4)
     assert four.p_value == pytest.approx(4 * one.p_value) and one.p_value < 0.05 / 4

@@ -142,7 +142,11 @@ def test_a_report_shows_the_effects_when_all_variants_ran(tmp_path, unseen_figur
         assert "loss: ce → focal" in form and "+10.0" in form and "loss × prior" in form
     assert json.loads(page.with_suffix(".json").read_text())["verdicts"] == []
     part = load_study(path, only=["ce-p.01-slow", "focal-p.01-slow"])
-    assert part.factors == part.questions == part.other_questions == () and [v.name for v in part.variants] == ["ce-p.01-slow", "focal-p.01-slow"]
+    assert part.factors == part.questions == part.other_questions == ()
+    assert [v.name for v in part.variants] == [
+        "ce-p.01-slow",
+        "focal-p.01-slow",
+    ]
 
 
 def test_seeds_are_not_added_for_effects(tmp_path):

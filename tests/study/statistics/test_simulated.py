@@ -84,6 +84,7 @@ def test_false_calls_are_rare_with_images_and_metrics(setting):
 
 
 def test_the_tables_have_a_line_for_every_setting():
+    assert any("exchangeable" in line for line in simulate_studies(1, [2]))
     lines = list(simulate_studies(40, [3]))
     assert sum(line.startswith("| exchangeable, two variants | 3 | 40 |") for line in lines) == 1
     assert len(lines) > 25 and all(line.count("|") in (0, 5, 6, 7, 8) for line in lines)
@@ -94,6 +95,9 @@ def test_study_folders_are_added_to_the_bank(tmp_path):
         run_dir = tmp_path / "my_study" / f"v{variant}" / f"seed{seed}"
         run_dir.mkdir(parents=True)
         (run_dir / "metrics.json").write_text(json.dumps({"iteration": 8, "bbox/AP": 30.0 + seed}) + "\n")
+    moved = tmp_path / "my_study/v0/seed0.1"
+    moved.mkdir()
+    (moved / "metrics.json").write_text(json.dumps({"iteration": 8, "bbox/AP": 5.0}) + "\n")
     bank = tmp_path / "bank.json"
     for _ in range(2):
         added = add_to_bank([tmp_path / "my_study"], bank)

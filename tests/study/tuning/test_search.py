@@ -161,6 +161,14 @@ def test_a_folder_of_another_search_is_refused(tuning, tmp_path):
         tuning("out", trials=2, clip=[1, 2])
 
 
+def test_a_study_that_matches_is_refused_before_any_training(tuning, tmp_path):
+    for settings in ({"match": ["prior"]}, {"match_scale": True}):
+        with pytest.raises(ConfigError, match="tune a study without match"):
+            tune_study(tiny_study(tmp_path / "out", ONE, **settings), 2)
+    with pytest.raises(ConfigError, match="tune a study without match"):
+        tune_study(tiny_study(tmp_path / "out", {"a": [], "b": [CE, "model.cls_loss_weight=matched"]}), 2)
+
+
 def test_rungs_of_less_than_one_iteration_and_no_trials_are_refused(tuning):
     with pytest.raises(ConfigError, match="too short for tune.rungs"):
         tuning(rungs=[0.001, 0.002])
