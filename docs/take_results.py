@@ -28,7 +28,7 @@ _LEAST_SCORE = 0.05
 
 
 def study(folder: str) -> dict[str, Any]:
-    """Means, spreads, effects and starts of a study, in percent of AP, and the command that ran it."""
+    """Means, spreads, effects, verdicts and starts of a study, in percent, and the command that ran it."""
     report = read_json(Path(folder, "report.json"), {})
     return {
         "command": re.sub(r" --(output \S+|report-only)", "", report["facts"]["command"]),
@@ -36,10 +36,8 @@ def study(folder: str) -> dict[str, Any]:
         "rows": {r["variant"]: {k: _mean(v) for k, v in r["level"].items()} for r in report["rows"]},
         "above": {t: {k: _mean(v) for k, v in x.items()} for t, x in report["above"].items()},
         "start": {r["variant"]: r["prior_prob"] for r in report["confounds"]["rows"]},
-        "effects": {
-            e["name"]: [e["difference"][k] for k in ("mean", "low", "high")] + [e["p_corrected"]]
-            for e in report["effects"]
-        },
+        "effects": {e["name"]: _difference(e) for e in report["effects"]},
+        "verdicts": {_question(v["hypothesis"]): _difference(v) for v in report["verdicts"]},
     }
 
 
@@ -84,6 +82,15 @@ def zoo(*runs: str) -> dict[str, Any]:
 def errors(path: str) -> dict[str, Any]:
     """What every type of error costs, with its interval."""
     return read_json(Path(path), {})["runs"][0]["delta_ap"]
+
+
+def _difference(found: dict[str, Any]) -> list[float | None]:
+    """Difference, ends of its interval, and p."""
+    return [found["difference"][k] for k in ("mean", "low", "high")] + [found["p_corrected"]]
+
+
+def _question(hypothesis: dict[str, Any]) -> str:
+    return f"{hypothesis['better']} − {hypothesis['than']} in {hypothesis['metric']}"
 
 
 def _mean(value: dict[str, Any]) -> list[float | None]:
