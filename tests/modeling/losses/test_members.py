@@ -90,6 +90,17 @@ def test_ohem_trains_no_easy_anchors():
     assert (grad[:-8] == 0).all() and (grad[-8:] > 0).all()
 
 
+@pytest.mark.parametrize("one_to_three", [False, True])
+def test_ohem_of_a_classifier_that_diverged_is_not_a_number(one_to_three):
+    anchors = boxes_at(*range(0, 1000, 50))
+    logits = torch.full((40, 1), 1.0)
+    logits[25] = float("nan")
+    loss = OHEMCrossEntropyLoss(4, one_to_three=one_to_three)
+    targets = DenseTargets(torch.full((40,), 1), anchors=anchors)
+    assert 25 in loss.select(logits, targets)
+    assert loss.dense_loss(logits, targets).isnan()
+
+
 def test_ghm_counts_errors_of_rows_that_are_not_ignored():
     logits = torch.tensor([[-9.0, 9.0], [0.1, -9.0], [0.0, 0.0]])
     labels = torch.tensor([1, 2, -1])  # errors 0 and 0; .525 and 0
