@@ -74,5 +74,5 @@ class OneVsAllLoss(ClassificationLoss):
         return summed_loss(logits, targets.labels, self.row_loss, targets.weights)
 
     def extra_repr(self) -> str:
-        settings = self._negative.keywords | {"alpha": self.alpha}
+        settings = getattr(self._negative, "keywords", {}) | {"alpha": self.alpha}
         return ", ".join(f"{key}={value}" for key, value in settings.items())

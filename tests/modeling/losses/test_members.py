@@ -21,6 +21,7 @@ from retina_plugin.modeling.losses import (
     effective_number_alpha,
 )
 from retina_plugin.modeling.losses.kernels.harmonized import error_histogram
+from retina_plugin.modeling.losses.one_vs_all import OneVsAllLoss
 from retina_plugin.registry import CLS_LOSS_REGISTRY
 
 
@@ -125,6 +126,18 @@ def test_ghm_average_is_unbiased_at_the_start_and_not_updated_in_evaluation():
     torch.testing.assert_close(loss.state_dict(), state, rtol=0, atol=0)
     loss.train()(logits - 1, labels)
     assert not torch.equal(loss.counts, state["counts"]) and loss.mass == 0.4375
+
+
+def crisp(u, with_slope):
+    """A kernel without settings: cross entropy."""
+    return torch.nn.functional.softplus(u), torch.sigmoid(u) if with_slope else None
+
+
+def test_a_kernel_is_any_callable():
+    loss = OneVsAllLoss(None, crisp)
+    logits, labels = torch.randn(20, 3), torch.randint(-1, 4, (20,))
+    torch.testing.assert_close(loss(logits, labels), SigmoidCrossEntropyLoss()(logits, labels))
+    assert str(loss) == "OneVsAllLoss(alpha=None)"
 
 
 def test_effective_numbers_weigh_rare_classes_more():
