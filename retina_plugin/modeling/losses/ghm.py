@@ -65,8 +65,9 @@ class GHMCLoss(ClassificationLoss):
 
     def _averages(self, counts: Tensor) -> tuple[Tensor, Tensor]:
         """Moving sums of the counts per region (bins,) and of their coefficients, including this batch."""
-        mass = torch.lerp(torch.ones_like(self.mass), self.mass, self.momentum)
-        return torch.lerp(counts.double(), self.counts, self.momentum), mass
+        earlier, mass = self.counts.to(counts.device), self.mass.to(counts.device)
+        mass = torch.lerp(torch.ones_like(mass), mass, self.momentum)
+        return torch.lerp(counts.double(), earlier, self.momentum), mass
 
     def _weights(self, counts: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
         """Number of foreground anchors over the gradient density: the weight of every region (bins,)."""

@@ -140,6 +140,14 @@ def test_a_kernel_is_any_callable():
     assert str(loss) == "OneVsAllLoss(alpha=None)"
 
 
+# a meta tensor stands for one on a GPU
+@pytest.mark.parametrize("make", [lambda: SigmoidFocalLoss([0.1, 0.2, 0.3]), GHMCLoss])
+def test_logits_may_be_on_another_device_than_the_loss(make):
+    logits, labels = torch.randn(20, 3), torch.randint(0, 4, (20,))
+    value = make().eval()(logits.to("meta"), labels.to("meta"))
+    assert value.is_meta and value.shape == ()
+
+
 def test_effective_numbers_weigh_rare_classes_more():
     assert effective_number_alpha([7, 7, 7], 0.99, 0.25) == pytest.approx([0.25] * 3)
     assert effective_number_alpha([1, 10, 1000], 0.0, 0.25) == pytest.approx([0.25] * 3)
