@@ -25,6 +25,7 @@ PRIVATE_NAMES: dict[str, str] = {
     "torch:ops.mkldnn._is_mkldnn_bf16_supported": "whether that works in bfloat16",
     "torch:Tensor._version": "whether weights have changed since they were laid out",
     "torch.nn.modules.conv:Conv2d._conv_forward": "a convolution with other weights than its own, whatever its padding",
+    "detectron2.layers:CycleBatchNormList._pos": "0, the first level, at the start of a pass",
     "detectron2.modeling:FPN._fuse_type": "FPN variants fuse by sum or average, as FPN does",
     "detectron2.modeling:FPN._out_features": "names of the levels in the order in which FPN returns them",
     "detectron2.modeling:RetinaNet._transpose_dense_predictions": "overridden for losses with K + 1 logits per anchor",

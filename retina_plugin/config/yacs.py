@@ -20,6 +20,7 @@ def add_retina_plugin_config(cfg: CfgNode) -> None:
     cfg.MODEL.ANCHOR_GENERATOR.NUM_OCTAVES = 1
     cfg.MODEL.FPN.TOP_BLOCK_IN_FEATURE = "res5"  # "p5" takes P6 from P5
     cfg.MODEL.FPN.NUM_REPEATS = 3  # of BiFPN
+    cfg.MODEL.FPN.BIFPN_FUSE_TYPE = "avg"  # or "sum"; BiFPN does not read Detectron2's FUSE_TYPE
     cfg.MODEL.TORCHVISION = CfgNode()
     cfg.MODEL.TORCHVISION.NAME = "mobilenet_v2"
     cfg.MODEL.TORCHVISION.WEIGHTS = "IMAGENET1K_V1"  # "" for random ones

@@ -48,7 +48,9 @@ def validation_loss(model: nn.Module, loader: Iterable[list[dict[str, Any]]]) ->
         for batch in loader:
             sums.update({name: loss.item() for name, loss in model(batch).items()})
         parts = comm.all_gather((sums, average.counted()))
-    total = sum((part for part, _ in parts), Counter())
+    total: Counter[str] = Counter()
+    for part, _ in parts:
+        total.update(part)  # the sum of counters would leave out 0 and NaN
     return {name: loss / max(sum(count for _, count in parts), 1) for name, loss in total.items()}
 
 

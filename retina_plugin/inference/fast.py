@@ -10,6 +10,7 @@ from detectron2.structures import Boxes, ImageList, Instances
 from torch import Tensor, nn
 
 from ..modeling import PluggableRetinaNet
+from ..modeling.head import start_at_first_level
 from ..modeling.losses import ClassificationLoss
 from ..modeling.meta_arch.wiring import BOX_DIM
 from ..modeling.optimization.box_tower import box_layers, deltas_at
@@ -37,6 +38,7 @@ class FastInference(PluggableRetinaNet):
         images = self.preprocess_image(batched_inputs)
         by_name = self.backbone(images.tensor)
         features = [by_name[name] for name in self.head_in_features]
+        start_at_first_level(self.head)
         logits = [self.head.cls_score(self.head.cls_subnet(feature)) for feature in features]
         found = [[self._select(level[i]) for level in logits] for i in range(len(batched_inputs))]
         deltas = self._deltas_of(layers, features, found)

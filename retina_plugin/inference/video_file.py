@@ -21,8 +21,8 @@ class VideoFile:
     """
 
     def __init__(self, path: Path, fps: float) -> None:
-        """`fps`: frames per second at which it plays."""
-        self._path, self._fps = path, fps
+        """`fps`: frames per second at which it plays, above 65 rounded to what the format can say."""
+        self._path, self._fps = path, _writable(fps)
         self._written = 0
         self._size = (0, 0)
         self._writer: cv2.VideoWriter | None = None
@@ -66,7 +66,7 @@ class VideoFile:
         if not writer.isOpened():
             raise OSError(
                 f"cannot write {shown(self._path)}: this OpenCV does not write {_CODEC} videos of {self._size[0]} x "
-                f"{self._size[1]} pixels. The opencv-python-headless of PyPI does"
+                f"{self._size[1]} pixels at {self._fps:g} frames per second. The opencv-python-headless of PyPI does"
             )
         return writer
 
@@ -84,3 +84,8 @@ class VideoFile:
                 f"cannot write {shown(self._path)}: {self._written} frames, but {max(count, 0)} are there. "
                 "Is the disk full?"
             )
+
+
+def _writable(fps: float) -> float:
+    """MPEG-4 has frame rates a / b with a below 65,536; OpenCV takes a power of 10 for b, and refuses what is left."""
+    return fps if fps < 65 else round(fps, 2 if fps < 655 else 1)

@@ -98,8 +98,16 @@ class PluggableRetinaNetHead(nn.Module):
 
         `features` are (N, channels, Hi, Wi), from high to low resolution.
         """
+        start_at_first_level(self)
         pred_logits = [self.cls_score(self.cls_subnet(feature)) for feature in features]
         return pred_logits, [self.bbox_pred(self.bbox_subnet(feature)) for feature in features]
+
+
+def start_at_first_level(head: nn.Module) -> None:
+    """Let norms with statistics for every level begin with the first, also after a pass that failed half-way."""
+    for module in head.modules():
+        if isinstance(module, CycleBatchNormList):
+            module._pos = 0
 
 
 def _check_prior(prior_prob: Any, key: str) -> None:

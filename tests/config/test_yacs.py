@@ -6,11 +6,12 @@ from detectron2.config import get_cfg
 from detectron2.engine import DefaultTrainer
 from detectron2.layers import ShapeSpec
 from detectron2.model_zoo import get_config_file
-from detectron2.modeling import build_anchor_generator, build_model
+from detectron2.modeling import build_anchor_generator, build_backbone, build_model
 
 from retina_plugin import add_retina_plugin_config
 from retina_plugin.data import register_synthetic
 from retina_plugin.modeling import BiFPN, OctaveAnchorGenerator, PluggableRetinaNet
+from retina_plugin.modeling.backbone.bifpn import WeightedFusion
 
 
 def yacs_cfg(*opts):
@@ -82,6 +83,13 @@ def test_every_backbone_builds(name, in_feature):
         (1, 1),
         (1, 1),
     ]
+
+
+def test_bifpn_has_a_fuse_type_of_its_own():
+    """Detectron2's default of FUSE_TYPE, "sum", is not that of BiFPN."""
+    for opts, normalize in (([], True), (["MODEL.FPN.BIFPN_FUSE_TYPE", "sum"], False)):
+        backbone = build_backbone(yacs_cfg(*SMALL, *opts))
+        assert {x.normalize for x in backbone.modules() if isinstance(x, WeightedFusion)} == {normalize}
 
 
 def test_detectron2s_keys_reach_the_losses():

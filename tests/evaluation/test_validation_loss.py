@@ -1,6 +1,7 @@
 """The validation loss: which models and mappers it takes, and that it restores the model."""
 
 import copy
+import math
 
 import pytest
 import torch
@@ -41,3 +42,12 @@ def test_it_is_the_loss_sum_per_foreground_anchor_without_dropout(tiny_cfg):
     assert set(expected) == {"loss_cls", "loss_box_reg"}
     assert validation_loss(model.train(), loader) == expected
     assert float(model.loss_normalizer) == 100
+
+
+@pytest.mark.parametrize("other", [math.nan, 0.0])
+def test_a_loss_that_is_zero_or_not_a_number_is_reported_too(tiny_cfg, monkeypatch, other):
+    model = instantiate(tiny_cfg().model)
+    losses = {"loss_cls": torch.tensor(6.0), "loss_box_reg": torch.tensor(other)}
+    monkeypatch.setattr(model, "forward", lambda batch: losses)
+    found = validation_loss(model, [[], []])
+    assert found == pytest.approx({"loss_cls": 12.0, "loss_box_reg": other}, nan_ok=True)

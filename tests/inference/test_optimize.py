@@ -16,6 +16,7 @@ from retina_plugin.inference import optimize_for_inference
 from retina_plugin.inference.candidates import best_detections, top_values
 from retina_plugin.inference.folding import fold_norms
 from retina_plugin.modeling import PluggableRetinaNet
+from retina_plugin.modeling.optimization.box_tower import box_layers
 
 SIZES = [(24, 20), (12, 10), (6, 5), (3, 3), (2, 2)]
 SOFTMAX = "model.cls_loss=${losses.softmax_ce}"
@@ -57,6 +58,20 @@ def trained(cfg, scale=100):
 def images(*sizes):
     rng = torch.Generator().manual_seed(1)
     return [{"image": torch.randint(0, 256, (3, *size), generator=rng, dtype=torch.uint8)} for size in sizes]
+
+
+def test_an_image_that_fails_in_the_tower_does_not_change_those_after_it(tiny_cfg, monkeypatch):
+    """Every level has statistics of its own, and the box tower runs for candidates only."""
+    head = ["model.head.conv_dims=[16,16]", "model.head.norm=BN", "model.head.bbox_norm=''"]
+    fast = optimize_for_inference(trained(tiny_cfg(*head, "model.test_score_thresh=0.0")))
+    assert box_layers(fast.head) is not None
+    with torch.no_grad():
+        expected = fast(images((96, 128)))[0]["instances"]
+        with monkeypatch.context() as patch:
+            patch.setattr(fast.head.cls_subnet[3], "forward", lambda x: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                fast(images((96, 128)))
+        assert_same(fast(images((96, 128)))[0]["instances"], expected)
 
 
 @LOSSES

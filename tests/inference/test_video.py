@@ -147,6 +147,22 @@ def test_a_video_is_kept_when_an_error_ends_it_and_frames_of_other_sizes_fit(tmp
     assert shades(tmp_path / "a.mp4") == [1, 2]
 
 
+@pytest.mark.parametrize(
+    "fps", [1.0, 23.976024, 29.97003, 59.94006, 65.1234, 66.1234, 118.6131, 654.9968, 655.37, 999.983]
+)
+def test_every_frame_rate_is_written(tmp_path, fps):
+    with VideoFile(tmp_path / "a.mp4", fps) as file:
+        file.write(np.zeros((48, 64, 3), np.uint8))
+    with Video(str(tmp_path / "a.mp4")) as video:
+        assert video.fps == pytest.approx(fps, rel=1e-4)
+
+
+def test_a_video_that_cannot_be_written_is_named_with_its_size_and_rate(tmp_path):
+    with pytest.raises(OSError, match=r"cannot write .*a.mp4.* 64 x 48 pixels at 70000.5 frames per second"):
+        with VideoFile(tmp_path / "a.mp4", 70000.5) as file:
+            file.write(np.zeros((48, 64, 3), np.uint8))
+
+
 def test_a_disk_that_is_full_is_noticed(tmp_path, monkeypatch):
     (tmp_path / "a.mp4").write_bytes(b"earlier")
     with pytest.raises(OSError, match="Is the disk full"), VideoFile(tmp_path / "a.mp4", 10) as file:

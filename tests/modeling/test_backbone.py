@@ -7,6 +7,7 @@ from detectron2.layers import ShapeSpec
 from detectron2.modeling import FPN, Backbone
 from detectron2.modeling.backbone.fpn import LastLevelP6P7
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from retina_plugin.modeling import (
     PAFPN,
@@ -190,6 +191,22 @@ def test_freeze_at_stops_everything_before():
     net = TorchvisionBackbone("resnet18", weights=None, norm="BN", freeze_at=2)
     trained = {n.split(".")[1] for n, p in net.named_parameters() if p.requires_grad}
     assert trained == {"layer2", "layer3", "layer4"}
+
+
+@pytest.mark.parametrize("norm", ["BN", "SyncBN"])
+def test_freeze_at_stops_statistics_too(norm):
+    net = TorchvisionBackbone("mobilenet_v2", weights=None, norm=norm, freeze_at=3).train()
+    free = TorchvisionBackbone("mobilenet_v2", weights=None, norm=norm).train()
+    assert list(net.state_dict()) == list(free.state_dict())
+    net.load_state_dict(free.state_dict())
+    updating = [n for n, m in net.named_modules() if isinstance(m, _BatchNorm)]
+    trained = {n.rpartition(".")[0] for n, p in net.named_parameters() if p.requires_grad}
+    assert updating and set(updating) <= trained
+    before = {n: x.clone() for n, x in net.state_dict().items() if "running" in n}
+    if norm == "BN":
+        net(torch.randn(2, 3, 64, 64))
+        changed = {n.rpartition(".")[0] for n, x in before.items() if not torch.equal(x, net.state_dict()[n])}
+        assert changed == set(updating)
 
 
 @pytest.mark.parametrize(

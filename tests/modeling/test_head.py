@@ -1,3 +1,4 @@
+import pytest
 import torch
 from detectron2.layers import ShapeSpec
 from detectron2.modeling.meta_arch.retinanet import RetinaNetHead
@@ -37,3 +38,18 @@ def test_towers_may_differ():
 def test_no_tower_at_all():
     net = head(conv_dims=[])
     assert net.cls_score.in_channels == 8 and len(net.cls_subnet) == 0
+
+
+def test_a_pass_that_fails_leaves_the_statistics_of_levels_in_their_order(monkeypatch):
+    net = head(conv_dims=[8, 8], norm="BN").eval()
+    for norm in net.modules():
+        if isinstance(norm, torch.nn.BatchNorm2d):
+            norm.running_mean.normal_()
+    features = [torch.randn(1, 8, 6, 6), torch.randn(1, 8, 3, 3)]
+    expected = net(features)
+    with monkeypatch.context() as patch:
+        patch.setattr(net.cls_subnet[3], "forward", lambda x: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            net(features)
+    for a, b in zip(expected, net(features), strict=True):
+        assert all(torch.equal(x, y) for x, y in zip(a, b, strict=True))

@@ -115,6 +115,20 @@ def test_norms_that_update_are_left_out(tiny_cfg, storage):
     assert all(torch.equal(x, states[1][name]) for name, x in states[0].items())
 
 
+def test_a_tower_whose_norms_count_levels_is_left_out(tiny_cfg, storage):
+    """Its levels would be computed again in reverse order, each with the statistics of another."""
+    plain = a_detector(tiny_cfg, TOWERS, "model.head.norm=BN", "model.head.bbox_norm=''")
+    for norm in plain.head.modules():
+        if isinstance(norm, nn.BatchNorm2d):
+            norm.running_mean.normal_()
+    freeze(plain, ["head.cls_subnet"])
+    other = copy.deepcopy(plain)
+    assert recompute_activations(other) == 2  # backbone and box tower
+    batch = a_batch()
+    expected, found = gradients_and_losses(plain, batch), gradients_and_losses(other, batch)
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+
+
 def test_a_detector_that_recomputes_is_optimized_for_inference_all_the_same(storage):
     model = a_resnet_detector("model.test_score_thresh=0.0")
     expected = optimize_for_inference(model)

@@ -46,6 +46,7 @@ def _register(name: str, bottom_up: Callable[..., Backbone], pyramid: type[FPN])
         arguments = _pyramid_arguments(cfg, bottom_up(cfg, input_shape))
         if pyramid is BiFPN:
             arguments["num_repeats"] = cfg.MODEL.FPN.NUM_REPEATS
+            arguments["fuse_type"] = cfg.MODEL.FPN.BIFPN_FUSE_TYPE
         else:
             arguments["fuse_type"] = cfg.MODEL.FPN.FUSE_TYPE
         return pyramid(**arguments)

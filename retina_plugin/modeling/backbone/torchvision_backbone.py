@@ -10,6 +10,7 @@ from typing import Any
 from detectron2.layers import FrozenBatchNorm2d, ShapeSpec
 from detectron2.modeling import Backbone
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torchvision.models.feature_extraction import create_feature_extractor
 
 from .torchvision_layout import build_net, find_features
@@ -47,7 +48,7 @@ class TorchvisionBackbone(Backbone):
             weights: one of torchvision's weights for the network, or "DEFAULT" for the newest; None for random ones.
             out_features: names of the features to return.
             norm: "FrozenBN", "BN" or "SyncBN", which replaces the batch norms of the network.
-            freeze_at: modules up to and including "res<freeze_at>" are frozen; 0 freezes none.
+            freeze_at: modules up to and including "res<freeze_at>" are frozen, also their statistics; 0 freezes none.
 
         Raises:
             ValueError: for an unknown network, weights, feature or norm.
@@ -69,6 +70,7 @@ class TorchvisionBackbone(Backbone):
             _freeze(net, find_features(name, (last,))[last].node)
         nodes = {feature.node: key for key, feature in self._features.items()}
         self.body = _NORMS[norm](create_feature_extractor(net, nodes, suppress_diff_warning=True))
+        _freeze_statistics(self.body)
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """Compute features (N, C, H / stride, W / stride) of images (N, 3, H, W)."""
@@ -103,3 +105,11 @@ def _freeze(net: nn.Module, node: str) -> None:
         module.requires_grad_(False)
         if name == child:
             break
+
+
+def _freeze_statistics(body: nn.Module) -> None:
+    """Replace batch norms whose weights are frozen by FrozenBN, as Detectron2's ResNet does."""
+    for parent in list(body.modules()):
+        for name, module in parent.named_children():
+            if isinstance(module, _BatchNorm) and module.affine and not module.weight.requires_grad:
+                setattr(parent, name, FrozenBatchNorm2d.convert_frozen_batchnorm(module))

@@ -23,7 +23,8 @@ class ClassificationLoss(nn.Module):
     - `elementwise`, the loss of each logit: weights, ignored anchors and `loss_and_gradient` then work as well;
     - `forward`, the summed loss, if it needs none of these.
 
-    A subclass that computes value and gradient faster than autograd of `elementwise` overrides `weighted_sum`, too.
+    A subclass that computes value and gradient faster than autograd of `elementwise` overrides `weighted_sum`, too. One
+    that overrides `elementwise` alone does not inherit a `weighted_sum` that was written for another formula.
     TorchScript compiles `scores` only, because the rest is for training. Constructors raise ValueError for a setting
     that is out of range.
     """
@@ -34,10 +35,13 @@ class ClassificationLoss(nn.Module):
     """Whether the loss of an anchor depends on the other anchors of the batch."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Keep TorchScript from compiling a `forward` that the subclass overrides."""
+        """Keep TorchScript from compiling an overridden `forward`, and the loss from training an earlier formula."""
         super().__init_subclass__(**kwargs)
         if "forward" in vars(cls):
             cls.forward = torch.jit.unused(cls.forward)
+        latest, *earlier = [vars(x) for x in cls.__mro__ if {"elementwise", "weighted_sum"} & vars(x).keys()]
+        if "weighted_sum" not in latest and "elementwise" in earlier[0]:
+            cls.weighted_sum = ClassificationLoss.weighted_sum
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Box losses on foreground anchors. Shapes: P foreground anchors."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -80,9 +81,11 @@ class _IoULoss(BoxLoss):
     def elementwise(
         self, pred_anchor_deltas: Tensor, anchors: Tensor, gt_boxes: Tensor, box2box_transform: Box2BoxTransform
     ) -> Tensor:
-        """The loss of every box (P, 1)."""
+        """The loss of every box (P, 1); NaN for one that is not finite, where upstream fails an assertion."""
         pred_boxes = box2box_transform.apply_deltas(pred_anchor_deltas, anchors)
-        return self.loss(pred_boxes, gt_boxes)[:, None]
+        is_finite = pred_boxes.isfinite().all(dim=1, keepdim=True)
+        loss = self.loss(pred_boxes.where(is_finite, 0), gt_boxes)[:, None]
+        return loss.masked_fill(~is_finite, math.nan)
 
 
 @BOX_LOSS_REGISTRY.register()

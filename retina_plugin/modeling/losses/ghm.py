@@ -27,7 +27,8 @@ class GHMCLoss(ClassificationLoss):
     the detector divides by this number.
 
     In training mode, `forward` and `dense_loss` update the average; `elementwise` uses the same average and does not
-    update it.
+    update it. The batch is what one call gets, a part of the whole with accumulation or several processes: the update
+    depends on how it is split. Each process has an average of its own; evaluation gives all that of the main one.
     Source: "Gradient Harmonized Single-stage Detector", equations 8 to 10.
     """
 
@@ -65,8 +66,9 @@ class GHMCLoss(ClassificationLoss):
 
     def _averages(self, counts: Tensor) -> tuple[Tensor, Tensor]:
         """Moving sums of the counts per region (bins,) and of their coefficients, including this batch."""
-        mass = torch.lerp(torch.ones_like(self.mass), self.mass, self.momentum)
-        return torch.lerp(counts.double(), self.counts, self.momentum), mass
+        earlier, mass = self.counts.to(counts.device), self.mass.to(counts.device)
+        mass = torch.lerp(torch.ones_like(mass), mass, self.momentum)
+        return torch.lerp(counts.double(), earlier, self.momentum), mass
 
     def _weights(self, counts: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
         """Number of foreground anchors over the gradient density: the weight of every region (bins,)."""

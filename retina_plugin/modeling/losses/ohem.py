@@ -90,7 +90,7 @@ class OHEMCrossEntropyLoss(SigmoidCrossEntropyLoss):
         count = 4 * self.batch_size
         while True:
             hardest = losses.topk(min(count, len(losses))).indices
-            hardest = hardest[losses[hardest] >= 0]
+            hardest = hardest[~(losses[hardest] < 0)]  # NaN trains, so that it is seen
             kept = hardest
             if anchors is not None and self.nms_thresh is not None:
                 kept = hardest[nms(anchors[hardest].to(losses), losses[hardest], self.nms_thresh)]

@@ -67,12 +67,12 @@ class OneVsAllLoss(ClassificationLoss):
 
     def row_loss(self, logits: Tensor, labels: Tensor, with_grad: bool) -> tuple[Tensor, Tensor | None]:
         """Loss of every anchor (M,) and its gradient (M, K), a `kernels.closed_form.RowLoss`."""
-        alpha = self.alpha if self._alpha_vector is None else self._alpha_vector.to(logits.dtype)
+        alpha = self.alpha if self._alpha_vector is None else self._alpha_vector.to(logits)
         return one_vs_all(logits, labels, with_grad, negative=self._negative, positive=self._positive, alpha=alpha)
 
     def weighted_sum(self, logits: Tensor, targets: DenseTargets) -> Tensor:
         return summed_loss(logits, targets.labels, self.row_loss, targets.weights)
 
     def extra_repr(self) -> str:
-        settings = self._negative.keywords | {"alpha": self.alpha}
+        settings = getattr(self._negative, "keywords", {}) | {"alpha": self.alpha}
         return ", ".join(f"{key}={value}" for key, value in settings.items())

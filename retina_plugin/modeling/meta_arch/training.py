@@ -11,6 +11,7 @@ from detectron2.structures import Boxes, ImageList, Instances
 from torch import Tensor, nn
 
 from ..assigners import AnchorTargets, LabelAssigner
+from ..head import start_at_first_level
 from ..losses import BoxLoss, ClassificationLoss, DenseTargets
 from ..optimization.box_tower import box_layers, deltas_where
 from .loss_normalizer import ForegroundAverage
@@ -49,6 +50,7 @@ class RetinaNetTraining(RetinaNet):
         gt_instances = [inputs["instances"].to(self.device) for inputs in batched_inputs]
         anchors = self.anchor_generator(features)
         targets = self.assign_labels(anchors, gt_instances)
+        start_at_first_level(self.head)
         logits = [self.head.cls_score(self.head.cls_subnet(feature)) for feature in features]
         pred_logits, _ = self._transpose_dense_predictions([logits, []])
         deltas = deltas_where(layers, features, [len(x) for x in anchors], self._foreground(targets.labels))

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
+from detectron2.layers import CycleBatchNormList
 from detectron2.modeling import ResNet
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -24,11 +25,12 @@ def recompute_activations(model: nn.Module) -> int:
     Parts are the stages of Detectron2's ResNet, a TorchvisionBackbone, and the towers of the head, level by level.
     Residual blocks would be too small: with FrozenBN the largest of the three tensors that one keeps is its input.
     Losses and gradients are the same bit for bit, each part is computed once more, and names in the state dict stay.
-    Left out are parts with a batch norm that updates its statistics, which a second pass would update again, and a box
-    tower that runs around foreground anchors only, see `optimize_for_training`.
+    Left out are parts with a batch norm that updates its statistics, which a second pass would update again, towers
+    with statistics for every level, which a second pass would take in another order, and a box tower that runs around
+    foreground anchors only, see `optimize_for_training`.
     """
     parts = [part for part in _parts(model) if not isinstance(part, _Recomputed)]
-    parts = [part for part in parts if not any(map(_updates_statistics, part.modules()))]
+    parts = [part for part in parts if not any(map(_changes_with_every_pass, part.modules()))]
     for part in parts:
         part.__class__ = _recomputed(type(part))
     return len(parts)
@@ -68,5 +70,6 @@ def _parts(model: nn.Module) -> Iterator[nn.Module]:
             yield tower
 
 
-def _updates_statistics(module: nn.Module) -> bool:
-    return isinstance(module, _BatchNorm) and module.track_running_stats and module.training
+def _changes_with_every_pass(module: nn.Module) -> bool:
+    updates_statistics = isinstance(module, _BatchNorm) and module.track_running_stats and module.training
+    return updates_statistics or isinstance(module, CycleBatchNormList)

@@ -48,6 +48,15 @@ def test_ignored_rows_change_nothing_even_if_not_finite(name):
     assert 0 < len(grad[~valid]) and (grad[~valid] == 0).all()
 
 
+@pytest.mark.parametrize("rows", [slice(None), slice(3, 4)], ids=["all", "one"])
+@pytest.mark.parametrize("name", NAMES)
+def test_logits_that_are_not_a_number_are_not_hidden(name, rows):
+    logits, labels = batch(loss := make(name))
+    logits[rows], labels[rows] = float("nan"), labels[rows].clamp(min=0)
+    value, grad = run(loss, logits, labels)
+    assert value.isnan() and grad.isnan().any()
+
+
 @pytest.mark.parametrize("rows", [0, 7])
 @pytest.mark.parametrize("name", NAMES)
 def test_loss_without_valid_anchors_is_zero(name, rows):

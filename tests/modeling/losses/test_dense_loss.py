@@ -8,6 +8,7 @@ from retina_plugin.modeling.losses import (
     DenseTargets,
     OHEMCrossEntropyLoss,
     SigmoidFocalLoss,
+    SoftmaxCrossEntropyLoss,
 )
 from retina_plugin.registry import CLS_LOSS_REGISTRY
 
@@ -41,6 +42,22 @@ class SoftLabels(ClassificationLoss):
         return (logits.sigmoid() - present * quality[:, None]) ** 2
 
 
+class CubedSoftmax(SoftmaxCrossEntropyLoss):
+    """Another formula for a loss that has a closed form."""
+
+    def elementwise(self, logits, targets):
+        return super().elementwise(logits, targets) ** 3
+
+
+class Cubed:
+    def elementwise(self, logits, targets):
+        return super().elementwise(logits, targets) ** 3
+
+
+class CubedFocal(Cubed, SigmoidFocalLoss):
+    """The same from a class that is no loss itself."""
+
+
 def test_forward_alone_is_enough_for_the_detector():
     loss = Squared()
     expected = loss(LOGITS, LABELS)
@@ -69,6 +86,23 @@ def test_the_formula_alone_gives_everything():
     torch.testing.assert_close(value, by_hand.sum())
     torch.testing.assert_close(torch.autograd.grad(value, logits)[0], gradient)
     assert value != loss.dense_loss(LOGITS, DenseTargets(LABELS, weights))
+
+
+@pytest.mark.parametrize(("make", "base"), [(CubedSoftmax, SoftmaxCrossEntropyLoss), (CubedFocal, SigmoidFocalLoss)])
+def test_a_formula_replaces_the_closed_form_that_it_inherits(make, base):
+    loss = make()
+    logits, targets = torch.randn(6, loss.num_logits(2), requires_grad=True), DenseTargets(LABELS)
+    elements, gradient = loss.loss_and_gradient(logits, targets)
+    torch.testing.assert_close(elements, base().loss_and_gradient(logits, targets)[0] ** 3)
+    value = loss.dense_loss(logits, targets)
+    torch.testing.assert_close(value, elements.sum())
+    torch.testing.assert_close(torch.autograd.grad(value, logits)[0], gradient)
+
+
+def test_losses_of_the_package_keep_their_closed_forms():
+    for _, loss in CLS_LOSS_REGISTRY:
+        if loss.__module__.startswith("retina_plugin."):
+            assert loss.weighted_sum is not ClassificationLoss.weighted_sum, loss
 
 
 @pytest.mark.parametrize("name", [name for name, _ in CLS_LOSS_REGISTRY])

@@ -89,6 +89,23 @@ def test_threads_do_not_change_the_settings_of_the_process(monkeypatch):
         torch.set_num_threads(before)
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("name", ["SigmoidFocalLoss", "SoftmaxFocalLoss", "GHMCLoss"])
+def test_inference_mode_reaches_the_threads(name, threads, monkeypatch):
+    monkeypatch.setattr(chunks, "_CPU_CHUNK_ELEMENTS", 64)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        logits, labels = batch(loss := CLS_LOSS_REGISTRY.get(name)().eval())
+        expected = loss(logits, labels)
+        with torch.inference_mode():
+            value = loss(logits, labels)
+        assert value.is_inference() and torch.equal(value, expected)
+        loss(logits, labels).backward()  # the threads leave it again
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_an_error_in_a_thread_is_raised(monkeypatch):
     monkeypatch.setattr(chunks, "_CPU_CHUNK_ELEMENTS", 64)
     logits, _ = batch(loss := SoftmaxFocalLoss())

@@ -21,6 +21,7 @@ from retina_plugin.modeling.losses import (
     effective_number_alpha,
 )
 from retina_plugin.modeling.losses.kernels.harmonized import error_histogram
+from retina_plugin.modeling.losses.one_vs_all import OneVsAllLoss
 from retina_plugin.registry import CLS_LOSS_REGISTRY
 
 
@@ -90,6 +91,17 @@ def test_ohem_trains_no_easy_anchors():
     assert (grad[:-8] == 0).all() and (grad[-8:] > 0).all()
 
 
+@pytest.mark.parametrize("one_to_three", [False, True])
+def test_ohem_of_a_classifier_that_diverged_is_not_a_number(one_to_three):
+    anchors = boxes_at(*range(0, 1000, 50))
+    logits = torch.full((40, 1), 1.0)
+    logits[25] = float("nan")
+    loss = OHEMCrossEntropyLoss(4, one_to_three=one_to_three)
+    targets = DenseTargets(torch.full((40,), 1), anchors=anchors)
+    assert 25 in loss.select(logits, targets)
+    assert loss.dense_loss(logits, targets).isnan()
+
+
 def test_ghm_counts_errors_of_rows_that_are_not_ignored():
     logits = torch.tensor([[-9.0, 9.0], [0.1, -9.0], [0.0, 0.0]])
     labels = torch.tensor([1, 2, -1])  # errors 0 and 0; .525 and 0
@@ -114,6 +126,26 @@ def test_ghm_average_is_unbiased_at_the_start_and_not_updated_in_evaluation():
     torch.testing.assert_close(loss.state_dict(), state, rtol=0, atol=0)
     loss.train()(logits - 1, labels)
     assert not torch.equal(loss.counts, state["counts"]) and loss.mass == 0.4375
+
+
+def crisp(u, with_slope):
+    """A kernel without settings: cross entropy."""
+    return torch.nn.functional.softplus(u), torch.sigmoid(u) if with_slope else None
+
+
+def test_a_kernel_is_any_callable():
+    loss = OneVsAllLoss(None, crisp)
+    logits, labels = torch.randn(20, 3), torch.randint(-1, 4, (20,))
+    torch.testing.assert_close(loss(logits, labels), SigmoidCrossEntropyLoss()(logits, labels))
+    assert str(loss) == "OneVsAllLoss(alpha=None)"
+
+
+# a meta tensor stands for one on a GPU
+@pytest.mark.parametrize("make", [lambda: SigmoidFocalLoss([0.1, 0.2, 0.3]), GHMCLoss])
+def test_logits_may_be_on_another_device_than_the_loss(make):
+    logits, labels = torch.randn(20, 3), torch.randint(0, 4, (20,))
+    value = make().eval()(logits.to("meta"), labels.to("meta"))
+    assert value.is_meta and value.shape == ()
 
 
 def test_effective_numbers_weigh_rare_classes_more():

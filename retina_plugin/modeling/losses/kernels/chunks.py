@@ -32,14 +32,15 @@ def for_each_chunk(work: Callable[[slice], None], x: Tensor) -> None:
     rows = max(1, elements // max(1, x.shape[1]))
     slices = [slice(start, start + rows) for start in range(0, len(x), rows)]
     num_workers = min(torch.get_num_threads(), _MAX_WORKERS, len(slices))
+    run = functools.partial(_run, work, torch.is_inference_mode_enabled())
     if x.device.type != "cpu" or num_workers < 2:
-        return _run(work, slices)
+        return run(slices)
     shares = [slices[i::num_workers] for i in range(num_workers)]
-    list(_workers(num_workers, os.getpid()).map(functools.partial(_run, work), shares))
+    list(_workers(num_workers, os.getpid()).map(run, shares))
 
 
-def _run(work: Callable[[slice], None], slices: Iterable[slice]) -> None:
-    with torch.no_grad():  # thread-local, so each worker sets it
+def _run(work: Callable[[slice], None], inference: bool, slices: Iterable[slice]) -> None:
+    with torch.inference_mode(inference), torch.no_grad():  # thread-local, so each worker sets them
         for rows in slices:
             work(rows)
 
