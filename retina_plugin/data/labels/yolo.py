@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from ...files import first_line, shown
 from ..errors import DataError
@@ -12,6 +12,7 @@ from ..errors import DataError
 _IMAGES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 _NAMES = ("data.yaml", "dataset.yaml", "classes.txt", "obj.names")
 _FOLDERS_ABOVE = 3  # in which these are looked for
+_ON_ITS_SIDE = (5, 6, 7, 8)  # values of EXIF's Orientation
 
 
 def read_yolo(labels: Path, image_root: Path, classes: list[str] | None) -> dict[str, Any]:
@@ -79,11 +80,20 @@ def _around(corners: list[float]) -> tuple[float, float, float, float]:
 
 
 def _size(path: Path) -> tuple[int, int]:
+    """Width and height as read_image gives them, which rotates the image by its EXIF tag."""
     try:
         with Image.open(path) as image:
-            return image.size
+            width, height = image.size
+            return (height, width) if _orientation(image) in _ON_ITS_SIDE else (width, height)
     except (OSError, UnidentifiedImageError, ValueError) as e:
         raise DataError(f"cannot read image {shown(path)}: {first_line(e)}") from e
+
+
+def _orientation(image: Image.Image) -> int | None:
+    try:
+        return Image.Image.getexif(image).get(ExifTags.Base.Orientation)  # that of PNG would decode all pixels
+    except Exception:  # a damaged tag, which read_image ignores, too
+        return None
 
 
 def _find_names(labels: Path) -> list[str]:

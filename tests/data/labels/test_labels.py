@@ -7,9 +7,9 @@ import forked
 import pytest
 from conftest import TINY
 from detectron2.data import DatasetCatalog, MetadataCatalog
-from PIL import Image
+from PIL import ExifTags, Image
 
-from retina_plugin.data import DataError, dataset_metadata, register_coco
+from retina_plugin.data import DataError, dataset_metadata, read_image, register_coco
 from retina_plugin.data.labels import as_coco_json
 
 BOXES = {"a": [("cat", (10, 4, 30, 40)), ("dog", (0, 0, 64, 48))], "b": [], "c": [("dog", (4, 8, 12, 16))]}
@@ -99,6 +99,21 @@ def test_a_polygon_of_yolo_becomes_its_box(yolo, images):
     content = json.loads(as_coco_json(yolo, images).read_text())
     (box,) = [a["bbox"] for a in content["annotations"] if a["image_id"] == 2]
     assert box == [16, 24, 32, 12]
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_photo_on_its_side_has_the_size_with_which_it_is_read(yolo, images, suffix, orientation):
+    (images / "a.png").unlink()
+    tags = Image.Exif()
+    tags[ExifTags.Base.Orientation] = orientation
+    Image.new("RGB", (64, 48)).save(images / f"a.{suffix}", exif=tags)
+    content = json.loads(as_coco_json(yolo, images).read_text())
+    height, width = read_image(images / f"a.{suffix}").shape[:2]
+    assert (width, height) == ((64, 48) if orientation < 5 else (48, 64))
+    assert (content["images"][0]["width"], content["images"][0]["height"]) == (width, height)
+    box = [10 / 64 * width, 4 / 48 * height, 30 / 64 * width, 40 / 48 * height]
+    assert content["annotations"][0]["bbox"] == pytest.approx(box)
 
 
 @pytest.mark.parametrize(
