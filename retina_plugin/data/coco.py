@@ -35,10 +35,12 @@ def register_coco(
 
     Labels of PASCAL VOC and YOLO may take the place of the json: see `as_coco_json`, which also explains `classes`.
     Files are read when the data set is used; a bad file then raises DataError, with `hint` if the json is missing. The
-    name is by default the path of the json. File names of the json that are absolute or lead out of the image folder
+    name is by default the path of the json, or those of labels and images, as YOLO's labels of training and test images
+    may share a folder. File names of the json that are absolute or lead out of the image folder
     are refused unless `allow_outside`, because training would read any file that a json of others names.
     """
-    name, json_file = name or str(json_file), as_coco_json(json_file, image_root, classes)
+    labels, json_file = str(json_file), as_coco_json(json_file, image_root, classes)
+    name = name or (labels if json_file == Path(labels) else f"{labels} ({image_root})")
     files = {"json_file": str(json_file), "image_root": str(image_root)}
     if name in DatasetCatalog.list():
         known = MetadataCatalog.get(name).as_dict()

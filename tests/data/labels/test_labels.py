@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 import forked
 import pytest
@@ -99,6 +100,14 @@ def test_a_polygon_of_yolo_becomes_its_box(yolo, images):
     content = json.loads(as_coco_json(yolo, images).read_text())
     (box,) = [a["bbox"] for a in content["annotations"] if a["image_id"] == 2]
     assert box == [16, 24, 32, 12]
+
+
+def test_one_folder_of_yolo_labels_serves_two_folders_of_images(yolo, images):
+    (images.parent / "val").mkdir()
+    (images / "c.png").rename(images.parent / "val" / "c.png")
+    names = [register_coco(yolo, folder) for folder in (images, images.parent / "val")]
+    files = [[Path(d["file_name"]).name for d in DatasetCatalog.get(name)] for name in names]
+    assert files == [["a.png", "b.png"], ["c.png"]]
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png"])
