@@ -96,9 +96,14 @@ def _orientation(image: Image.Image) -> int | None:
         return None
 
 
-def _find_names(labels: Path) -> list[str]:
+def files_of_names(labels: Path) -> list[Path]:
+    """Where the names of the classes of a folder of labels may be, the first place that counts first."""
     folders = [labels, *labels.resolve().parents[:_FOLDERS_ABOVE]]
-    for path in (folder / name for folder in folders for name in _NAMES):
+    return [folder / name for folder in folders for name in _NAMES]
+
+
+def _find_names(labels: Path) -> list[str]:
+    for path in files_of_names(labels):
         if path.is_file():
             return _read_names(path)
     raise DataError(

@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import forked
 import pytest
@@ -11,7 +12,7 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from PIL import ExifTags, Image
 
 from retina_plugin.data import DataError, dataset_metadata, read_image, register_coco
-from retina_plugin.data.labels import as_coco_json
+from retina_plugin.data.labels import as_coco_json, convert
 
 BOXES = {"a": [("cat", (10, 4, 30, 40)), ("dog", (0, 0, 64, 48))], "b": [], "c": [("dog", (4, 8, 12, 16))]}
 XML = "<annotation><size><width>64</width><height>48</height></size>{}</annotation>"
@@ -75,6 +76,39 @@ def test_the_json_is_written_once_and_anew_when_labels_change(voc, images):
     assert as_coco_json(voc, images) != first
     name = register_coco(voc, images)
     assert MetadataCatalog.get(name).json_file != str(first)
+
+
+@pytest.mark.parametrize(
+    ("kind", "change"),
+    [
+        ("voc", lambda root: (root / "Annotations" / "a.xml").write_text(XML.format(""))),
+        ("voc", lambda root: (root / "images" / "b.png").rename(root / "images" / "b.bmp")),
+        ("yolo", lambda root: (root / "labels" / "b.txt").write_text("0 .5 .5 .1 .1")),
+        ("yolo", lambda root: (root / "images" / "b.png").unlink()),
+        ("yolo", lambda root: (root / "data.yaml").write_text("names: [cow, dog]")),
+    ],
+    ids=["label", "image name", "new label", "no image", "class"],
+)
+def test_labels_are_read_again_only_if_a_file_has_changed(kind, change, images, request, monkeypatch):
+    labels, read = request.getfixturevalue(kind), []
+    reader = getattr(convert, f"read_{kind}")
+    monkeypatch.setattr(convert, f"read_{kind}", lambda *args: read.append(args) or reader(*args))
+    first = as_coco_json(labels, images)
+    assert as_coco_json(str(labels), images) == first and len(read) == 1
+    change(labels.parent)
+    second = as_coco_json(labels, images)
+    assert second != first and len(read) == 2
+    second.unlink()
+    assert as_coco_json(labels, images, None).is_file() and len(read) == 3
+    as_coco_json(labels, images, ["dog", "cat", "cow"])
+    assert len(read) == 4
+
+
+def test_every_file_of_voc_is_parsed_once(voc, images, monkeypatch):
+    parsed, parse = [], ElementTree.parse
+    monkeypatch.setattr(ElementTree, "parse", lambda path: parsed.append(path.name) or parse(path))
+    as_coco_json(voc, images)
+    assert sorted(parsed) == ["a.xml", "b.xml", "c.xml"]
 
 
 def test_a_list_of_voc_names_its_images_and_all_lists_agree_on_classes(voc, images):
