@@ -75,7 +75,10 @@ def _parse(path: Path, is_listed: bool) -> tuple[tuple[int, int], list[tuple[str
 
 
 def _size(root: ElementTree.Element, path: Path) -> tuple[int, int]:
-    return tuple(int(_number(root, f"size/{key}", path)) for key in ("width", "height"))
+    width, height = (int(_number(root, f"size/{key}", path)) for key in ("width", "height"))
+    if min(width, height) < 1:
+        raise DataError(f"{shown(path)}: size is {width} x {height}: write the width and height of the image in pixels")
+    return width, height
 
 
 def _root(path: Path) -> ElementTree.Element:

@@ -179,6 +179,7 @@ def test_a_bad_line_of_yolo_is_named(yolo, images, line, message):
     [
         ("<annotation>", "a.xml is not a label file of PASCAL VOC"),
         ("<annotation/>", "annotation has no size/width"),
+        (XML.replace("64", "0"), "a.xml: size is 0 x 48: write the width and height"),
         (XML.format("<object><name>cat</name></object>"), "object has no bndbox/xmin"),
         (XML.format(OBJECT.format("cat", 0, "x", 1, 9, 9)), "bndbox/xmin is x, which is not a number"),
     ],
