@@ -105,7 +105,7 @@ def do_train(
     with stop_signals() as signals, named_memory_errors(cfg), named_worker_death(), run_lock(cfg.train.output_dir):
         with building(cfg, "dataloader"):
             test_loader = _shielded(instantiate(cfg.dataloader.test))
-            annotated_loader = build_annotated_loader(cfg) if cfg.train.val_loss else None
+            annotated_loader = _shielded(build_annotated_loader(cfg)) if cfg.train.val_loss else None
         prior = resolve_prior(cfg)
         if resume:
             keep_rounding(cfg)
