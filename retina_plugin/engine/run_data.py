@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from ..config import ConfigError
 from ..config.calls import is_call
 from ..data import DataError, dataset_metadata
+from ..data.coco import override_of_classes
 from ..files import shown
 from ..modeling.losses import STATIONARY, stationary_prob
 from ..modeling.meta_arch import ForegroundCounter, PluggableRetinaNet
@@ -43,9 +44,11 @@ def record_data(cfg: DictConfig) -> None:
         if list(other.thing_classes) != list(first.thing_classes):
             pairs = zip_longest(first.thing_classes, other.thing_classes, fillvalue="none")
             place, (ours, theirs) = next((i, p) for i, p in enumerate(pairs, 1) if p[0] != p[1])
+            override = override_of_classes({data.name: data.thing_classes for data in (first, *others)})
             raise DataError(
                 "data sets must have the same categories in the same order, but category "
-                f"{place} of {shown(first.name)} is {shown(ours)} and that of {shown(other.name)} is {shown(theirs)}",
+                f"{place} of {shown(first.name)} is {shown(ours)} and that of {shown(other.name)} is {shown(theirs)}"
+                + (f": set {override}" if override else ""),
                 "categories-differ",
             )
     if len(first.thing_classes) != num_classes:

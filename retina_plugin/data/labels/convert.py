@@ -9,7 +9,7 @@ from typing import Any
 
 from ...files import shown, write_json
 from ..errors import DataError
-from .voc import folder_of_labels, read_voc
+from .voc import folder_of_labels, is_voc, read_voc
 from .yolo import files_of_names, read_yolo
 
 _converted: dict[tuple[object, ...], Path] = {}  # by this process, in which every use of a config asks for its data
@@ -71,12 +71,9 @@ def _files(folder: str | Path) -> Iterator[os.DirEntry[str]]:
 def _read(labels: Path, image_root: Path, classes: list[str] | None) -> dict[str, Any]:
     if not image_root.is_dir():
         raise DataError(f"{shown(image_root)}, the image folder of {shown(labels)}, is not a folder")
-    if labels.is_file():
+    if is_voc(labels):
         return read_voc(labels, image_root, classes)
-    suffixes = {path.suffix for path in labels.iterdir()}
-    if ".xml" in suffixes:
-        return read_voc(labels, image_root, classes)
-    if ".txt" in suffixes:
+    if any(path.suffix == ".txt" for path in labels.iterdir()):
         return read_yolo(labels, image_root, classes)
     raise DataError(
         f"{shown(labels)} is a folder without labels: name a COCO json, a folder of .xml files of PASCAL VOC, or a "

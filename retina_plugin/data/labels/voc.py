@@ -53,6 +53,11 @@ def read_voc(labels: Path, image_root: Path, classes: list[str] | None) -> dict[
     return {"images": images, "annotations": annotations, "categories": categories}
 
 
+def is_voc(labels: Path) -> bool:
+    """Whether labels that are no COCO json are those of PASCAL VOC."""
+    return labels.is_file() or any(path.suffix == ".xml" for path in labels.iterdir())
+
+
 def folder_of_labels(labels: Path) -> Path:
     """The folder of the labels of a list of images; `labels` itself if that is a folder."""
     return labels if labels.is_dir() else labels.parent.parent.parent / "Annotations"

@@ -1,6 +1,8 @@
 """Labels of PASCAL VOC and YOLO become the same COCO json, and what is wrong with them is named."""
 
 import json
+import re
+import shutil
 import sys
 from pathlib import Path
 from xml.etree import ElementTree
@@ -11,8 +13,12 @@ from conftest import TINY
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from PIL import ExifTags, Image
 
+from retina_plugin.analysis.doctor.data.loading import same_categories
+from retina_plugin.analysis.doctor.subject import Subject
+from retina_plugin.config import get_config
 from retina_plugin.data import DataError, dataset_metadata, read_image, register_coco
 from retina_plugin.data.labels import as_coco_json, convert
+from retina_plugin.engine.run_data import record_data
 
 BOXES = {"a": [("cat", (10, 4, 30, 40)), ("dog", (0, 0, 64, 48))], "b": [], "c": [("dog", (4, 8, 12, 16))]}
 XML = "<annotation><size><width>64</width><height>48</height></size>{}</annotation>"
@@ -204,6 +210,24 @@ def test_classes_may_be_given_and_are_asked_for(voc, yolo, images, tmp_path):
     empty.mkdir()
     with pytest.raises(DataError, match="is a folder without labels"):
         as_coco_json(empty, images)
+
+
+def test_a_class_that_only_one_folder_of_voc_has_comes_with_the_override_that_helps(voc, images):
+    val = voc.parent / "val"
+    shutil.copytree(voc, val)
+    (val / "a.xml").write_text(XML.format(OBJECT.format("traffic light", 0, 1, 1, 9, 9)))
+    data = [
+        f"data.{s}_{k}={v}" for s, j in (("train", voc), ("val", val)) for k, v in (("json", j), ("images", images))
+    ]
+    override = "data.classes=[cat,dog,'traffic light']"
+    cfg = get_config("custom/retinanet_MNV2_FPN.py", data)
+    (found,) = same_categories(Subject(cfg))
+    assert found.fix == override
+    with pytest.raises(DataError, match=f"is cat and that of .* is dog: set {re.escape(override)}$"):
+        record_data(cfg)
+    cfg = get_config("custom/retinanet_MNV2_FPN.py", [*data, override])
+    record_data(cfg)
+    assert cfg.metadata.thing_classes == ["cat", "dog", "traffic light"]
 
 
 @pytest.mark.parametrize("kind", ["voc", "yolo"])
