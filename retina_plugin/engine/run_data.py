@@ -26,7 +26,9 @@ _OF_WORKERS = ("num_workers", "prefetch_factor", "persistent_workers", "multipro
 
 
 def record_data(cfg: DictConfig) -> None:
-    """Record class names, category ids, the number of classes and a computed learning rate in the config.
+    """Record class names, category ids, the number of classes, and computed values in the config.
+
+    These are the learning rate and the size of test images.
 
     A run folder can then be used without its data.
 
@@ -60,6 +62,9 @@ def record_data(cfg: DictConfig) -> None:
     cfg.model.num_classes = num_classes
     if is_call(cfg.get("optimizer", {}).get("lr")):
         cfg.optimizer.lr = instantiate(cfg.optimizer.lr)
+    for call in filter(is_call, OmegaConf.select(cfg, "dataloader.test.mapper.augmentations") or ()):
+        if is_call(call.get("short_edge_length")):
+            call.short_edge_length = instantiate(call.short_edge_length)
     cfg.metadata = {"thing_classes": list(first.thing_classes), "category_ids": list(ids or range(num_classes))}
 
 
