@@ -32,6 +32,7 @@ def _check_predict(args: argparse.Namespace) -> str:
 
 def _predict(args: argparse.Namespace) -> None:
     from retina_plugin.commands import predict as of
+    from retina_plugin.inference.failures import Failures
     from retina_plugin.inference.images import find_images_and_videos
 
     predictor = of.load_predictor(args.run, args.config_file, args.weights, args.opts, args.trust)
@@ -40,22 +41,28 @@ def _predict(args: argparse.Namespace) -> None:
     if score_thresh is None:
         score_thresh, source = of.choose_threshold(args.run, args.weights)
     ids = of.read_image_ids(args.coco_json) if args.coco_json else None
+    failures, of_videos, status = Failures(), Failures("video"), 0
     if images:
-        found = of.predict(predictor, list(map(str, images)), args.output, score_thresh, ids)
+        found = of.predict(predictor, list(map(str, images)), args.output, score_thresh, ids, failures)
         print(of.describe_counts(found, score_thresh))
-    status = _predict_videos(predictor, videos, args.output, score_thresh, args.every) if videos else 0
+    if videos:
+        status = _predict_videos(predictor, videos, args.output, score_thresh, args.every, of_videos)
     print(f"The score threshold is {source}. Drawings and json files are in {args.output}")
+    failures.raise_if_any(of_videos)
     if status:
         sys.exit(status)
 
 
-def _predict_videos(predictor: Any, videos: list[str], output: str, score_thresh: float, every: int) -> int:
+def _predict_videos(
+    predictor: Any, videos: list[str], output: str, score_thresh: float, every: int, failures: Any
+) -> int:
     """Print what was seen; 128 + signal if a file was not read to its end, as a camera has none."""
     from retina_plugin.commands.predict_videos import predict_videos
     from retina_plugin.inference.video import is_camera
 
-    seen = predict_videos(predictor, videos, output, score_thresh, every)
-    print("\n".join(map(str, seen)))
+    seen = predict_videos(predictor, videos, output, score_thresh, every, failures)
+    for one in seen:
+        print(one)
     stopped = seen[-1].stopped if seen else 0
     is_done = len(seen) == len(videos) and is_camera(videos[-1])
     return 128 + stopped if stopped and not is_done else 0

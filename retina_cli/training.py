@@ -1,7 +1,6 @@
 """Training, and commands around it: convert weights, repeat a step that failed, test exactness."""
 
 import argparse
-import os
 import sys
 import tempfile
 
@@ -18,8 +17,7 @@ def _train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--num-gpus", type=int, default=1, help="processes on this machine, one per GPU")
     parser.add_argument("--num-machines", type=int, default=1)
     parser.add_argument("--machine-rank", type=int, default=0, help="number of this machine, from 0")
-    port = 2**15 + 2**14 + hash(os.getuid() if sys.platform != "win32" else 1) % 2**14  # as Detectron2
-    parser.add_argument("--dist-url", default=f"tcp://127.0.0.1:{port}", help="where the processes meet")
+    parser.add_argument("--dist-url", default="auto", help="where the processes meet; by default a free port")
     parser.add_argument(
         "--leave-with-parent",
         action="store_true",

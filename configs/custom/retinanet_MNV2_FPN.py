@@ -2,7 +2,7 @@
 import detectron2.data.transforms as T
 from detectron2.config import LazyCall as L
 
-from retina_plugin.data import count_classes, register_coco
+from retina_plugin.data import count_classes, largest_edge, register_coco
 
 from ..common.data.small import dataloader
 from ..common.losses import box_losses, losses
@@ -23,7 +23,7 @@ data = dict(
         352,
         384,
         416,
-    ],  # pixels; one of them is chosen at random for every training image
+    ],  # pixels; one of them is chosen at random for every training image, and the largest for test images
     max_size=640,
 )
 
@@ -44,7 +44,9 @@ dataloader.train.mapper.augmentations = [
     L(T.RandomFlip)(horizontal=True),
 ]
 dataloader.test.mapper.augmentations = [
-    L(T.ResizeShortestEdge)(short_edge_length="${data.short_edge.3}", max_size="${data.max_size}")
+    L(T.ResizeShortestEdge)(
+        short_edge_length=L(largest_edge)(short_edge="${data.short_edge}"), max_size="${data.max_size}"
+    )
 ]
 
 model.num_classes = L(count_classes)(dataset_name="${dataloader.train.dataset.names}")

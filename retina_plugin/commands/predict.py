@@ -29,6 +29,7 @@ def predict(
     output: str | Path,
     score_thresh: float = 0.5,
     image_ids: dict[str, int] | None = None,
+    failures: Failures | None = None,
 ) -> list[dict[str, Any]]:
     """Draw the detections of every image into the folder `output` and write detections.json there.
 
@@ -40,6 +41,7 @@ def predict(
         output: folder.
         score_thresh: minimum score to draw; the json has all detections.
         image_ids: id by file name, which may include folders; by default images are numbered from 1.
+        failures: where to keep the errors of images, which are then not raised.
 
     Returns:
         The content of the json: image_id, file_name, category_id, category_name, bbox in XYWH pixels and score per
@@ -53,15 +55,16 @@ def predict(
     paths = find_images(inputs)
     ids = _image_ids(paths, image_ids)
     drawings = drawing_paths(paths, output)
-    results, failures = [], Failures()
+    results, failed = [], failures or Failures()
     try:
         for image_id, path, drawing in zip(ids, progress(paths, "predict", "image"), drawings, strict=True):
-            with failures.of(path):
+            with failed.of(path):
                 found = _predict_one(predictor, path, drawing, score_thresh)
                 results += [{"image_id": image_id, "file_name": path.name} | detection for detection in found]
     finally:
         write_json(Path(output, "detections.json"), results)
-    failures.raise_if_any()
+    if failures is None:
+        failed.raise_if_any()
     return results
 
 

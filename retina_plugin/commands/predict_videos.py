@@ -55,7 +55,12 @@ class Seen:
 
 
 def predict_videos(
-    predictor: LazyPredictor, videos: Sequence[str], output: str | Path, score_thresh: float = 0.5, every: int = 1
+    predictor: LazyPredictor,
+    videos: Sequence[str],
+    output: str | Path,
+    score_thresh: float = 0.5,
+    every: int = 1,
+    failures: Failures | None = None,
 ) -> list[Seen]:
     """Write NAME.mp4 with drawn detections and NAME.json into the folder `output`, for every video.
 
@@ -70,20 +75,22 @@ def predict_videos(
         output: folder.
         score_thresh: minimum score to draw; the json has all detections.
         every: examine and write only every so many frames.
+        failures: where to keep the errors of videos, which are then not raised.
 
     Raises:
         DataError: if a file would overwrite a video; at the end, for videos that could not be read.
         OSError: if `output` cannot be written to.
     """
     targets = _targets(videos, output)
-    results, failures = [], Failures("video")
+    results, failed = [], failures or Failures("video")
     with stop_signals() as signals:
         for name, target in zip(videos, targets, strict=True):
             if signals.number:
                 break
-            with failures.of(name):
+            with failed.of(name):
                 results.append(_predict_video(predictor, name, target, score_thresh, every, signals))
-    failures.raise_if_any()
+    if failures is None:
+        failed.raise_if_any()
     return results
 
 

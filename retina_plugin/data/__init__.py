@@ -4,7 +4,7 @@ from .coco import class_names, count_classes, dataset_metadata, register_builtin
 from .errors import DataError
 from .image_reader import pixels_of, read_image
 from .loader import TrainLoader, build_train_loader, data_fingerprint, named_worker_death
-from .mapper import CheckedDatasetMapper
+from .mapper import CheckedDatasetMapper, largest_edge
 from .split import register_split
 from .synthetic import SyntheticSettings, register_synthetic
 
@@ -18,6 +18,7 @@ __all__ = [
     "count_classes",
     "data_fingerprint",
     "dataset_metadata",
+    "largest_edge",
     "named_worker_death",
     "pixels_of",
     "read_image",

@@ -3,17 +3,18 @@
 import difflib
 import functools
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from detectron2.data import DatasetCatalog, Metadata, MetadataCatalog
 from detectron2.data.datasets import load_coco_json
 
+from ..config import quoted
 from ..files import first_line, shown
 from .coco_check import check_coco_json
 from .errors import DataError
-from .labels import as_coco_json
+from .labels import as_coco_json, is_voc
 
 __all__ = ["DataError", "count_classes", "dataset_metadata", "register_builtin", "register_coco"]
 
@@ -35,10 +36,13 @@ def register_coco(
 
     Labels of PASCAL VOC and YOLO may take the place of the json: see `as_coco_json`, which also explains `classes`.
     Files are read when the data set is used; a bad file then raises DataError, with `hint` if the json is missing. The
-    name is by default the path of the json. File names of the json that are absolute or lead out of the image folder
+    name is by default the path of the json, or those of labels and images, as YOLO's labels of training and test images
+    may share a folder. File names of the json that are absolute or lead out of the image folder
     are refused unless `allow_outside`, because training would read any file that a json of others names.
     """
-    name, json_file = name or str(json_file), as_coco_json(json_file, image_root, classes)
+    labels, json_file = str(json_file), as_coco_json(json_file, image_root, classes)
+    is_converted = json_file != Path(labels)
+    name = name or (f"{labels} ({image_root})" if is_converted else labels)
     files = {"json_file": str(json_file), "image_root": str(image_root)}
     if name in DatasetCatalog.list():
         known = MetadataCatalog.get(name).as_dict()
@@ -47,7 +51,8 @@ def register_coco(
         DatasetCatalog.remove(name)
         MetadataCatalog.remove(name)
     DatasetCatalog.register(name, functools.partial(_load, **files, name=name, hint=hint, allow_outside=allow_outside))
-    MetadataCatalog.get(name).set(**files, allow_outside=allow_outside, evaluator_type="coco")
+    from_voc = is_converted and is_voc(Path(labels))
+    MetadataCatalog.get(name).set(**files, allow_outside=allow_outside, evaluator_type="coco", from_voc=from_voc)
     return name
 
 
@@ -90,6 +95,17 @@ def count_classes(dataset_name: str) -> int:
 def class_names(dataset_name: str) -> list[str]:
     """Names of the categories of a registered data set by label, read from its files unless Detectron2 knows them."""
     return list(dataset_metadata(dataset_name).thing_classes)
+
+
+def override_of_classes(classes: Mapping[str, Sequence[str]]) -> str:
+    """The override that gives folders of PASCAL VOC the same classes; an empty string if other data are among them.
+
+    `classes` are the names of those that occur in each data set, by its name.
+    """
+    if not all(MetadataCatalog.get(name).get("from_voc") for name in classes):
+        return ""
+    found = sorted({name for names in classes.values() for name in names})
+    return f"data.classes=[{','.join(name if name.isidentifier() else quoted(name) for name in found)}]"
 
 
 def dataset_metadata(dataset_name: str) -> Metadata:

@@ -1,6 +1,7 @@
 """Detectron2's DatasetMapper, with the reader of this package and errors that name the image."""
 
 import types
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -48,3 +49,10 @@ class CheckedDatasetMapper(DatasetMapper):
         except (ValueError, AssertionError, ZeroDivisionError) as e:  # of augmentations, such as a resize to 0 pixels
             name = shown(dataset_dict["file_name"])
             raise DataError(f"image {name} cannot be resized or augmented: {first_line(e)}") from e
+
+
+def largest_edge(short_edge: Sequence[int]) -> int:
+    """The largest of the lengths among which training chooses, for test images; DataError if there is none."""
+    if not short_edge:
+        raise DataError("data.short_edge needs at least one length, in pixels")
+    return max(short_edge)

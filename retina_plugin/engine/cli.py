@@ -29,7 +29,7 @@ examples:
 def train_net(argv: Sequence[str] | None = None) -> None:
     """Train or evaluate a config; ends the process."""
     parser = default_argument_parser(epilog=_EPILOG)
-    parser.set_defaults(config_file=None)
+    parser.set_defaults(config_file=None, dist_url="auto")
     parser.add_argument(
         "--leave-with-parent",
         action="store_true",

@@ -25,7 +25,8 @@ def launch_training(main: Callable[[argparse.Namespace], Any], args: argparse.Na
     Without a GPU the processes run on the CPU and communicate over gloo.
 
     Raises:
-        ConfigError: if there are fewer GPUs than processes, or if --num-gpus is given within torchrun.
+        ConfigError: if there are fewer GPUs than processes, if several machines have no --dist-url, or if --num-gpus is
+            given within torchrun.
         ChildProcessError: if a process died.
     """
     world_size = args.num_gpus * args.num_machines
@@ -33,6 +34,8 @@ def launch_training(main: Callable[[argparse.Namespace], Any], args: argparse.Na
         if world_size > 1:
             raise ConfigError("torchrun starts the processes: remove --num-gpus and --num-machines")
         return _join_torchrun(main, args)
+    if args.num_machines > 1 and args.dist_url == "auto":
+        raise ConfigError("--num-machines needs --dist-url tcp://HOST:PORT, with a free port of the machine of rank 0")
     if world_size > 1:
         _check_devices(args.num_gpus)
         load_config(args.config_file, args.opts)  # so that an error appears once, not in every process

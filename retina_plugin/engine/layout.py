@@ -11,13 +11,18 @@ from ..config import ConfigError
 
 def micro_batches(batch: list[dict[str, Any]], number: int) -> list[list[dict[str, Any]]]:
     """Split a process' share of a batch into `number` equal parts; raises ConfigError if that is not possible."""
-    if len(batch) % number:
-        raise ConfigError(
-            f"train.accumulation={number} does not divide the {len(batch)} images of a process: set "
-            "dataloader.train.total_batch_size to a multiple of the number of processes times train.accumulation"
-        )
+    check_accumulation(len(batch), number)
     size = len(batch) // number
     return [batch[i : i + size] for i in range(0, len(batch), size)]
+
+
+def check_accumulation(num_images: int, number: int) -> None:
+    """Raise ConfigError if the `num_images` of a process cannot be split into `number` equal parts."""
+    if num_images % number:
+        raise ConfigError(
+            f"train.accumulation={number} does not divide the {num_images} images of a process: set "
+            "dataloader.train.total_batch_size to a multiple of the number of processes times train.accumulation"
+        )
 
 
 def share_padded_size(batch: list[dict[str, Any]]) -> None:

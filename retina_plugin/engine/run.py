@@ -16,7 +16,7 @@ from ..run_folder import IMBALANCE, METRICS, parse_imbalance
 from ..weights import InitialWeights
 from .checkpoint import RunCheckpointer
 from .ema import WeightAverage
-from .hooks.build import build_hooks, check_periods
+from .hooks.build import build_hooks
 from .hooks.metrics_state import MetricsState, cut_metrics
 from .reliability.guard import NonFiniteGuard
 from .reliability.identity import RunIdentity
@@ -34,7 +34,6 @@ class Run:
         self, cfg: DictConfig, resume: bool, test: Callable[[nn.Module], dict[str, Any]], signals: StopSignals
     ) -> None:
         """`test` returns the metrics of a model. Raises ConfigError for a value that a part refuses."""
-        check_periods(cfg)
         configure_torch(cfg.train)
         device = resolve_device(cfg.train.device)
         self.cfg = cfg

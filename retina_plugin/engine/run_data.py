@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from ..config import ConfigError
 from ..config.calls import is_call
 from ..data import DataError, dataset_metadata
+from ..data.coco import override_of_classes
 from ..files import shown
 from ..modeling.losses import STATIONARY, stationary_prob
 from ..modeling.meta_arch import ForegroundCounter, PluggableRetinaNet
@@ -25,7 +26,9 @@ _OF_WORKERS = ("num_workers", "prefetch_factor", "persistent_workers", "multipro
 
 
 def record_data(cfg: DictConfig) -> None:
-    """Record class names, category ids, the number of classes and a computed learning rate in the config.
+    """Record class names, category ids, the number of classes, and computed values in the config.
+
+    These are the learning rate and the size of test images.
 
     A run folder can then be used without its data.
 
@@ -43,9 +46,11 @@ def record_data(cfg: DictConfig) -> None:
         if list(other.thing_classes) != list(first.thing_classes):
             pairs = zip_longest(first.thing_classes, other.thing_classes, fillvalue="none")
             place, (ours, theirs) = next((i, p) for i, p in enumerate(pairs, 1) if p[0] != p[1])
+            override = override_of_classes({data.name: data.thing_classes for data in (first, *others)})
             raise DataError(
                 "data sets must have the same categories in the same order, but category "
-                f"{place} of {shown(first.name)} is {shown(ours)} and that of {shown(other.name)} is {shown(theirs)}",
+                f"{place} of {shown(first.name)} is {shown(ours)} and that of {shown(other.name)} is {shown(theirs)}"
+                + (f": set {override}" if override else ""),
                 "categories-differ",
             )
     if len(first.thing_classes) != num_classes:
@@ -57,6 +62,9 @@ def record_data(cfg: DictConfig) -> None:
     cfg.model.num_classes = num_classes
     if is_call(cfg.get("optimizer", {}).get("lr")):
         cfg.optimizer.lr = instantiate(cfg.optimizer.lr)
+    for call in filter(is_call, OmegaConf.select(cfg, "dataloader.test.mapper.augmentations") or ()):
+        if is_call(call.get("short_edge_length")):
+            call.short_edge_length = instantiate(call.short_edge_length)
     cfg.metadata = {"thing_classes": list(first.thing_classes), "category_ids": list(ids or range(num_classes))}
 
 

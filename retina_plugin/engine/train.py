@@ -27,6 +27,7 @@ from ..inference.optimize import optimize_for_inference
 from ..run_folder import find_weights
 from ..weights import InitialWeights
 from .checkpoint import RunCheckpointer
+from .hooks.build import check_train_section
 from .layout import share_buffers
 from .logs import FILE_ONLY, log_to_file, log_to_terminal
 from .output_folder import check_output_dir, keep_rounding, prepare_folder
@@ -92,6 +93,7 @@ def do_train(
         FloatingPointError: if a loss or gradient is not finite.
         SystemExit: 128 + signal, after saving a checkpoint, if SIGTERM or SIGINT came.
     """
+    check_train_section(cfg)
     results: dict[str, Any] = {}
 
     def test(model: nn.Module) -> dict[str, Any]:
@@ -103,7 +105,7 @@ def do_train(
     with stop_signals() as signals, named_memory_errors(cfg), named_worker_death(), run_lock(cfg.train.output_dir):
         with building(cfg, "dataloader"):
             test_loader = _shielded(instantiate(cfg.dataloader.test))
-            annotated_loader = build_annotated_loader(cfg) if cfg.train.val_loss else None
+            annotated_loader = _shielded(build_annotated_loader(cfg)) if cfg.train.val_loss else None
         prior = resolve_prior(cfg)
         if resume:
             keep_rounding(cfg)

@@ -35,10 +35,13 @@ class Failures:
             self._reasons.append(reason if isinstance(e, DataError) else f"{self._what} {shown(image)}: {reason}")
             logger.warning("%s", self._reasons[-1])
 
-    def raise_if_any(self) -> None:
-        """Raise DataError with the number of images that failed and the first reasons."""
-        if self._reasons:
-            hidden = len(self._reasons) - _MOST_SHOWN
-            more = f"; and {hidden} more, see above" if hidden > 0 else ""
-            reasons = "; ".join(self._reasons[:_MOST_SHOWN])
-            raise DataError(f"{len(self._reasons)} of {self._tried} {self._what}s: {reasons}{more}")
+    def raise_if_any(self, *others: "Failures") -> None:
+        """Raise DataError with the number of images that failed, and the first reasons, of these and of `others`."""
+        if texts := [str(failures) for failures in (self, *others) if failures._reasons]:
+            raise DataError("; ".join(texts))
+
+    def __str__(self) -> str:
+        hidden = len(self._reasons) - _MOST_SHOWN
+        more = f"; and {hidden} more, see above" if hidden > 0 else ""
+        reasons = "; ".join(self._reasons[:_MOST_SHOWN])
+        return f"{len(self._reasons)} of {self._tried} {self._what}s: {reasons}{more}"

@@ -104,12 +104,15 @@ def test_videos_of_one_name_and_cameras_have_files_of_their_own(tmp_path):
 
 def test_the_command_takes_images_and_videos_together(trained_run, film, tmp_path, capsys):
     (tmp_path / "broken.mp4").write_bytes(b"no video")
-    inputs = [str(film), str(ROOT / "docs/demo.jpg"), str(tmp_path / "broken.mp4")]
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    inputs = [str(tmp_path / "broken.png"), str(film), str(ROOT / "docs/demo.jpg"), str(tmp_path / "broken.mp4")]
     argv = ["predict", "--run", str(trained_run), "--input", *inputs, "--output", str(tmp_path / "out")]
     with pytest.raises(SystemExit) as end:
         main([*argv, "--every", "6", "model.max_detections_per_image=2"])
     assert end.value.code == 1
     printed = capsys.readouterr()
-    assert "1 of 2 videos: cannot read video" in printed.err.splitlines()[-1]
+    last = printed.err.splitlines()[-1]
+    assert "1 of 2 images: cannot read image" in last and "1 of 2 videos: cannot read video" in last
+    assert "2 found" in printed.out and "film.avi: 2 frames" in printed.out and "The score threshold" in printed.out
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == "demo.png detections.json film.json film.mp4".split()
     assert len(printed.err.split("frame/s")) < 5  # no flood in a log

@@ -6,6 +6,8 @@ from conftest import real_data
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from PIL import Image
 
+from retina_plugin.analysis.doctor.data.resizing import resize_factors
+from retina_plugin.config import get_config
 from retina_plugin.data import (
     CheckedDatasetMapper,
     DataError,
@@ -112,6 +114,21 @@ def test_the_first_category_that_differs_is_named(tmp_path, tiny_cfg):
         cfg.dataloader.test.dataset.names = names[other]
         with pytest.raises(DataError, match=message):
             record_data(cfg)
+
+
+@pytest.mark.parametrize("config", ["custom/retinanet_MNV2_FPN.py", "custom/retinanet_R_50_FPN_finetune.py"])
+@pytest.mark.parametrize("edges", [[640], [96, 64], [64, 80, 96, 128], [64, 80, 96, 112, 128]])
+def test_any_number_of_lengths_resizes_test_images_to_the_largest(config, edges, tmp_path):
+    path = write(tmp_path, coco())
+    data = [f"data.{s}_{k}={v}" for s in ("train", "val") for k, v in (("json", path), ("images", tmp_path / "images"))]
+    cfg = get_config(config, [*data, f"data.short_edge={edges}", "data.max_size=999"])
+    factor = resize_factors(cfg.dataloader.test.mapper.augmentations, np.array([[64, 64]]))
+    assert factor == max(edges) / 64
+    record_data(cfg)  # the config of a run holds the number, as earlier ones do
+    assert cfg.dataloader.test.mapper.augmentations[0].short_edge_length == max(edges)
+    cfg = get_config(config, [*data, "data.short_edge=[]"])
+    with pytest.raises(DataError, match="data.short_edge needs at least one length"):
+        record_data(cfg)
 
 
 def test_images_outside_the_folder_need_permission(tmp_path):

@@ -84,6 +84,19 @@ def test_more_gpus_than_there_are(capsys):
     assert code == 1 and "--num-gpus 9999 asks for more" in line
 
 
+def test_the_processes_of_a_training_meet_at_a_port_of_their_own(monkeypatch):
+    found = []
+    monkeypatch.setattr("retina_plugin.engine.cli.start_training", found.append)
+    with pytest.raises(SystemExit):
+        train_net(["--config-file", QUICK, "--num-gpus", "2"])
+    assert found[0].dist_url == "auto"
+
+
+def test_several_machines_need_an_address(capsys):
+    code, line = run(capsys, "--config-file", QUICK, "--num-machines", "2")
+    assert code == 1 and "--num-machines needs --dist-url tcp://HOST:PORT" in line
+
+
 @pytest.fixture
 def truncated_image(tmp_path):
     """Overrides of the custom config that train on one image whose second half is missing."""

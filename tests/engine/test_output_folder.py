@@ -52,6 +52,21 @@ def test_the_folder_of_the_shell_is_not_moved(run, tiny_cfg, monkeypatch):
         prepare_folder(cfg, resume=False)
 
 
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("train.accumulation=3", "train.accumulation=3 does not divide the 2 images of a process"),
+        ("train.seed=null", "train.seed must be a whole number from 0 to 4294967295, got None"),
+        ("train.seed=-1", "train.seed must be a whole number from 0 to 4294967295, got -1"),
+        ("train.max_iter=null", "train.max_iter must be 1 or more, got None"),
+    ],
+)
+def test_a_setting_that_cannot_train_moves_no_run(run, override, message):
+    with pytest.raises(ConfigError, match=message):
+        main(train_args(run, override))
+    assert sorted(p.name for p in run.parent.iterdir()) == ["run"] and (run / MADE_OF_IT[0]).is_file()
+
+
 def test_a_run_with_such_folders_is_evaluated_and_resumed(trained_run, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(trained_run, run)

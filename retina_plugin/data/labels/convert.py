@@ -3,14 +3,16 @@
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from ...files import shown, write_json
 from ..errors import DataError
-from .voc import read_voc
-from .yolo import read_yolo
+from .voc import folder_of_labels, is_voc, read_voc
+from .yolo import files_of_names, read_yolo
+
+_converted: dict[tuple[object, ...], Path] = {}  # by this process, in which every use of a config asks for its data
 
 
 def as_coco_json(labels: str | Path, image_root: str | Path, classes: Sequence[str] | None = None) -> Path:
@@ -19,33 +21,59 @@ def as_coco_json(labels: str | Path, image_root: str | Path, classes: Sequence[s
     `labels` is a COCO json; a folder of PASCAL VOC's .xml files, or a list such as ImageSets/Main/train.txt beside it;
     or a folder of YOLO's .txt files. The json is in $RETINA_PLUGIN_CACHE or ~/.cache/retina_plugin, under a name that
     depends on its content. `classes` are the names in the order of their labels; by default those that the labels
-    declare (see `read_voc` and `read_yolo`).
+    declare (see `read_voc` and `read_yolo`). A process converts again only if a file has changed.
 
     Raises:
         DataError: naming the file and line that cannot be read.
     """
-    labels = Path(labels)
+    labels, image_root = Path(labels), Path(image_root)
     if not labels.is_dir() and labels.suffix != ".txt":
         return labels
-    content = _read(labels, Path(image_root), None if classes is None else list(classes))
+    classes = None if classes is None else list(classes)
+    cache = Path(os.environ.get("RETINA_PLUGIN_CACHE", "~/.cache/retina_plugin")).expanduser()
+    asked = (labels.absolute(), image_root.absolute(), repr(classes), cache, _state(labels, image_root))
+    path = _converted.get(asked)
+    if path is None or not path.is_file():
+        path = _converted[asked] = _write(_read(labels, image_root, classes), cache)
+    return path
+
+
+def _write(content: dict[str, Any], cache: Path) -> Path:
     key = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:10]
-    cache = os.environ.get("RETINA_PLUGIN_CACHE", "~/.cache/retina_plugin")
-    path = Path(cache).expanduser() / f"labels_{key}" / "instances.json"
+    path = cache / f"labels_{key}" / "instances.json"
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, content)
     return path
 
 
+def _state(labels: Path, image_root: Path) -> str:
+    """A hash of the names, times and sizes of all files that `_read` may read."""
+    files = [str(path) for path in (labels, *files_of_names(labels)) if path.is_file()]
+    states = [(file, os.stat(file)) for file in files]
+    states += [(e.path, e.stat()) for folder in (folder_of_labels(labels), image_root) for e in _files(folder)]
+    texts = sorted(f"{path} {stat.st_mtime_ns} {stat.st_size}" for path, stat in states)
+    return hashlib.sha256("\n".join(texts).encode(errors="surrogateescape")).hexdigest()
+
+
+def _files(folder: str | Path) -> Iterator[os.DirEntry[str]]:
+    """All files below a folder, at a fraction of the time of Path.rglob."""
+    if not os.path.isdir(folder):
+        return
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_file():
+                yield entry
+            elif entry.is_dir(follow_symlinks=False):
+                yield from _files(entry.path)
+
+
 def _read(labels: Path, image_root: Path, classes: list[str] | None) -> dict[str, Any]:
     if not image_root.is_dir():
         raise DataError(f"{shown(image_root)}, the image folder of {shown(labels)}, is not a folder")
-    if labels.is_file():
+    if is_voc(labels):
         return read_voc(labels, image_root, classes)
-    suffixes = {path.suffix for path in labels.iterdir()}
-    if ".xml" in suffixes:
-        return read_voc(labels, image_root, classes)
-    if ".txt" in suffixes:
+    if any(path.suffix == ".txt" for path in labels.iterdir()):
         return read_yolo(labels, image_root, classes)
     raise DataError(
         f"{shown(labels)} is a folder without labels: name a COCO json, a folder of .xml files of PASCAL VOC, or a "

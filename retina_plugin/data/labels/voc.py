@@ -26,23 +26,25 @@ def read_voc(labels: Path, image_root: Path, classes: list[str] | None) -> dict[
     Raises:
         DataError: naming the file, if it cannot be read, or names a class that is not in `classes`.
     """
-    folder = labels if labels.is_dir() else labels.parent.parent.parent / "Annotations"
+    folder = folder_of_labels(labels)
     if not folder.is_dir():
         raise DataError(f"{shown(labels)} is a list of images, but {shown(folder)}, with their labels, is not a folder")
-    parsed = {path.stem: _parse(path) for path in sorted(folder.glob("*.xml"))}
-    if classes is None:
-        classes = sorted({name for objects in parsed.values() for name, *_ in objects})
-    names = sorted(parsed) if labels.is_dir() else _listed(labels)
-    if missing := [name for name in names if name not in parsed]:
+    paths = {path.stem: path for path in sorted(folder.glob("*.xml"))}
+    names = list(paths) if labels.is_dir() else _listed(labels)
+    if missing := [name for name in names if name not in paths]:
         raise DataError(
             f"{shown(labels)}: {len(missing)} labels do not exist, such as {shown(folder / missing[0])}.xml"
         )
+    listed = set(names)
+    parsed = {name: _parse(path, name in listed) for name, path in paths.items()}
+    if classes is None:
+        classes = sorted({category for _, objects in parsed.values() for category, *_ in objects})
     numbers = {name: i for i, name in enumerate(classes, 1)}
     images, annotations = [], []
     for i, name in enumerate(names, 1):
-        width, height = _size(folder / f"{name}.xml")
+        (width, height), objects = parsed[name]
         images.append({"id": i, "file_name": _image_name(image_root, name), "width": width, "height": height})
-        for category, box, difficult in parsed[name]:
+        for category, box, difficult in objects:
             if category not in numbers:
                 raise DataError(f"{shown(folder / name)}.xml: class {shown(category)} is not one of {classes}")
             found = {"image_id": i, "category_id": numbers[category], "bbox": box, "iscrowd": difficult}
@@ -51,24 +53,37 @@ def read_voc(labels: Path, image_root: Path, classes: list[str] | None) -> dict[
     return {"images": images, "annotations": annotations, "categories": categories}
 
 
+def is_voc(labels: Path) -> bool:
+    """Whether labels that are no COCO json are those of PASCAL VOC."""
+    return labels.is_file() or any(path.suffix == ".xml" for path in labels.iterdir())
+
+
+def folder_of_labels(labels: Path) -> Path:
+    """The folder of the labels of a list of images; `labels` itself if that is a folder."""
+    return labels if labels.is_dir() else labels.parent.parent.parent / "Annotations"
+
+
 def _listed(path: Path) -> list[str]:
     """The first word of every line."""
     words = (line.split() for line in path.read_text().splitlines())
     return [first[0] for first in words if first]
 
 
-def _parse(path: Path) -> list[tuple[str, list[float], int]]:
-    """Name, box in XYWH pixels and whether it is difficult, of every object."""
-    objects = []
-    for found in _root(path).iter("object"):
+def _parse(path: Path, is_listed: bool) -> tuple[tuple[int, int], list[tuple[str, list[float], int]]]:
+    """Width and height of a listed image; and name, box in XYWH pixels and whether it is difficult, of every object."""
+    root, objects = _root(path), []
+    for found in root.iter("object"):
         x0, y0, x1, y1 = (_number(found, f"bndbox/{key}", path) for key in ("xmin", "ymin", "xmax", "ymax"))
         box = [x0 - 1, y0 - 1, x1 - x0 + 1, y1 - y0 + 1]
         objects.append((_text(found, "name", path), box, int(found.findtext("difficult", "0").strip() == "1")))
-    return objects
+    return _size(root, path) if is_listed else (0, 0), objects
 
 
-def _size(path: Path) -> tuple[int, int]:
-    return tuple(int(_number(_root(path), f"size/{key}", path)) for key in ("width", "height"))
+def _size(root: ElementTree.Element, path: Path) -> tuple[int, int]:
+    width, height = (int(_number(root, f"size/{key}", path)) for key in ("width", "height"))
+    if min(width, height) < 1:
+        raise DataError(f"{shown(path)}: size is {width} x {height}: write the width and height of the image in pixels")
+    return width, height
 
 
 def _root(path: Path) -> ElementTree.Element:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from ...files import first_line, shown
 from ..errors import DataError
@@ -12,6 +12,7 @@ from ..errors import DataError
 _IMAGES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 _NAMES = ("data.yaml", "dataset.yaml", "classes.txt", "obj.names")
 _FOLDERS_ABOVE = 3  # in which these are looked for
+_ON_ITS_SIDE = (5, 6, 7, 8)  # values of EXIF's Orientation
 
 
 def read_yolo(labels: Path, image_root: Path, classes: list[str] | None) -> dict[str, Any]:
@@ -79,16 +80,30 @@ def _around(corners: list[float]) -> tuple[float, float, float, float]:
 
 
 def _size(path: Path) -> tuple[int, int]:
+    """Width and height as read_image gives them, which rotates the image by its EXIF tag."""
     try:
         with Image.open(path) as image:
-            return image.size
+            width, height = image.size
+            return (height, width) if _orientation(image) in _ON_ITS_SIDE else (width, height)
     except (OSError, UnidentifiedImageError, ValueError) as e:
         raise DataError(f"cannot read image {shown(path)}: {first_line(e)}") from e
 
 
-def _find_names(labels: Path) -> list[str]:
+def _orientation(image: Image.Image) -> int | None:
+    try:
+        return Image.Image.getexif(image).get(ExifTags.Base.Orientation)  # that of PNG would decode all pixels
+    except Exception:  # a damaged tag, which read_image ignores, too
+        return None
+
+
+def files_of_names(labels: Path) -> list[Path]:
+    """Where the names of the classes of a folder of labels may be, the first place that counts first."""
     folders = [labels, *labels.resolve().parents[:_FOLDERS_ABOVE]]
-    for path in (folder / name for folder in folders for name in _NAMES):
+    return [folder / name for folder in folders for name in _NAMES]
+
+
+def _find_names(labels: Path) -> list[str]:
+    for path in files_of_names(labels):
         if path.is_file():
             return _read_names(path)
     raise DataError(

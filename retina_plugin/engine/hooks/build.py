@@ -11,6 +11,7 @@ from torch import nn
 
 from ...config import ConfigError
 from ..checkpoint import RunCheckpointer
+from ..layout import check_accumulation
 from ..reliability.signals import StopSignals
 from ..setup import building
 from .detectron2_hooks import BestCheckpointer, PeriodicCheckpointer, PeriodicWriter
@@ -22,6 +23,8 @@ from .visualize_detections import VisualizeDetections
 
 if TYPE_CHECKING:
     from ..run import Run
+
+_SEEDS = 2**32  # numpy takes no other
 
 
 def build_hooks(run: "Run", test: Callable[[nn.Module], dict[str, Any]], signals: StopSignals) -> list[HookBase]:
@@ -57,11 +60,21 @@ def build_hooks(run: "Run", test: Callable[[nn.Module], dict[str, Any]], signals
     return [hook for hook in ordered if hook is not None]
 
 
-def check_periods(cfg: DictConfig) -> None:
-    """Raise ConfigError for a period below 1 (or 0, if that means never), or for early stopping without evaluations."""
+def check_train_section(cfg: DictConfig) -> None:
+    """Raise ConfigError for what would end a training in its first step, after an earlier run has been moved aside.
+
+    That is a period below 1 (or 0, if that means never), early stopping without evaluations, a seed that generators do
+    not take, or accumulation that does not divide the batch.
+    """
     for key in ("max_iter", "log_period", "checkpointer.period", "accumulation"):
-        if OmegaConf.select(cfg.train, key) < 1:
-            raise ConfigError(f"train.{key} must be 1 or more, got {OmegaConf.select(cfg.train, key)}")
+        value = OmegaConf.select(cfg.train, key)
+        if value is None or value < 1:
+            raise ConfigError(f"train.{key} must be 1 or more, got {value}")
+    if not isinstance(cfg.train.seed, int) or not 0 <= cfg.train.seed < _SEEDS:
+        raise ConfigError(f"train.seed must be a whole number from 0 to {_SEEDS - 1}, got {cfg.train.seed}")
+    batch_size = OmegaConf.select(cfg, "dataloader.train.total_batch_size")
+    if isinstance(batch_size, int):
+        check_accumulation(batch_size // comm.get_world_size(), cfg.train.accumulation)
     if cfg.train.imbalance_period < 0:
         raise ConfigError(f"train.imbalance_period must be 0 or more, got {cfg.train.imbalance_period}")
     if cfg.train.early_stopping and not cfg.train.eval_period:

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import torch
 from detectron2.config import instantiate
-from detectron2.data.detection_utils import read_image
 from detectron2.engine import HookBase
 from omegaconf import DictConfig
 from torch import nn
 
+from ...data import read_image
 from ..run_data import run_metadata
 
 _SCORE_THRESH = 0.3  # the lowest score to draw

@@ -1,11 +1,15 @@
 """Does a resumed run still have the config and the data that it began with?"""
 
+import hashlib
 import itertools
 import re
 import sys
+from pathlib import Path
 from typing import Any
 
 import torch
+from detectron2.config import instantiate
+from detectron2.data import MetadataCatalog
 from detectron2.utils import comm
 from detectron2.utils.registry import locate
 from omegaconf import DictConfig, OmegaConf
@@ -37,6 +41,7 @@ _FREE = (
     "dataloader.test.num_workers",
     "dataloader.evaluator.output_dir",
 )
+_PLACES = (".json_file", ".image_root")  # ends of keys that say where data lie
 _BEFORE_KEY = {"train.optimize_model": "False"}  # what versions without the key did, if not today's default
 _IMPORTED = ("retina_plugin.", "detectron2.")
 _MOST_TOLD = 7
@@ -55,14 +60,16 @@ class RunIdentity:
         """`data` is the fingerprint of the training data, `device` the one that the run trains on."""
         self._environments = [numeric_environment(device)]
         self._values = {k: v for k, v in config_values(cfg).items() if not k.startswith(_FREE)}
-        self._data, self._accepts = data, cfg.train.accept_changes
+        self._data, self._test_data, self._accepts = data, _hash_of_test_files(cfg), cfg.train.accept_changes
 
     def state_dict(self) -> dict[str, Any]:
         """Every config value that affects results, as text by its dotted key, and the fingerprint of the data.
 
-        "environments" are those in which the run has trained, the present one last.
+        "test_data" is a hash of the json files of the test data, "" if they have none. "environments" are those in
+        which the run has trained, the present one last.
         """
-        return {"config": self._values, "data": self._data, "environments": self._environments}
+        data = {"data": self._data, "test_data": self._test_data}
+        return {"config": self._values, **data, "environments": self._environments}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Compare with what the run began with; `inexact` then says how its last environment differed, if it did.
@@ -95,13 +102,16 @@ class RunIdentity:
 
     def changes(self, state: dict[str, Any]) -> list[str]:
         """What differs, a phrase each. A setting that the checkpoint does not know had today's default, or that of
-        its version."""
+        its version. Data may have moved, if those found there are known to be the same."""
         before = {current_key(key): value for key, value in state["config"].items()}
         before, now = _with_train_defaults(before), self._values
+        same_train = self._data and state["data"] == self._data
+        same_test = self._test_data and state.get("test_data") == self._test_data
         phrases = [
             f"{key} was {before.get(key, 'absent')}, now {now.get(key, 'absent')}"
             for key in {**before, **now}
             if not _same_value(before.get(key), now.get(key))
+            and not (key.endswith(_PLACES) and (same_train if key.startswith("dataloader.train.") else same_test))
         ]
         if state["data"] != self._data:
             phrases.append("the training data have other images, boxes or labels")
@@ -128,6 +138,15 @@ def config_values(cfg: DictConfig) -> dict[str, str]:
     """Every resolved value of a training config as text, by its dotted key."""
     sections = {name: OmegaConf.to_container(cfg[name], resolve=True) for name in _SECTIONS}
     return {current_key(key): as_text(value) for key, value in leaves(sections, into_lists=True)}
+
+
+def _hash_of_test_files(cfg: DictConfig) -> str:
+    names = instantiate(cfg.dataloader.test.dataset.names)
+    names = [names] if isinstance(names, str) else names
+    files = [Path(MetadataCatalog.get(name).get("json_file", "")) for name in names]
+    if not all(file.is_file() for file in files):
+        return ""
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
 
 
 def _with_train_defaults(before: dict[str, str]) -> dict[str, str]:

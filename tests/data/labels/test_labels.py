@@ -1,16 +1,24 @@
 """Labels of PASCAL VOC and YOLO become the same COCO json, and what is wrong with them is named."""
 
 import json
+import re
+import shutil
 import sys
+from pathlib import Path
+from xml.etree import ElementTree
 
 import forked
 import pytest
 from conftest import TINY
 from detectron2.data import DatasetCatalog, MetadataCatalog
-from PIL import Image
+from PIL import ExifTags, Image
 
-from retina_plugin.data import DataError, dataset_metadata, register_coco
-from retina_plugin.data.labels import as_coco_json
+from retina_plugin.analysis.doctor.data.loading import same_categories
+from retina_plugin.analysis.doctor.subject import Subject
+from retina_plugin.config import get_config
+from retina_plugin.data import DataError, dataset_metadata, read_image, register_coco
+from retina_plugin.data.labels import as_coco_json, convert
+from retina_plugin.engine.run_data import record_data
 
 BOXES = {"a": [("cat", (10, 4, 30, 40)), ("dog", (0, 0, 64, 48))], "b": [], "c": [("dog", (4, 8, 12, 16))]}
 XML = "<annotation><size><width>64</width><height>48</height></size>{}</annotation>"
@@ -76,6 +84,39 @@ def test_the_json_is_written_once_and_anew_when_labels_change(voc, images):
     assert MetadataCatalog.get(name).json_file != str(first)
 
 
+@pytest.mark.parametrize(
+    ("kind", "change"),
+    [
+        ("voc", lambda root: (root / "Annotations" / "a.xml").write_text(XML.format(""))),
+        ("voc", lambda root: (root / "images" / "b.png").rename(root / "images" / "b.bmp")),
+        ("yolo", lambda root: (root / "labels" / "b.txt").write_text("0 .5 .5 .1 .1")),
+        ("yolo", lambda root: (root / "images" / "b.png").unlink()),
+        ("yolo", lambda root: (root / "data.yaml").write_text("names: [cow, dog]")),
+    ],
+    ids=["label", "image name", "new label", "no image", "class"],
+)
+def test_labels_are_read_again_only_if_a_file_has_changed(kind, change, images, request, monkeypatch):
+    labels, read = request.getfixturevalue(kind), []
+    reader = getattr(convert, f"read_{kind}")
+    monkeypatch.setattr(convert, f"read_{kind}", lambda *args: read.append(args) or reader(*args))
+    first = as_coco_json(labels, images)
+    assert as_coco_json(str(labels), images) == first and len(read) == 1
+    change(labels.parent)
+    second = as_coco_json(labels, images)
+    assert second != first and len(read) == 2
+    second.unlink()
+    assert as_coco_json(labels, images, None).is_file() and len(read) == 3
+    as_coco_json(labels, images, ["dog", "cat", "cow"])
+    assert len(read) == 4
+
+
+def test_every_file_of_voc_is_parsed_once(voc, images, monkeypatch):
+    parsed, parse = [], ElementTree.parse
+    monkeypatch.setattr(ElementTree, "parse", lambda path: parsed.append(path.name) or parse(path))
+    as_coco_json(voc, images)
+    assert sorted(parsed) == ["a.xml", "b.xml", "c.xml"]
+
+
 def test_a_list_of_voc_names_its_images_and_all_lists_agree_on_classes(voc, images):
     lists = voc.parent / "ImageSets" / "Main"
     lists.mkdir(parents=True)
@@ -101,6 +142,29 @@ def test_a_polygon_of_yolo_becomes_its_box(yolo, images):
     assert box == [16, 24, 32, 12]
 
 
+def test_one_folder_of_yolo_labels_serves_two_folders_of_images(yolo, images):
+    (images.parent / "val").mkdir()
+    (images / "c.png").rename(images.parent / "val" / "c.png")
+    names = [register_coco(yolo, folder) for folder in (images, images.parent / "val")]
+    files = [[Path(d["file_name"]).name for d in DatasetCatalog.get(name)] for name in names]
+    assert files == [["a.png", "b.png"], ["c.png"]]
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_photo_on_its_side_has_the_size_with_which_it_is_read(yolo, images, suffix, orientation):
+    (images / "a.png").unlink()
+    tags = Image.Exif()
+    tags[ExifTags.Base.Orientation] = orientation
+    Image.new("RGB", (64, 48)).save(images / f"a.{suffix}", exif=tags)
+    content = json.loads(as_coco_json(yolo, images).read_text())
+    height, width = read_image(images / f"a.{suffix}").shape[:2]
+    assert (width, height) == ((64, 48) if orientation < 5 else (48, 64))
+    assert (content["images"][0]["width"], content["images"][0]["height"]) == (width, height)
+    box = [10 / 64 * width, 4 / 48 * height, 30 / 64 * width, 40 / 48 * height]
+    assert content["annotations"][0]["bbox"] == pytest.approx(box)
+
+
 @pytest.mark.parametrize(
     "line, message",
     [
@@ -121,6 +185,7 @@ def test_a_bad_line_of_yolo_is_named(yolo, images, line, message):
     [
         ("<annotation>", "a.xml is not a label file of PASCAL VOC"),
         ("<annotation/>", "annotation has no size/width"),
+        (XML.replace("64", "0"), "a.xml: size is 0 x 48: write the width and height"),
         (XML.format("<object><name>cat</name></object>"), "object has no bndbox/xmin"),
         (XML.format(OBJECT.format("cat", 0, "x", 1, 9, 9)), "bndbox/xmin is x, which is not a number"),
     ],
@@ -145,6 +210,24 @@ def test_classes_may_be_given_and_are_asked_for(voc, yolo, images, tmp_path):
     empty.mkdir()
     with pytest.raises(DataError, match="is a folder without labels"):
         as_coco_json(empty, images)
+
+
+def test_a_class_that_only_one_folder_of_voc_has_comes_with_the_override_that_helps(voc, images):
+    val = voc.parent / "val"
+    shutil.copytree(voc, val)
+    (val / "a.xml").write_text(XML.format(OBJECT.format("traffic light", 0, 1, 1, 9, 9)))
+    data = [
+        f"data.{s}_{k}={v}" for s, j in (("train", voc), ("val", val)) for k, v in (("json", j), ("images", images))
+    ]
+    override = "data.classes=[cat,dog,'traffic light']"
+    cfg = get_config("custom/retinanet_MNV2_FPN.py", data)
+    (found,) = same_categories(Subject(cfg))
+    assert found.fix == override
+    with pytest.raises(DataError, match=f"is cat and that of .* is dog: set {re.escape(override)}$"):
+        record_data(cfg)
+    cfg = get_config("custom/retinanet_MNV2_FPN.py", [*data, override])
+    record_data(cfg)
+    assert cfg.metadata.thing_classes == ["cat", "dog", "traffic light"]
 
 
 @pytest.mark.parametrize("kind", ["voc", "yolo"])

@@ -112,6 +112,13 @@ def test_a_loading_process_obeys_the_training_alone():
     assert again._workers[0].exitcode == 0
 
 
+def test_processes_that_load_images_for_the_validation_loss_obey_the_training_alone(tmp_path, monkeypatch):
+    loaders = []
+    monkeypatch.setattr("retina_plugin.engine.train.validation_loss", lambda _, loader: loaders.append(loader) or {})
+    main(train_args(tmp_path / "run", "train.val_loss=true", "train.max_iter=1"))
+    assert [loader.worker_init_fn for loader in loaders] == [shield_worker]
+
+
 def test_a_run_is_finished_when_it_is_evaluated(trained_run, tmp_path):
     assert is_finished(trained_run, 4) and not is_finished(trained_run, 5)
     assert not is_finished(tmp_path, 4)

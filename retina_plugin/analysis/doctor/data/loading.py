@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ....data.coco import override_of_classes
 from ....files import shown
 from ..finding import Finding, finding_of
 
@@ -27,12 +28,13 @@ def same_categories(subject: "Subject") -> Iterator[Finding]:
             continue
         if [name for _, name in ours] != [name for _, name in theirs]:
             mine, yours = next((a, b) for a, b in zip([*ours, None], [*theirs, None], strict=False) if a != b)
+            override = override_of_classes({data.name: list(data.categories.values()) for data in subject.sets})
             yield Finding(
                 "error",
                 "categories-differ",
                 f"the data sets have different classes: the first that differs is {_named(mine)} and {_named(yours)}",
                 where,
-                "write the same categories, with the same ids, into both json files",
+                override or "write the same categories, with the same ids, into both json files",
             )
         else:
             yield Finding(

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from detectron2.config import instantiate
 from detectron2.data.transforms import ResizeShortestEdge
 
 from ....config.calls import is_call
@@ -22,7 +23,7 @@ def resize_factors(augmentations: Iterable[Any] | None, sizes: np.ndarray) -> np
     for call in filter(is_call, augmentations or ()):
         target = call["_target_"]
         if target is ResizeShortestEdge or str(target).endswith(".ResizeShortestEdge"):
-            edges = call.get("short_edge_length")
+            edges = instantiate(call.get("short_edge_length"))
             edge = min(edges) if not isinstance(edges, int) else edges
             largest = call.get("max_size") or np.inf
             short, long = sizes.min(axis=1), sizes.max(axis=1)
