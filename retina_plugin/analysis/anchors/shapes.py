@@ -77,17 +77,19 @@ class GridBoxes:
 
     def best_iou(self, layout: Layout) -> np.ndarray:
         """(N,) the highest IoU of every box with an anchor of the layout."""
-        area, best = self.width * self.height, np.zeros(len(self))
-        for stride in feature_strides(layout.levels):
-            inter = 1.0
-            for sides, own, away in zip(
-                layout.shapes(stride), (self.width, self.height), self._distances(stride), strict=True
-            ):
-                own, away = own[:, None], away[:, None]
-                inter = inter * np.minimum(np.minimum(sides, own), (sides + own) / 2 - away).clip(0)
-            areas = np.prod(layout.shapes(stride), axis=0)
-            best = np.maximum(best, (inter / (areas + area[:, None] - inter)).max(1))
-        return best
+        strides = feature_strides(layout.levels)
+        return self.iou_by_level([(stride, layout.shapes(stride)) for stride in strides]).max(0)
+
+    def iou_by_level(self, levels: Sequence[tuple[int, np.ndarray]]) -> np.ndarray:
+        """(L, N) the highest IoU of every box with an anchor of each level: its stride, its shapes (2, A) in pixels."""
+        return np.stack([self._iou(stride, shapes) for stride, shapes in levels])
+
+    def _iou(self, stride: int, shapes: np.ndarray) -> np.ndarray:
+        inter = 1.0
+        for sides, own, away in zip(shapes, (self.width, self.height), self._distances(stride), strict=True):
+            own, away = own[:, None], away[:, None]
+            inter = inter * np.minimum(np.minimum(sides, own), (sides + own) / 2 - away).clip(0)
+        return (inter / (np.prod(shapes, axis=0) + (self.width * self.height)[:, None] - inter)).max(1)
 
     def _distances_of(self, stride: int) -> np.ndarray:
         """(2, N) distances in x and y from each center to the nearest anchor center of a level, in pixels."""

@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from detectron2.structures import Boxes, BoxMode
 
-from ....modeling.assigners.sparse import AnchorBlocks
-from ....modeling.meta_arch import ForegroundCounter, PluggableRetinaNet
+from ....modeling.meta_arch import PluggableRetinaNet
+from ...anchors.detector import padded_size
+from ...anchors.shapes import GridBoxes
 from ..subject import Subject
 from .resizing import augmentations_of, resize_of
 
 _MOST_IMAGES = 1000
-_LEAST_IOU, _FOREGROUND = 0.2, 0.5
 _SIZE = ("height", "width")
 
 
@@ -74,53 +74,19 @@ def train_boxes(subject: Subject) -> TrainBoxes:
     )
 
 
-@dataclass(frozen=True)
-class Fit:
-    """How well anchors fit boxes.
-
-    Attributes:
-        iou: (G,) the highest IoU of each box with an anchor; 0 for less than .2.
-        levels: those with an anchor that is the best of a box, or has an IoU of .5.
-    """
-
-    iou: np.ndarray
-    levels: frozenset[int]
-
-
-def fit_of(counter: ForegroundCounter, found: TrainBoxes, most_images: int = _MOST_IMAGES) -> Fit:
-    """The fit of a detector's anchors at their places in the padded images. The network itself does not run."""
-    iou, levels = torch.zeros(len(found.boxes)), set()
-    blocks = functools.cache(lambda shape: _blocks(counter, *shape))
-    for i, shape in enumerate(found.shapes[:most_images]):
-        own = np.flatnonzero(found.images == i)
-        anchors, of_level = blocks(_padded(counter.model, shape))
-        if not len(own) or not len(anchors.anchors):
-            continue
-        rows, places, values = anchors.overlaps(found.boxes[own], _LEAST_IOU)
-        best = torch.zeros(len(own)).scatter_reduce_(0, rows, values, "amax")
-        iou[own] = best
-        levels |= set(of_level[places[(values == best[rows]) | (values >= _FOREGROUND)]].tolist())
-    in_sample = found.images < most_images
-    return Fit(iou.numpy()[in_sample], frozenset(levels))
-
-
 @functools.lru_cache(maxsize=1)
-def counter_of(subject: Subject) -> ForegroundCounter:
-    """Gives the anchors of the config's detector for images of any size."""
-    return ForegroundCounter(subject.model)
+def train_fit(subject: Subject) -> np.ndarray:
+    """(L, G) the highest IoU of each box with an anchor of each level of the config's detector."""
+    return fit_of(subject.model, train_boxes(subject))
 
 
-def _padded(model: PluggableRetinaNet, shape: tuple[int, int]) -> tuple[int, int]:
-    divisor = max(model.backbone.padding_constraints.get("size_divisibility", model.backbone.size_divisibility), 1)
-    height, width = (-(-side // divisor) * divisor for side in shape)
-    return height, width
-
-
-def _blocks(counter: ForegroundCounter, height: int, width: int) -> tuple[AnchorBlocks, torch.Tensor]:
-    with torch.no_grad():
-        anchors = counter.anchors(height, width)
-    of_level = torch.repeat_interleave(torch.arange(len(anchors)), torch.tensor([len(x) for x in anchors]))
-    return AnchorBlocks(Boxes.cat(anchors).tensor), of_level
+def fit_of(model: PluggableRetinaNet, found: TrainBoxes, factor: float = 1.0) -> np.ndarray:
+    """(L, G) the same with all anchors `factor` times as large."""
+    padded = np.array([padded_size(model, shape) for shape in found.shapes], dtype=int).reshape(-1, 2)[found.images]
+    generator = model.anchor_generator
+    grid = GridBoxes(found.boxes.double().numpy(), padded, found.classes, generator.offset)
+    sides = [(x[:, 2:] - x[:, :2]).double().numpy().T for x in generator.cell_anchors]
+    return grid.iou_by_level([(stride, factor * x) for stride, x in zip(generator.strides, sides, strict=True)])
 
 
 def _xyxy(annotation: dict[str, Any]) -> list[float]:
