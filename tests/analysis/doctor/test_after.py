@@ -5,10 +5,11 @@ import json
 import pytest
 from detectron2.config import LazyCall
 
-from retina_plugin.analysis.doctor.after import RUN_CHECKS, explain_run
+from retina_plugin.analysis.doctor.after import RUN_CHECKS
 from retina_plugin.analysis.doctor.after.cover import cover
 from retina_plugin.analysis.doctor.after.record import Record
-from retina_plugin.config import ConfigError, get_config
+from retina_plugin.analysis.doctor.examine import examine_run
+from retina_plugin.config import get_config
 from retina_plugin.config.yaml_file import save_config
 from retina_plugin.data import register_coco
 
@@ -67,7 +68,7 @@ class Folder:
         if self.detections is not None:
             (self.path / "inference/coco_instances_results.json").write_text(json.dumps(self.detections))
         save_config(self.cfg, self.path / "config.yaml")
-        return explain_run(self.path)
+        return examine_run(self.path)
 
 
 @pytest.fixture(scope="module")
@@ -182,11 +183,25 @@ def test_without_its_data_a_run_is_still_examined(folder):
 
 
 def test_a_trained_run_is_examined_by_every_check(trained_run):
-    found = explain_run(trained_run)
+    found = examine_run(trained_run)
     assert {x.code for x in found} <= {"low-scores", "ap-zero", "one-class", "loss-flat", "misses-small"}
     assert Record(trained_run).truth is not None and len(RUN_CHECKS) == 15
 
 
 def test_a_folder_without_a_config_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match="config.yaml"):
-        explain_run(tmp_path)
+    (found,) = examine_run(tmp_path)
+    assert found.code == "config-invalid" and "config.yaml" in found.message
+
+
+def test_a_check_that_fails_does_not_hide_what_others_find(folder):
+    FAULTS["diverged"](folder)
+    FAULTS["no-detections"](folder)
+    del folder.cfg.optimizer  # whose learning rate is part of the advice against divergence
+    assert {x.code for x in folder.explain()} == {"check-failed", "no-detections"}
+
+
+def test_a_model_without_anchors_is_examined(folder):
+    small_missed(folder)
+    folder.cfg.model.head.num_anchors = 9
+    del folder.cfg.model.anchor_generator
+    assert folder.explain() == []

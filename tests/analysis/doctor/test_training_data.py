@@ -4,6 +4,7 @@ import copy
 
 import numpy as np
 import pytest
+import torch
 from conftest import QUICK, TINY
 from detectron2.config import LazyCall
 from detectron2.data import DatasetCatalog, MetadataCatalog
@@ -193,6 +194,13 @@ def test_the_message_of_a_model_that_is_not_built_names_both_values_once(tiny_cf
     found = [x for check in SLOW for x in check(subject) if x.severity != "hint"]
     assert [x.code for x in found] == ["model-not-built"]
     assert "model.head.num_anchors is 5" in found[0].message and "9" in found[0].message
+
+
+def test_another_model_is_not_examined_but_no_fault(tiny_cfg):
+    subject = Subject(tiny_cfg())
+    subject.model = torch.nn.Identity()
+    assert [(x.severity, x.code) for x in wiring.builds(subject)] == [("hint", "model-not-examined")]
+    assert not codes(anchors.coverage, subject)
 
 
 def test_the_quick_config_has_no_fault():

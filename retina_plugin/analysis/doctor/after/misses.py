@@ -41,9 +41,9 @@ def small_misses(record: Record) -> Iterator[Finding]:
 
 
 def _smallest_anchor(record: Record) -> float | None:
-    """Square root of the smallest anchor's area in pixels; None if the generator does not tell its anchors."""
-    generator = instantiate(copy.deepcopy(record.cfg.model).anchor_generator)
-    cells = getattr(generator, "cell_anchors", ())
+    """Square root of the smallest anchor's area in pixels; None if no generator tells its anchors."""
+    node = copy.deepcopy(record.cfg.model).get("anchor_generator")
+    cells = getattr(instantiate(node), "cell_anchors", ())
     areas = [((x[:, 2] - x[:, 0]) * (x[:, 3] - x[:, 1])).min().item() for x in cells]
     return min(areas) ** 0.5 if areas else None
 
