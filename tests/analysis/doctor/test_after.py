@@ -170,6 +170,17 @@ def test_a_flat_loss_of_a_good_detector_is_no_fault(folder):
     assert folder.explain() == []
 
 
+def test_a_loss_that_fell_at_once_is_not_flat(folder):
+    losses = [2.0, 0.9, 0.6, *[0.57] * 12, *[0.56] * 5]
+    folder.lines = [{"iteration": 5 * i + 4, "total_loss": x} for i, x in enumerate(losses)] + lines([], (8.0,))
+    assert folder.explain() == []
+
+
+def test_a_flat_loss_of_a_run_that_was_never_evaluated_says_nothing(folder):
+    folder.lines = lines(FLAT, aps=())
+    assert {x.code for x in folder.explain()} == {"unfinished"}
+
+
 def test_early_stopping_is_no_fault(folder):
     folder.cfg.train.early_stopping, folder.cfg.train.max_iter = 2, 1000
     folder.files = {"model_0000099.pth": b"", "last_checkpoint": b"model_0000099.pth"}

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ....run_folder import CLIPPED
+from ....run_folder import CLIPPED, CONFIG
 from ..finding import Finding
 from .record import VALIDATION, Record
 
@@ -40,17 +40,18 @@ def diverged(record: Record) -> Iterator[Finding]:
 
 
 def flat(record: Record) -> Iterator[Finding]:
-    """A loss that hardly falls from the first lines on, not that of a good detector: pytorch-retinanet#40."""
+    """A loss that hardly falls from the first lines on, with a bad AP: pytorch-retinanet#40."""
     (_, values), (_, precision) = _finite(record.loss), record.precision
-    if len(values) < _FEW or precision.max(initial=0) > _GOOD:
+    if len(values) < _FEW or not len(precision) or precision.max() > _GOOD:
         return
-    quarter = max(len(values) // 4, 1)
-    first, last = np.median(values[:quarter]), np.median(values[-quarter:])
+    first, last = np.median(values[:3]), np.median(values[-max(len(values) // 4, 1) :])
     if _FLAT * first < last <= _GROWN * first:
         message = (
-            f"the loss stays where it began: {first:.3g} in the first quarter of the training, {last:.3g} in the last"
+            f"the loss stays where it began: {first:.3g} in its first lines, {last:.3g} in the last quarter of the "
+            f"training, with an AP of {precision.max():.1f} at best"
         )
-        fix = f"optimizer.lr={10 * record.cfg.optimizer.lr:g}, and train.freeze=[]; examine the config too"
+        fix = f"examine the config (retina doctor --config-file {record.folder / CONFIG}), then train.freeze=[] or "
+        fix += f"optimizer.lr={3 * record.cfg.optimizer.lr:g}"
         yield Finding("warning", "loss-flat", message, "optimizer.lr", fix)
 
 
