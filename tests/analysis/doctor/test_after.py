@@ -18,6 +18,7 @@ CATEGORIES = [{"id": i, "name": name} for i, name in ((1, "cat"), (2, "dog"), (3
 SIDES = (30, 44, 60, 10)  # the last one is small
 ITERATIONS = range(9, 100, 10)
 FLAT = [2.30, 2.31, 2.29, 2.30, 2.30, 2.28, 2.30, 2.31, 2.30, 2.30]
+RISING = [0.5, 0.4, 0.3, 0.32, 0.36, 0.4, 0.45, 0.5, 0.55, 0.6]
 
 
 def annotations(sides=SIDES, images=10):
@@ -116,7 +117,8 @@ FAULTS = {
     "diverged": set_lines([1, 0.8, 0.7, 0.9, 5, 30, 200, 900, 1e4, 1e5]),
     "loss-flat": set_lines(FLAT, aps=(1.0, 1.0, 1.0)),
     "always-clipped": clipped,
-    "overfitting": set_lines(validation__loss_cls=[0.5, 0.4, 0.3, 0.32, 0.36, 0.4, 0.45, 0.5, 0.55, 0.6]),
+    "overfitting": set_lines(aps=(48.0, 47.0, 47.5), validation__loss_cls=RISING),
+    "over-confident": set_lines(validation__loss_cls=RISING),
     "best-long-ago": set_lines(aps=(20.0, 40.0, 35.0, 30.0, 29.0)),
     "still-improving": set_lines(aps=(10.0, 20.0, 30.0)),
     "no-checkpoint": lambda f: f.files.clear(),
@@ -179,6 +181,12 @@ def test_a_loss_that_fell_at_once_is_not_flat(folder):
 def test_a_flat_loss_of_a_run_that_was_never_evaluated_says_nothing(folder):
     folder.lines = lines(FLAT, aps=())
     assert {x.code for x in folder.explain()} == {"unfinished"}
+
+
+@pytest.mark.parametrize("aps", [(), (48.0,)])
+def test_without_a_course_of_ap_a_rising_loss_is_overfitting(aps, folder):
+    folder.lines = lines(aps=aps, validation__loss_cls=RISING)
+    assert {x.code for x in folder.explain()} - {"unfinished"} == {"overfitting"}
 
 
 def test_early_stopping_is_no_fault(folder):

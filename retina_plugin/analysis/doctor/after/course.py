@@ -56,10 +56,16 @@ def flat(record: Record) -> Iterator[Finding]:
 
 
 def overfitted(record: Record) -> Iterator[Finding]:
-    """A validation loss that rises, or an AP that falls, while the training loss falls: detectron2#810, #3180."""
+    """A validation loss that rises, or an AP that falls, while the training loss falls: detectron2#810, #3180.
+
+    The classification loss also rises while AP does, as scores become too high or too low for the share of correct
+    detections: Guo et al. 2017, On Calibration of Modern Neural Networks, section 3.
+    """
     _, train = _finite(record.loss)
     if len(train) < _FEW or train[-1] > np.median(train):
         return
+    times, aps = record.precision
+    is_old = len(aps) > 0 and times[aps.argmax()] < _EARLY * times[-1]
     iterations, values = record.series(f"{VALIDATION}loss_cls")
     if (
         len(values) >= 3
@@ -70,14 +76,15 @@ def overfitted(record: Record) -> Iterator[Finding]:
             f"the classification loss of the test data rose from {values.min():.3g} at iteration "
             f"{iterations[values.argmin()]:.0f} to {values[-1]:.3g}, while the training loss fell to {train[-1]:.3g}"
         )
-        yield Finding("warning", "overfitting", message, "train.max_iter", _SHORTER)
-        return
-    iterations, values = record.precision
-    if len(values) >= 3 and iterations[values.argmax()] < _EARLY * iterations[-1] and values[-1] < _LESS * values.max():
-        message = (
-            f"AP was best at iteration {iterations[values.argmax()]:.0f} with {values.max():.1f}, and "
-            f"{values[-1]:.1f} at the end"
-        )
+        if len(aps) > 1 and not is_old:
+            message += f" and AP rose to {aps.max():.1f}: scores become surer, detections no worse"
+            fix = "nothing for AP; before you read scores as probabilities, see calibration in tools/analyze_errors.py"
+            yield Finding("hint", "over-confident", message, "train.max_iter", fix)
+        else:
+            yield Finding("warning", "overfitting", message, "train.max_iter", _SHORTER)
+    elif len(aps) >= 3 and is_old and aps[-1] < _LESS * aps.max():
+        best = f"at iteration {times[aps.argmax()]:.0f} with {aps.max():.1f}"
+        message = f"AP was best {best}, and {aps[-1]:.1f} at the end"
         yield Finding("warning", "best-long-ago", message, "train.max_iter", _SHORTER)
 
 
