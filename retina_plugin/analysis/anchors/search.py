@@ -27,7 +27,8 @@ class Found:
     """The result of a search.
 
     Attributes:
-        now, layout: the anchors of the config, and those found; the same if no others are better on validation boxes.
+        now, layout: the anchors of the config, and those found; the same if no others are better on validation boxes,
+            unless those of the config are more than allowed.
         overrides: that give the config these anchors; empty if it has them.
         value_search, value_validation: the objective of both on the images of the search, and on the others.
     """
@@ -60,6 +61,8 @@ def search(
     max_anchors: float | None = None,
 ) -> Found:
     """Search on two thirds of the images; accept what is better on the other third. The result is reproducible.
+
+    If the present anchors are more than `max_anchors`, what is found is accepted anyway.
 
     Args:
         cfg: of the detector, with the anchors to improve.
