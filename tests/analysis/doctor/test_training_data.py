@@ -157,6 +157,7 @@ OF_MODELS = {
         ["model.cls_loss='${losses.softmax_ce}'", "model.head.prior_prob=0.5"],
     ),
     "cross entropy far from its start": (prior.prior, "prior-far", "warning", [CE, "model.head.prior_prob=1e-6"]),
+    "focal loss far from its start": (prior.prior, "prior-far", "hint", ["model.head.prior_prob=1e-4"]),
     "weight of cross entropy with focus": (
         prior.focus_and_weight,
         "alpha-high",
@@ -207,7 +208,7 @@ def test_the_quick_config_has_no_fault():
     subject = Subject(get_config(QUICK, FEW))
     found = [x for check in SLOW for x in check(subject)]
     assert [str(x) for x in found if x.severity != "hint"] == []
-    assert {x.code for x in found} == {"anchors-miss", "level-unused"}
+    assert {x.code for x in found} == {"anchors-miss", "level-unused", "prior-far"}
 
 
 def test_the_stationary_start_is_no_fault(tiny_cfg):
