@@ -4,6 +4,7 @@ import json
 
 import pytest
 from detectron2.config import LazyCall
+from detectron2.modeling.anchor_generator import DefaultAnchorGenerator
 
 from retina_plugin.analysis.doctor.after import RUN_CHECKS
 from retina_plugin.analysis.doctor.after.cover import cover
@@ -152,6 +153,26 @@ def test_two_exchanged_classes_are_named(folder):
     (found,) = folder.explain()
     assert found.code == "classes-exchanged" and "cat as dog, dog as cat" in found.message
     assert found.message.startswith("100% of 40")
+
+
+@pytest.mark.parametrize(
+    ("code", "fix", "other"),
+    [
+        ("one-class", "model.cls_loss.alpha=[...] with", "more images"),
+        ("misses-small", "model.anchor_generator.octave_base_scale=1.3", "smaller model.anchor_generator.sizes"),
+    ],
+)
+def test_only_keys_that_the_config_has_are_advised(code, fix, other, folder):
+    FAULTS[code](folder)
+    (found,) = folder.explain()
+    assert found.fix.startswith(fix)
+    model, sizes = folder.cfg.model, [[32.0], [64.0], [128.0], [256.0], [512.0]]
+    strides = [8, 16, 32, 64, 128]
+    model.anchor_generator = LazyCall(DefaultAnchorGenerator)(sizes=sizes, aspect_ratios=[[1.0]], strides=strides)
+    model.head.num_anchors, model.cls_loss = 1, "${losses.softmax_ce}"
+    save_config(folder.cfg, folder.path / "config.yaml")
+    (found,) = examine_run(folder.path)
+    assert found.code == code and found.fix.startswith(other)
 
 
 def test_the_strongest_detection_of_an_object_decides(folder):
