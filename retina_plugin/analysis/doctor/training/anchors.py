@@ -25,7 +25,7 @@ _KEY = "model.anchor_generator"
 def coverage(subject: Subject) -> Iterator[Finding]:
     """Boxes that no anchor fits: keras-retinanet#555, pytorch-retinanet#173, detectron2#1213, Detectron#283.
 
-    Such a box trains at most the anchor with its highest IoU, as a "low-quality match".
+    Such a box trains at most the anchors that share its highest IoU, as "low-quality matches": several if it is small.
     """
     thresholds, found = _thresholds(subject), train_boxes(subject)
     if thresholds is None or not len(found.classes):
@@ -40,7 +40,7 @@ def coverage(subject: Subject) -> Iterator[Finding]:
     share = f"{misfit.mean():.0%} of {len(misfit)} boxes have no anchor with an IoU of {high:g}"
     share += f" and {(iou < low).mean():.0%} none with {low:g}"
     sizes = f"median size {np.median(found.sizes[misfit]):.0f} of {np.median(found.sizes):.0f} pixels after resizing"
-    message = f"{share} ({sizes}){_listed(classes)}: they train one anchor each, if any"
+    message = f"{share} ({sizes}){_listed(classes)}: they train only their closest anchors, if any"
     fix = _better_scale(subject, misfit, high)
     yield Finding("warning" if is_warning else "hint", "anchors-miss", message, _KEY, fix)
 
