@@ -12,6 +12,7 @@ from detectron2.structures import BoxMode
 from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
+from PIL import Image
 
 from retina_plugin.analysis.doctor import examine as examining
 from retina_plugin.analysis.doctor.data import pixels
@@ -104,6 +105,13 @@ def test_copies_are_found_by_their_bytes_where_not_all_pixels_are_read(clean, tm
     found = {finding.code: finding for finding in examine(config(data.register()))}
     assert found.keys() == {"images-sampled", "leak-identical"}
     assert "train7.png and " in found["leak-identical"].where and "val4.png" in found["leak-identical"].where
+
+
+def test_grey_images_are_only_told_from_others(clean, tmp_path, config):
+    data = Data(clean, tmp_path / "data")
+    for path in (data.folder / "images").iterdir():
+        Image.open(path).convert("L").save(path)
+    assert not examine(config(data.register()))
 
 
 def test_data_without_a_json_are_examined_too(clean, config):

@@ -11,6 +11,7 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.data import transforms as T
 from detectron2.structures import Boxes, BoxMode, pairwise_iou
 
+from retina_plugin.analysis.doctor.data import image_lists, loading
 from retina_plugin.analysis.doctor.subject import Subject
 from retina_plugin.analysis.doctor.training import (
     CHECKS,
@@ -111,8 +112,8 @@ OF_BOXES = {
     "below the stride": (sizes.small_objects, "objects-below-stride", [([5, 5, 6, 6], 0)], (64, 64), None, []),
     "below the stride after resizing": (sizes.small_objects, "objects-below-stride", FITTING, (640, 640), [64], []),
     "above all anchors": (
-        sizes.large_objects,
-        "objects-above-anchors",
+        anchors.coverage,
+        "anchors-miss",
         LARGE,
         (1000, 1000),
         None,
@@ -288,18 +289,19 @@ def test_crowds_and_boxes_without_area_are_left_out(tiny_cfg, data):
     assert found.boxes[0].tolist() == [5, 5, 25, 30] and found.classes[0] == 2
 
 
-def test_images_without_objects_that_are_skipped(tiny_cfg, data):
-    subject = subject_of(tiny_cfg, data(FITTING, empty=2), "dataloader.train.dataset.filter_empty=true")
-    assert codes(updates.empty_images, subject) == {"empty-skipped"}
-    subject.cfg.dataloader.train.dataset.filter_empty = False
-    assert not codes(updates.empty_images, subject)
+@pytest.mark.parametrize("filters", [True, False])
+def test_images_without_objects_and_what_becomes_of_them(filters, tiny_cfg, data):
+    subject = subject_of(tiny_cfg, data(FITTING, empty=1), f"dataloader.train.dataset.filter_empty={filters}")
+    (found,) = image_lists.images_without_objects(subject)
+    assert found.code == "images-without-objects"
+    assert ("training leaves them out" if filters else "they train as background") in found.message
 
 
-def test_training_data_as_test_data(tiny_cfg, data):
-    subject = subject_of(tiny_cfg, data(FITTING))
-    assert not codes(evaluation.test_data, subject)
-    subject.cfg.dataloader.test.dataset.names = "doctor_data"
-    assert codes(evaluation.test_data, Subject(subject.cfg)) == {"test-is-train"}
+def test_training_data_as_test_data(tiny_cfg):
+    cfg = tiny_cfg()
+    assert not codes(loading.same_file, Subject(cfg))
+    cfg.dataloader.test.dataset.names = cfg.dataloader.train.dataset.names
+    assert codes(loading.same_file, Subject(cfg)) == {"leak-same-file"}
 
 
 def test_no_check_fails_without_objects(tiny_cfg, data):

@@ -53,14 +53,16 @@ def rotated(subject: "Subject") -> Iterator[Finding]:
 
 
 def grey(subject: "Subject") -> Iterator[Finding]:
-    """Images of one channel."""
-    for data in subject.sets:
+    """Images of one channel among others."""
+    headers = [header for data in subject.sets for header in data.headers.values() if isinstance(header, Header)]
+    is_mixed = len({_is_grey(header) for header in headers}) > 1
+    for data in subject.sets if is_mixed else ():
         yield from _about(
             data,
-            lambda header: header.mode[0] in "1LIF",
+            _is_grey,
             "image-grey",
             "have one channel, which training repeats three times",
-            "if some images are grey and others are not, check that this does not tell classes or splits apart",
+            "others have colours: check that this does not tell classes or splits apart",
         )
 
 
@@ -97,6 +99,10 @@ def unreadable(data: CocoSet, found: Mapping[int, object]) -> Iterator[Finding]:
     problem = f"cannot be read: {shown(found[places[0]])}" if places else ""
     fix = "copy or save them again; training stops at them"
     yield from about_images(data, places, len(found), "image-unreadable", problem, fix, "error")
+
+
+def _is_grey(header: Header) -> bool:
+    return header.mode[0] in "1LIF"
 
 
 def _about(data: CocoSet, is_one: Callable[[Header], bool], code: str, problem: str, fix: str) -> Iterator[Finding]:
