@@ -80,7 +80,7 @@ def search(
     levels = check_levels(levels or now.levels)
     widest = layout_overrides(cfg, now, replace(now, levels=levels))
     AnchorDetector(with_overrides(cfg, widest))  # names a level that the backbone does not have
-    own, held_out = (GridBoxes.of(detector, part) for part in split_images(images))
+    own, held_out = (GridBoxes.of(detector.model, part) for part in split_images(images))
     sizes = Counter(detector.padded(image.size) for image in images)
     locations = mean_locations(now, sizes)
     budget = Budget(max_anchors or locations * now.per_location, np.inf if set(levels) - set(now.levels) else locations)

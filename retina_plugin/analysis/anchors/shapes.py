@@ -11,11 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...modeling import feature_strides
-from .boxes import BoxImage
-from .detector import AnchorDetector
-
-Size = tuple[int, int]
+from ...modeling import PluggableRetinaNet, feature_strides
+from .boxes import BoxImage, Size
+from .detector import padded_size
 
 
 @dataclass(frozen=True)
@@ -57,14 +55,14 @@ class GridBoxes:
         self._distances = functools.cache(self._distances_of)
 
     @classmethod
-    def of(cls, detector: AnchorDetector, images: Sequence[BoxImage]) -> "GridBoxes":
-        """The boxes of images as the detector sees them."""
+    def of(cls, model: PluggableRetinaNet, images: Sequence[BoxImage]) -> "GridBoxes":
+        """The boxes of images, at least one, as the detector sees them."""
         images = [x for x in images if len(x.instances)]
-        padded = [detector.padded(x.size) for x in images]
+        padded = [padded_size(model, x.size) for x in images]
         boxes = np.concatenate([x.instances.gt_boxes.tensor.numpy() for x in images])
         classes = np.concatenate([x.instances.gt_classes.numpy() for x in images])
         numbers = [len(x.instances) for x in images]
-        return cls(boxes, np.repeat(padded, numbers, axis=0), classes, detector.model.anchor_generator.offset)
+        return cls(boxes, np.repeat(padded, numbers, axis=0), classes, model.anchor_generator.offset)
 
     def sample(self, most: int, seed: int = 0) -> "GridBoxes":
         """At most so many boxes, drawn with `seed`."""

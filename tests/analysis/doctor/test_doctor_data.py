@@ -2,22 +2,18 @@ import shutil
 
 import damages  # noqa: F401
 import damages_of_images  # noqa: F401
-import numpy as np
 import pytest
 from conftest import QUICK, TINY, real_data
 from damaged_data import DAMAGES, SIZE, Data, write_clean
 from detectron2.config import LazyCall
 from detectron2.data import DatasetCatalog, MetadataCatalog, transforms
 from detectron2.structures import BoxMode
-from hypothesis import given
-from hypothesis import strategies as st
 from omegaconf import OmegaConf
 from PIL import Image
 
 from retina_plugin.analysis.doctor import examine as examining
 from retina_plugin.analysis.doctor.data import pixels
 from retina_plugin.analysis.doctor.data.reading import coco_set
-from retina_plugin.analysis.doctor.data.resizing import resize_factors
 from retina_plugin.analysis.doctor.examine import examine
 from retina_plugin.config import get_config
 
@@ -127,11 +123,3 @@ def test_data_without_a_json_are_examined_too(clean, config):
     found = {finding.code: finding for finding in examine(config(names))}
     assert found.keys() == {"box-partly-outside", "leak-same-file", "class-rare"}
     assert "1 of 2" in found["leak-same-file"].message and "[10.0, 10.0, 20.0, 80.0]" in str(found)
-
-
-@given(width=st.integers(1, 3000), height=st.integers(1, 3000), edge=st.integers(1, 1000), largest=st.integers(1, 1500))
-def test_resizing_is_that_of_detectron2(width, height, edge, largest):
-    call = LazyCall(transforms.ResizeShortestEdge)(short_edge_length=edge, max_size=largest)
-    (factor,) = resize_factors([call], np.array([[width, height]], float))
-    new = transforms.ResizeShortestEdge.get_output_shape(height, width, edge, largest)
-    np.testing.assert_allclose((height * factor, width * factor), new, atol=0.51)

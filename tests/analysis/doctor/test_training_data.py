@@ -24,8 +24,7 @@ from retina_plugin.analysis.doctor.training import (
     updates,
     wiring,
 )
-from retina_plugin.analysis.doctor.training.boxes import fit_of, train_boxes, train_fit
-from retina_plugin.analysis.doctor.training.resizing import resize_of
+from retina_plugin.analysis.doctor.training.boxes import train_boxes, train_fit
 from retina_plugin.config import get_config
 from retina_plugin.config.overrides import apply_override
 from retina_plugin.modeling.losses import SigmoidCrossEntropyLoss
@@ -256,8 +255,9 @@ def test_the_scale_is_chosen_on_all_images(tiny_cfg, data):
 def test_the_fit_is_the_highest_iou_with_any_anchor(tiny_cfg):
     subject = Subject(tiny_cfg())
     found, fit = train_boxes(subject), train_fit(subject)
+    boxes = Boxes.cat([x.instances.gt_boxes for x in found.images])
     by_level = ForegroundCounter(subject.model).anchors(128, 128)  # 64 pixels, padded for p7
-    expected = [pairwise_iou(Boxes(found.boxes), x).max(1).values.numpy() for x in by_level]
+    expected = [pairwise_iou(boxes, x).max(1).values.numpy() for x in by_level]
     assert fit.shape == (5, sum(len(x["annotations"]) for x in subject.train))
     np.testing.assert_allclose(fit, expected, atol=1e-6)
 
@@ -267,13 +267,9 @@ def test_boxes_are_resized_as_the_mapper_does(tiny_cfg, data):
     resized(subject.cfg, [40, 50, 90])
     found = train_boxes(subject)
     transform = T.ResizeShortestEdge([50, 50]).get_transform(np.zeros((100, 150, 3), np.uint8))
-    np.testing.assert_allclose(found.boxes[:1].numpy(), transform.apply_box(np.array([[10, 20, 40, 60]])), rtol=1e-6)
+    boxes = found.images[0].instances.gt_boxes.tensor
+    np.testing.assert_allclose(boxes.numpy(), transform.apply_box(np.array([[10, 20, 40, 60]])), rtol=1e-6)
     assert found.sizes[0] == pytest.approx((15 * 20) ** 0.5) and found.enlarged[0] == 0.5
-
-
-def test_a_chain_of_resizes():
-    size = resize_of([T.RandomFlip(), T.Resize((50, 60)), T.ResizeShortestEdge(100, 110)])(20, 30)
-    assert size == (92, 110)
 
 
 def test_crowds_and_boxes_without_area_are_left_out(tiny_cfg, data):
@@ -286,7 +282,8 @@ def test_crowds_and_boxes_without_area_are_left_out(tiny_cfg, data):
     ]
     found = train_boxes(subject_of(tiny_cfg, name))
     assert len(found.classes) == 1 + 3 * len(FITTING)
-    assert found.boxes[0].tolist() == [5, 5, 25, 30] and found.classes[0] == 2
+    (box,) = found.images[0].instances.gt_boxes
+    assert box.tolist() == [5, 5, 25, 30] and found.classes[0] == 2
 
 
 @pytest.mark.parametrize("filters", [True, False])
@@ -308,4 +305,3 @@ def test_no_check_fails_without_objects(tiny_cfg, data):
     subject = subject_of(tiny_cfg, data([], number=3))
     checks = [check for check in SLOW if check is not prior.prior]  # whose files are not there
     assert {x.severity for check in checks for x in check(subject)} <= {"hint"}
-    assert fit_of(subject.model, train_boxes(subject)).shape == (5, 0)

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from ....modeling import OctaveAnchorGenerator
+from ...anchors.boxes import resize_of
 from ..finding import Finding
-from ..training.resizing import augmentations_of, resize_of
 from ..training.settings import setting
 from .cover import cover
 from .record import Record
@@ -52,6 +52,6 @@ def _smallest_anchor(generator: object) -> float | None:
 
 def _scales(record: Record) -> dict[Any, float]:
     """Factor of the test's resize by image id."""
-    resize = resize_of(augmentations_of(record.cfg.dataloader.test))
+    resize = resize_of(record.cfg.dataloader.test)
     shapes = {i: (x["height"], x["width"]) for i, x in record.truth.imgs.items()}
-    return {i: (np.prod(resize(*shape)) / np.prod(shape)) ** 0.5 for i, shape in shapes.items()}
+    return {i: (np.prod(resize(shape)) / np.prod(shape)) ** 0.5 for i, shape in shapes.items()}

@@ -10,7 +10,7 @@ from ....modeling.anchor_generator import OctaveAnchorGenerator
 from ....modeling.meta_arch import FeatureMaps
 from ..finding import Finding
 from ..subject import Subject
-from .boxes import TrainBoxes, fit_of, train_boxes, train_fit
+from .boxes import TrainBoxes, train_boxes, train_fit
 from .wiring import needs
 
 _SCALES = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 8.0)  # octave_base_scale to choose from
@@ -63,7 +63,9 @@ def real_strides(subject: Subject) -> Iterator[Finding]:
 def without_low_quality(subject: Subject) -> Iterator[Finding]:
     """Boxes that train nothing at all, because low-quality matches are off: keras-retinanet#555."""
     thresholds = _thresholds(subject)
-    if thresholds is None or subject.model.label_assigner.anchor_matcher.allow_low_quality_matches:
+    if thresholds is None or not len(train_boxes(subject).classes):
+        return
+    if subject.model.label_assigner.anchor_matcher.allow_low_quality_matches:
         return
     lost = train_fit(subject).max(0) < thresholds[1]
     if lost.any():
@@ -119,8 +121,8 @@ def _better_scale(subject: Subject, misfit: np.ndarray, high: float) -> str:
     generator = subject.model.anchor_generator
     if not isinstance(generator, OctaveAnchorGenerator):
         return f"set {_KEY}.sizes to the sizes of the objects after resizing"
-    boxes, now = train_boxes(subject), subject.cfg.model.anchor_generator.get("octave_base_scale", 4.0)
-    shares = {scale: float((fit_of(subject.model, boxes, scale / now).max(0) < high).mean()) for scale in _SCALES}
+    now = subject.cfg.model.anchor_generator.get("octave_base_scale", 4.0)
+    shares = {scale: float((train_fit(subject, scale / now).max(0) < high).mean()) for scale in _SCALES}
     best = min(shares, key=lambda scale: (round(shares[scale], 2), abs(scale - 4)))
     if shares[best] > misfit.mean() - 0.02:
         return f"no {_KEY}.octave_base_scale is better: train on larger images, or add p2 to model.head_in_features"
