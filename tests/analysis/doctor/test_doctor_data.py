@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from retina_plugin.analysis.doctor import examine as examining
-from retina_plugin.analysis.doctor.data import pixels
+from retina_plugin.analysis.doctor.data import image_files
 from retina_plugin.analysis.doctor.data.reading import coco_set
 from retina_plugin.analysis.doctor.examine import examine
 from retina_plugin.config import get_config
@@ -94,7 +94,7 @@ def test_real_data_have_no_warnings_but_true_ones(name, expected, config):
 
 
 def test_copies_are_found_by_their_bytes_where_not_all_pixels_are_read(clean, tmp_path, config, monkeypatch):
-    for module in (coco_set, pixels):
+    for module in (coco_set, image_files):
         monkeypatch.setattr(module, "MOST_PIXELS", 1)
     data = Data(clean, tmp_path / "data")
     shutil.copyfile(data.image(6), data.image(3, "val"))
