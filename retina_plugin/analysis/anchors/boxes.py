@@ -1,6 +1,7 @@
 """The annotated boxes of a split at the size at which the network sees them, without reading any image."""
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,6 +20,7 @@ from ...engine.setup import building
 from ...files import shown
 
 Split = Literal["train", "test"]
+Size = tuple[int, int]
 _KEPT = ("bbox", "bbox_mode", "category_id", "iscrowd")  # of an annotation; masks would have to be resized
 
 
@@ -73,11 +75,15 @@ def load_boxes(cfg: DictConfig, split: Split = "train", max_images: int = 1000, 
             f"dataloader.{split}.mapper has no augmentations, so the size of its images is unknown: use "
             "retina_plugin.data.CheckedDatasetMapper"
         )
-    resizes, words = _resizes(mapper.augmentations.augs)
+    resize, words = resizing(mapper.augmentations.augs)
     chosen = range(len(entries))
     if len(entries) > max_images:
         chosen = np.sort(np.random.default_rng(seed).choice(len(entries), max_images, replace=False))
-    images = [_resized(entries[i], resizes) for i in chosen]
+    for i in chosen:
+        if "height" not in entries[i] or "width" not in entries[i]:
+            name = shown(entries[i]["file_name"])
+            raise DataError(f"image {name} has no height and width in its data set entry: add them")
+    images = [resized_boxes(entries[i], resize) for i in chosen]
     number = sum(len(entries[i].get("annotations", ())) for i in chosen)
     kept = sum(len(image.instances) for image in images)
     if not kept:
@@ -85,21 +91,36 @@ def load_boxes(cfg: DictConfig, split: Split = "train", max_images: int = 1000, 
     return BoxSet(images, len(entries), number - kept, words)
 
 
-def _resizes(augmentations: Sequence[T.Augmentation | T.Transform]) -> tuple[list[T.Augmentation], str]:
-    """Augmentations that resize without chance, and a sentence about them and about those that are left out."""
-    resizes, words, left_out = [], [], []
+def resize_of(loader: DictConfig) -> Callable[[Size], Size]:
+    """`resizing` by the mapper of a data loader; none if it has no augmentations."""
+    return resizing(instantiate(loader.mapper.get("augmentations", [])))[0]
+
+
+def resizing(augmentations: Sequence[T.Augmentation | T.Transform]) -> tuple[Callable[[Size], Size], str]:
+    """What augmentations make of the size (H, W) of an image, and a sentence about it.
+
+    A random resize counts as its median choice; other augmentations as if they left the size as it is.
+    """
+    steps, words, left_out = [], [], []
     for augmentation in augmentations:
         if isinstance(augmentation, T.ResizeShortestEdge):
             side, how = _median_side(augmentation)
-            resizes.append(T.ResizeShortestEdge(side, augmentation.max_size))
+            steps.append(functools.partial(_with_shorter_side, side, augmentation.max_size))
             words.append(f"the shorter side is {side} pixels{how}, the longer one at most {augmentation.max_size}")
         elif isinstance(augmentation, T.Resize):
-            resizes.append(augmentation)
+            steps.append(lambda size, new=augmentation.shape: tuple(new))
             words.append("all images are resized to {} x {} pixels".format(*augmentation.shape))
         elif not isinstance(augmentation, T.RandomFlip):
             left_out.append(type(augmentation).__name__)
     sentence = "; ".join(words) or "images keep their size"
-    return resizes, sentence + (f"; left out: {', '.join(left_out)}" if left_out else "")
+    return (
+        lambda size: functools.reduce(lambda size, step: step(size), steps, size),
+        sentence + (f"; left out: {', '.join(left_out)}" if left_out else ""),
+    )
+
+
+def _with_shorter_side(side: int, most: int, size: Size) -> Size:
+    return T.ResizeShortestEdge.get_output_shape(*size, side, most) if side else size  # as Detectron2, 0 is none
 
 
 def _median_side(augmentation: T.ResizeShortestEdge) -> tuple[int, str]:
@@ -111,16 +132,13 @@ def _median_side(augmentation: T.ResizeShortestEdge) -> tuple[int, str]:
     return int(sides[len(sides) // 2]), f" (the median of {sides})"
 
 
-def _resized(entry: dict[str, Any], resizes: Sequence[T.Augmentation]) -> BoxImage:
-    if "height" not in entry or "width" not in entry:
-        raise DataError(f"image {shown(entry['file_name'])} has no height and width in its data set entry: add them")
-    size, transforms = (entry["height"], entry["width"]), []
-    for resize in resizes:
-        blank = np.broadcast_to(np.uint8(0), (*size, 3))  # only its shape is looked at, and it takes no memory
-        transforms.append(resize.get_transform(blank))
-        size = getattr(transforms[-1], "new_h", size[0]), getattr(transforms[-1], "new_w", size[1])
+def resized_boxes(entry: dict[str, Any], resize: Callable[[Size], Size]) -> BoxImage:
+    """The boxes of a dataset dict with height and width after `resize`, see `resizing`."""
+    before = entry["height"], entry["width"]
+    size = resize(before)
     own = [{k: a[k] for k in _KEPT if k in a} for a in entry.get("annotations", ()) if not a.get("iscrowd", 0)]
     sides = [BoxMode.convert(a["bbox"], a["bbox_mode"], BoxMode.XYWH_ABS)[2:] for a in own]
+    transforms = T.TransformList([T.ResizeTransform(*before, *size)])
     resized = [detection_utils.transform_instance_annotations(a, transforms, size) for a in own]
     instances = detection_utils.annotations_to_instances(resized, size)
     instances, is_kept = detection_utils.filter_empty_instances(instances, return_mask=True)

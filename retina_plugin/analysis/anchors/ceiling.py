@@ -5,18 +5,16 @@ box without foreground anchor is no anchor's target, and of two boxes of a class
 of suppression only one is left. A trained detector may still find boxes that it was not trained for.
 """
 
-import contextlib
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from detectron2.modeling.postprocessing import detector_postprocess
 from detectron2.structures import BoxMode, Instances, pairwise_iou
-from pycocotools.coco import COCO
 from torch.nn.functional import one_hot
 
 from ...evaluation.box_metrics import Detection, evaluate_boxes
+from ...evaluation.truth import truth_of
 from ...modeling import MatcherAssigner
 from .assignment import Assignment
 from .boxes import BoxImage
@@ -54,7 +52,8 @@ def measure_ceiling(
         found = _oracle(detector, assigner, image)
         is_met.append(_is_met(found, image))
         detections += _as_detections(place, detector_postprocess(found, image.entry["height"], image.entry["width"]))
-    stats = evaluate_boxes(_truth(images, detector.model.num_classes), detections).stats[:6]
+    truth = truth_of([image.entry for image in images], range(len(images)), detector.model.num_classes)
+    stats = evaluate_boxes(truth, detections).stats[:6]
     values = [float("nan") if x < 0 else 100 * float(x) for x in stats]
     lost = is_trained & ~torch.cat(is_met)
     return Ceiling(dict(zip(_METRICS, values, strict=True)), int((~is_trained).sum()), int(lost.sum()))
@@ -87,30 +86,3 @@ def _as_detections(place: int, found: Instances) -> list[Detection]:
     boxes = BoxMode.convert(found.pred_boxes.tensor, BoxMode.XYXY_ABS, BoxMode.XYWH_ABS).tolist()
     rows = zip(found.pred_classes.tolist(), boxes, found.scores.tolist(), strict=True)
     return [{"image_id": place, "category_id": c, "bbox": box, "score": score} for c, box, score in rows]
-
-
-def _truth(images: Sequence[BoxImage], num_classes: int) -> COCO:
-    """The annotations of all images, with crowds; ids are places in their lists."""
-    annotations = []
-    for place, image in enumerate(images):
-        for a in image.entry.get("annotations", ()):
-            box = BoxMode.convert(a["bbox"], a["bbox_mode"], BoxMode.XYWH_ABS)
-            annotations.append(
-                {
-                    "id": len(annotations) + 1,
-                    "image_id": place,
-                    "category_id": a["category_id"],
-                    "bbox": list(box),
-                    "area": box[2] * box[3],
-                    "iscrowd": a.get("iscrowd", 0),
-                }
-            )
-    truth = COCO()
-    truth.dataset = {
-        "images": [{"id": i} for i in range(len(images))],
-        "annotations": annotations,
-        "categories": [{"id": i, "name": str(i)} for i in range(num_classes)],
-    }
-    with contextlib.redirect_stdout(io.StringIO()):
-        truth.createIndex()
-    return truth

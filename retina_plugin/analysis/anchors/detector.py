@@ -40,10 +40,7 @@ class AnchorDetector:
 
     def padded(self, size: tuple[int, int]) -> tuple[int, int]:
         """The size (H, W) of an image after padding as the backbone asks for."""
-        image, backbone = torch.empty(3, *size, device="meta"), self.model.backbone
-        constraints = backbone.padding_constraints
-        padded = ImageList.from_tensors([image], backbone.size_divisibility, padding_constraints=constraints)
-        return tuple(padded.tensor.shape[-2:])
+        return padded_size(self.model, size)
 
     def num_locations(self, size: tuple[int, int]) -> int:
         """Places at which the head runs, of all levels: its cost is proportional to them."""
@@ -53,3 +50,10 @@ class AnchorDetector:
         """The matcher with or without low-quality matches: a box's best anchor whatever the IoU."""
         thresholds = self.matcher.thresholds[1:-1]
         return Matcher(thresholds, self.matcher.labels, allow_low_quality_matches)
+
+
+def padded_size(model: PluggableRetinaNet, size: tuple[int, int]) -> tuple[int, int]:
+    """The size (H, W) of an image that is padded alone, as the backbone of a detector asks for."""
+    image, constraints = torch.empty(3, *size, device="meta"), model.backbone.padding_constraints
+    padded = ImageList.from_tensors([image], model.backbone.size_divisibility, padding_constraints=constraints)
+    return tuple(padded.tensor.shape[-2:])

@@ -67,6 +67,7 @@ def render_page(result: Result, num_pictures: int) -> str:
         costs={name: costs(analysis) for name, analysis in analyses.items()},
         ceilings={name: ceiling(analysis) for name, analysis in analyses.items()},
         bound=BOUND,
+        advice=_advice(result.found) if result.found else [],
         figures=[svg_uri(figure) for figure in figures],
         pictures=_pictures(result, num_pictures),
     )
@@ -91,7 +92,10 @@ def _held_out(result: Result, analysis: Analysis) -> str:
 def _advice(found: Found) -> list[str]:
     if not found.overrides:
         return ["The search found no better anchors within the budget."]
-    return ["Append to the command line:", " ".join(found.overrides)]
+    text = "anchors that are better on images that it did not see"
+    if found.value_validation[1] <= found.value_validation[0]:
+        text = "fewer anchors, as asked for; on images that it did not see they match less, see the table"
+    return [f"The search found {text}. Append to the command line:", " ".join(found.overrides)]
 
 
 def _pictures(result: Result, number: int) -> list[dict[str, Any]]:

@@ -27,7 +27,8 @@ class Found:
     """The result of a search.
 
     Attributes:
-        now, layout: the anchors of the config, and those found; the same if no others are better on validation boxes.
+        now, layout: the anchors of the config, and those found; the same if no others are better on validation boxes,
+            unless those of the config are more than allowed.
         overrides: that give the config these anchors; empty if it has them.
         value_search, value_validation: the objective of both on the images of the search, and on the others.
     """
@@ -61,6 +62,8 @@ def search(
 ) -> Found:
     """Search on two thirds of the images; accept what is better on the other third. The result is reproducible.
 
+    If the present anchors are more than `max_anchors`, what is found is accepted anyway.
+
     Args:
         cfg: of the detector, with the anchors to improve.
         detector: built from `cfg`.
@@ -77,7 +80,7 @@ def search(
     levels = check_levels(levels or now.levels)
     widest = layout_overrides(cfg, now, replace(now, levels=levels))
     AnchorDetector(with_overrides(cfg, widest))  # names a level that the backbone does not have
-    own, held_out = (GridBoxes.of(detector, part) for part in split_images(images))
+    own, held_out = (GridBoxes.of(detector.model, part) for part in split_images(images))
     sizes = Counter(detector.padded(image.size) for image in images)
     locations = mean_locations(now, sizes)
     budget = Budget(max_anchors or locations * now.per_location, np.inf if set(levels) - set(now.levels) else locations)

@@ -11,11 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...modeling import feature_strides
-from .boxes import BoxImage
-from .detector import AnchorDetector
-
-Size = tuple[int, int]
+from ...modeling import PluggableRetinaNet, feature_strides
+from .boxes import BoxImage, Size
+from .detector import padded_size
 
 
 @dataclass(frozen=True)
@@ -57,14 +55,14 @@ class GridBoxes:
         self._distances = functools.cache(self._distances_of)
 
     @classmethod
-    def of(cls, detector: AnchorDetector, images: Sequence[BoxImage]) -> "GridBoxes":
-        """The boxes of images as the detector sees them."""
+    def of(cls, model: PluggableRetinaNet, images: Sequence[BoxImage]) -> "GridBoxes":
+        """The boxes of images, at least one, as the detector sees them."""
         images = [x for x in images if len(x.instances)]
-        padded = [detector.padded(x.size) for x in images]
+        padded = [padded_size(model, x.size) for x in images]
         boxes = np.concatenate([x.instances.gt_boxes.tensor.numpy() for x in images])
         classes = np.concatenate([x.instances.gt_classes.numpy() for x in images])
         numbers = [len(x.instances) for x in images]
-        return cls(boxes, np.repeat(padded, numbers, axis=0), classes, detector.model.anchor_generator.offset)
+        return cls(boxes, np.repeat(padded, numbers, axis=0), classes, model.anchor_generator.offset)
 
     def sample(self, most: int, seed: int = 0) -> "GridBoxes":
         """At most so many boxes, drawn with `seed`."""
@@ -77,17 +75,19 @@ class GridBoxes:
 
     def best_iou(self, layout: Layout) -> np.ndarray:
         """(N,) the highest IoU of every box with an anchor of the layout."""
-        area, best = self.width * self.height, np.zeros(len(self))
-        for stride in feature_strides(layout.levels):
-            inter = 1.0
-            for sides, own, away in zip(
-                layout.shapes(stride), (self.width, self.height), self._distances(stride), strict=True
-            ):
-                own, away = own[:, None], away[:, None]
-                inter = inter * np.minimum(np.minimum(sides, own), (sides + own) / 2 - away).clip(0)
-            areas = np.prod(layout.shapes(stride), axis=0)
-            best = np.maximum(best, (inter / (areas + area[:, None] - inter)).max(1))
-        return best
+        strides = feature_strides(layout.levels)
+        return self.iou_by_level([(stride, layout.shapes(stride)) for stride in strides]).max(0)
+
+    def iou_by_level(self, levels: Sequence[tuple[int, np.ndarray]]) -> np.ndarray:
+        """(L, N) the highest IoU of every box with an anchor of each level: its stride, its shapes (2, A) in pixels."""
+        return np.stack([self._iou(stride, shapes) for stride, shapes in levels])
+
+    def _iou(self, stride: int, shapes: np.ndarray) -> np.ndarray:
+        inter = 1.0
+        for sides, own, away in zip(shapes, (self.width, self.height), self._distances(stride), strict=True):
+            own, away = own[:, None], away[:, None]
+            inter = inter * np.minimum(np.minimum(sides, own), (sides + own) / 2 - away).clip(0)
+        return (inter / (np.prod(shapes, axis=0) + (self.width * self.height)[:, None] - inter)).max(1)
 
     def _distances_of(self, stride: int) -> np.ndarray:
         """(2, N) distances in x and y from each center to the nearest anchor center of a level, in pixels."""

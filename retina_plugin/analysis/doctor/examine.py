@@ -11,14 +11,13 @@ from ...config import ConfigError
 from ...data import DataError
 from ...engine.logs import show_tracebacks
 from ...files import first_line
+from .after import RUN_CHECKS
+from .after.record import Record
 from .finding import Check, Finding, finding_of
 from .subject import Subject
 
 PARTS = ("data", "training")
 """Packages beside this module whose `CHECKS` examine a config; their `QUICK_CHECKS` are those that take no time."""
-
-AFTER_TRAINING = ("after",)
-"""Packages beside this module whose `explain_run(run_dir, trust)` examines a run folder."""
 
 _ORDER = ("error", "warning", "hint")
 
@@ -31,9 +30,17 @@ def examine(cfg: DictConfig, quick: bool = False) -> list[Finding]:
 
 
 def examine_run(run_dir: str | Path, trust: Sequence[str] = ()) -> list[Finding]:
-    """What a finished run shows, the worst first; `trust` lists modules of your own that its config may use."""
-    checks = [import_module(f".{part}", __package__).explain_run for part in AFTER_TRAINING]
-    return _sorted(finding for check in checks for finding in _findings(check, run_dir, trust))
+    """What a finished or broken run shows, the worst first; `trust` lists modules of your own that its config may use.
+
+    Without its test data here, only losses, files and scores are examined.
+    """
+    return _sorted(_findings(_run_folder, run_dir, trust))
+
+
+def _run_folder(run_dir: str | Path, trust: Sequence[str]) -> Iterator[Finding]:
+    record = Record(run_dir, trust)
+    for check in RUN_CHECKS:
+        yield from _findings(check, record)
 
 
 def _checks(part: str, quick: bool) -> Iterable[Check]:

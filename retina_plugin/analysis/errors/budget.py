@@ -87,7 +87,8 @@ def differences(first: Budget, second: Budget) -> dict[str, Change]:
 def _mean_ap(results: Results, errors: Errors, weights: np.ndarray, fix: str = "") -> np.ndarray:
     """(B,) mean over classes of AP in percent with one fix, under image weights (I, B).
 
-    A class without objects in a resample does not count there.
+    A class without objects in a resample does not count there. Nor does one that Miss or FN leaves without objects, if
+    it has no detections either, as in tidecv: otherwise a class that is never detected would cost nothing.
     """
     label, hit, counted = _fixed_detections(results, errors, fix)
     kept = np.ones(len(errors.found), bool)
@@ -100,7 +101,8 @@ def _mean_ap(results: Results, errors: Errors, weights: np.ndarray, fix: str = "
         is_hit, image = hit[own], results.found.image[own]
         number = _count(results, (results.objects.label == k) & kept, weights)
         ap.append(interpolated_precision(image, is_hit, np.ones(len(own), bool), weights, number))
-        present.append(_count(results, results.objects.label == k, weights) > 0)
+        is_empty = (number == 0) & (weights[image].sum(axis=0) == 0)
+        present.append((_count(results, results.objects.label == k, weights) > 0) & ~is_empty)
     counts = np.sum(present, axis=0)
     total = np.where(present, ap, 0).sum(axis=0)
     return 100 * np.divide(total, counts, out=np.full(total.shape, np.nan), where=counts > 0)

@@ -13,8 +13,6 @@ from scipy.optimize import minimize
 
 from .evidence import FAR, LEAST_SCORE, NEAR, Evidence
 
-TIGHT = 0.6  # IoU of a box with the annotation that it lies as well as
-
 
 @dataclass(frozen=True)
 class LogOdds:

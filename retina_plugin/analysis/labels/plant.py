@@ -31,14 +31,16 @@ def plant_faults(
     """A copy of a COCO json's content with faults, and the list of them; the same for the same seed.
 
     No annotation has two faults, and crowds have none. `shares` are shares of all annotations that are not crowds.
-    A wrong class is any other one, each as probable. A moved box goes by 15 to 30 % of its width and of its height, and
-    is not cut at the border of its image.
+    A wrong class is any other one, each as probable; data of one class get no such fault. A moved box goes by 15 to
+    30 % of its width and of its height, and is not cut at the border of its image.
     """
     rng = np.random.default_rng(seed)
     boxes = [a for a in content["annotations"] if not a.get("iscrowd")]
     order, kinds = iter(rng.permutation(len(boxes))), [c["id"] for c in content["categories"]]
     planted = []
     for fault, share in shares.items():
+        if fault == "wrong class" and len(kinds) < 2:
+            continue
         for _ in range(round(share * len(boxes))):
             before = boxes[next(order)]
             planted.append(Planted(fault, before, _spoilt(before, fault, kinds, rng)))

@@ -11,7 +11,7 @@ from detectron2.data import DatasetCatalog
 from detectron2.data import transforms as T
 
 from retina_plugin.analysis.anchors.assignment import assign
-from retina_plugin.analysis.anchors.boxes import load_boxes
+from retina_plugin.analysis.anchors.boxes import load_boxes, resizing
 from retina_plugin.analysis.anchors.ceiling import measure_ceiling
 from retina_plugin.analysis.anchors.detector import AnchorDetector
 from retina_plugin.analysis.anchors.recall import measure_recall, recall_over_side
@@ -53,6 +53,13 @@ def test_a_random_resize_becomes_its_median(tiny_cfg):
     assert {x.size for x in boxes.images} == {(96, 96)} and boxes.num_images == 8 and len(boxes.images) == 3
     assert boxes.resizing.startswith("the shorter side is 96 pixels (the median of [64, 96, 160])")
     assert boxes.resizing.endswith("; left out: RandomBrightness")
+
+
+def test_a_chain_of_resizes():
+    resize, words = resizing([T.RandomFlip(), T.Resize((50, 60)), T.ResizeShortestEdge(100, 110)])
+    assert resize((20, 30)) == (92, 110)
+    assert words.startswith("all images are resized to 50 x 60 pixels; the shorter side is 100")
+    assert resizing([T.ResizeShortestEdge(0)])[0]((20, 30)) == (20, 30)
 
 
 def test_crowds_are_left_out_and_data_without_boxes_refused(tiny_cfg):

@@ -1,6 +1,7 @@
 """The fast IoU beside Detectron2's, and a search whose overrides give what it reports."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -86,6 +87,10 @@ def test_what_is_found_matches_more_with_no_more_anchors_and_its_overrides_give_
     page, text = (tmp_path / "anchors.html").read_text(), write_summary(result)
     for override in result.found.overrides:
         assert override in page and override in text
+    sentence = "better on images that it did not see"
+    assert sentence in page and sentence in text
+    worse = write_summary(replace(result, found=replace(result.found, value_validation=(0.9, 0.8))))
+    assert sentence not in worse and "fewer anchors, as asked for" in worse
     assert page.count("data:image/jpeg") == 2 and page.count("data:image/svg") == 6
 
 

@@ -4,11 +4,13 @@ import json
 
 import pytest
 from detectron2.config import LazyCall
+from detectron2.modeling.anchor_generator import DefaultAnchorGenerator
 
-from retina_plugin.analysis.doctor.after import RUN_CHECKS, explain_run
+from retina_plugin.analysis.doctor.after import RUN_CHECKS
 from retina_plugin.analysis.doctor.after.cover import cover
 from retina_plugin.analysis.doctor.after.record import Record
-from retina_plugin.config import ConfigError, get_config
+from retina_plugin.analysis.doctor.examine import examine_run
+from retina_plugin.config import get_config
 from retina_plugin.config.yaml_file import save_config
 from retina_plugin.data import register_coco
 
@@ -17,6 +19,7 @@ CATEGORIES = [{"id": i, "name": name} for i, name in ((1, "cat"), (2, "dog"), (3
 SIDES = (30, 44, 60, 10)  # the last one is small
 ITERATIONS = range(9, 100, 10)
 FLAT = [2.30, 2.31, 2.29, 2.30, 2.30, 2.28, 2.30, 2.31, 2.30, 2.30]
+RISING = [0.5, 0.4, 0.3, 0.32, 0.36, 0.4, 0.45, 0.5, 0.55, 0.6]
 
 
 def annotations(sides=SIDES, images=10):
@@ -67,7 +70,7 @@ class Folder:
         if self.detections is not None:
             (self.path / "inference/coco_instances_results.json").write_text(json.dumps(self.detections))
         save_config(self.cfg, self.path / "config.yaml")
-        return explain_run(self.path)
+        return examine_run(self.path)
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +118,8 @@ FAULTS = {
     "diverged": set_lines([1, 0.8, 0.7, 0.9, 5, 30, 200, 900, 1e4, 1e5]),
     "loss-flat": set_lines(FLAT, aps=(1.0, 1.0, 1.0)),
     "always-clipped": clipped,
-    "overfitting": set_lines(validation__loss_cls=[0.5, 0.4, 0.3, 0.32, 0.36, 0.4, 0.45, 0.5, 0.55, 0.6]),
+    "overfitting": set_lines(aps=(48.0, 47.0, 47.5), validation__loss_cls=RISING),
+    "over-confident": set_lines(validation__loss_cls=RISING),
     "best-long-ago": set_lines(aps=(20.0, 40.0, 35.0, 30.0, 29.0)),
     "still-improving": set_lines(aps=(10.0, 20.0, 30.0)),
     "no-checkpoint": lambda f: f.files.clear(),
@@ -151,6 +155,26 @@ def test_two_exchanged_classes_are_named(folder):
     assert found.message.startswith("100% of 40")
 
 
+@pytest.mark.parametrize(
+    ("code", "fix", "other"),
+    [
+        ("one-class", "model.cls_loss.alpha=[...] with", "more images"),
+        ("misses-small", "model.anchor_generator.octave_base_scale=1.3", "smaller model.anchor_generator.sizes"),
+    ],
+)
+def test_only_keys_that_the_config_has_are_advised(code, fix, other, folder):
+    FAULTS[code](folder)
+    (found,) = folder.explain()
+    assert found.fix.startswith(fix)
+    model, sizes = folder.cfg.model, [[32.0], [64.0], [128.0], [256.0], [512.0]]
+    strides = [8, 16, 32, 64, 128]
+    model.anchor_generator = LazyCall(DefaultAnchorGenerator)(sizes=sizes, aspect_ratios=[[1.0]], strides=strides)
+    model.head.num_anchors, model.cls_loss = 1, "${losses.softmax_ce}"
+    save_config(folder.cfg, folder.path / "config.yaml")
+    (found,) = examine_run(folder.path)
+    assert found.code == code and found.fix.startswith(other)
+
+
 def test_the_strongest_detection_of_an_object_decides(folder):
     folder.detections += [x | {"category_id": 2, "score": 0.95} for x in folder.detections if x["category_id"] == 1]
     folder.explain()
@@ -169,6 +193,23 @@ def test_a_flat_loss_of_a_good_detector_is_no_fault(folder):
     assert folder.explain() == []
 
 
+def test_a_loss_that_fell_at_once_is_not_flat(folder):
+    losses = [2.0, 0.9, 0.6, *[0.57] * 12, *[0.56] * 5]
+    folder.lines = [{"iteration": 5 * i + 4, "total_loss": x} for i, x in enumerate(losses)] + lines([], (8.0,))
+    assert folder.explain() == []
+
+
+def test_a_flat_loss_of_a_run_that_was_never_evaluated_says_nothing(folder):
+    folder.lines = lines(FLAT, aps=())
+    assert {x.code for x in folder.explain()} == {"unfinished"}
+
+
+@pytest.mark.parametrize("aps", [(), (48.0,)])
+def test_without_a_course_of_ap_a_rising_loss_is_overfitting(aps, folder):
+    folder.lines = lines(aps=aps, validation__loss_cls=RISING)
+    assert {x.code for x in folder.explain()} - {"unfinished"} == {"overfitting"}
+
+
 def test_early_stopping_is_no_fault(folder):
     folder.cfg.train.early_stopping, folder.cfg.train.max_iter = 2, 1000
     folder.files = {"model_0000099.pth": b"", "last_checkpoint": b"model_0000099.pth"}
@@ -182,11 +223,25 @@ def test_without_its_data_a_run_is_still_examined(folder):
 
 
 def test_a_trained_run_is_examined_by_every_check(trained_run):
-    found = explain_run(trained_run)
+    found = examine_run(trained_run)
     assert {x.code for x in found} <= {"low-scores", "ap-zero", "one-class", "loss-flat", "misses-small"}
     assert Record(trained_run).truth is not None and len(RUN_CHECKS) == 15
 
 
 def test_a_folder_without_a_config_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match="config.yaml"):
-        explain_run(tmp_path)
+    (found,) = examine_run(tmp_path)
+    assert found.code == "config-invalid" and "config.yaml" in found.message
+
+
+def test_a_check_that_fails_does_not_hide_what_others_find(folder):
+    FAULTS["diverged"](folder)
+    FAULTS["no-detections"](folder)
+    del folder.cfg.optimizer  # whose learning rate is part of the advice against divergence
+    assert {x.code for x in folder.explain()} == {"check-failed", "no-detections"}
+
+
+def test_a_model_without_anchors_is_examined(folder):
+    small_missed(folder)
+    folder.cfg.model.head.num_anchors = 9
+    del folder.cfg.model.anchor_generator
+    assert folder.explain() == []

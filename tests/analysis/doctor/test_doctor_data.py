@@ -2,21 +2,18 @@ import shutil
 
 import damages  # noqa: F401
 import damages_of_images  # noqa: F401
-import numpy as np
 import pytest
 from conftest import QUICK, TINY, real_data
 from damaged_data import DAMAGES, SIZE, Data, write_clean
 from detectron2.config import LazyCall
 from detectron2.data import DatasetCatalog, MetadataCatalog, transforms
 from detectron2.structures import BoxMode
-from hypothesis import given
-from hypothesis import strategies as st
 from omegaconf import OmegaConf
+from PIL import Image
 
 from retina_plugin.analysis.doctor import examine as examining
-from retina_plugin.analysis.doctor.data import pixels
+from retina_plugin.analysis.doctor.data import image_files
 from retina_plugin.analysis.doctor.data.reading import coco_set
-from retina_plugin.analysis.doctor.data.resizing import resize_factors
 from retina_plugin.analysis.doctor.examine import examine
 from retina_plugin.config import get_config
 
@@ -97,13 +94,20 @@ def test_real_data_have_no_warnings_but_true_ones(name, expected, config):
 
 
 def test_copies_are_found_by_their_bytes_where_not_all_pixels_are_read(clean, tmp_path, config, monkeypatch):
-    for module in (coco_set, pixels):
+    for module in (coco_set, image_files):
         monkeypatch.setattr(module, "MOST_PIXELS", 1)
     data = Data(clean, tmp_path / "data")
     shutil.copyfile(data.image(6), data.image(3, "val"))
     found = {finding.code: finding for finding in examine(config(data.register()))}
     assert found.keys() == {"images-sampled", "leak-identical"}
     assert "train7.png and " in found["leak-identical"].where and "val4.png" in found["leak-identical"].where
+
+
+def test_grey_images_are_only_told_from_others(clean, tmp_path, config):
+    data = Data(clean, tmp_path / "data")
+    for path in (data.folder / "images").iterdir():
+        Image.open(path).convert("L").save(path)
+    assert not examine(config(data.register()))
 
 
 def test_data_without_a_json_are_examined_too(clean, config):
@@ -119,11 +123,3 @@ def test_data_without_a_json_are_examined_too(clean, config):
     found = {finding.code: finding for finding in examine(config(names))}
     assert found.keys() == {"box-partly-outside", "leak-same-file", "class-rare"}
     assert "1 of 2" in found["leak-same-file"].message and "[10.0, 10.0, 20.0, 80.0]" in str(found)
-
-
-@given(width=st.integers(1, 3000), height=st.integers(1, 3000), edge=st.integers(1, 1000), largest=st.integers(1, 1500))
-def test_resizing_is_that_of_detectron2(width, height, edge, largest):
-    call = LazyCall(transforms.ResizeShortestEdge)(short_edge_length=edge, max_size=largest)
-    (factor,) = resize_factors([call], np.array([[width, height]], float))
-    new = transforms.ResizeShortestEdge.get_output_shape(height, width, edge, largest)
-    np.testing.assert_allclose((height * factor, width * factor), new, atol=0.51)

@@ -11,6 +11,7 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.data import transforms as T
 from detectron2.structures import Boxes, BoxMode, pairwise_iou
 
+from retina_plugin.analysis.doctor.data import image_lists, loading
 from retina_plugin.analysis.doctor.subject import Subject
 from retina_plugin.analysis.doctor.training import (
     CHECKS,
@@ -23,11 +24,11 @@ from retina_plugin.analysis.doctor.training import (
     updates,
     wiring,
 )
-from retina_plugin.analysis.doctor.training.boxes import counter_of, fit_of, train_boxes
-from retina_plugin.analysis.doctor.training.resizing import resize_of
+from retina_plugin.analysis.doctor.training.boxes import train_boxes, train_fit
 from retina_plugin.config import get_config
 from retina_plugin.config.overrides import apply_override
 from retina_plugin.modeling.losses import SigmoidCrossEntropyLoss
+from retina_plugin.modeling.meta_arch import ForegroundCounter
 
 SLOW = [check for check in CHECKS if check not in (cost.start, cost.cost)]
 CE = "model.cls_loss='${losses.sigmoid_ce}'"
@@ -110,8 +111,8 @@ OF_BOXES = {
     "below the stride": (sizes.small_objects, "objects-below-stride", [([5, 5, 6, 6], 0)], (64, 64), None, []),
     "below the stride after resizing": (sizes.small_objects, "objects-below-stride", FITTING, (640, 640), [64], []),
     "above all anchors": (
-        sizes.large_objects,
-        "objects-above-anchors",
+        anchors.coverage,
+        "anchors-miss",
         LARGE,
         (1000, 1000),
         None,
@@ -156,6 +157,7 @@ OF_MODELS = {
         ["model.cls_loss='${losses.softmax_ce}'", "model.head.prior_prob=0.5"],
     ),
     "cross entropy far from its start": (prior.prior, "prior-far", "warning", [CE, "model.head.prior_prob=1e-6"]),
+    "focal loss far from its start": (prior.prior, "prior-far", "hint", ["model.head.prior_prob=1e-4"]),
     "weight of cross entropy with focus": (
         prior.focus_and_weight,
         "alpha-high",
@@ -195,11 +197,18 @@ def test_the_message_of_a_model_that_is_not_built_names_both_values_once(tiny_cf
     assert "model.head.num_anchors is 5" in found[0].message and "9" in found[0].message
 
 
+def test_another_model_is_not_examined_but_no_fault(tiny_cfg):
+    subject = Subject(tiny_cfg())
+    subject.model = torch.nn.Identity()
+    assert [(x.severity, x.code) for x in wiring.builds(subject)] == [("hint", "model-not-examined")]
+    assert not codes(anchors.coverage, subject)
+
+
 def test_the_quick_config_has_no_fault():
     subject = Subject(get_config(QUICK, FEW))
     found = [x for check in SLOW for x in check(subject)]
     assert [str(x) for x in found if x.severity != "hint"] == []
-    assert {x.code for x in found} == {"anchors-miss", "level-unused"}
+    assert {x.code for x in found} == {"anchors-miss", "level-unused", "prior-far"}
 
 
 def test_the_stationary_start_is_no_fault(tiny_cfg):
@@ -227,19 +236,30 @@ def test_the_proposed_scale_leaves_the_share_that_it_says(tiny_cfg, data):
     override, _, text = found.fix.partition(" ")
     better = subject_of(tiny_cfg, name, override)
     assert override.startswith(SCALE)
-    assert text.startswith(f"({(anchors.train_fit(better).iou < 0.5).mean():.0%} of boxes")
+    assert text.startswith(f"({(train_fit(better).max(0) < 0.5).mean():.0%} of boxes")
     assert not codes(anchors.coverage, better)
+
+
+def test_the_scale_is_chosen_on_all_images(tiny_cfg, data):
+    """The first images, which the present anchors fit, say nothing of the others."""
+    name = data(FITTING, number=80)
+    for image in DatasetCatalog.get(name)[64:]:
+        image["annotations"] = [{"bbox": [10, 10, 9, 9], "bbox_mode": BoxMode.XYWH_ABS, "category_id": 2}] * 21
+    (found,) = anchors.coverage(subject_of(tiny_cfg, name))
+    override, _, text = found.fix.partition(" ")
+    better = subject_of(tiny_cfg, name, override)
+    share = (train_fit(better).max(0) < 0.5).mean()
+    assert text.startswith(f"({share:.0%} of boxes") and share < 0.5 < (16 * 21) / (16 * 21 + 64 * 2)
 
 
 def test_the_fit_is_the_highest_iou_with_any_anchor(tiny_cfg):
     subject = Subject(tiny_cfg())
-    found, fit = train_boxes(subject), anchors.train_fit(subject)
-    all_anchors = Boxes.cat(counter_of(subject).anchors(128, 128))  # 64 pixels, padded for p7
-    expected = pairwise_iou(Boxes(found.boxes), all_anchors).max(1).values.numpy()
-    shown = expected >= 0.2
-    assert len(expected) == sum(len(x["annotations"]) for x in subject.train) and shown.any()
-    np.testing.assert_allclose(fit.iou[shown], expected[shown], rtol=1e-6)
-    assert not fit.iou[~shown].any()
+    found, fit = train_boxes(subject), train_fit(subject)
+    boxes = Boxes.cat([x.instances.gt_boxes for x in found.images])
+    by_level = ForegroundCounter(subject.model).anchors(128, 128)  # 64 pixels, padded for p7
+    expected = [pairwise_iou(boxes, x).max(1).values.numpy() for x in by_level]
+    assert fit.shape == (5, sum(len(x["annotations"]) for x in subject.train))
+    np.testing.assert_allclose(fit, expected, atol=1e-6)
 
 
 def test_boxes_are_resized_as_the_mapper_does(tiny_cfg, data):
@@ -247,13 +267,9 @@ def test_boxes_are_resized_as_the_mapper_does(tiny_cfg, data):
     resized(subject.cfg, [40, 50, 90])
     found = train_boxes(subject)
     transform = T.ResizeShortestEdge([50, 50]).get_transform(np.zeros((100, 150, 3), np.uint8))
-    np.testing.assert_allclose(found.boxes[:1].numpy(), transform.apply_box(np.array([[10, 20, 40, 60]])), rtol=1e-6)
+    boxes = found.images[0].instances.gt_boxes.tensor
+    np.testing.assert_allclose(boxes.numpy(), transform.apply_box(np.array([[10, 20, 40, 60]])), rtol=1e-6)
     assert found.sizes[0] == pytest.approx((15 * 20) ** 0.5) and found.enlarged[0] == 0.5
-
-
-def test_a_chain_of_resizes():
-    size = resize_of([T.RandomFlip(), T.Resize((50, 60)), T.ResizeShortestEdge(100, 110)])(20, 30)
-    assert size == (92, 110)
 
 
 def test_crowds_and_boxes_without_area_are_left_out(tiny_cfg, data):
@@ -266,25 +282,26 @@ def test_crowds_and_boxes_without_area_are_left_out(tiny_cfg, data):
     ]
     found = train_boxes(subject_of(tiny_cfg, name))
     assert len(found.classes) == 1 + 3 * len(FITTING)
-    assert found.boxes[0].tolist() == [5, 5, 25, 30] and found.classes[0] == 2
+    (box,) = found.images[0].instances.gt_boxes
+    assert box.tolist() == [5, 5, 25, 30] and found.classes[0] == 2
 
 
-def test_images_without_objects_that_are_skipped(tiny_cfg, data):
-    subject = subject_of(tiny_cfg, data(FITTING, empty=2), "dataloader.train.dataset.filter_empty=true")
-    assert codes(updates.empty_images, subject) == {"empty-skipped"}
-    subject.cfg.dataloader.train.dataset.filter_empty = False
-    assert not codes(updates.empty_images, subject)
+@pytest.mark.parametrize("filters", [True, False])
+def test_images_without_objects_and_what_becomes_of_them(filters, tiny_cfg, data):
+    subject = subject_of(tiny_cfg, data(FITTING, empty=1), f"dataloader.train.dataset.filter_empty={filters}")
+    (found,) = image_lists.images_without_objects(subject)
+    assert found.code == "images-without-objects"
+    assert ("training leaves them out" if filters else "they train as background") in found.message
 
 
-def test_training_data_as_test_data(tiny_cfg, data):
-    subject = subject_of(tiny_cfg, data(FITTING))
-    assert not codes(evaluation.test_data, subject)
-    subject.cfg.dataloader.test.dataset.names = "doctor_data"
-    assert codes(evaluation.test_data, Subject(subject.cfg)) == {"test-is-train"}
+def test_training_data_as_test_data(tiny_cfg):
+    cfg = tiny_cfg()
+    assert not codes(loading.same_file, Subject(cfg))
+    cfg.dataloader.test.dataset.names = cfg.dataloader.train.dataset.names
+    assert codes(loading.same_file, Subject(cfg)) == {"leak-same-file"}
 
 
 def test_no_check_fails_without_objects(tiny_cfg, data):
     subject = subject_of(tiny_cfg, data([], number=3))
     checks = [check for check in SLOW if check is not prior.prior]  # whose files are not there
     assert {x.severity for check in checks for x in check(subject)} <= {"hint"}
-    assert fit_of(counter_of(subject), train_boxes(subject)).iou.shape == torch.Size([0])

@@ -51,6 +51,14 @@ def test_planted_faults_are_what_the_list_says(number, crowds, seed):
             assert 0.49 / 1.51 - 0.01 < overlap < 0.7225 / 1.2775 + 0.01
 
 
+def test_data_of_one_class_get_no_wrong_class():
+    content = annotated(60)
+    content["categories"] = content["categories"][:1]
+    for annotation in content["annotations"]:
+        annotation["category_id"] = 1
+    assert {p.fault for p in plant_faults(content)[1]} == {"deleted", "moved"}
+
+
 def entry(kind, annotation_id=None, new_bbox=None, image_id=1):
     return {"kind": kind, "annotation_id": annotation_id, "new_bbox": new_bbox, "image_id": image_id}
 

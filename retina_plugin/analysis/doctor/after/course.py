@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ....run_folder import CLIPPED
+from ....run_folder import CLIPPED, CONFIG
 from ..finding import Finding
 from .record import VALIDATION, Record
 
@@ -40,25 +40,32 @@ def diverged(record: Record) -> Iterator[Finding]:
 
 
 def flat(record: Record) -> Iterator[Finding]:
-    """A loss that hardly falls from the first lines on, not that of a good detector: pytorch-retinanet#40."""
+    """A loss that hardly falls from the first lines on, with a bad AP: pytorch-retinanet#40."""
     (_, values), (_, precision) = _finite(record.loss), record.precision
-    if len(values) < _FEW or precision.max(initial=0) > _GOOD:
+    if len(values) < _FEW or not len(precision) or precision.max() > _GOOD:
         return
-    quarter = max(len(values) // 4, 1)
-    first, last = np.median(values[:quarter]), np.median(values[-quarter:])
+    first, last = np.median(values[:3]), np.median(values[-max(len(values) // 4, 1) :])
     if _FLAT * first < last <= _GROWN * first:
         message = (
-            f"the loss stays where it began: {first:.3g} in the first quarter of the training, {last:.3g} in the last"
+            f"the loss stays where it began: {first:.3g} in its first lines, {last:.3g} in the last quarter of the "
+            f"training, with an AP of {precision.max():.1f} at best"
         )
-        fix = f"optimizer.lr={10 * record.cfg.optimizer.lr:g}, and train.freeze=[]; examine the config too"
+        fix = f"examine the config (retina doctor --config-file {record.folder / CONFIG}), then train.freeze=[] or "
+        fix += f"optimizer.lr={3 * record.cfg.optimizer.lr:g}"
         yield Finding("warning", "loss-flat", message, "optimizer.lr", fix)
 
 
 def overfitted(record: Record) -> Iterator[Finding]:
-    """A validation loss that rises, or an AP that falls, while the training loss falls: detectron2#810, #3180."""
+    """A validation loss that rises, or an AP that falls, while the training loss falls: detectron2#810, #3180.
+
+    The classification loss also rises while AP does, as scores become too high or too low for the share of correct
+    detections: Guo et al. 2017, On Calibration of Modern Neural Networks, section 3.
+    """
     _, train = _finite(record.loss)
     if len(train) < _FEW or train[-1] > np.median(train):
         return
+    times, aps = record.precision
+    is_old = len(aps) > 0 and times[aps.argmax()] < _EARLY * times[-1]
     iterations, values = record.series(f"{VALIDATION}loss_cls")
     if (
         len(values) >= 3
@@ -69,14 +76,15 @@ def overfitted(record: Record) -> Iterator[Finding]:
             f"the classification loss of the test data rose from {values.min():.3g} at iteration "
             f"{iterations[values.argmin()]:.0f} to {values[-1]:.3g}, while the training loss fell to {train[-1]:.3g}"
         )
-        yield Finding("warning", "overfitting", message, "train.max_iter", _SHORTER)
-        return
-    iterations, values = record.precision
-    if len(values) >= 3 and iterations[values.argmax()] < _EARLY * iterations[-1] and values[-1] < _LESS * values.max():
-        message = (
-            f"AP was best at iteration {iterations[values.argmax()]:.0f} with {values.max():.1f}, and "
-            f"{values[-1]:.1f} at the end"
-        )
+        if len(aps) > 1 and not is_old:
+            message += f" and AP rose to {aps.max():.1f}: scores become surer, detections no worse"
+            fix = "nothing for AP; before you read scores as probabilities, see calibration in tools/analyze_errors.py"
+            yield Finding("hint", "over-confident", message, "train.max_iter", fix)
+        else:
+            yield Finding("warning", "overfitting", message, "train.max_iter", _SHORTER)
+    elif len(aps) >= 3 and is_old and aps[-1] < _LESS * aps.max():
+        best = f"at iteration {times[aps.argmax()]:.0f} with {aps.max():.1f}"
+        message = f"AP was best {best}, and {aps[-1]:.1f} at the end"
         yield Finding("warning", "best-long-ago", message, "train.max_iter", _SHORTER)
 
 

@@ -6,7 +6,9 @@ import numpy as np
 import torch
 from detectron2.structures import pairwise_iou
 
+from ....modeling.losses.one_vs_all import OneVsAllLoss
 from ..finding import Finding
+from ..training.settings import setting
 from .cover import IOU, boxes_of, by_image, cover
 from .record import Record
 
@@ -58,7 +60,9 @@ def one_class(record: Record) -> Iterator[Finding]:
         message = (
             f"{counts.max()} of {len(predicted)} covered objects are detected as {name}, which {most:.0%} at most are"
         )
-        fix = "model.cls_loss.alpha=[...] with one weight per class, or more images of the others"
+        fix = "more images of the others"
+        if isinstance(setting(record.cfg, "model.cls_loss"), OneVsAllLoss):  # other losses take no list
+            fix = f"model.cls_loss.alpha=[...] with one weight per class, or {fix}"
         yield Finding("warning", "one-class", message, "model.cls_loss", fix)
 
 

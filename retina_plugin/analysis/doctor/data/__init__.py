@@ -14,7 +14,6 @@ from . import (
     image_lists,
     leakage,
     loading,
-    pixels,
 )
 
 QUICK_CHECKS = (
@@ -27,4 +26,4 @@ QUICK_CHECKS = (
     *annotation_keys.CHECKS,
     *image_lists.CHECKS,
 )
-CHECKS = (*QUICK_CHECKS, *box_pairs.SLOW, *image_files.CHECKS, *pixels.CHECKS, *leakage.CHECKS)
+CHECKS = (*QUICK_CHECKS, *box_pairs.SLOW, *image_files.CHECKS, *leakage.CHECKS)

@@ -5,10 +5,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
+from omegaconf import DictConfig
 
+from ...anchors.boxes import resize_of
 from ..finding import Finding
+from .reading.coco_set import CocoSet
 from .reporting import about_boxes, with_sound_boxes
-from .resizing import resize_factors
 
 if TYPE_CHECKING:
     from ..subject import Subject
@@ -51,8 +53,7 @@ def tiny_boxes(subject: "Subject") -> Iterator[Finding]:
     """Objects that are hardly a pixel for the network (detectron2#1213, retinanet-examples#61)."""
     for split, sets in (("train", subject.train_sets), ("test", subject.test_sets)):
         for data in with_sound_boxes(sets):
-            factors = resize_factors(subject.cfg.dataloader[split].mapper.get("augmentations"), data.sizes)
-            sides = data.boxes[:, 2:].min(axis=1) * factors
+            sides = _resized(data, subject.cfg.dataloader[split]).min(axis=1)
             yield from about_boxes(
                 data,
                 (sides > 0) & (sides < _TINY) & ~data.is_crowd,
@@ -76,3 +77,11 @@ def crowds(subject: "Subject") -> Iterator[Finding]:
 
 
 CHECKS = (empty_boxes, outside_boxes, tiny_boxes, crowds)
+
+
+def _resized(data: CocoSet, loader: DictConfig) -> np.ndarray:
+    """(N, 2) width and height of all boxes in pixels of the resized images."""
+    resize = resize_of(loader)
+    sizes, places = np.unique(data.sizes, axis=0, return_inverse=True)
+    after = np.array([resize((int(height), int(width)))[::-1] for width, height in sizes]).reshape(-1, 2)
+    return data.boxes[:, 2:] * (after / sizes)[places.ravel()]

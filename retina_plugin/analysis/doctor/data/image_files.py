@@ -1,16 +1,18 @@
-"""Image files that are not what their entries say, or that the detector sees otherwise than people do."""
+"""Image files that are damaged, show nothing, or are not what their entries say or what people see."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from ....files import shown
 from ..finding import Finding
-from .reading.coco_set import CocoSet
-from .reading.image_facts import Header
+from .reading.coco_set import MOST_PIXELS, CocoSet
+from .reading.image_facts import Header, Pixels
 from .reporting import about_images
 
 if TYPE_CHECKING:
     from ..subject import Subject
+
+_FLAT = 1.0  # standard deviation of grey levels
 
 
 def unreadable_headers(subject: "Subject") -> Iterator[Finding]:
@@ -53,14 +55,16 @@ def rotated(subject: "Subject") -> Iterator[Finding]:
 
 
 def grey(subject: "Subject") -> Iterator[Finding]:
-    """Images of one channel."""
-    for data in subject.sets:
+    """Images of one channel among others."""
+    headers = [header for data in subject.sets for header in data.headers.values() if isinstance(header, Header)]
+    is_mixed = len({_is_grey(header) for header in headers}) > 1
+    for data in subject.sets if is_mixed else ():
         yield from _about(
             data,
-            lambda header: header.mode[0] in "1LIF",
+            _is_grey,
             "image-grey",
             "have one channel, which training repeats three times",
-            "if some images are grey and others are not, check that this does not tell classes or splits apart",
+            "others have colours: check that this does not tell classes or splits apart",
         )
 
 
@@ -88,7 +92,36 @@ def transparent(subject: "Subject") -> Iterator[Finding]:
         )
 
 
-CHECKS = (unreadable_headers, wrong_sizes, rotated, grey, deep, transparent)
+def unreadable_pixels(subject: "Subject") -> Iterator[Finding]:
+    """Files that end too early or are damaged, which their header does not show."""
+    for data in subject.sets:
+        sound = {p: x for p, x in data.pixels.items() if isinstance(data.headers.get(p), Header | None)}
+        yield from unreadable(data, sound)
+
+
+def blank(subject: "Subject") -> Iterator[Finding]:
+    """Images of a single colour."""
+    for data in subject.sets:
+        flat = [p for p, x in data.pixels.items() if isinstance(x, Pixels) and x.spread < _FLAT]
+        problem, fix = "have one colour everywhere", "export them again, or remove their entries"
+        yield from about_images(data, flat, len(data.pixels), "image-blank", problem, fix, "warning")
+
+
+def not_all_read(subject: "Subject") -> Iterator[Finding]:
+    """Says what was not examined."""
+    for data in subject.sets:
+        if len(data.pixels) < len(data.paths) and len(data.pixels) == MOST_PIXELS:
+            yield Finding(
+                "hint",
+                "images-sampled",
+                f"the pixels of {len(data.pixels)} of {len(data.paths)} images were read, at equal distances in the "
+                "list: the others may be damaged, or be in both training and test data",
+                shown(data.json_file),
+                "nothing, unless training stops at an image",
+            )
+
+
+CHECKS = (unreadable_headers, wrong_sizes, rotated, grey, deep, transparent, unreadable_pixels, blank, not_all_read)
 
 
 def unreadable(data: CocoSet, found: Mapping[int, object]) -> Iterator[Finding]:
@@ -97,6 +130,10 @@ def unreadable(data: CocoSet, found: Mapping[int, object]) -> Iterator[Finding]:
     problem = f"cannot be read: {shown(found[places[0]])}" if places else ""
     fix = "copy or save them again; training stops at them"
     yield from about_images(data, places, len(found), "image-unreadable", problem, fix, "error")
+
+
+def _is_grey(header: Header) -> bool:
+    return header.mode[0] in "1LIF"
 
 
 def _about(data: CocoSet, is_one: Callable[[Header], bool], code: str, problem: str, fix: str) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ from .reporting import about_images
 if TYPE_CHECKING:
     from ..subject import Subject
 
-_MANY = 0.5
+_MANY = 0.2
 
 
 def missing_files(subject: "Subject") -> Iterator[Finding]:
@@ -38,7 +38,7 @@ def repeated_files(subject: "Subject") -> Iterator[Finding]:
 
 
 def images_without_objects(subject: "Subject") -> Iterator[Finding]:
-    """Many images of background only, and what becomes of them (detectron2#417, #80, mmdetection#10666)."""
+    """Many images of background only, and what becomes of them (detectron2#417, #80, #4082, mmdetection#10666)."""
     keeps_them = not subject.cfg.dataloader.train.dataset.get("filter_empty", True)
     for data in subject.train_sets:
         empty = np.ones(len(data.images), bool)

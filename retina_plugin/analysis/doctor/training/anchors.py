@@ -1,24 +1,23 @@
 """Ground truth that the anchors do not fit, with the matcher of the training at its resolution."""
 
-import copy
-import functools
 from collections.abc import Iterator
 
 import numpy as np
-from detectron2.config import instantiate
+from detectron2.modeling.anchor_generator import DefaultAnchorGenerator
 from detectron2.modeling.matcher import Matcher
 
 from ....modeling.anchor_generator import OctaveAnchorGenerator
+from ....modeling.meta_arch import FeatureMaps
 from ..finding import Finding
 from ..subject import Subject
-from .boxes import Fit, TrainBoxes, counter_of, fit_of, train_boxes
+from .boxes import TrainBoxes, train_boxes, train_fit
 from .wiring import needs
 
 _SCALES = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 8.0)  # octave_base_scale to choose from
 _MANY, _SOME = 0.5, 0.25  # shares of boxes that no anchor fits
 _LEAST_BOXES = 20  # of a class, to judge it
 _MOST_NAMED = 5
-_IMAGES_TO_CHOOSE = 64
+_FOREGROUND = 0.5  # IoU
 _KEY = "model.anchor_generator"
 
 
@@ -26,24 +25,24 @@ _KEY = "model.anchor_generator"
 def coverage(subject: Subject) -> Iterator[Finding]:
     """Boxes that no anchor fits: keras-retinanet#555, pytorch-retinanet#173, detectron2#1213, Detectron#283.
 
-    Such a box trains at most the anchor with its highest IoU, as a "low-quality match".
+    Such a box trains at most the anchors that share its highest IoU, as "low-quality matches": several if it is small.
     """
     thresholds, found = _thresholds(subject), train_boxes(subject)
     if thresholds is None or not len(found.classes):
         return
     low, high = thresholds
-    misfit = train_fit(subject).iou < high
+    iou = train_fit(subject).max(0)
+    misfit = iou < high
     classes = list(_misfit_classes(subject, found, misfit))
     if misfit.mean() <= _SOME and not classes:
         return
     is_warning = misfit.mean() > _MANY or any(count >= _LEAST_BOXES for *_, count in classes)
     share = f"{misfit.mean():.0%} of {len(misfit)} boxes have no anchor with an IoU of {high:g}"
-    share += f" and {(train_fit(subject).iou < low).mean():.0%} none with {low:g}"
+    share += f" and {(iou < low).mean():.0%} none with {low:g}"
     sizes = f"median size {np.median(found.sizes[misfit]):.0f} of {np.median(found.sizes):.0f} pixels after resizing"
-    message = f"{share} ({sizes}){_listed(classes)}: they train one anchor each, if any"
-    yield Finding(
-        "warning" if is_warning else "hint", "anchors-miss", message, _KEY, _better_scale(subject, misfit, high)
-    )
+    message = f"{share} ({sizes}){_listed(classes)}: they train only their closest anchors, if any"
+    fix = _better_scale(subject, misfit, high)
+    yield Finding("warning" if is_warning else "hint", "anchors-miss", message, _KEY, fix)
 
 
 @needs("model")
@@ -51,7 +50,7 @@ def real_strides(subject: Subject) -> Iterator[Finding]:
     """Anchors that are not where the features are: keras-retinanet#1054, PR#945."""
     model = subject.model
     side = 4 * max(model.backbone.size_divisibility, *model.anchor_generator.strides)
-    maps = counter_of(subject).features(side, side)
+    maps = FeatureMaps(model)(side, side)
     real = [side // max(x.shape[-1], 1) for x in maps]
     if real != list(model.anchor_generator.strides):
         message = f"{_KEY}.strides are {model.anchor_generator.strides}, but the backbone's maps have strides {real}"
@@ -63,10 +62,12 @@ def real_strides(subject: Subject) -> Iterator[Finding]:
 @needs("model", "train")
 def without_low_quality(subject: Subject) -> Iterator[Finding]:
     """Boxes that train nothing at all, because low-quality matches are off: keras-retinanet#555."""
-    thresholds, found = _thresholds(subject), train_boxes(subject)
-    if thresholds is None or subject.model.label_assigner.anchor_matcher.allow_low_quality_matches:
+    thresholds = _thresholds(subject)
+    if thresholds is None or not len(train_boxes(subject).classes):
         return
-    lost = train_fit(subject).iou < thresholds[1] if len(found.classes) else np.zeros(0)
+    if subject.model.label_assigner.anchor_matcher.allow_low_quality_matches:
+        return
+    lost = train_fit(subject).max(0) < thresholds[1]
     if lost.any():
         message = f"{lost.sum()} of {len(lost)} boxes match no anchor and train nothing"
         key = "model.anchor_matcher.allow_low_quality_matches"
@@ -80,22 +81,22 @@ def levels(subject: Subject) -> Iterator[Finding]:
     found, names = train_boxes(subject), getattr(subject.model, "head_in_features", [])
     if _thresholds(subject) is None or not len(found.classes):
         return
-    used = train_fit(subject).levels
-    unused = [name for i, name in enumerate(names) if i not in used]
-    if unused and used:
+    iou = train_fit(subject)
+    used = (((iou == iou.max(0)) | (iou >= _FOREGROUND)) & (iou > 0)).any(1)
+    unused = [name for name, is_used in zip(names, used, strict=True) if not is_used]
+    if unused and used.any():
         message = f"none of {len(found.classes)} boxes matches an anchor of {', '.join(unused)}"
         fix = f"model.head_in_features=[{','.join(x for x in names if x not in unused)}] trains without them"
         yield Finding("hint", "level-unused", message, "model.head_in_features", fix)
 
 
-@functools.lru_cache(maxsize=1)
-def train_fit(subject: Subject) -> Fit:
-    """The fit of the config's anchors to its training boxes."""
-    return fit_of(counter_of(subject), train_boxes(subject))
-
-
 def _thresholds(subject: Subject) -> tuple[float, float] | None:
-    """IoU up to which an anchor is background, and from which on foreground; None without Detectron2's matcher."""
+    """IoU up to which an anchor is background, and from which on foreground.
+
+    None if matcher or anchors are not Detectron2's.
+    """
+    if not isinstance(subject.model.anchor_generator, DefaultAnchorGenerator):
+        return None
     matcher = getattr(getattr(subject.model, "label_assigner", None), "anchor_matcher", None)
     return (matcher.thresholds[1], matcher.thresholds[-2]) if isinstance(matcher, Matcher) else None
 
@@ -120,18 +121,9 @@ def _better_scale(subject: Subject, misfit: np.ndarray, high: float) -> str:
     generator = subject.model.anchor_generator
     if not isinstance(generator, OctaveAnchorGenerator):
         return f"set {_KEY}.sizes to the sizes of the objects after resizing"
-    shares = {scale: _share_with(subject, scale, high) for scale in _SCALES}
+    now = subject.cfg.model.anchor_generator.get("octave_base_scale", 4.0)
+    shares = {scale: float((train_fit(subject, scale / now).max(0) < high).mean()) for scale in _SCALES}
     best = min(shares, key=lambda scale: (round(shares[scale], 2), abs(scale - 4)))
     if shares[best] > misfit.mean() - 0.02:
         return f"no {_KEY}.octave_base_scale is better: train on larger images, or add p2 to model.head_in_features"
     return f"{_KEY}.octave_base_scale={best:g} ({shares[best]:.0%} of boxes are then without an anchor)"
-
-
-def _share_with(subject: Subject, scale: float, high: float) -> float:
-    counter, model = copy.copy(counter_of(subject)), copy.copy(subject.model)  # both keep what they have computed
-    model._modules = dict(subject.model._modules)  # the copy has its own generator
-    node = copy.deepcopy(subject.cfg.model)
-    node.anchor_generator.octave_base_scale = scale
-    model.anchor_generator = instantiate(node.anchor_generator)
-    counter.model = model
-    return float((fit_of(counter, train_boxes(subject), _IMAGES_TO_CHOOSE).iou < high).mean())

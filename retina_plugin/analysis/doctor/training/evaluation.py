@@ -51,21 +51,6 @@ def detections_per_image(subject: Subject) -> Iterator[Finding]:
         yield Finding("warning", "max-detections", message, key, fix)
 
 
-@needs("train_names", "test_names")
-def test_data(subject: Subject) -> Iterator[Finding]:
-    """Evaluation on the training data, which measures memory, not detection."""
-    if both := sorted(set(subject.train_names) & set(subject.test_names)):
-        key = "dataloader.test.dataset.names"
-        message = f"{', '.join(both)} is training and test data: the metrics do not tell how well new images do"
-        yield Finding(
-            "warning",
-            "test-is-train",
-            message,
-            key,
-            f"{key}=... another data set, such as a part that retina_plugin.data.register_split makes",
-        )
-
-
 def evaluations(subject: Subject) -> Iterator[Finding]:
     """A training that is only evaluated at its end, so that nothing selects its best checkpoint."""
     period, iterations = setting(subject.cfg, "train.eval_period", 0), setting(subject.cfg, "train.max_iter", 0)

@@ -9,8 +9,7 @@ from ..subject import Subject
 from .boxes import train_boxes
 from .wiring import needs
 
-_MANY, _SOME = 0.25, 0.1  # shares of boxes
-_BEYOND = 2.0  # sides of the largest anchor: an IoU of .5 needs less than twice its area
+_MANY = 0.25  # share of boxes
 _ENLARGED, _TINY, _VISIBLE = 3.0, 8.0, 16.0
 _RESIZE = "dataloader.train.mapper.augmentations"
 
@@ -27,23 +26,6 @@ def small_objects(subject: Subject) -> Iterator[Finding]:
         )
         fix = f"a larger short_edge_length in {_RESIZE}, tiles of the images, or a level p2"
         yield Finding("warning", "objects-below-stride", message, "model.head_in_features", fix)
-
-
-@needs("model", "train")
-def large_objects(subject: Subject) -> Iterator[Finding]:
-    """Objects larger than the largest anchor, after the resize: keras-retinanet#667."""
-    found = train_boxes(subject)
-    cells = getattr(subject.model.anchor_generator, "cell_anchors", [])
-    largest = max((float((x[:, 2] - x[:, 0]).max()) for x in cells), default=np.inf)
-    largest_size = max((float(((x[:, 2] - x[:, 0]) * (x[:, 3] - x[:, 1])).max()) ** 0.5 for x in cells), default=np.inf)
-    above = found.sizes > largest_size * _BEYOND**0.5
-    if len(above) and above.mean() > _SOME:
-        message = (
-            f"{above.mean():.0%} of {len(above)} boxes are more than twice the area of the largest anchor, "
-            f"{largest_size:.0f} pixels in size and up to {largest:.0f} wide: no anchor can have an IoU of .5 with them"
-        )
-        fix = "a larger model.anchor_generator.octave_base_scale, or more levels in model.head_in_features"
-        yield Finding("warning", "objects-above-anchors", message, "model.anchor_generator", fix)
 
 
 @needs("train")

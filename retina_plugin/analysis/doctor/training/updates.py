@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from omegaconf import DictConfig
 from torch import nn
 
 from ..finding import Finding
@@ -14,7 +13,6 @@ from .wiring import needs
 
 _CPU_INFO = Path("/proc/cpuinfo")
 _BF16 = ("avx512_bf16", "amx_bf16", "bf16")  # flags of x86 and of ARM
-_MANY_EMPTY = 0.2
 _UNFREEZE = "train.freeze=[backbone.bottom_up]"
 
 
@@ -72,20 +70,6 @@ def machine(subject: Subject) -> Iterator[Finding]:
         key = "dataloader.train.num_workers"
         message = f"{key}={workers}, but this process may use {cores} cores"
         yield Finding("hint", "many-workers", message, key, f"{key}={max(cores - 1, 1)}")
-
-
-@needs("train")
-def empty_images(subject: Subject) -> Iterator[Finding]:
-    """Images without objects that are left out of training: detectron2#4082, #415, #80."""
-    empty = sum(not x.get("annotations") for x in subject.train)
-    key = "dataloader.train.dataset.filter_empty"
-    if _filters_empty(subject.cfg) and empty > _MANY_EMPTY * len(subject.train):
-        message = f"{empty} of {len(subject.train)} training images have no object and are skipped"
-        yield Finding("hint", "empty-skipped", message, key, f"{key}=false trains on them as background")
-
-
-def _filters_empty(cfg: DictConfig) -> bool:
-    return bool(setting(cfg, "dataloader.train.dataset.filter_empty", True))
 
 
 def _has_bf16() -> bool:

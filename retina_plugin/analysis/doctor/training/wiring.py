@@ -31,7 +31,10 @@ def needs(*parts: str) -> Callable[[Check], Check]:
 
 def builds(subject: Subject) -> Iterator[Finding]:
     """Parts that do not fit together: Detectron#93, keras-retinanet#439, detectron2#4470."""
-    if problem := _problem(subject, "model"):
+    problem = _problem(subject, "model")
+    if problem and "model" in vars(subject):  # built, but not this package's
+        yield Finding("hint", "model-not-examined", problem, "model", "nothing, if you mean this model")
+    elif problem:
         yield Finding("error", "model-not-built", problem, "model", "change the key that the message names")
 
 
