@@ -3,9 +3,7 @@
 The fingerprint is that of the data that is drawn, not of the file: other versions of matplotlib write other bytes.
 """
 
-import contextlib
 import hashlib
-import io
 import itertools
 import json
 import re
@@ -14,35 +12,29 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import demo_picture
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.text import Text
 from PIL import Image
-from pycocotools.coco import COCO
+from stored import DOCS, results
 
 from retina_plugin.analysis import loss_curves
 from retina_plugin.analysis.imbalance.curves import Curve
 from retina_plugin.analysis.imbalance.examine import OWN
 from retina_plugin.analysis.imbalance.report.figures import draw_figure_4
-from retina_plugin.inference.visualize import grid, titled
+from retina_plugin.pages.figures import COLOURS, new_panel
 from retina_plugin.study.grid.figure import map_figure
 from retina_plugin.study.grid.grid import Axis
 from retina_plugin.study.grid.map import NOT_RUN, CellVerdict
-from retina_plugin.study.report.judged_boxes import STYLES, JudgedBox, draw_judged, judge_boxes
 from retina_plugin.study.spec.hypothesis import Hypothesis
 from retina_plugin.study.spec.metrics import COCO_METRICS
 
-DOCS = Path(__file__).resolve().parent
+RATES = (".001", ".002", ".004")
+_LOSSES = {"focal": "focal loss", "ce": "cross entropy"}
 _MARK = b"retina-fingerprint:"
-_THRESHOLD = 0.5  # of the detections of demo.jpg
-_LEGEND = "legend"
-
-
-def results(name: str) -> Any:
-    """A file of docs/results."""
-    return json.loads((DOCS / "results" / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def figure4_bccd() -> Figure:
@@ -53,6 +45,22 @@ def figure4_bccd() -> Figure:
     pairs[OWN] = pairs[own.removesuffix(" (its own)")]
     shares = {name: SimpleNamespace(foreground=pair[0], background=pair[1]) for name, pair in pairs.items()}
     return draw_figure_4([SimpleNamespace(name="", shares=shares)])
+
+
+def learning_rates() -> Figure:
+    """AP of both losses at three learning rates, mean and standard deviation."""
+    found = results("learning_rate")["rows"]
+    figure, axes = new_panel("AP after 80 iterations", "learning rate of AdamW", "AP, mean ± deviation of six seeds")
+    styles = zip(COLOURS, ("o-", "s--"), (-0.02, 0.02), strict=False)
+    for (loss, words), (colour, style, shift) in zip(_LOSSES.items(), styles, strict=True):
+        values = [found[f"{loss}_lr{rate}"]["AP"] for rate in RATES]
+        places = np.arange(len(RATES)) + shift  # beside each other, so that both deviations are seen
+        axes.plot(places, [mean for mean, _ in values], style, color=colour, label=words)
+        for x, (mean, spread) in zip(places, values, strict=True):
+            axes.plot([x, x], [mean - spread, mean + spread], color=colour, linewidth=1)
+    axes.set_xticks(range(len(RATES)), RATES)
+    axes.legend(frameon=False)
+    return figure
 
 
 def phase_diagram() -> Figure:
@@ -83,45 +91,10 @@ def _cells(found: dict[str, Any], cells: list[dict[str, Any]]) -> list[CellVerdi
     return verdicts
 
 
-def demo_tiles() -> dict[str, list[JudgedBox]]:
-    """By title, the boxes of demo.jpg."""
-    found = results("demo_image")
-    truth = COCO()
-    truth.dataset = {
-        "images": [{"id": 1}],
-        "categories": [{"id": int(k), "name": name} for k, name in found["categories"].items()],
-        "annotations": [
-            {"id": n, "image_id": 1, "iscrowd": 0, "area": x["bbox"][2] * x["bbox"][3], **x}
-            for n, x in enumerate(found["objects"], 1)
-        ],
-    }
-    with contextlib.redirect_stdout(io.StringIO()):
-        truth.createIndex()
-    objects = [JudgedBox(x["bbox"], "object", found["categories"][str(x["category_id"])]) for x in found["objects"]]
-    tiles = {"ground truth": objects}
-    for name in ("ce_01", "focal_01", "ce", "focal"):
-        detections = [d | {"image_id": 1} for d in found["found"][name] if d["score"] >= _THRESHOLD]
-        tiles[f"{name}, score at least {_THRESHOLD:g}"] = judge_boxes(truth, detections, 1, 100)
-    kinds = {"object": "object", "right": "right detection", "false": "false detection", "missed": "missed object"}
-    places = [[14, 20 + 28 * row, 14, 10] for row in range(len(kinds))]
-    legend = [JudgedBox(box, kind, text) for box, (kind, text) in zip(places, kinds.items(), strict=True)]
-    return tiles | {_LEGEND: legend}
-
-
-def demo() -> np.ndarray:
-    """A test image of the demo under its four detectors, and a legend, in two rows; RGB."""
-    pixels = np.asarray(Image.open(DOCS / "results" / "demo_image.png").convert("RGB"))
-    plain = np.full_like(pixels, 96)
-    tiles = [
-        titled(draw_judged(plain if title == _LEGEND else pixels, boxes), title)
-        for title, boxes in demo_tiles().items()
-    ]
-    return grid([tiles[:3], tiles[3:]])
-
-
 PICTURES: dict[str, Callable[[], Figure]] = {
     "focal_loss.svg": loss_curves.figure_1,
     "loss_gradients.svg": loss_curves.figure_6,
+    "learning_rates.svg": learning_rates,
     "phase_diagram.png": phase_diagram,
     "figure4_bccd.png": figure4_bccd,
 }
@@ -129,10 +102,8 @@ PICTURES: dict[str, Callable[[], Figure]] = {
 
 def fingerprints() -> dict[str, str]:
     """By file name, the fingerprint of what each picture has to show now."""
-    image = hashlib.sha256((DOCS / "results" / "demo_image.png").read_bytes()).hexdigest()
-    tiles = {title: [(b.kind, b.label, np.round(b.box, 2).tolist()) for b in x] for title, x in demo_tiles().items()}
     found = {name: _digest(list(_drawn(draw()))) for name, draw in PICTURES.items()}
-    return found | {"demo.jpg": _digest([image, STYLES, tiles])}
+    return found | {"demo.jpg": _digest(demo_picture.shown())}
 
 
 def stored_fingerprint(path: Path) -> str:
@@ -147,7 +118,7 @@ def draw_pictures(folder: Path = DOCS) -> list[Path]:
     for name, draw in PICTURES.items():
         extra = {"Date": None} if name.endswith(".svg") else {}
         draw().savefig(folder / name, dpi=130, facecolor="white", metadata={"Description": marks[name], **extra})
-    picture = Image.fromarray(demo())
+    picture = Image.fromarray(demo_picture.demo())
     picture.thumbnail((1200, 1200))
     picture.save(folder / "demo.jpg", quality=85, comment=marks["demo.jpg"].encode())
     return [folder / name for name in marks]

@@ -6,7 +6,7 @@ A cell of None stays as it stands: it holds words or links, or its source is not
 from collections.abc import Callable
 from typing import Any
 
-from figures import results
+from stored import results
 
 _METRICS = ("AP", "AP50", "AP75", "APs", "APm", "APl")
 Rows = list[list[str | None]]

@@ -34,6 +34,7 @@ def test_every_picture_of_the_documents_can_be_drawn_again(refresh):
 
 def test_a_changed_result_makes_a_picture_stale(refresh, tmp_path, monkeypatch):
     import figures
+    import stored
 
     drawn = {name: draw for name, draw in figures.PICTURES.items() if name.endswith(".png")}
     monkeypatch.setattr(figures, "PICTURES", drawn)
@@ -45,7 +46,7 @@ def test_a_changed_result_makes_a_picture_stale(refresh, tmp_path, monkeypatch):
     path.write_text(json.dumps(content))
     path = tmp_path / "results" / "phase_diagram.json"
     path.write_text(path.read_text().replace("28.8", "28.9"))
-    monkeypatch.setattr(figures, "DOCS", tmp_path)
+    monkeypatch.setattr(stored, "DOCS", tmp_path)
     after = figures.fingerprints()
     assert {name for name in after if after[name] != before[name]} == {"demo.jpg", "phase_diagram.png"}
 

@@ -1,0 +1,16 @@
+# Does the lead of focal loss depend on the learning rate? Both losses from their own best constant score, at the
+# learning rate of the other studies, .001, and at two and four times that.
+from .study import study
+
+CE = "model.cls_loss=${losses.sigmoid_ce}"
+RATES = (".001", ".002", ".004")
+study.overrides = [*study.overrides, "train.eval_period=0", "model.head.prior_prob=stationary"]
+study.variants = {}
+for rate in RATES:
+    study.variants[f"focal_lr{rate}"] = [f"optimizer.lr=0{rate}"]
+    study.variants[f"ce_lr{rate}"] = [CE, f"optimizer.lr=0{rate}"]
+study.reference = "focal_lr.001"
+study.seeds = [0, 1, 2, 3, 4, 5]
+study.hypotheses = [dict(better=f"focal_lr{rate}", than=f"ce_lr{rate}", metric="AP") for rate in RATES]
+study.paper = {}
+study.output_dir = "./output/learning_rate"
