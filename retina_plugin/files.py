@@ -1,5 +1,6 @@
 """Files written in full or not at all, files that may be damaged, folders moved aside, text in messages."""
 
+import errno
 import json
 import logging
 import os
@@ -33,13 +34,13 @@ def written_in_full(path: Path) -> Iterator[Path]:
         yield partial
         _sync(partial)
         partial.replace(path)
-        if os.name == "posix":
-            _sync(path.parent)  # a new name is safe only when its folder is flushed too
     except (OSError, RuntimeError) as e:  # torch reports a full disk as a RuntimeError
         raise OSError(f"cannot write {path}; an earlier file there is unchanged: {_reason(e)}") from e
     finally:
         with suppress(OSError):
             partial.unlink()
+    if os.name == "posix":
+        _sync_folder(path.parent)
 
 
 def remove_leftovers(folder: Path) -> None:
@@ -188,6 +189,15 @@ def _reason(error: BaseException) -> str:
             return os.strerror(cause.errno)
         cause = cause.__cause__ or cause.__context__
     return first_line(error)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Flush a folder: a new name in it is safe only then. Some file systems, as of networks, cannot do that."""
+    try:
+        _sync(folder)
+    except OSError as e:
+        if e.errno not in (errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.ENOSYS, errno.EACCES):
+            raise OSError(f"cannot flush the folder {folder}: {_reason(e)}") from e
 
 
 def _sync(path: Path) -> None:

@@ -1,10 +1,13 @@
-"""Text from files in messages."""
+"""Text from files in messages, and files written in full."""
 
+import errno
+import os
+import stat
 import time
 
 import pytest
 
-from retina_plugin.files import first_line, shown
+from retina_plugin.files import first_line, shown, write_text
 
 
 @pytest.mark.parametrize(
@@ -48,3 +51,20 @@ def test_the_first_line_of_an_error_is_printable():
     assert first_line(ValueError("no \x1b[2J file\nsecond")) == r"no \x1b[2J file"
     assert first_line(ValueError("\n\n")) == "ValueError"
     assert len(first_line(ValueError("x" * 10**6))) == 1000
+
+
+@pytest.mark.parametrize(("error", "is_known"), [(errno.EINVAL, True), (errno.EIO, False)])
+def test_folders_that_cannot_be_flushed(tmp_path, monkeypatch, error, is_known):
+    """As on some network file systems; any other error is one of the folder, since the file has been replaced."""
+
+    def fsync(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(error, os.strerror(error))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    if is_known:
+        write_text(tmp_path / "file.txt", "new")
+    else:
+        with pytest.raises(OSError, match="cannot flush the folder"):
+            write_text(tmp_path / "file.txt", "new")
+    assert (tmp_path / "file.txt").read_text() == "new"

@@ -97,9 +97,11 @@ def do_train(
     results: dict[str, Any] = {}
 
     def test(model: nn.Module) -> dict[str, Any]:
-        results.update(do_test(cfg, model, test_loader) or {})
+        found = do_test(cfg, model, test_loader) or {}
         if annotated_loader is not None:
-            results["validation"] = validation_loss(model, annotated_loader)
+            found["validation"] = validation_loss(model, annotated_loader)
+        results.clear()  # what this evaluation does not report is not that of the one before
+        results.update(found)
         return results
 
     with stop_signals() as signals, named_memory_errors(cfg), named_worker_death(), run_lock(cfg.train.output_dir):

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from ..run import Run
 
 _SEEDS = 2**32  # numpy takes no other
+_LEAST = dict.fromkeys(("max_iter", "log_period", "checkpointer.period", "accumulation"), 1)
+_LEAST |= dict.fromkeys(("eval_period", "imbalance_period", "vis_period", "vis_images", "early_stopping"), 0)
 
 
 def build_hooks(run: "Run", test: Callable[[nn.Module], dict[str, Any]], signals: StopSignals) -> list[HookBase]:
@@ -61,22 +63,23 @@ def build_hooks(run: "Run", test: Callable[[nn.Module], dict[str, Any]], signals
 
 
 def check_train_section(cfg: DictConfig) -> None:
-    """Raise ConfigError for what would end a training in its first step, after an earlier run has been moved aside.
+    """Raise ConfigError for what would end or spoil a training after an earlier run has been moved aside.
 
     That is a period below 1 (or 0, if that means never), early stopping without evaluations, a seed that generators do
-    not take, or accumulation that does not divide the batch.
+    not take, accumulation that does not divide the batch, or clipping to 0 or less.
     """
-    for key in ("max_iter", "log_period", "checkpointer.period", "accumulation"):
+    for key, least in _LEAST.items():
         value = OmegaConf.select(cfg.train, key)
-        if value is None or value < 1:
-            raise ConfigError(f"train.{key} must be 1 or more, got {value}")
+        if type(value) is not int or value < least:
+            raise ConfigError(f"train.{key} must be a whole number of {least} or more, got {value}")
+    clip = cfg.train.clip_grad_norm
+    if clip is not None and not clip > 0:
+        raise ConfigError(f"train.clip_grad_norm must be above 0, got {clip}; null does not clip")
     if not isinstance(cfg.train.seed, int) or not 0 <= cfg.train.seed < _SEEDS:
         raise ConfigError(f"train.seed must be a whole number from 0 to {_SEEDS - 1}, got {cfg.train.seed}")
     batch_size = OmegaConf.select(cfg, "dataloader.train.total_batch_size")
     if isinstance(batch_size, int):
         check_accumulation(batch_size // comm.get_world_size(), cfg.train.accumulation)
-    if cfg.train.imbalance_period < 0:
-        raise ConfigError(f"train.imbalance_period must be 0 or more, got {cfg.train.imbalance_period}")
     if cfg.train.early_stopping and not cfg.train.eval_period:
         raise ConfigError("train.early_stopping counts evaluations: set train.eval_period too")
 

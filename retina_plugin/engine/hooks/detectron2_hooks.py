@@ -1,6 +1,7 @@
 """Detectron2's hooks where their behaviour has to change."""
 
 import contextlib
+import math
 from typing import Any
 
 from detectron2.engine import hooks
@@ -13,7 +14,8 @@ from ...run_folder import FINAL_CHECKPOINT, iteration_checkpoints
 class BestCheckpointer(hooks.BestCheckpointer):
     """Keeps its best metric in checkpoints, so that a resumed run knows it, and counts evaluations without a new best.
 
-    Only the main process compares and saves, because only it has the metrics.
+    An evaluation without the metric does not count. Only the main process compares and saves, because only it has the
+    metrics.
     """
 
     stale = 0  # evaluations since the best one
@@ -28,7 +30,11 @@ class BestCheckpointer(hooks.BestCheckpointer):
             return
         before = self.best_iter
         super()._best_checking()
-        self.stale = self.stale + 1 if self.best_iter == before else 0
+        value, iteration = self.trainer.storage.latest().get(self._val_metric, (math.nan, -1))
+        if self.best_iter != before:
+            self.stale = 0
+        elif math.isfinite(value) and iteration == self.trainer.iter:
+            self.stale += 1
 
     def state_dict(self) -> dict[str, Any]:
         return {"best": self.best_metric, "iteration": self.best_iter, "stale": self.stale}

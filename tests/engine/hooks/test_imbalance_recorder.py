@@ -154,7 +154,7 @@ def test_several_processes_record_their_common_batch(tmp_path, forked_ranks):
 def test_other_detectors_and_negative_periods_are_refused(tmp_path, tiny_cfg):
     with pytest.raises(ConfigError, match="imbalance_period needs a PluggableRetinaNet, got Identity"):
         ImbalanceRecorder(tiny_cfg(ON), torch.nn.Identity())
-    with pytest.raises(ConfigError, match="imbalance_period must be 0 or more, got -1"):
+    with pytest.raises(ConfigError, match="imbalance_period must be a whole number of 0 or more, got -1"):
         main(train_args(tmp_path / "run", "train.imbalance_period=-1"))
 
 

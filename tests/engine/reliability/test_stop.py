@@ -101,6 +101,12 @@ def test_training_ends_when_nothing_improves(tmp_path):
         main(train_args(tmp_path / "run", "train.early_stopping=1"))
 
 
+def test_a_metric_that_no_evaluation_gives_ends_nothing_early(tmp_path):
+    opts = ["train.eval_period=1", "train.best_checkpointer.val_metric=bbox/AP_typo", "train.early_stopping=1"]
+    main(train_args(tmp_path / "run", *opts, "train.max_iter=4"))
+    assert torch.load(tmp_path / "run" / "model_final.pth", weights_only=True)["iteration"] == 3
+
+
 def test_averaged_weights_are_those_of_the_formula_and_predict(tmp_path):
     opts = ["train.ema_decay=0.75", "train.checkpointer.period=1"]
     main(train_args(tmp_path / "run", *opts, "train.checkpointer.max_to_keep=null"))
