@@ -30,6 +30,12 @@ def test_the_device_of_a_config_is_one_that_torch_knows():
     assert resolve_device("auto") == default_device()
 
 
+@pytest.mark.parametrize("name", ["mps", "mps:0"])
+def test_mps_is_refused_by_name(name):
+    with pytest.raises(ConfigError, match=f"train.device='{name}' is not available: .* float64 .*, which MPS lacks"):
+        resolve_device(name)
+
+
 def test_a_config_that_says_auto_trains(tmp_path):
     main(train_args(tmp_path / "run", "train.device=auto", "train.max_iter=1"))
     assert load_config(tmp_path / "run" / "config.yaml").train.device == "auto"
