@@ -9,8 +9,10 @@ def default_device() -> str:
 
 
 def why_unavailable(device: str) -> str:
-    """Why tensors cannot be made on `device`; an empty string if they can."""
+    """Why a detector cannot run on `device`; an empty string if it can."""
     try:
+        if torch.device(device).type == "mps":
+            return "the detector has float64 numbers, which MPS lacks"
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as e:
         return str(e).splitlines()[0]

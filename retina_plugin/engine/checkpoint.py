@@ -1,10 +1,12 @@
 """Checkpoints that are written in full or not at all, with errors that say why one does not fit."""
 
+import errno
 import logging
 from pathlib import Path
 from typing import Any
 
 import torch
+from detectron2.utils import comm
 from fvcore.common.checkpoint import _IncompatibleKeys
 from torch import nn
 
@@ -14,6 +16,7 @@ from ..weights import CheckpointError, ClassNames, InitialWeights, SafeCheckpoin
 from ..weights.before_loading import Stated, before_loading
 from ..weights.initial_weights import OPTIONAL, initial_weights
 from .checkpoint_state import inconsistencies
+from .reliability.memory_errors import is_out_of_memory
 
 logger = logging.getLogger(__name__)
 
@@ -83,10 +86,11 @@ class RunCheckpointer(SafeCheckpointer):
     def resume(self) -> int:
         """Load all state from the last checkpoint that is not damaged; returns the iteration to continue with.
 
-        A checkpoint that is damaged or inconsistent is passed over with a warning.
+        A checkpoint that is damaged or inconsistent is passed over with a warning. All processes must call this.
 
         Raises:
-            CheckpointError: if there is nothing to resume, or it does not fit.
+            CheckpointError: if there is nothing to resume, it does not fit, or cannot be read though it may be intact,
+                or if processes have loaded different checkpoints.
         """
         if not (candidates := checkpoints(self.save_dir)):
             raise CheckpointError(f"nothing to resume in {self.save_dir}: it has no checkpoint. Start without --resume")
@@ -94,6 +98,7 @@ class RunCheckpointer(SafeCheckpointer):
             if (state := self._load_state(path)) is not None:
                 self._check_model(path)
                 self._resumed, self._resumed_iteration = path, state["iteration"]
+                _check_same_everywhere(path)
                 return state["iteration"] + 1
         raise CheckpointError(
             f"none of the {len(candidates)} checkpoints in {self.save_dir} can be used: train anew without --resume"
@@ -107,6 +112,8 @@ class RunCheckpointer(SafeCheckpointer):
         except UnsafeCheckpointError:
             raise  # not an accident, so an older checkpoint is not tried
         except CheckpointError as e:
+            if _may_be_intact(e.__cause__):
+                raise CheckpointError(f"{e}. Try again, or remove the file to resume from the one before") from e
             self._check_model(path)  # its state does not fit if it belongs to another model
             logger.warning("%s. Trying the previous one", e)
             return None
@@ -151,6 +158,25 @@ class RunCheckpointer(SafeCheckpointer):
 
     def _log_incompatible_keys(self, incompatible: _IncompatibleKeys) -> None:
         self._incompatible = incompatible
+
+
+def _may_be_intact(error: BaseException | None) -> bool:
+    """Whether a checkpoint could not be read for another reason than its content, such as a file server that is away.
+
+    Going back to an earlier one would lose what the run has done since.
+    """
+    if isinstance(error, OSError):
+        return error.errno not in (None, errno.ENOENT, errno.EINVAL)  # damaged content leads to invalid positions
+    return error is not None and is_out_of_memory(error)
+
+
+def _check_same_everywhere(path: Path) -> None:
+    """Raise CheckpointError if another process has loaded another checkpoint: they would train different models."""
+    if len(names := sorted(set(comm.all_gather(path.name)))) > 1:
+        raise CheckpointError(
+            f"the processes read different checkpoints of {path.parent}: {', '.join(names)}. Start again; if this is "
+            "repeated, see why some of them cannot read the newest"
+        )
 
 
 def _complaints(incompatible: _IncompatibleKeys) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from detectron2.engine import launch
+from detectron2.engine.launch import DEFAULT_TIMEOUT
 from detectron2.utils import comm
 from torch import distributed
 from torch.distributed.rendezvous import rendezvous
@@ -84,7 +85,13 @@ def _join_torchrun(main: Callable[[argparse.Namespace], Any], args: argparse.Nam
     store, rank, world_size = next(rendezvous("env://"))
     # restarted processes use a new namespace, without the addresses of dead ones
     store = distributed.PrefixStore(f"attempt_{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
-    distributed.init_process_group("nccl" if on_gpu else "gloo", store=store, rank=rank, world_size=world_size)
+    distributed.init_process_group(
+        "nccl" if on_gpu else "gloo",
+        store=store,
+        rank=rank,
+        world_size=world_size,
+        timeout=DEFAULT_TIMEOUT,  # as with --num-gpus; torch's own for NCCL is shorter
+    )
     comm.create_local_process_group(local_size)
     try:
         args.resume = args.resume or _restarted(args)

@@ -6,6 +6,7 @@ from typing import Any
 
 from detectron2.config import instantiate
 from detectron2.engine.defaults import create_ddp_model
+from detectron2.utils import comm
 from detectron2.utils.env import seed_all_rng
 from detectron2.utils.events import EventWriter
 from omegaconf import DictConfig, OmegaConf
@@ -65,11 +66,16 @@ class Run:
         """
         if not resume:
             return 0, self.checkpointer.load_some(self.cfg.train.init_checkpoint, initial_classes(self.cfg))
+        options = [{k: v for k, v in group.items() if k != "params"} for group in self.trainer.optimizer.param_groups]
         start_iter = self.checkpointer.resume()
+        if self.cfg.train.accept_changes:  # the optimizer has loaded the options of its checkpoint
+            for group, configured in zip(self.trainer.optimizer.param_groups, options, strict=True):
+                group.update(configured, initial_lr=configured["lr"])
         if start_iter >= self.cfg.train.max_iter:
             self.checkpointer.keep_as_final()
-        cut_metrics(self.metrics_file, self.metrics_state.last_write(start_iter))
-        cut_metrics(self.metrics_file.with_name(IMBALANCE), start_iter - 1, parse_imbalance)
+        if comm.is_main_process():
+            cut_metrics(self.metrics_file, self.metrics_state.last_write(start_iter))
+            cut_metrics(self.metrics_file.with_name(IMBALANCE), start_iter - 1, parse_imbalance)
         return start_iter, None
 
     def train(self, start_iter: int) -> None:

@@ -1,6 +1,7 @@
 """Detectron2's trainer with updates that are checked, and that do not depend on how a batch is split."""
 
 import contextlib
+import math
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -129,13 +130,14 @@ class Trainer(SimpleTrainer):
             return
         before = self.storage.latest().get(CLIPPED, None if self.iter else (0, 0))
         if before is not None:
-            count = before[0] + (grad_norm.item() > self.update.clip_grad_norm)
+            count = before[0] + (self.update.clip_grad_norm < grad_norm.item() < math.inf)
             self.storage.put_scalar(CLIPPED, count, smoothing_hint=False)
 
     def _is_finite(self, loss_dict: dict[str, Tensor], grad_norm: Tensor) -> bool:
         checked = torch.stack([*loss_dict.values()]).double().sum()
-        # the scaler itself skips infinite gradients and lowers its scale
-        if not self.grad_scaler.is_enabled():
+        scaler = self.grad_scaler
+        # the scaler itself skips gradients that its scale made infinite, and lowers the scale
+        if not scaler.is_enabled() or (not grad_norm.isfinite() and scaler.get_scale() <= 1):
             checked = checked + grad_norm
         return not any_process(not checked.isfinite().item())
 

@@ -4,10 +4,12 @@ import pytest
 import torch
 from conftest import QUICK, TINY, train_args
 from detectron2.config import LazyConfig
+from detectron2.engine.launch import DEFAULT_TIMEOUT
+from torch import distributed
 
 from retina_plugin.config import ConfigError, get_config, load_config
 from retina_plugin.config.device import default_device
-from retina_plugin.engine import main
+from retina_plugin.engine import launching, main
 from retina_plugin.engine.setup import configure_torch, resolve_device
 from retina_plugin.inference.predictor import LazyPredictor
 from retina_plugin.run_folder import read_config
@@ -28,6 +30,12 @@ def test_the_device_of_a_config_is_one_that_torch_knows():
     assert resolve_device("auto") == default_device()
 
 
+@pytest.mark.parametrize("name", ["mps", "mps:0"])
+def test_mps_is_refused_by_name(name):
+    with pytest.raises(ConfigError, match=f"train.device='{name}' is not available: .* float64 .*, which MPS lacks"):
+        resolve_device(name)
+
+
 def test_a_config_that_says_auto_trains(tmp_path):
     main(train_args(tmp_path / "run", "train.device=auto", "train.max_iter=1"))
     assert load_config(tmp_path / "run" / "config.yaml").train.device == "auto"
@@ -43,6 +51,22 @@ def test_a_run_of_another_machine_predicts_on_this_one(trained_run, tmp_path):
     assert next(model.parameters()).device.type == default_device()
     with pytest.raises(ConfigError, match="train.device='cuda:98' is not available.*This machine"):
         LazyPredictor.from_run(tmp_path, weights, ["train.device=cuda:98"])
+
+
+def test_processes_of_torchrun_wait_as_long_as_those_of_num_gpus(monkeypatch):
+    class Started(Exception):
+        pass
+
+    def start(backend, *, timeout, **_):
+        assert timeout == DEFAULT_TIMEOUT
+        raise Started
+
+    for name, value in {"TORCHELASTIC_RUN_ID": "x", "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(launching, "rendezvous", lambda _: iter([(distributed.HashStore(), 0, 1)]))
+    monkeypatch.setattr(distributed, "init_process_group", start)
+    with pytest.raises(Started):
+        launching.launch_training(main, train_args("run", num_gpus=1, num_machines=1))
 
 
 def test_cudnn_benchmark_is_set_as_detectron2_does(tmp_path, restored_torch):

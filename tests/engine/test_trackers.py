@@ -1,6 +1,7 @@
 """Experiment trackers, with stand-ins for their libraries."""
 
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -9,6 +10,7 @@ from detectron2.utils.events import EventStorage
 from omegaconf import OmegaConf
 
 from retina_plugin.config import ConfigError
+from retina_plugin.engine.hooks.metrics_state import MetricsState
 from retina_plugin.engine.trackers import build_trackers
 
 CONFIG = {"model": {"num_classes": 3, "loss": "${losses.focal}"}, "train": {"seed": 0}}
@@ -101,10 +103,12 @@ def trackers(run_dir, config=CONFIG, **train):
 
 
 def train(writers, first, last):
-    """What PeriodicWriter does in a training from iteration `first` until `last`, with a period of 2."""
-    hook = hooks.PeriodicWriter(writers, period=2)
+    """What the hooks for writers do in a training from iteration `first` until `last`, with a period of 2."""
+    hook, state = hooks.PeriodicWriter(writers, period=2), MetricsState(Path("nothing"), writers)
+    state.load_state_dict({"last_write": first - 1} if first else {})
     with EventStorage(first) as storage:
-        hook.trainer = SimpleNamespace(storage=storage, max_iter=10)
+        hook.trainer = state.trainer = SimpleNamespace(storage=storage, max_iter=10)
+        state.before_train()
         for iteration in range(first, last):
             storage.iter = hook.trainer.iter = iteration
             storage.put_scalar("total_loss", 10 - iteration)

@@ -10,6 +10,7 @@ from detectron2.utils.events import EventWriter
 
 from ...files import check_regular, naming
 from ...run_folder import parse_metrics
+from ..trackers.tracker import Tracker
 from .memory_usage import MEMORY_METRIC
 
 # differ between processes that do the same
@@ -63,8 +64,9 @@ class MetricsState(HookBase):
         self._state = state_dict
 
     def _file_writers(self) -> list[EventWriter]:
-        """Detectron2's writers to files; they keep their progress in `_last_write`."""
-        return [w for w in self._writers if isinstance(getattr(w, "_last_write", None), int)]
+        """Detectron2's writers to files; they keep their progress in `_last_write`. Trackers know their own."""
+        written = [w for w in self._writers if isinstance(getattr(w, "_last_write", None), int)]
+        return [w for w in written if not isinstance(w, Tracker)]
 
 
 def cut_metrics(path: Path, last_iteration: int, parse: Callable[[bytes], Any] = parse_metrics) -> None:

@@ -127,7 +127,7 @@ def numeric_environment(device: str) -> dict[str, str]:
     on_gpu = device.startswith("cuda")
     return {
         "torch": str(torch.__version__),
-        "device": torch.cuda.get_device_name() if on_gpu else device,
+        "device": torch.cuda.get_device_name(device) if on_gpu else device,
         "CPU instructions": torch.backends.cpu.get_cpu_capability(),
         "CPU threads": str(torch.get_num_threads()),
         "processes": str(comm.get_world_size()),

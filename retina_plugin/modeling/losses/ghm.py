@@ -28,7 +28,8 @@ class GHMCLoss(ClassificationLoss):
 
     In training mode, `forward` and `dense_loss` update the average; `elementwise` uses the same average and does not
     update it. The batch is what one call gets, a part of the whole with accumulation or several processes: the update
-    depends on how it is split. Each process has an average of its own; evaluation gives all that of the main one.
+    depends on how it is split. Each process has an average of its own; evaluation gives all that of the main one,
+    unless `train.ema_decay` lets it use another copy of the detector.
     Source: "Gradient Harmonized Single-stage Detector", equations 8 to 10.
     """
 

@@ -7,6 +7,7 @@ import torch
 from conftest import train_args
 
 from retina_plugin.engine import main
+from retina_plugin.engine.hooks.memory_usage import peak_memory_mb
 from retina_plugin.engine.reliability import identity
 from retina_plugin.engine.reliability.identity import RunIdentity, numeric_environment
 from retina_plugin.engine.reliability.verify import first_difference
@@ -78,5 +79,12 @@ def test_an_entry_that_makes_no_sense_is_no_entry(damaged, tiny_cfg):
 
 
 def test_a_gpu_counts_by_its_name(monkeypatch):
-    monkeypatch.setattr(identity.torch.cuda, "get_device_name", lambda: "NVIDIA X")
-    assert numeric_environment("cuda:0")["device"] == "NVIDIA X" and numeric_environment("cpu")["device"] == "cpu"
+    monkeypatch.setattr(identity.torch.cuda, "get_device_name", {"cuda:0": "NVIDIA Y", "cuda:1": "NVIDIA X"}.get)
+    assert numeric_environment("cuda:1")["device"] == "NVIDIA X" and numeric_environment("cpu")["device"] == "cpu"
+
+
+def test_memory_is_that_of_the_device(monkeypatch):
+    taken = {torch.device("cuda:0"): 0, torch.device("cuda:1"): 3 * 2**20}
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", taken.get)
+    assert peak_memory_mb(torch.device("cuda:1")) == 3
+    assert peak_memory_mb(torch.device("cpu")) > 100

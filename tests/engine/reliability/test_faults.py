@@ -15,12 +15,14 @@ import pytest
 import torch
 from conftest import QUICK, ROOT, TINY, train_args
 from detectron2.utils import comm
+from torch.multiprocessing import ProcessRaisedException
 
 from retina_plugin.data import DataError
 from retina_plugin.engine import CheckpointError, find_weights, main
 from retina_plugin.engine.launching import launch_training
 from retina_plugin.engine.reliability.verify import first_difference
-from retina_plugin.weights import UnsafeCheckpointError
+from retina_plugin.engine.run import Run
+from retina_plugin.weights import UnsafeCheckpointError, reading
 
 LONG = ["train.max_iter=6", "train.checkpointer.period=2", "train.checkpointer.max_to_keep=null"]
 HERE = Path(__file__).parent
@@ -108,6 +110,56 @@ def test_if_no_checkpoint_can_be_read_it_says_so(stopped):
     with pytest.raises(CheckpointError, match="none of the 2 checkpoints"):
         resumed(stopped)
     assert (stopped / "metrics.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (OSError(errno.ESTALE, os.strerror(errno.ESTALE)), "Stale file handle"),
+        (OSError(errno.EIO, os.strerror(errno.EIO)), "Input/output error"),
+        (MemoryError(), "not enough memory"),
+    ],
+)
+def test_a_checkpoint_that_cannot_be_read_now_is_not_taken_for_damaged(error, message, whole, stopped, monkeypatch):
+    read = reading._read
+
+    def unlucky(path):
+        if path.name == "model_0000003.pth":
+            raise error
+        return read(path)
+
+    before = (stopped / "metrics.json").read_bytes()
+    with monkeypatch.context() as m, pytest.raises(CheckpointError, match=f"0000003.pth .*{message}.* Try again"):
+        m.setattr(reading, "_read", unlucky)
+        resumed(stopped)
+    assert (stopped / "metrics.json").read_bytes() == before
+    resumed(stopped)
+    assert first_difference(whole, stopped) == ""
+
+
+def with_one_short_sighted_rank(args):
+    """A rank that cannot make sense of the newest checkpoint."""
+    torch.set_num_threads(1)
+    read = reading._read
+
+    def short_sighted(path):
+        if comm.get_rank() == 1 and path.name == "model_0000003.pth":
+            raise EOFError
+        return read(path)
+
+    reading._read = short_sighted
+    Run.train = None  # processes in different iterations would wait for each other forever
+    main(args)
+
+
+def test_processes_that_read_different_checkpoints_do_not_train(stopped, forked_ranks):
+    before = sorted((p.name, p.read_bytes()) for p in stopped.iterdir() if p.is_file())
+    args = train_args(stopped, *LONG, "train.accept_changes=true", resume=True)
+    for key, value in {"num_gpus": 2, "num_machines": 1, "machine_rank": 0, "dist_url": "auto"}.items():
+        setattr(args, key, value)
+    with pytest.raises(ProcessRaisedException, match=r"different checkpoints .*model_0000001.pth, model_0000003.pth"):
+        launch_training(with_one_short_sighted_rank, args)
+    assert sorted((p.name, p.read_bytes()) for p in stopped.iterdir() if p.is_file()) == before
 
 
 @pytest.mark.parametrize("name", ["model_0000003.pth", "other.pth", "other.pkl", "model_best.pth"])

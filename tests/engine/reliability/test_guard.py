@@ -1,13 +1,17 @@
 """Updates that are not finite are named, saved, replayed, or skipped."""
 
+import math
+
 import pytest
 import torch
 from conftest import train_args
+from detectron2.utils.events import get_event_storage
 
 from retina_plugin.commands.replay import replay
 from retina_plugin.config import ConfigError
 from retina_plugin.engine import main
-from retina_plugin.engine.reliability.guard import NonFiniteError, load_dump
+from retina_plugin.engine.reliability.guard import NonFiniteError, NonFiniteGuard, load_dump
+from retina_plugin.engine.trainer import Trainer, Update
 from retina_plugin.modeling import PluggableRetinaNet
 
 _FORWARD = ("loss_normalizer", "running_mean", "running_var", "num_batches_tracked")
@@ -109,6 +113,42 @@ def test_ten_skips_in_a_row_stop_the_run(tmp_path):
     opts.append("model.backbone.bottom_up.norm=FrozenBN")
     with pytest.raises(NonFiniteError, match="update of iteration 9 is not finite"):
         main(train_args(tmp_path / "run", *opts))
+
+
+class OneNumber(torch.nn.Module):
+    """A loss of 1 whose gradient is NaN or, in iterations before `until`, overflows when it is scaled up."""
+
+    def __init__(self, gradient, until=math.inf):
+        super().__init__()
+        self.weight, self.gradient, self.until = torch.nn.Parameter(torch.zeros(())), gradient, until
+
+    def forward(self, batch):
+        gradient = self.gradient if get_event_storage().iter < self.until else 1.0
+        loss = self.weight * 1.0
+        loss.register_hook(lambda scaled: scaled * gradient)
+        return {"loss_cls": loss + 1}
+
+
+def train_in_float16(model, folder, steps):
+    update, batch = Update(dtype=torch.float16, clip_grad_norm=0.5), [{"image": torch.zeros(3, 4, 4)}]
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    trainer = Trainer(model, [batch] * steps, optimizer, update, NonFiniteGuard("stop", folder))
+    trainer.train(0, steps)
+    return trainer
+
+
+@pytest.mark.parametrize("gradient", [math.nan, math.inf])
+def test_gradients_that_no_loss_scale_makes_finite_stop_the_run(gradient, tmp_path):
+    with pytest.raises(NonFiniteError, match="update of iteration 16 is not finite"):  # the scale begins at 2^16
+        train_in_float16(OneNumber(gradient), tmp_path, 20)
+
+
+def test_gradients_that_overflow_at_first_lower_the_loss_scale_only(tmp_path):
+    model = OneNumber(math.inf, until=10)
+    trainer = train_in_float16(model, tmp_path, 12)
+    assert trainer.grad_scaler.get_scale() == 2**6
+    assert model.weight.item() == pytest.approx(-0.1)  # of two updates, each clipped to .5
+    assert trainer.storage.latest()["clipped_steps"][0] == 2
 
 
 def test_a_file_that_is_not_a_saved_batch_is_named(tmp_path, trained_run):

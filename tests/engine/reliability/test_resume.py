@@ -13,6 +13,7 @@ from retina_plugin.commands.verify_resume import verify_resume
 from retina_plugin.config import ConfigError
 from retina_plugin.engine import main
 from retina_plugin.engine.reliability.verify import first_difference
+from retina_plugin.run_folder import read_metrics
 
 LONG = ["train.max_iter=8", "train.checkpointer.period=1", "train.checkpointer.max_to_keep=null"]
 LONG += ["train.eval_period=3", "train.log_period=2", "train.ema_decay=0.9"]
@@ -85,8 +86,19 @@ def test_a_changed_config_is_refused_by_key_unless_accepted(whole, tmp_path, cha
 
 def test_an_accepted_change_goes_on(whole, tmp_path):
     run = interrupted(whole, tmp_path, "model_0000004.pth")
-    main(train_args(run, *LONG, "optimizer.lr=0.5", "train.accept_changes=true", resume=True))
-    assert first_difference(whole, run) != ""
+    changes = ["optimizer.lr=0.5", "optimizer.weight_decay=0.25", "train.accept_changes=true"]
+    main(train_args(run, *LONG, *changes, resume=True))
+    before, now = ({line["iteration"]: line["lr"] for line in read_metrics(r) if "lr" in line} for r in (whole, run))
+    for iteration, lr in before.items():  # optimizer.lr was .001
+        assert now[iteration] == pytest.approx(lr * (500 if iteration > 4 else 1))
+    state = torch.load(run / "model_final.pth", weights_only=True)["trainer"]["optimizer"]
+    assert {group["weight_decay"] for group in state["param_groups"]} >= {0.25}
+
+
+def test_accepted_changes_without_any_change_nothing(whole, tmp_path):
+    run = interrupted(whole, tmp_path, "model_0000004.pth")
+    main(train_args(run, *LONG, "train.accept_changes=true", resume=True))
+    assert first_difference(whole, run) == ""
 
 
 def test_what_does_not_change_numbers_may_change(whole, tmp_path):

@@ -71,7 +71,8 @@ def first_steps(subject: Subject) -> FirstSteps:
             run.trainer.after_train()
         found = storage.histories().get("num_pos_anchors")
         positives = found.values()[0][0] if found else 0.0
-        return FirstSteps(losses, positives, seconds, _image_seconds(run), peak_memory_mb())
+        memory = peak_memory_mb(next(run.model.parameters()).device)
+        return FirstSteps(losses, positives, seconds, _image_seconds(run), memory)
 
 
 def _run(cfg: DictConfig, folder: str) -> Run:
