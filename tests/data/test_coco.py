@@ -6,7 +6,7 @@ from conftest import real_data
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from PIL import Image
 
-from retina_plugin.analysis.doctor.data.resizing import resize_factors
+from retina_plugin.analysis.anchors.boxes import resize_of
 from retina_plugin.config import get_config
 from retina_plugin.data import (
     CheckedDatasetMapper,
@@ -122,8 +122,7 @@ def test_any_number_of_lengths_resizes_test_images_to_the_largest(config, edges,
     path = write(tmp_path, coco())
     data = [f"data.{s}_{k}={v}" for s in ("train", "val") for k, v in (("json", path), ("images", tmp_path / "images"))]
     cfg = get_config(config, [*data, f"data.short_edge={edges}", "data.max_size=999"])
-    factor = resize_factors(cfg.dataloader.test.mapper.augmentations, np.array([[64, 64]]))
-    assert factor == max(edges) / 64
+    assert resize_of(cfg.dataloader.test)((64, 64)) == (max(edges), max(edges))
     record_data(cfg)  # the config of a run holds the number, as earlier ones do
     assert cfg.dataloader.test.mapper.augmentations[0].short_edge_length == max(edges)
     cfg = get_config(config, [*data, "data.short_edge=[]"])
