@@ -69,6 +69,19 @@ def _pair(found: dict[str, Any], ce: str, focal: str) -> list[str]:
     return [_spread(found["rows"][ce]["AP"]), _spread(found["rows"][focal]["AP"]), difference]
 
 
+def start_bccd() -> Rows:
+    """AP on blood cells by start and loss."""
+    found = results("start_bccd")["rows"]
+    starts = ("start_.01", "own_start")
+    return [[None, *(_spread(found[f"{start}-{loss}"]["AP"]) for loss in ("ce", "focal"))] for start in starts]
+
+
+def effects_bccd() -> Rows:
+    """Effects of start and loss on blood cells, and of both together."""
+    found = results("start_bccd")["effects"].values()
+    return [[None, _signed(m), f"{_signed(low)} to {_signed(high)}", _p(p)] for m, low, high, p in found]
+
+
 def anchors() -> Rows:
     found = results("anchors")["rows"]
     return [[None, None, None, _spread(found[n]["AP"])] for n in ("default", "searched")] + [[None] * 4]

@@ -49,6 +49,8 @@ TABLES = (
         made.scale_effects,
         after="`why_scale.py` has the scale",
     ),
+    Table(FOCAL, "| start, AP on blood cells | cross entropy | focal loss |", made.start_bccd),
+    Table(FOCAL, "| effect on AP on blood cells | difference | 95 % interval | p |", made.effects_bccd),
     Table(
         ANCHORS,
         "| anchors | per image | boxes with an anchor at IoU .5 (images not searched) | AP of three seeds |",
