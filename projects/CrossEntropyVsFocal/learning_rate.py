@@ -3,12 +3,12 @@
 from .study import study
 
 CE = "model.cls_loss=${losses.sigmoid_ce}"
-RATES = (".001", ".002", ".004")
+RATES = {".001": [], ".002": ["optimizer.lr=0.002"], ".004": ["optimizer.lr=0.004"]}
 study.overrides = [*study.overrides, "train.eval_period=0", "model.head.prior_prob=stationary"]
 study.variants = {}
-for rate in RATES:
-    study.variants[f"focal_lr{rate}"] = [f"optimizer.lr=0{rate}"]
-    study.variants[f"ce_lr{rate}"] = [CE, f"optimizer.lr=0{rate}"]
+for rate, overrides in RATES.items():
+    study.variants[f"focal_lr{rate}"] = overrides
+    study.variants[f"ce_lr{rate}"] = [CE, *overrides]
 study.reference = "focal_lr.001"
 study.seeds = [0, 1, 2, 3, 4, 5]
 study.hypotheses = [dict(better=f"focal_lr{rate}", than=f"ce_lr{rate}", metric="AP") for rate in RATES]
