@@ -1,6 +1,7 @@
 """What tests share: a detector that trains in seconds, and real data where DETECTRON2_DATASETS has them."""
 
 import argparse
+import copy
 import functools
 import gc
 import io
@@ -63,6 +64,14 @@ def cache(tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.fixture(scope="session", autouse=True)
+def files_need_not_survive_a_power_failure() -> Iterator[None]:
+    """Waiting for the disk takes a good part of a tiny training; tests of fsync patch it themselves."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def forked_runs() -> Iterator[None]:
     """Runs of studies are forked, which saves the seconds that importing takes."""
     import forked
@@ -102,6 +111,30 @@ def interpolations_parsed_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(base, "parse", functools.lru_cache(base.parse))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def tiny_net_traced_once() -> Iterator[None]:
+    """Tracing takes most of the time of building a tiny detector, and every tiny_net has the same graphs."""
+    from tiny_net import TinyNet
+    from torchvision.models.feature_extraction import DualGraphModule
+
+    from retina_plugin.modeling.backbone import torchvision_backbone
+
+    trace, kept = torchvision_backbone.create_feature_extractor, {}
+
+    def trace_once(net, nodes, **settings):
+        key = tuple(nodes.items())
+        if not isinstance(net, TinyNet) or key not in kept:
+            body = trace(net, nodes, **settings)
+            if isinstance(net, TinyNet):
+                kept[key] = copy.deepcopy((body.train_graph, body.eval_graph))
+            return body
+        return DualGraphModule(net, *copy.deepcopy(kept[key]), class_name="TinyNet").train(net.training)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torchvision_backbone, "create_feature_extractor", trace_once)
         yield
 
 

@@ -13,11 +13,16 @@ from conftest import ROOT
 from retina_plugin.detectron2_private import PRIVATE_NAMES
 
 PACKAGE = ROOT / "retina_plugin"
-TREES = {
-    path: ast.parse(path.read_text())
-    for path in PACKAGE.rglob("*.py")
-    if not path.is_relative_to(PACKAGE / "configs") and path.name != "__main__.py"
-}
+
+
+@functools.cache
+def trees():
+    """The syntax tree of every module, by path."""
+    return {
+        path: ast.parse(path.read_text())
+        for path in PACKAGE.rglob("*.py")
+        if not path.is_relative_to(PACKAGE / "configs") and path.name != "__main__.py"
+    }
 
 
 def is_private(name):
@@ -74,7 +79,7 @@ def test_every_private_name_has_its_reason():
 
 
 def package_classes():
-    for path, tree in TREES.items():
+    for path, tree in trees().items():
         module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
         if any(isinstance(node, ast.ClassDef) for node in ast.walk(tree)):
             found = vars(importlib.import_module(module)).values()
@@ -99,7 +104,7 @@ def test_private_names_that_subclasses_share_with_their_bases_are_in_the_table()
 def test_other_private_names_are_our_own_or_in_the_table():
     """Imported names, and attributes of objects other than `self`; these are compared by name alone."""
     known = {part for name in PRIVATE_NAMES for part in name.partition(":")[2].split(".")}
-    for path, tree in TREES.items():
+    for path, tree in trees().items():
         attributes = private_attributes(tree)
         used = {node.attr for node in attributes if not belongs_to_self(node)}
         for node in ast.walk(tree):

@@ -50,7 +50,7 @@ def cells(tmp_path, tiny_cfg):
 
 
 @pytest.mark.parametrize("titles", [["Train, look, compare", "Look inside"], ["Your own data"]], ids=["quick", "own"])
-def test_the_commands_of_the_readme_work_twice(titles, tmp_path, cells):
+def test_the_commands_of_the_readme_work_twice(titles, tmp_path, cells, unseen_figures):
     shutil.copytree(ROOT / "docs", tmp_path / "docs")
     found = [words for title in titles for block in blocks("README.md", title) for words in commands(block)]
     assert len(found) >= 3 and all(words[0] == "retina" for words in found)

@@ -44,7 +44,7 @@ def test_the_page_needs_no_other_file_and_has_every_part(analyzed):
     assert 10_000 < (page.parent / "figure4.png").stat().st_size < 300_000
 
 
-def test_what_training_recorded_is_on_the_page(trained_run, tmp_path, monkeypatch):
+def test_what_training_recorded_is_on_the_page(trained_run, tmp_path, monkeypatch, unseen_figures):
     monkeypatch.setattr(command, "draw_history", lambda run: [new_panel("share of background", "iteration")[0]])
     page, _ = analyze_imbalance([trained_run], tmp_path, max_images=1, gallery=0)
     text = page.read_text(encoding="utf-8")

@@ -26,7 +26,9 @@ def test_killed_trainings_are_bit_identical(num_processes, tmp_path, forked_comm
     assert [kill.difference for kill in found] == [""]
 
 
-def test_a_killed_study_is_bit_identical_and_a_difference_is_found(tmp_path, forked_commands, monkeypatch):
+def test_a_killed_study_is_bit_identical_and_a_difference_is_found(
+    tmp_path, forked_commands, unseen_figures, monkeypatch
+):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     text = dict(base=QUICK, variants={"ce": ["model.cls_loss=${losses.sigmoid_ce}"]})
     (tmp_path / "study.py").write_text(f"study = {text!r}")

@@ -33,7 +33,7 @@ def asked(monkeypatch):
     return folders
 
 
-def test_a_training_ends_with_a_page_of_its_saved_detections(command, tmp_path, monkeypatch):
+def test_a_training_ends_with_a_page_of_its_saved_detections(command, tmp_path, monkeypatch, unseen_figures):
     monkeypatch.delattr("retina_plugin.analysis.errors.analysis.explain")  # no detector runs for it
     assert command() == 0
     source = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")

@@ -231,7 +231,7 @@ def test_a_class_that_only_one_folder_of_voc_has_comes_with_the_override_that_he
 
 
 @pytest.mark.parametrize("kind", ["voc", "yolo"])
-def test_the_config_of_custom_data_trains_on_them(kind, images, request, tmp_path):
+def test_the_config_of_custom_data_trains_on_them(kind, images, request, tmp_path, unseen_figures):
     labels = request.getfixturevalue(kind)
     data = [f"data.{s}_{k}={v}" for s in ("train", "val") for k, v in (("json", labels), ("images", images))]
     opts = [o for o in TINY if not o.startswith(("synthetic", "dataloader.train.dataset", "dataloader.test.dataset"))]
