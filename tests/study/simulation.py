@@ -12,7 +12,7 @@ from retina_plugin.study.statistics.measurements import Measurements
 IOUS = np.linspace(0.5, 0.95, 10)
 NUM_IMAGES, NUM_OBJECTS, NUM_CLUTTER = 80, 560, 400
 SKILL_OF_ONE_AP = 0.024  # approximately, in standard deviations of an object's difficulty
-_DRAWN = image_weights(NUM_IMAGES, num_resamples=60)
+_DRAWN = image_weights(NUM_IMAGES, num_resamples=40)
 _WEIGHTS = np.column_stack([np.ones(NUM_IMAGES), _DRAWN])  # the first column counts every image once
 
 
