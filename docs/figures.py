@@ -3,21 +3,19 @@
 The fingerprint is that of the data that is drawn, not of the file: other versions of matplotlib write other bytes.
 """
 
-import hashlib
 import itertools
-import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import anchor_sizes
 import demo_picture
+import matplotlib
 import numpy as np
+from fingerprints import digest, shown_by
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
-from matplotlib.text import Text
 from PIL import Image
 from stored import DOCS, results
 
@@ -95,6 +93,7 @@ PICTURES: dict[str, Callable[[], Figure]] = {
     "focal_loss.svg": loss_curves.figure_1,
     "loss_gradients.svg": loss_curves.figure_6,
     "learning_rates.svg": learning_rates,
+    "anchor_sizes.svg": anchor_sizes.anchor_sizes,
     "phase_diagram.png": phase_diagram,
     "figure4_bccd.png": figure4_bccd,
 }
@@ -102,8 +101,8 @@ PICTURES: dict[str, Callable[[], Figure]] = {
 
 def fingerprints() -> dict[str, str]:
     """By file name, the fingerprint of what each picture has to show now."""
-    found = {name: _digest(list(_drawn(draw()))) for name, draw in PICTURES.items()}
-    return found | {"demo.jpg": _digest(demo_picture.shown())}
+    found = {name: digest(list(shown_by(draw()))) for name, draw in PICTURES.items()}
+    return found | {"demo.jpg": digest(demo_picture.shown())}
 
 
 def stored_fingerprint(path: Path) -> str:
@@ -117,41 +116,9 @@ def draw_pictures(folder: Path = DOCS) -> list[Path]:
     marks = {name: _MARK.decode() + value for name, value in fingerprints().items()}
     for name, draw in PICTURES.items():
         extra = {"Date": None} if name.endswith(".svg") else {}
-        draw().savefig(folder / name, dpi=130, facecolor="white", metadata={"Description": marks[name], **extra})
+        with matplotlib.rc_context({"svg.hashsalt": "retina_plugin"}):  # the same picture gives the same bytes
+            draw().savefig(folder / name, dpi=130, facecolor="white", metadata={"Description": marks[name], **extra})
     picture = Image.fromarray(demo_picture.demo())
     picture.thumbnail((1200, 1200))
     picture.save(folder / "demo.jpg", quality=85, comment=marks["demo.jpg"].encode())
     return [folder / name for name in marks]
-
-
-def _digest(content: Any) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _drawn(figure: Figure) -> Iterator[list[Any]]:
-    """What a figure shows: lines, areas and texts, without ticks, whose number depends on matplotlib's version."""
-    for axes in figure.findobj(lambda artist: hasattr(artist, "get_xlim")):
-        yield [*axes.get_xlim(), *axes.get_ylim()]
-        for artist in [*axes.lines, *axes.patches, *axes.texts, axes.title, axes.xaxis.label, axes.yaxis.label]:
-            yield _described(artist)
-        if legend := axes.get_legend():
-            yield [text.get_text() for text in legend.get_texts()]
-
-
-def _described(artist: Line2D | Patch | Text) -> list[Any]:
-    if isinstance(artist, Text):
-        return [artist.get_text()]
-    if isinstance(artist, Line2D):
-        return [
-            _rounded(artist.get_xydata()),
-            str(artist.get_color()),
-            artist.get_linestyle(),
-            str(artist.get_marker()),
-        ]
-    shape = artist.get_patch_transform().transform(artist.get_path().vertices)
-    return [_rounded(shape), _rounded(artist.get_facecolor()), artist.get_hatch()]
-
-
-def _rounded(numbers: Any) -> list[str]:
-    """To four digits: other processors differ in the last ones."""
-    return [f"{x:.4g}" for x in np.ravel(np.asarray(numbers, float))]

@@ -6,7 +6,11 @@ import shutil
 import sys
 
 import pytest
+import torch
 from conftest import ROOT
+from detectron2.structures import Boxes, pairwise_iou
+
+from retina_plugin.modeling import OctaveAnchorGenerator
 
 DOCS = ROOT / "docs"
 
@@ -60,3 +64,16 @@ def test_a_changed_row_is_found_and_a_lost_table_named(refresh):
     assert changed != text and updated(table, changed) == text
     with pytest.raises(ValueError, match="has no table"):
         updated(table, text.replace("| variant | start |", "| variant | begin |"))
+
+
+def test_the_best_anchor_of_an_object_is_the_one_of_pairwise_iou(refresh):
+    import anchor_sizes
+
+    strides = [8, 16, 32, 64, 128]
+    generator = OctaveAnchorGenerator(strides=strides)
+    anchors = Boxes.cat(generator([torch.zeros(1, 1, 512 // s, 512 // s) for s in strides]))
+    centres = 192 + (torch.cartesian_prod(torch.arange(64), torch.arange(64)) + 0.5) * 2
+    for side in (10, 20, 50, 90):
+        boxes = Boxes(torch.cat([centres - side / 2, centres + side / 2], dim=1))
+        expected = pairwise_iou(boxes, anchors).amax(dim=1).mean().item()
+        assert anchor_sizes.mean_best_iou(side, strides, 4.0) == pytest.approx(expected, abs=1e-5)
