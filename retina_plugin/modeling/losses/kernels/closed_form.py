@@ -101,11 +101,12 @@ def _weighted(
         slope = slope.mul_(weights[:, None]) if with_grad else None
     if any_ignored:
         value = value.masked_fill(ignored, 0)
-        slope = _clear_rows(slope, ignored) if with_grad else None
+        slope = fill_rows(slope, ignored, 0) if with_grad else None
     return value, slope
 
 
-def _clear_rows(x: Tensor, mask: Tensor) -> Tensor:
+def fill_rows(x: Tensor, mask: Tensor, value: float) -> Tensor:
+    """`x` (M, C) with `value` in the rows where `mask` (M,) is true; it may be changed in place."""
     if can_branch_on_values(mask):  # writes to these rows only
-        return x.index_fill_(0, mask.nonzero()[:, 0], 0)
-    return x.masked_fill(mask[:, None], 0)
+        return x.index_fill_(0, mask.nonzero()[:, 0], value)
+    return x.masked_fill(mask[:, None], value)

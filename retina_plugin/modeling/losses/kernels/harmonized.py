@@ -5,6 +5,7 @@ from torch import Tensor
 
 from .binary_losses import cross_entropy_parts
 from .chunks import for_each_chunk
+from .closed_form import fill_rows
 
 
 def region_of(error: Tensor, bins: int) -> Tensor:
@@ -30,7 +31,7 @@ def error_histogram(logits: Tensor, labels: Tensor, bins: int) -> Tensor:
         index = rows.clamp(0, logits.shape[1] - 1).long()
         own = error.gather(1, index)
         error.scatter_(1, index, torch.where((rows >= 0) & (rows < logits.shape[1]), 1 - own, own))
-        region = region_of(error, bins).masked_fill_(rows < 0, bins)  # one more region for ignored
+        region = fill_rows(region_of(error, bins), labels[chunk] < 0, bins)  # one more region for ignored
         parts.append(torch.zeros_like(parts[0]).index_add_(0, region.flatten(), torch.ones_like(region).flatten()))
 
     for_each_chunk(work, logits)
