@@ -1,4 +1,4 @@
-"""Files written in full or not at all, files that may be damaged, folders moved aside, text in messages."""
+"""Files written in full or not at all, files that may be damaged, folders moved aside."""
 
 import errno
 import json
@@ -9,9 +9,10 @@ import secrets
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
+
+from .printable import first_line
 
 logger = logging.getLogger(__name__)
 Content = TypeVar("Content")
@@ -75,36 +76,6 @@ def check_regular(path: Path) -> None:
     if not stat.S_ISREG(mode):
         kinds = {stat.S_IFLNK: "a symbolic link", stat.S_IFDIR: "a folder"}
         raise OSError(f"{path} is {kinds.get(stat.S_IFMT(mode), 'a device')} in place of a file: remove it")
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error's message, or its type if it has none; as `shown`, but up to 1000 characters."""
-    return shown((str(error).strip() or type(error).__name__).splitlines()[0], 1000)
-
-
-def shown(text: Any, limit: int = 200) -> str:
-    """What a file says, for one line of a message: at most `limit` characters, control characters escaped.
-
-    Strings and paths are shown as they are, other values as a short `repr` that takes no time however they are nested.
-    """
-    text = str(text) if isinstance(text, str | Path) else _short_repr(text)
-    escaped = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[: limit + 1])
-    return escaped if len(escaped) <= limit else f"{escaped[: limit - 3]}..."
-
-
-def _short_repr(value: Any, depth: int = 3) -> str:
-    """Unlike reprlib's, which sorts and hashes what a file nests, and that may take forever."""
-    if isinstance(value, str | bytes):
-        return repr(value[:100]) + "..." * (len(value) > 100)
-    if isinstance(value, list | tuple | dict) and depth:
-        inner = [_short_repr(part, depth - 1) for part in islice(value, 5)]
-        if isinstance(value, dict):
-            inner = [f"{k}: {_short_repr(v, depth - 1)}" for k, v in zip(inner, value.values(), strict=False)]
-        inner += ["..."] * (len(value) > 5)
-        return ("{%s}" if isinstance(value, dict) else "[%s]") % ", ".join(inner)
-    if isinstance(value, float | type(None)) or (isinstance(value, int) and value.bit_length() < 500):
-        return repr(value)
-    return f"<{type(value).__name__}>"
 
 
 def read_json(path: Path, default: Content, valid: Callable[[Any], bool] = lambda content: True) -> Content:

@@ -12,7 +12,8 @@ from omegaconf import DictConfig
 
 from .config import load_config
 from .config.device import default_device, why_unavailable
-from .files import first_line, read_small
+from .files import read_small
+from .printable import first_line
 from .weights import CheckpointError
 
 logger = logging.getLogger(__name__)

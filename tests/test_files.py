@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from retina_plugin.files import first_line, shown, write_text
+from retina_plugin.files import write_text
+from retina_plugin.printable import first_line, shown
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,13 @@ from ..config import load_config
 from ..data import DataError
 from ..data.entries import Entries
 from ..data.json_file import read_json
-from ..files import shown, write_json
+from ..files import write_json
 from ..inference.failures import Failures
 from ..inference.images import drawing_paths, find_images, read_rgb, write_rgb
 from ..inference.predictor import LazyPredictor
 from ..inference.text import progress
 from ..inference.visualize import class_names, draw_detections
+from ..printable import shown
 from ..run_folder import last_evaluation
 
 _LISTED = 20  # images whose counts are printed

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..data import DataError
 from ..engine.reliability.signals import StopSignals, stop_signals
-from ..files import json_list, shown
+from ..files import json_list
 from ..inference.failures import Failures
 from ..inference.images import create_folder, drawing_names
 from ..inference.predictor import LazyPredictor
@@ -18,6 +18,7 @@ from ..inference.text import progress
 from ..inference.video import Frame, Video, is_camera
 from ..inference.video_file import VideoFile
 from ..inference.visualize import draw_detections
+from ..printable import shown
 from .predict import named_results
 
 _CAMERA_FPS = 10.0  # of a recording, whose frames are shown for as long as they took

@@ -20,7 +20,7 @@ from ..engine.logs import log_to_files_only, log_to_terminal
 from ..engine.output_folder import check_output_dir
 from ..engine.reliability.allocator import keep_freed_memory
 from ..engine.run_data import record_data
-from ..files import first_line
+from ..printable import first_line
 from ..run_folder import FINAL_CHECKPOINT, REPORT, find_weights
 from .analysis.doctor import findings_of
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from detectron2.config import LazyConfig
 from omegaconf import DictConfig, OmegaConf
 
-from ..files import shown
+from ..printable import shown
 from .calls import is_call, parameters_of
 from .check import check_config
 from .errors import ConfigError

@@ -10,7 +10,7 @@ from detectron2.utils.registry import locate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationToMissingValueError, MissingMandatoryValue
 
-from ..files import shown
+from ..printable import shown
 from .errors import ConfigError
 from .moved import current_name
 from .walk import leaves

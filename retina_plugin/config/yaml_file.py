@@ -8,7 +8,8 @@ from typing import Any
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
-from ..files import shown, written_in_full
+from ..files import written_in_full
+from ..printable import shown
 from .errors import ConfigError
 from .moved import current_name
 from .untrusted import EVERYTHING, check_values, locate_admitted

@@ -11,7 +11,7 @@ from detectron2.data import DatasetCatalog, Metadata, MetadataCatalog
 from detectron2.data.datasets import load_coco_json
 
 from ..config import quoted
-from ..files import first_line, shown
+from ..printable import first_line, shown
 from .coco_check import check_coco_json
 from .errors import DataError
 from .labels import as_coco_json, is_voc

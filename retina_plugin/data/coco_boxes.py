@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..files import shown
+from ..printable import shown
 from .entries import Entries, is_finite
 from .errors import DataError
 

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from ..files import shown
+from ..printable import shown
 from .coco_boxes import check_boxes, to_array
 from .entries import Entries, is_finite
 from .errors import DataError

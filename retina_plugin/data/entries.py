@@ -7,7 +7,7 @@ from typing import Any
 
 from detectron2.utils.logger import log_first_n
 
-from ..files import shown
+from ..printable import shown
 from .errors import DataError
 
 _HUGE, _INT64 = 1e300, 2**63

@@ -13,7 +13,7 @@ from detectron2.data.detection_utils import _apply_exif_orientation, convert_PIL
 from detectron2.utils.file_io import PathManager
 from PIL import Image, UnidentifiedImageError
 
-from ..files import first_line, shown
+from ..printable import first_line, shown
 from .errors import DataError
 
 logger = logging.getLogger(__name__)

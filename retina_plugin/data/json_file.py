@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ..files import first_line, shown
+from ..printable import first_line, shown
 from .errors import DataError
 
 _INVALID = "json-invalid"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from detectron2.data import DatasetMapper, dataset_mapper, detection_utils
 
-from ..files import first_line, shown
+from ..printable import first_line, shown
 from .errors import DataError
 from .image_reader import read_image
 

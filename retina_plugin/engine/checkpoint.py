@@ -10,7 +10,8 @@ from detectron2.utils import comm
 from fvcore.common.checkpoint import _IncompatibleKeys
 from torch import nn
 
-from ..files import shown, written_in_full
+from ..files import written_in_full
+from ..printable import shown
 from ..run_folder import FINAL_CHECKPOINT, LAST_CHECKPOINT, checkpoints, iteration_checkpoint
 from ..weights import CheckpointError, ClassNames, InitialWeights, SafeCheckpointer, UnsafeCheckpointError
 from ..weights.before_loading import Stated, before_loading

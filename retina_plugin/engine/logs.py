@@ -16,7 +16,8 @@ from detectron2.utils.logger import setup_logger
 from omegaconf.errors import OmegaConfBaseException
 from torch.multiprocessing import ProcessRaisedException
 
-from ..files import first_line, open_to_append
+from ..files import open_to_append
+from ..printable import first_line
 from .reliability.memory_errors import is_out_of_memory
 
 _LOGGERS = ("retina_plugin", "detectron2", "fvcore")

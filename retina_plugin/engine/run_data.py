@@ -14,9 +14,9 @@ from ..config import ConfigError
 from ..config.calls import is_call
 from ..data import DataError, dataset_metadata
 from ..data.coco import override_of_classes
-from ..files import shown
 from ..modeling.losses import STATIONARY, stationary_prob
 from ..modeling.meta_arch import ForegroundCounter, PluggableRetinaNet
+from ..printable import shown
 from ..weights import ClassNames
 from .layout import share_padded_size
 from .setup import PRIOR, build_model, building

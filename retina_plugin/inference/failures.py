@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..data import DataError
-from ..files import first_line, shown
+from ..printable import first_line, shown
 
 logger = logging.getLogger(__name__)
 _MOST_SHOWN = 5  # reasons in the message at the end

@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 
 from ..data import DataError, read_image
-from ..files import first_line, shown, written_in_full
+from ..files import written_in_full
+from ..printable import first_line, shown
 from .video import is_camera
 
 logger = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from ..data import pixels_of, read_image
 from ..engine.checkpoint import RunCheckpointer
 from ..engine.run_data import run_metadata
 from ..engine.setup import build_model, resolve_device
-from ..files import first_line
+from ..printable import first_line
 from ..run_folder import find_weights, read_config
 from .optimize import optimize_for_inference
 

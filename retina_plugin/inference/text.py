@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
-from ..files import shown
+from ..printable import shown
 
 _LONGEST = 40  # characters
 _LOG_PERIOD = 60.0  # seconds

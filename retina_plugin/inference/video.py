@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from ..data import DataError
-from ..files import shown
+from ..printable import shown
 
 logger = logging.getLogger(__name__)
 _CAMERA = "camera:"

@@ -9,7 +9,7 @@ from types import TracebackType
 import cv2
 import numpy as np
 
-from ..files import shown
+from ..printable import shown
 
 _CODEC = "mp4v"  # MPEG-4, which every OpenCV from PyPI writes
 

@@ -10,7 +10,7 @@ from detectron2.data import Metadata
 from detectron2.structures import BoxMode, Instances
 from detectron2.utils.visualizer import Visualizer
 
-from ..files import shown
+from ..printable import shown
 from .text import label_text
 
 _SMALLEST_SIDE = 480  # pixels; smaller images are enlarged so that labels fit

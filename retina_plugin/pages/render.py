@@ -7,7 +7,7 @@ from typing import Any
 
 import jinja2
 
-from ..files import shown
+from ..printable import shown
 
 
 @functools.cache  # with its compiled templates

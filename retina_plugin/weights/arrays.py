@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..files import shown
+from ..printable import shown
 
 _CODES = r"b1|[iu][1248]|f[248]|c(8|16)|[SU]\d{1,7}"
 _MOST_DIMENSIONS = 32

@@ -7,7 +7,7 @@ import torch
 from detectron2.checkpoint import DetectionCheckpointer
 from fvcore.common.checkpoint import _IncompatibleKeys
 
-from ..files import first_line, shown
+from ..printable import first_line, shown
 from .errors import CheckpointError, not_downloaded
 from .reading import read_weights
 

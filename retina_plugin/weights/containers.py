@@ -4,7 +4,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Iterable
 from typing import Any
 
-from ..files import shown
+from ..printable import shown
 from .arrays import Array, DType
 
 _KEYS = frozenset((str, int, float, bool, bytes, type(None)))

@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 
 from detectron2.utils.file_io import Detectron2Handler
 
-from ..files import first_line, shown
+from ..printable import first_line, shown
 
 
 class CheckpointError(ValueError):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fvcore.common.checkpoint import _IncompatibleKeys
 from torch import nn
 
-from ..files import shown
+from ..printable import shown
 from .before_loading import Stated
 from .errors import CheckpointError
 

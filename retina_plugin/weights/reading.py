@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..files import shown
+from ..printable import shown
 from .errors import CheckpointError, unreadable
 from .safetensors_file import read_safetensors
 from .torch_legacy import LEGACY_BEGINNING, read_torch_legacy

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..files import shown
+from ..printable import shown
 from .arrays import num_elements
 from .containers import make_counter
 from .unpickler import ADMITTED, AdmittedUnpickler

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..files import shown
+from ..printable import shown
 from .containers import without_stand_ins
 from .torch_tensors import TORCH_ADMITTED, TorchUnpickler
 from .zip_records import ZipRecords

@@ -5,7 +5,7 @@ import zipfile
 import zlib
 from typing import BinaryIO
 
-from ..files import shown
+from ..printable import shown
 
 _LARGEST_DIRECTORY = 8 * 2**20  # some 100,000 records
 _HEADER = struct.Struct("<4s22xHH")  # signature, length of the name, length of the extra field

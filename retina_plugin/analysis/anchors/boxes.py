@@ -17,7 +17,7 @@ from torch import Tensor
 from ...config import ConfigError
 from ...data import DataError
 from ...engine.setup import building
-from ...files import shown
+from ...printable import shown
 
 Split = Literal["train", "test"]
 Size = tuple[int, int]

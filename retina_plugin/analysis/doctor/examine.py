@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 from ...config import ConfigError
 from ...data import DataError
 from ...engine.logs import show_tracebacks
-from ...files import first_line
+from ...printable import first_line
 from .after import RUN_CHECKS
 from .after.record import Record
 from .finding import Check, Finding, finding_of

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from tabulate import tabulate
 
-from ...files import shown, write_json, write_text
+from ...files import write_json, write_text
 from ...pages.figures import svg_uri
 from ...pages.render import template_environment, without_nan
+from ...printable import shown
 from .analysis import RunErrors
 from .budget import FIXES, differences
 from .content import as_content

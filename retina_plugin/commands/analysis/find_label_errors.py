@@ -11,8 +11,9 @@ from ...analysis.labels.proposals import Proposal
 from ...analysis.labels.repair import repair
 from ...data import DataError
 from ...data.json_file import read_json
-from ...files import shown, write_json
+from ...files import write_json
 from ...inference.images import create_folder, write_rgb
+from ...printable import shown
 
 PROPOSALS, PAGE, REPAIRED, CHANGES = "proposals.json", "labels.html", "repaired.json", "changes.json"
 

@@ -9,7 +9,8 @@ from ...analysis.labels.planted_recall import planted_recall
 from ...data import DataError
 from ...data.coco_check import check_coco_json
 from ...data.json_file import read_json
-from ...files import shown, write_json
+from ...files import write_json
+from ...printable import shown
 
 ANNOTATIONS, FAULTS = "instances.json", "faults.json"
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...files import shown, write_json
+from ...files import write_json
+from ...printable import shown
 from ..errors import DataError
 from .voc import folder_of_labels, is_voc, read_voc
 from .yolo import files_of_names, read_yolo

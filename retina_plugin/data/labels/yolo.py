@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from ...files import first_line, shown
+from ...printable import first_line, shown
 from ..errors import DataError
 
 _IMAGES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}

@@ -14,8 +14,9 @@ from torch import nn
 
 from ...config import ConfigError
 from ...evaluation.imbalance import ImbalanceSums, imbalance_record, imbalance_shares, imbalance_sums
-from ...files import first_line, naming, open_to_append
+from ...files import naming, open_to_append
 from ...modeling.meta_arch import PluggableRetinaNet, TrainingPass
+from ...printable import first_line
 from ...run_folder import IMBALANCE
 from ..run_data import run_metadata
 

@@ -12,7 +12,8 @@ from detectron2.utils import comm
 from torch import Tensor
 
 from ...config import ConfigError
-from ...files import shown, written_in_full
+from ...files import written_in_full
+from ...printable import shown
 from ...weights import CheckpointError, read_content
 from .diagnosis import diagnose
 

@@ -18,7 +18,7 @@ from ...config import ConfigError
 from ...config.load import train_defaults
 from ...config.moved import current_key, current_name
 from ...config.walk import as_text, leaves
-from ...files import shown
+from ...printable import shown
 
 # prefixes of keys that do not change the results of a training
 _FREE = (

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from ...files import first_line
+from ...printable import first_line
 
 _PHRASES = (
     "can't allocate memory",

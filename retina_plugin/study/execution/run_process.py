@@ -13,7 +13,8 @@ from pathlib import Path
 
 from ...engine.hooks.memory_usage import MEMORY_METRIC
 from ...engine.reliability.folder_lock import INHERITED, FolderInUseError, FolderLock
-from ...files import first_line, move_aside, open_to_append, write_json
+from ...files import move_aside, open_to_append, write_json
+from ...printable import first_line
 from ...run_folder import FINAL_CHECKPOINT, checkpoints, is_finished, read_metrics
 from .fingerprint import package_fingerprint
 from .job import FACTS, NOT_ENDED, Job, RunEnd, holds_part_of, known_end, write_end

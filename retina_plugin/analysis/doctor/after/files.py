@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from ....files import first_line, read_small
+from ....files import read_small
+from ....printable import first_line
 from ....run_folder import LAST_CHECKPOINT, METRICS, checkpoints, is_finished
 from ..finding import Finding
 from .record import Record

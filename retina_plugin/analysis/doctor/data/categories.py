@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from ....files import shown
+from ....printable import shown
 from ..finding import Finding
 from .reading.coco_set import CocoSet
 

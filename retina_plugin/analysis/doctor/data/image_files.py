@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from ....files import shown
+from ....printable import shown
 from ..finding import Finding
 from .reading.coco_set import MOST_PIXELS, CocoSet
 from .reading.image_facts import Header, Pixels

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ....files import shown
+from ....printable import shown
 from ..finding import Finding
 from .reporting import about_images
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ....files import shown
+from ....printable import shown
 from ..finding import Finding, Severity
 from .reading.coco_set import CocoSet
 from .reading.image_facts import Pixels

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ....data.coco import override_of_classes
-from ....files import shown
+from ....printable import shown
 from ..finding import Finding, finding_of
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from ....data.coco_boxes import AS_CORNERS, AS_FRACTIONS, OF_ANOTHER_SIZE
-from ....files import shown
+from ....printable import shown
 from ..finding import Finding, Severity
 from .reading.coco_set import CocoSet
 

@@ -3,8 +3,8 @@
 import functools
 from collections.abc import Callable, Iterator
 
-from ....files import first_line
 from ....modeling.meta_arch import PluggableRetinaNet
+from ....printable import first_line
 from ....weights import CheckpointError
 from ..finding import Check, Finding
 from ..subject import Subject

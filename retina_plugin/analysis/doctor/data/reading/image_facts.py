@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from .....data import DataError, read_image
-from .....files import first_line
+from .....printable import first_line
 
 _ORIENTATION = 0x0112  # tag of EXIF
 _TURNED = range(5, 9)  # its values that exchange width and height

@@ -1,0 +1,35 @@
+"""What files and errors say, as text for one line of a message."""
+
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, or its type if it has none; as `shown`, but up to 1000 characters."""
+    return shown((str(error).strip() or type(error).__name__).splitlines()[0], 1000)
+
+
+def shown(text: Any, limit: int = 200) -> str:
+    """What a file says, for one line of a message: at most `limit` characters, control characters escaped.
+
+    Strings and paths are shown as they are, other values as a short `repr` that takes no time however they are nested.
+    """
+    text = str(text) if isinstance(text, str | Path) else _short_repr(text)
+    escaped = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[: limit + 1])
+    return escaped if len(escaped) <= limit else f"{escaped[: limit - 3]}..."
+
+
+def _short_repr(value: Any, depth: int = 3) -> str:
+    """Unlike reprlib's, which sorts and hashes what a file nests, and that may take forever."""
+    if isinstance(value, str | bytes):
+        return repr(value[:100]) + "..." * (len(value) > 100)
+    if isinstance(value, list | tuple | dict) and depth:
+        inner = [_short_repr(part, depth - 1) for part in islice(value, 5)]
+        if isinstance(value, dict):
+            inner = [f"{k}: {_short_repr(v, depth - 1)}" for k, v in zip(inner, value.values(), strict=False)]
+        inner += ["..."] * (len(value) > 5)
+        return ("{%s}" if isinstance(value, dict) else "[%s]") % ", ".join(inner)
+    if isinstance(value, float | type(None)) or (isinstance(value, int) and value.bit_length() < 500):
+        return repr(value)
+    return f"<{type(value).__name__}>"
