@@ -3,7 +3,7 @@
 import contextlib
 import inspect
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from detectron2.utils.registry import locate
@@ -31,6 +31,7 @@ _PARTS = (
 _KEY = r"[\w.\-\[\]]+"
 _REFERENCE = re.compile(rf"[^$]*\$\{{({_KEY}|oc\.select:{_KEY}(,[^$:{{}}]*)?)\}}[^$]*")
 _MOST_VALUES = 5000  # a usual config has 300
+_UNPICKLED = "proposal_file"  # Detectron2 unpickles what keys with this in their name give, such as proposal_files
 
 
 def locate_admitted(name: Any, trust: Sequence[str]) -> Any:
@@ -43,7 +44,7 @@ def locate_admitted(name: Any, trust: Sequence[str]) -> Any:
     """
     name = current_name(name) if isinstance(name, str) else name
     admitted = (*_PARTS, *trust)
-    if isinstance(name, str) and ("*" in trust or _lies_in(name, (*_packages(_PARTS), *trust))):
+    if isinstance(name, str) and ("*" in trust or _may_be_imported(name, trust)):
         found = locate(name)
         if "*" in trust or _is_part(found, admitted):
             return found
@@ -54,8 +55,10 @@ def locate_admitted(name: Any, trust: Sequence[str]) -> Any:
 
 
 def check_values(cfg: DictConfig) -> None:
-    """Raise ConfigError for a value that could call something or grow without limit when it is resolved."""
+    """Raise ConfigError for a value that could call something or grow without limit when it is used or resolved."""
     for key, value in leaves(OmegaConf.to_container(cfg, resolve=False), into_lists=True):
+        if _UNPICKLED in key.lower() and value:
+            raise ConfigError(f"{shown(key)} names a file of proposals, which can run code: RetinaNet reads none")
         text = isinstance(value, str) and "$" in value
         if text and (key.endswith("_target_") or not _REFERENCE.fullmatch(value)):
             raise ConfigError(f"{shown(key)} is {shown(value)!r}: only one reference to another key is allowed")
@@ -73,12 +76,17 @@ def _resolved(node: Any) -> Iterator[Any]:
             yield from _resolved(node[key])
 
 
+def _may_be_imported(name: str, trust: Sequence[str]) -> bool:
+    """Whether it lies in a module of `trust`, or where parts do under no name that a package keeps to itself."""
+    return _lies_in(name, trust) or (_lies_in(name, _packages(_PARTS)) and "._" not in name)
+
+
 def _is_part(found: Any, admitted: Sequence[str]) -> bool:
     is_code = inspect.isclass(found) or inspect.isfunction(found) or inspect.ismethod(found)
     return is_code and _lies_in(found.__module__, admitted)
 
 
-def _lies_in(name: str, modules: Sequence[str]) -> bool:
+def _lies_in(name: str, modules: Collection[str]) -> bool:
     return any(f"{name}.".startswith(f"{module}.") for module in modules)
 
 

@@ -24,6 +24,7 @@ NAMES = [
     *("retina_plugin.commands.predict.predict", "hydra.utils.instantiate", "omegaconf.OmegaConf.save"),
     *("numpy.load", "retina_plugin.data.coco.os.system"),
     *("torch.nn", "torch.optim.sgd", "torch.nn.Module.__subclasses__", "torch.nn.Module.__reduce__", "", ".", "a..b"),
+    *("torch.nn.attention._fa3._fa3_import_module", "torch.nn.modules.module._addindent"),
     *("torchvision.io.write_file", "torchvision.datasets.utils.download_url", "\x1b[31mred", "x" * 5000),
 ]  # fmt: skip
 PLACES = {
@@ -42,6 +43,9 @@ REFERENCES = {
     "a nested reference": "a: os\nx: '${${a}:system}'",
     "a default with a resolver": "x: '${oc.select:a,${oc.env:HOME}}'",
     "two references": "a: 1\nx: '${a}${a}'",
+    "proposals that Detectron2 unpickles": "x: {proposal_files: [evil.pkl]}",
+    "proposals by reference": "a: [evil.pkl]\nx: {proposal_files: '${a}'}",
+    "proposals of a yacs config": "x: {cfg: {DATASETS: {PROPOSAL_FILES_TEST: [evil.pkl]}}}",
     "a reference to itself": "x: '${x}'",
     "a python object": "x: !!python/object/apply:os.system [touch was_here]",
     "a python module": "x: !!python/module:os",
