@@ -136,7 +136,17 @@ def test_a_cell_with_other_settings_does_not_count(tmp_path):
     assert cells_of(tmp_path)[0]["outcome"] == "run with other settings"
 
 
-@pytest.mark.parametrize("facts", [{"match": ["prior"]}, {"tuned_by": "tuned.json"}, {"resample_train": True}])
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"match": ["prior"]},
+        {"tuned_by": "tuned.json"},
+        {"resample_train": True},
+        {"base": "another_config.py"},
+        {"variants": {"focal": [], "ce": []}},
+        {"variants": {"ce": [CE]}},
+    ],
+)
 def test_a_cell_that_was_made_alike_in_another_way_does_not_count(tmp_path, facts):
     with_reports(grid_of(tmp_path), {("few", "2"): {"p": 0.001, **facts}})
     assert cells_of(tmp_path)[0]["outcome"] == "run with other settings"

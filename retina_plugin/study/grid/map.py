@@ -10,6 +10,7 @@ from ...files import read_json, write_json, write_text
 from ...pages.render import without_nan
 from ..report.render import render
 from ..spec.hypothesis import Hypothesis
+from ..spec.study import Study
 from ..statistics.corrections import correct_bonferroni
 from ..statistics.estimate import Estimate
 from ..statistics.verdict import decide
@@ -52,10 +53,8 @@ def write_map(grid: Grid) -> Path:
     """
     reports = {cell: read_json(grid.folder(cell) / "report.json", {}) for cell in grid.cells}
     study = grid.study(grid.cells[0])
-    settings = {cell: {"overrides": grid.settings(cell)} | study.made_alike for cell in reports}
     maps = {
-        h: [_cell_verdict(grid, cell, report, h, settings[cell]) for cell, report in reports.items()]
-        for h in study.questions
+        h: [_cell_verdict(grid, cell, report, h, study) for cell, report in reports.items()] for h in study.questions
     }
     plain = {
         "rows": {"name": grid.rows.name, "levels": list(grid.rows.levels)},
@@ -67,16 +66,13 @@ def write_map(grid: Grid) -> Path:
     return draw_map(grid, maps, grid.output_dir / "map.png")
 
 
-def _cell_verdict(
-    grid: Grid, cell: Cell, report: Mapping[str, Any], h: Hypothesis, settings: Mapping[str, Any]
-) -> CellVerdict:
+def _cell_verdict(grid: Grid, cell: Cell, report: Mapping[str, Any], h: Hypothesis, study: Study) -> CellVerdict:
     if not report:
         return CellVerdict(*cell, NOT_RUN)
     wanted = (h.better, h.than, h.metric.name, h.margin)
     keys = ("better", "than", "metric", "margin")
     found = [v for v in report["verdicts"] if tuple(v["hypothesis"].get(key) for key in keys) == wanted]
-    facts = report["facts"]
-    if not found or any(facts.get(key, wanted) != wanted for key, wanted in settings.items()):  # older ones lack some
+    if not found or not _has_settings(report["facts"], {"overrides": grid.settings(cell)} | study.made_alike, h, study):
         return CellVerdict(*cell, OTHER)
     (verdict,) = found
     means = {row["variant"]: row["level"].get(h.metric.name, {}).get("mean") for row in report["rows"]}
@@ -87,3 +83,15 @@ def _cell_verdict(
     )
     outcome = NONE if difference is None else decide(Estimate(difference), p, h.metric.higher_is_better, equivalent)
     return CellVerdict(*cell, outcome, difference, means[h.better], means[h.than], p, equivalent, flags)
+
+
+def _has_settings(facts: Mapping[str, Any], settings: Mapping[str, Any], h: Hypothesis, study: Study) -> bool:
+    """Whether the runs of a report had these settings, and the base config and the two variants of the study now."""
+    now = {variant.name: list(variant.overrides) for variant in study.variants}
+    variants = facts.get("variants", now)  # older reports lack some
+    same_base = Path(facts.get("base", study.base)).name == Path(study.base).name  # its folder depends on where one is
+    return (
+        same_base
+        and all(facts.get(key, value) == value for key, value in settings.items())
+        and all(variants.get(name) == now[name] for name in (h.better, h.than))
+    )

@@ -82,6 +82,7 @@ def _environment(study: Study, results: Sequence[RunResult]) -> dict[str, Any]:
         "base": study.base,
         "seeds": list(study.seeds),
         "overrides": list(study.overrides),
+        "variants": {variant.name: list(variant.overrides) for variant in study.variants},
         **study.made_alike,
         "training_images": _training_images(results),
         "command": _command(*sys.argv),
