@@ -8,6 +8,8 @@ from typing import Any
 
 from stored import results
 
+from retina_plugin import get_config
+
 _METRICS = ("AP", "AP50", "AP75", "APs", "APm", "APl")
 Rows = list[list[str | None]]
 
@@ -26,6 +28,16 @@ def _p(p: float) -> str:
     if p == 1:
         return "1"
     return (f"{p:.2f}" if p > 0.0995 else f"{p:.2g}").removeprefix("0")
+
+
+def named_losses() -> Rows:
+    """The losses of configs/common/losses.py."""
+    losses = get_config("common/losses.py").losses
+    settings = {name: {k: v for k, v in loss.items() if k != "_target_"} for name, loss in losses.items()}
+    return [
+        [name, f"`{losses[name]._target_.__name__}`", ", ".join(f"{k}={v}" for k, v in own.items()) or "–", None]
+        for name, own in settings.items()
+    ]
 
 
 def demo() -> Rows:
