@@ -44,16 +44,23 @@ def register_coco(
     is_converted = json_file != Path(labels)
     name = name or (f"{labels} ({image_root})" if is_converted else labels)
     files = {"json_file": str(json_file), "image_root": str(image_root)}
+    state = files | {"allow_outside": allow_outside, "json_state": _state(json_file)}
     if name in DatasetCatalog.list():
         known = MetadataCatalog.get(name).as_dict()
-        if all(known.get(key) == value for key, value in (files | {"allow_outside": allow_outside}).items()):
+        if all(known.get(key) == value for key, value in state.items()):
             return name
         DatasetCatalog.remove(name)
         MetadataCatalog.remove(name)
     DatasetCatalog.register(name, functools.partial(_load, **files, name=name, hint=hint, allow_outside=allow_outside))
     from_voc = is_converted and is_voc(Path(labels))
-    MetadataCatalog.get(name).set(**files, allow_outside=allow_outside, evaluator_type="coco", from_voc=from_voc)
+    MetadataCatalog.get(name).set(**state, evaluator_type="coco", from_voc=from_voc)
     return name
+
+
+def _state(json_file: Path) -> tuple[int, int]:
+    """What changes when a file is written again; zeros if there is none."""
+    found = json_file.stat() if json_file.is_file() else None
+    return (found.st_mtime_ns, found.st_size) if found else (0, 0)
 
 
 def _load(json_file: str, image_root: str, name: str, hint: str, allow_outside: bool) -> list[dict[str, Any]]:

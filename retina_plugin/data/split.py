@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from ..files import write_json
+from ..printable import shown
 from .coco import dataset_metadata, register_coco
+from .coco_check import check_coco_content
 from .errors import DataError
 from .json_file import read_json
 
@@ -29,7 +31,9 @@ def register_split(dataset: str, part: str, share: float = 0.2, root: str | None
     if "json_file" not in metadata or "image_root" not in metadata:
         raise DataError(f"data set {dataset!r} has no COCO json that can be split")
     source = Path(metadata["json_file"])
-    content = _part_of(read_json(source), part, share)
+    content = read_json(source)
+    check_coco_content(content, shown(source), metadata.get("allow_outside", False))
+    content = _part_of(content, part, share)
     if not content["images"]:
         raise DataError(f"{source}: share={share} leaves no image in part {part!r}")
     key = hashlib.sha256(source.read_bytes() + f"{part} {share}".encode()).hexdigest()[:10]

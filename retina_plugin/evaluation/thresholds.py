@@ -46,11 +46,13 @@ def best_f1(found: BoxEvaluation) -> tuple[float, float] | None:
     precision, scores = precision[:, has_objects], scores[:, has_objects]
     recall = np.linspace(0, 1, len(precision))[:, None]
     f1 = 200 * precision * recall / np.maximum(precision + recall, 1e-9)
-    thresholds = np.unique(scores[f1 > 0])
-    if not thresholds.size:
+    known = precision > 0
+    # a threshold that falls to the score of a recall changes the F1 of that category to the one there
+    gains = np.diff(np.where(known, f1, 0), axis=0, prepend=0)[known]
+    if not gains.any():
         return None
-    # of every category, the last recall whose detections all score the threshold or more
-    reached = [np.sum((scores >= t) & (precision > 0), axis=0) - 1 for t in thresholds]
-    means = [np.where(last < 0, 0, np.take_along_axis(f1, last[None], 0)[0]).mean() for last in reached]
-    best = int(np.argmax(means))
-    return float(means[best]), float(thresholds[best])
+    order = np.argsort(-scores[known], kind="stable")
+    ordered, means = scores[known][order], np.cumsum(gains[order]) / precision.shape[1]
+    last_of_equals = np.append(ordered[1:] != ordered[:-1], True)
+    best = int(np.argmax(means[last_of_equals]))
+    return float(means[last_of_equals][best]), float(ordered[last_of_equals][best])

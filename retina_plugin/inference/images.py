@@ -4,7 +4,7 @@ import glob
 import logging
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain, count
 from pathlib import Path
 
@@ -103,8 +103,9 @@ def drawing_paths(paths: Sequence[str | Path], output: str | Path) -> list[Path]
 def drawing_names(paths: Sequence[str | Path]) -> list[str]:
     """A .png name for every image: its stem, followed by a number if an earlier image has the same name."""
     names: dict[str, None] = {}
+    numbers: dict[str, Iterator[int]] = {}  # that go on where the last image of this stem ended
     for stem in (os.fsdecode(os.fsencode(Path(path).stem)[:_LONGEST_STEM]) for path in paths):
-        candidates = chain([f"{stem}.png"], (f"{stem}_{number}.png" for number in count(2)))
+        candidates = chain([f"{stem}.png"], (f"{stem}_{n}.png" for n in numbers.setdefault(stem, count(2))))
         names[next(name for name in candidates if name not in names)] = None
     return list(names)
 

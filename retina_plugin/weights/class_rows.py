@@ -59,9 +59,14 @@ def anchors_per_place(weights: Mapping[str, Any]) -> int | None:
 
 
 def same_names(theirs: Sequence[str], ours: Sequence[str]) -> list[tuple[int, int]]:
-    """Labels (theirs, ours) of classes with one name; case and punctuation do not count, the first of equals does."""
-    labels = {_plain(name): label for label, name in reversed(list(enumerate(theirs)))}
-    return [(labels[_plain(name)], label) for label, name in enumerate(ours) if _plain(name) in labels]
+    """Labels (theirs, ours) of classes with one name.
+
+    The same name comes first; then one that differs in case and punctuation only, of several the first.
+    """
+    last_first = list(enumerate(theirs))[::-1]
+    exact, plain = {name: i for i, name in last_first}, {_plain(name): i for i, name in last_first}
+    found = [exact.get(name, plain.get(_plain(name))) for name in ours]
+    return [(label, i) for i, label in enumerate(found) if label is not None]
 
 
 def with_class_rows(own: Tensor, theirs: Tensor, pairs: Sequence[tuple[int, int]], num_anchors: int) -> Tensor:
@@ -76,4 +81,4 @@ def with_class_rows(own: Tensor, theirs: Tensor, pairs: Sequence[tuple[int, int]
 
 
 def _plain(name: str) -> str:
-    return re.sub(r"[\W_]+", " ", name).strip().casefold()
+    return re.sub(r"[\W_]+", " ", name).strip().casefold() or name

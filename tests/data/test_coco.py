@@ -207,3 +207,10 @@ def test_real_data_load(name, classes):
     assert count_classes(f"{name}_train") == classes
     for split in ("train", "val"):
         assert len(DatasetCatalog.get(f"{name}_{split}")) > 20
+
+
+def test_a_json_that_is_written_again_is_read_again(tmp_path):
+    path = write(tmp_path, coco())
+    assert count_classes(register_coco(path, tmp_path)) == 2
+    write(tmp_path, coco(categories=[{"id": i, "name": str(i)} for i in (7, 8, 9)]))
+    assert count_classes(register_coco(path, tmp_path)) == 3

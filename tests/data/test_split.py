@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from detectron2.data import DatasetCatalog
+from detectron2.data import DatasetCatalog, MetadataCatalog
 
 from retina_plugin.data import DataError, dataset_metadata, register_coco, register_split, register_synthetic
 
@@ -49,3 +49,12 @@ def test_an_image_stays_in_its_part_when_others_go(source, tmp_path):
 def test_bad_parts_are_refused(source, tmp_path, part, share, message):
     with pytest.raises(DataError, match=message):
         register_split(source, part, share, str(tmp_path))
+
+
+def test_a_json_without_annotations_is_refused_by_name(tmp_path):
+    path = tmp_path / "test.json"
+    path.write_text(json.dumps({"images": [{"id": 1}], "categories": [{"id": 1, "name": "a"}]}))
+    name = register_coco(path, tmp_path)
+    MetadataCatalog.get(name).thing_classes = ["a"]
+    with pytest.raises(DataError, match="test.json is not in COCO's format: 'annotations'"):
+        register_split(name, "rest", root=tmp_path)

@@ -2,11 +2,14 @@
 
 import json
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from detectron2.config import instantiate
 from detectron2.evaluation import inference_on_dataset
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
@@ -117,3 +120,34 @@ def test_the_best_threshold_of_several_categories_has_the_highest_mean():
 def test_without_a_correct_detection_there_is_no_best_threshold():
     assert best_f1(evaluate_boxes(*objects_and_detections({1: [(0.9, False)]}))) is None
     assert best_f1(evaluate_boxes(objects_and_detections({1: []})[0], [])) is None
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_the_best_threshold_is_that_of_a_search_over_all_scores(seed):
+    """Categories with ties, without objects, and without detections."""
+    rng = np.random.default_rng(seed)
+    recalls, classes = 11, 4
+    found = rng.integers(0, recalls + 1, classes)  # how many recalls each reaches
+    reached = np.arange(recalls)[:, None] < found
+    precision = np.where(reached, -np.sort(-rng.choice([0.25, 0.5, 1.0], (recalls, classes)), axis=0), 0)
+    scores = np.where(reached, -np.sort(-rng.choice(np.arange(0.1, 1, 0.1), (recalls, classes)), axis=0), 0)
+    precision[:, rng.integers(classes)] = -1
+    table = {"precision": precision[None, :, :, None, None], "scores": scores[None, :, :, None, None]}
+    assert best_f1(SimpleNamespace(eval=table)) == pytest.approx(searched_f1(precision, scores))
+
+
+def searched_f1(precision, scores):
+    """The highest mean of F1 over categories with objects, among all scores as thresholds."""
+    objects = precision[0] > -1
+    precision, scores = precision[:, objects], scores[:, objects]
+    recall = np.linspace(0, 1, len(precision))
+    best = None
+    for threshold in np.unique(scores[precision > 0])[::-1]:
+        values = []
+        for p, s in zip(precision.T, scores.T, strict=True):
+            last = np.flatnonzero((s >= threshold) & (p > 0))
+            values.append(200 * p[last[-1]] * recall[last[-1]] / (p[last[-1]] + recall[last[-1]]) if len(last) else 0)
+        if np.mean(values) > 0 and (best is None or np.mean(values) > best[0] + 1e-9):
+            best = np.mean(values), threshold
+    return best

@@ -17,6 +17,12 @@ THEIRS = ("person", "bicycle", "traffic light", "dog")
 OURS = ("platelet", "Dog", "traffic_light")
 
 
+@pytest.mark.parametrize("names", [("A+", "A-"), ("<5mm", ">5mm"), ("+", "-"), ("c++", "c")])
+def test_names_that_differ_in_punctuation_keep_their_own_rows(names):
+    assert same_names(names, names) == [(0, 0), (1, 1)]
+    assert same_names(names, names[::-1]) == [(1, 0), (0, 1)]
+
+
 def head(classes, num_anchors=6, loss=SigmoidFocalLoss, channels=8):
     shapes = [ShapeSpec(channels=channels)]
     loss = loss(alpha=0.25, gamma=2.0) if loss is SigmoidFocalLoss else loss()

@@ -30,6 +30,8 @@ def as_coco_json(labels: str | Path, image_root: str | Path, classes: Sequence[s
     labels, image_root = Path(labels), Path(image_root)
     if not labels.is_dir() and labels.suffix != ".txt":
         return labels
+    if not labels.exists():
+        raise DataError(f"{shown(labels)}, a list of images, does not exist")
     classes = None if classes is None else list(classes)
     cache = Path(os.environ.get("RETINA_PLUGIN_CACHE", "~/.cache/retina_plugin")).expanduser()
     asked = (labels.absolute(), image_root.absolute(), repr(classes), cache, _state(labels, image_root))
@@ -74,7 +76,7 @@ def _read(labels: Path, image_root: Path, classes: list[str] | None) -> dict[str
         raise DataError(f"{shown(image_root)}, the image folder of {shown(labels)}, is not a folder")
     if is_voc(labels):
         return read_voc(labels, image_root, classes)
-    if any(path.suffix == ".txt" for path in labels.iterdir()):
+    if any(labels.rglob("*.txt")):
         return read_yolo(labels, image_root, classes)
     raise DataError(
         f"{shown(labels)} is a folder without labels: name a COCO json, a folder of .xml files of PASCAL VOC, or a "

@@ -1,11 +1,13 @@
 """Labels of PASCAL VOC: one .xml file per image."""
 
+import math
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 from ...printable import first_line, shown
 from ..errors import DataError
+from .text import read_text
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".JPG", ".JPEG", ".PNG")
 
@@ -65,7 +67,7 @@ def folder_of_labels(labels: Path) -> Path:
 
 def _listed(path: Path) -> list[str]:
     """The first word of every line."""
-    words = (line.split() for line in path.read_text().splitlines())
+    words = (line.split() for line in read_text(path).splitlines())
     return [first[0] for first in words if first]
 
 
@@ -74,6 +76,8 @@ def _parse(path: Path, is_listed: bool) -> tuple[tuple[int, int], list[tuple[str
     root, objects = _root(path), []
     for found in root.iter("object"):
         x0, y0, x1, y1 = (_number(found, f"bndbox/{key}", path) for key in ("xmin", "ymin", "xmax", "ymax"))
+        if x1 < x0 or y1 < y0:
+            raise DataError(f"{shown(path)}: a box from ({x0:g}, {y0:g}) to ({x1:g}, {y1:g}): swap its corners")
         box = [x0 - 1, y0 - 1, x1 - x0 + 1, y1 - y0 + 1]
         objects.append((_text(found, "name", path), box, int(found.findtext("difficult", "0").strip() == "1")))
     return _size(root, path) if is_listed else (0, 0), objects
@@ -103,9 +107,12 @@ def _text(element: ElementTree.Element, key: str, path: Path) -> str:
 def _number(element: ElementTree.Element, key: str, path: Path) -> float:
     text = _text(element, key, path)
     try:
-        return float(text)
+        value = float(text)
     except ValueError:
-        raise DataError(f"{shown(path)}: {element.tag}/{key} is {shown(text)}, which is not a number") from None
+        value = math.nan
+    if not math.isfinite(value):
+        raise DataError(f"{shown(path)}: {element.tag}/{key} is {shown(text)}, which is not a finite number")
+    return value
 
 
 def _image_name(image_root: Path, stem: str) -> str:

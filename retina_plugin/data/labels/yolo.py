@@ -1,5 +1,6 @@
 """Labels of YOLO: one .txt file per image, with a line per object, and the names of the classes in a file beside."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from ...printable import first_line, shown
 from ..errors import DataError
+from .text import read_text
 
 _IMAGES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 _NAMES = ("data.yaml", "dataset.yaml", "classes.txt", "obj.names")
@@ -51,11 +53,11 @@ def _boxes(path: Path, num_classes: int, width: int, height: int) -> list[tuple[
     if not path.is_file():
         return []
     found = []
-    for number, line in enumerate(path.read_text().splitlines(), 1):
+    for number, line in enumerate(read_text(path).splitlines(), 1):
         if not line.strip():
             continue
         try:
-            category, *values = (float(word) for word in line.split())
+            category, *values = (_finite(word) for word in line.split())
             x, y, w, h = values if len(values) == 4 else _around(values)
         except ValueError:
             raise DataError(
@@ -66,8 +68,17 @@ def _boxes(path: Path, num_classes: int, width: int, height: int) -> list[tuple[
             raise DataError(f"{shown(path)}, line {number}: class {category:g} is not in 0 to {num_classes - 1}")
         if max(x, y, w, h) > 1.5:
             raise DataError(f"{shown(path)}, line {number}: {shown(line)} must have shares of the image, not pixels")
+        if min(w, h) < 0:
+            raise DataError(f"{shown(path)}, line {number}: {shown(line)} has a negative width or height")
         found.append((int(category), [(x - w / 2) * width, (y - h / 2) * height, w * width, h * height]))
     return found
+
+
+def _finite(word: str) -> float:
+    """The number that a word says; ValueError if it says none, or one that is not finite."""
+    if not math.isfinite(value := float(word)):
+        raise ValueError("not finite")
+    return value
 
 
 def _around(corners: list[float]) -> tuple[float, float, float, float]:
@@ -114,10 +125,13 @@ def _find_names(labels: Path) -> list[str]:
 
 def _read_names(path: Path) -> list[str]:
     if path.suffix != ".yaml":
-        return [line.strip() for line in path.read_text().splitlines() if line.strip()]
+        return [line.strip() for line in read_text(path).splitlines() if line.strip()]
     try:
-        content = yaml.safe_load(path.read_text())
+        content = yaml.safe_load(read_text(path))
         names = content["names"]
-        return [str(names[i]) for i in range(len(names))]  # a list, or a mapping from 0
+        found = [names[i] for i in range(len(names))]  # a list, or a mapping from 0
     except (yaml.YAMLError, KeyError, TypeError, ValueError) as e:
         raise DataError(f"{shown(path)} has no list of names: {first_line(e)}") from e
+    if isinstance(names, str) or any(isinstance(name, bool) for name in found):
+        raise DataError(f"{shown(path)}: names is {shown(names)}: write a list, with yes, no, on and off in quotes")
+    return [str(name) for name in found]

@@ -172,6 +172,9 @@ def test_a_photo_on_its_side_has_the_size_with_which_it_is_read(yolo, images, su
         ("cat .5 .5 .1 .1", "neither a class with"),
         ("2 .5 .5 .1 .1", "class 2 is not in 0 to 1"),
         ("0 32 24 10 10", "must have shares of the image, not pixels"),
+        ("0 .5 .5 -.1 .1", "has a negative width or height"),
+        ("0 .5 nan .1 .1", "neither a class with"),
+        ("inf .5 .5 .1 .1", "neither a class with"),
     ],
 )
 def test_a_bad_line_of_yolo_is_named(yolo, images, line, message):
@@ -187,13 +190,52 @@ def test_a_bad_line_of_yolo_is_named(yolo, images, line, message):
         ("<annotation/>", "annotation has no size/width"),
         (XML.replace("64", "0"), "a.xml: size is 0 x 48: write the width and height"),
         (XML.format("<object><name>cat</name></object>"), "object has no bndbox/xmin"),
-        (XML.format(OBJECT.format("cat", 0, "x", 1, 9, 9)), "bndbox/xmin is x, which is not a number"),
+        (XML.format(OBJECT.format("cat", 0, "x", 1, 9, 9)), "bndbox/xmin is x, which is not a finite number"),
+        (XML.replace("64", "nan").format(""), "size/width is nan, which is not a finite number"),
+        (
+            XML.format(OBJECT.format("cat", 0, 20, 1, 9, 9)),
+            r"a.xml: a box from \(20, 1\) to \(9, 9\): swap its corners",
+        ),
     ],
 )
 def test_a_bad_file_of_voc_is_named(voc, images, text, message):
     (voc / "a.xml").write_text(text)
     with pytest.raises(DataError, match=message):
         as_coco_json(voc, images)
+
+
+@pytest.mark.parametrize("file", ["data.yaml", "labels/a.txt"])
+def test_text_that_is_not_utf8_is_named(yolo, images, tmp_path, file):
+    (tmp_path / file).write_bytes("é".encode("latin-1"))
+    with pytest.raises(DataError, match=f"{Path(file).name} cannot be read as text in UTF-8"):
+        as_coco_json(yolo, images)
+
+
+def test_names_of_yolo_are_a_list_of_words(yolo, images, tmp_path):
+    (tmp_path / "data.yaml").unlink()
+    (tmp_path / "classes.txt").write_text("\ufeffcat\ndog\n", encoding="utf-8")
+    content = json.loads(as_coco_json(yolo, images).read_text())
+    assert [c["name"] for c in content["categories"]] == ["cat", "dog"]
+    for names in ("cat", "[yes, no]"):
+        (tmp_path / "data.yaml").write_text(f"names: {names}\n")
+        with pytest.raises(
+            DataError, match=r"data.yaml: names is .*: write a list, with yes, no, on and off in quotes"
+        ):
+            as_coco_json(yolo, images)
+
+
+def test_labels_of_yolo_may_all_lie_in_folders_below(yolo, images):
+    (yolo / "below").mkdir()
+    (images / "below").mkdir()
+    for path in (*yolo.glob("*.txt"), *images.glob("*.png")):
+        path.rename(path.parent / "below" / path.name)
+    content = json.loads(as_coco_json(yolo, images).read_text())
+    assert len(content["annotations"]) == 3
+
+
+def test_a_list_that_does_not_exist_is_named(images):
+    with pytest.raises(DataError, match="trian.txt, a list of images, does not exist"):
+        as_coco_json(images / "trian.txt", images)
 
 
 def test_classes_may_be_given_and_are_asked_for(voc, yolo, images, tmp_path):

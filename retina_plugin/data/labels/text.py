@@ -1,0 +1,14 @@
+"""Text of the label files of a user."""
+
+from pathlib import Path
+
+from ...printable import first_line, shown
+from ..errors import DataError
+
+
+def read_text(path: Path) -> str:
+    """The text of a file in UTF-8, with or without a mark at its beginning; DataError naming it if that fails."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as e:
+        raise DataError(f"{shown(path)} cannot be read as text in UTF-8: {first_line(e)}") from e
