@@ -42,5 +42,5 @@ def test_a_panel_shows_finite_values_and_is_left_out_without_any():
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match=r"config.yaml does not exist"):
+    with pytest.raises(ConfigError, match="is not a run folder"):
         report(tmp_path)

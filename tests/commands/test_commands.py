@@ -178,4 +178,4 @@ def test_bad_arguments_end_with_one_line(monkeypatch, capsys, tmp_path):
     argv = ["--run", tmp_path, "--input", "x", "--output", tmp_path]
     code, printed = tool(monkeypatch, capsys, "predict", *argv)
     assert code == 1
-    assert printed.err.strip().splitlines()[-1] == f"error: config {tmp_path}/config.yaml does not exist"
+    assert printed.err.strip().splitlines()[-1].startswith(f"error: {tmp_path} is not a run folder")

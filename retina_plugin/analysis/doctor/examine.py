@@ -11,6 +11,7 @@ from ...config import ConfigError
 from ...data import DataError
 from ...engine.logs import show_tracebacks
 from ...printable import first_line
+from ...run_folder import CONFIG
 from .after import RUN_CHECKS
 from .after.record import Record
 from .finding import Check, Finding, finding_of
@@ -38,7 +39,11 @@ def examine_run(run_dir: str | Path, trust: Sequence[str] = ()) -> list[Finding]
 
 
 def _run_folder(run_dir: str | Path, trust: Sequence[str]) -> Iterator[Finding]:
-    record = Record(run_dir, trust)
+    try:
+        record = Record(run_dir, trust)
+    except ConfigError as e:
+        yield finding_of(e, str(run_dir), f"name the train.output_dir of a training; or correct its {CONFIG}")
+        return
     for check in RUN_CHECKS:
         yield from _findings(check, record)
 

@@ -54,9 +54,11 @@ _FIXES = {
 }
 
 
-def finding_of(error: Exception, where: str = "config and data") -> Finding:
-    """An error that would end a training, as a finding. DataError has a code of its own."""
+def finding_of(
+    error: Exception, where: str = "config and data", fix: str = "correct the key or file that the message names"
+) -> Finding:
+    """An error that would end a training, as a finding. DataError has a code and a fix of its own."""
     if isinstance(error, DataError):
         fix = _FIXES.get(error.code, "correct the entry that the message names")
         return Finding("error", error.code, str(error), where, f"{fix}; training does not begin before")
-    return Finding("error", "config-invalid", str(error), where, "correct the key or file that the message names")
+    return Finding("error", "config-invalid", str(error), where, fix)

@@ -231,6 +231,7 @@ def test_a_trained_run_is_examined_by_every_check(trained_run):
 def test_a_folder_without_a_config_is_refused(tmp_path):
     (found,) = examine_run(tmp_path)
     assert found.code == "config-invalid" and "config.yaml" in found.message
+    assert found.where == str(tmp_path) and "train.output_dir" in found.fix
 
 
 def test_a_check_that_fails_does_not_hide_what_others_find(folder):
