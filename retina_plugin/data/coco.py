@@ -23,6 +23,9 @@ _BUILTIN = {
     "coco_mini": "a few images of COCO 2017 with all 80 categories: https://cocodataset.org/#download",
 }
 
+_first_files: dict[str, list[str]] = {}  # of every data set that this process has loaded
+_MOST_FILES = 1000
+
 
 def register_coco(
     json_file: str | Path,
@@ -60,7 +63,9 @@ def _load(json_file: str, image_root: str, name: str, hint: str, allow_outside: 
     check_coco_json(json_file, hint, allow_outside)
     check_image_root(json_file, image_root)
     try:
-        return load_coco_json(json_file, image_root, name)
+        found = load_coco_json(json_file, image_root, name)
+        _first_files[name] = [image["file_name"] for image in found[:_MOST_FILES]]
+        return found
     except (LookupError, TypeError, AttributeError, AssertionError, ValueError) as e:
         raise DataError(f"{shown(json_file)} cannot be read by Detectron2: {type(e).__name__}: {first_line(e)}") from e
 
@@ -70,6 +75,21 @@ def check_image_root(json_file: str | Path, image_root: str | Path) -> None:
     if not Path(image_root).is_dir():
         message = f"{shown(image_root)}, the image folder of {shown(json_file)}, is not a folder"
         raise DataError(message, "image-folder-missing")
+
+
+def check_images(name: str) -> None:
+    """Raise DataError if a data set that `register_coco` made and this process has loaded has no image on the disk.
+
+    Of its images, the first 1,000 are looked for.
+    """
+    files = _first_files.get(name, [])
+    if files and not any(map(os.path.isfile, files)):
+        root = MetadataCatalog.get(name).image_root
+        raise DataError(
+            f"{shown(root)} has none of the images of {shown(name)}, such as {shown(os.path.relpath(files[0], root))}: "
+            "name the folder of this file",
+            "image-missing",
+        )
 
 
 def register_builtin() -> None:

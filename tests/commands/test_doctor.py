@@ -71,6 +71,7 @@ def test_a_config_with_an_error_is_a_finding(tmp_path):
     assert finding.where == str(tmp_path / "no.py")
     (finding,) = doctor("custom/retinanet_MNV2_FPN.py")
     assert finding.code == "config-invalid" and "data.train_json=..." in finding.message
+    assert "docs/own_data.md" in finding.message
 
 
 def test_a_check_that_fails_hides_nothing(checks):

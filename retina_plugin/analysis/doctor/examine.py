@@ -1,13 +1,15 @@
 """Runs the checks. One that fails does not hide what others find."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from ...config import ConfigError
+from ...config.walk import with_key
 from ...data import DataError
 from ...engine.logs import show_tracebacks
 from ...printable import first_line
@@ -26,8 +28,9 @@ _ORDER = ("error", "warning", "hint")
 def examine(cfg: DictConfig, quick: bool = False) -> list[Finding]:
     """What is wrong with a config and its data, the worst first; `quick` reads no image and builds no model."""
     checks = [check for part in PARTS for check in _checks(part, quick)]
-    subject = Subject(cfg)
-    return _sorted(finding for check in checks for finding in _findings(check, subject))
+    subject, values = Subject(cfg), OmegaConf.to_container(cfg, resolve=False)
+    found = [finding for check in checks for finding in _findings(check, subject)]
+    return _sorted(replace(f, message=with_key(values, f.message)) if f.severity == "error" else f for f in found)
 
 
 def examine_run(run_dir: str | Path, trust: Sequence[str] = ()) -> list[Finding]:
