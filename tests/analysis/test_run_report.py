@@ -22,6 +22,14 @@ def test_the_page_has_training_findings_errors_and_config(trained_run, tmp_path)
     assert not (trained_run / "report.html").exists()
 
 
+def test_the_page_tells_its_threshold_from_that_of_predictions(trained_run, tmp_path, monkeypatch, unseen_figures):
+    for evaluation, is_told in (({"best_F1/score_thresh": 0.25}, True), ({"bbox/AP": 1.0}, False)):
+        monkeypatch.setattr("retina_plugin.analysis.run_report.last_evaluation", lambda run, found=evaluation: found)
+        text = report(trained_run, tmp_path / "page.html", max_images=0).read_text(encoding="utf-8")
+        assert "best F1 of all detections together is" in text
+        assert ("<code>retina predict</code> draws from 0.250 on" in text) == is_told
+
+
 def test_training_is_what_metrics_json_recorded(tmp_path):
     lines = [{"iteration": i, "time": 3.0, "loss_cls": 1.0 / (i + 1), "lr": 0.0} for i in (9, 19)]
     lines.append({"iteration": 20, "bbox/AP": 12.5, "bbox/APs": float("nan")})
