@@ -148,6 +148,12 @@ def test_a_sound_run_has_no_fault(folder):
     assert folder.explain() == []
 
 
+def test_a_detector_that_tells_little_gets_no_advice_about_small_objects(folder):
+    FAULTS["misses-small"](folder)
+    FAULTS["low-scores"](folder)
+    assert {x.code for x in folder.explain()} == {"low-scores"}
+
+
 def test_two_exchanged_classes_are_named(folder):
     relabelled(lambda k: {1: 2, 2: 1, 3: 3}[k])(folder)
     (found,) = folder.explain()
