@@ -10,7 +10,9 @@ from retina_plugin.commands.analysis.report import report
 from retina_plugin.config import ConfigError
 
 
-def test_the_page_has_training_findings_errors_and_config(trained_run, tmp_path):
+def test_the_page_has_training_findings_errors_and_config(trained_run, tmp_path, monkeypatch):
+    evaluation = {"bbox/AP": 1.0, "best_F1/score_thresh": 0.25}
+    monkeypatch.setattr("retina_plugin.analysis.run_report.last_evaluation", lambda run: evaluation)
     page = report(trained_run, tmp_path / "page.html", max_images=2)
     source = page.read_text(encoding="utf-8")
     text = html.unescape(source)
@@ -19,15 +21,8 @@ def test_the_page_has_training_findings_errors_and_config(trained_run, tmp_path)
         assert f"<h2>{part}</h2>" in source
     assert (trained_run / "config.yaml").read_text() in text
     assert f"retina train --config-file {trained_run}/config.yaml" in text
+    assert "best F1 of all detections together is" in text and "draws from 0.250 on" in text
     assert not (trained_run / "report.html").exists()
-
-
-def test_the_page_tells_its_threshold_from_that_of_predictions(trained_run, tmp_path, monkeypatch, unseen_figures):
-    for evaluation, is_told in (({"best_F1/score_thresh": 0.25}, True), ({"bbox/AP": 1.0}, False)):
-        monkeypatch.setattr("retina_plugin.analysis.run_report.last_evaluation", lambda run, found=evaluation: found)
-        text = report(trained_run, tmp_path / "page.html", max_images=0).read_text(encoding="utf-8")
-        assert "best F1 of all detections together is" in text
-        assert ("<code>retina predict</code> draws from 0.250 on" in text) == is_told
 
 
 def test_training_is_what_metrics_json_recorded(tmp_path):
@@ -37,6 +32,7 @@ def test_training_is_what_metrics_json_recorded(tmp_path):
     (tmp_path / "config.yaml").write_text("a: 1\n")
     found = _training(tmp_path)
     assert (found["iterations"], found["minutes"]) == (20, 1.0)
+    assert found["predicts_from"] is None
     assert found["evaluation"] == {"bbox/AP": 12.5, "bbox/APs": pytest.approx(float("nan"), nan_ok=True)}
     assert len(found["figures"]) == 3  # losses, AP, learning rate
 
