@@ -30,13 +30,6 @@ def _items(node: Any) -> Collection[tuple[Any, Any]]:
     return list(enumerate(node)) if isinstance(node, list | tuple) else ()
 
 
-def with_key(node: Any, message: str) -> str:
-    """A message that begins with a string of nested mappings, with the key of the first such string before it."""
-    strings = ((key, value) for key, value in leaves(node) if isinstance(value, str) and value)
-    found = (f"{key}=" for key, value in strings if message.startswith((f"{value} ", f"{value},", f"{value}:")))
-    return next(found, "") + message
-
-
 def as_text(value: Any) -> str:
     """A config value as text; a class or function by its full name."""
     return f"{value.__module__}.{value.__qualname__}" if callable(value) else str(value)

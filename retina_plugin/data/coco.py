@@ -23,7 +23,7 @@ _BUILTIN = {
     "coco_mini": "a few images of COCO 2017 with all 80 categories: https://cocodataset.org/#download",
 }
 
-_first_files: dict[str, list[str]] = {}  # of every data set that this process has loaded
+_first_files: dict[str, list[str]] = {}  # names of images, by json that this process has loaded
 _MOST_FILES = 1000
 
 
@@ -64,7 +64,8 @@ def _load(json_file: str, image_root: str, name: str, hint: str, allow_outside: 
     check_image_root(json_file, image_root)
     try:
         found = load_coco_json(json_file, image_root, name)
-        _first_files[name] = [image["file_name"] for image in found[:_MOST_FILES]]
+        root = os.path.join(image_root, "")
+        _first_files[json_file] = [image["file_name"].removeprefix(root) for image in found[:_MOST_FILES]]
         return found
     except (LookupError, TypeError, AttributeError, AssertionError, ValueError) as e:
         raise DataError(f"{shown(json_file)} cannot be read by Detectron2: {type(e).__name__}: {first_line(e)}") from e
@@ -82,14 +83,11 @@ def check_images(name: str) -> None:
 
     Of its images, the first 1,000 are looked for.
     """
-    files = _first_files.get(name, [])
-    if files and not any(map(os.path.isfile, files)):
-        root = MetadataCatalog.get(name).image_root
-        raise DataError(
-            f"{shown(root)} has none of the images of {shown(name)}, such as {shown(os.path.relpath(files[0], root))}: "
-            "name the folder of this file",
-            "image-missing",
-        )
+    known = MetadataCatalog.get(name).as_dict()
+    files, root = _first_files.get(known.get("json_file", ""), []), known.get("image_root", "")
+    if files and not any(os.path.isfile(os.path.join(root, file)) for file in files):
+        message = f"{shown(root)} has none of the images of {shown(name)}, such as {shown(files[0])}"
+        raise DataError(f"{message}: name the folder of this file", "image-missing")
 
 
 def register_builtin() -> None:

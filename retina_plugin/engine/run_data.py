@@ -70,8 +70,9 @@ def record_data(cfg: DictConfig) -> None:
 def check_images_exist(cfg: DictConfig, splits: Sequence[str] = ("train", "test")) -> None:
     """Raise DataError for a data set without any image on the disk, at which a training would end after minutes."""
     with building(cfg, "data"):
-        for name in dict.fromkeys(name for split in splits for name in _data_names(cfg, split)):
-            check_images(name)
+        for split in splits:
+            for name in _data_names(cfg, split):  # which registers it, maybe with another folder than the split before
+                check_images(name)
 
 
 def _data_names(cfg: DictConfig, split: str) -> list[str]:

@@ -14,8 +14,8 @@ from torch import nn
 
 from ..config import ConfigError
 from ..config.device import default_device, why_unavailable
-from ..config.walk import leaves, with_key
-from ..data import DataError
+from ..config.walk import leaves
+from ..data.errors import DataError, with_key
 from ..modeling.backbone import without_pretrained_weights
 from ..modeling.losses import STATIONARY
 
@@ -144,7 +144,7 @@ def building(cfg: DictConfig, what: str) -> Iterator[None]:
         hint = _OWN_DATA if any(key.startswith("data.") for key in keys) else ""
         raise ConfigError("this config needs values for " + " ".join(f"{key}=..." for key in keys) + hint) from e
     except DataError as e:
-        raise DataError(with_key(OmegaConf.to_container(cfg, resolve=False), str(e)), e.code) from e
+        raise DataError(with_key(str(e), e.code, OmegaConf.to_container(cfg, resolve=False)), e.code) from e
     except (ValueError, OSError):
         raise
     except Exception as e:

@@ -29,6 +29,14 @@ def own_data(tmp_path):
     return [f"data.{p}_{k}={tmp_path}/data/{v.format(p)}" for p in ("train", "val") for k, v in files.items()]
 
 
+def test_a_json_with_two_image_folders_names_the_wrong_one(own_data, tmp_path):
+    args = train_args(tmp_path, config_file=CONFIG)
+    folder = f"{tmp_path}/data"
+    args.opts = [*own_data, f"data.val_json={folder}/train.json", f"data.train_images={folder}"]
+    with pytest.raises(DataError, match=r"^data.train_images=\S*data has none of the images of .*, such as a.png"):
+        main(args)
+
+
 @pytest.mark.parametrize(
     "override, message",
     [
@@ -38,6 +46,10 @@ def own_data(tmp_path):
         ),
         ("data.val_json={}/vall.json", r"data.val_json=\S*vall.json does not exist"),
         ("data.val_images={}/imagse", r"data.val_images=\S*imagse, the image folder of \S*val.json, is not a folder"),
+        (
+            "data.train_images={}/train.json",
+            r"data.train_images=\S*train.json, the image folder of .*, is not a folder",
+        ),
         ("data.train_images={}", r"data.train_images=\S*data has none of the images of \S*train.json, such as a.png"),
         ("data.val_images={}", r"data.val_images=\S*data has none of the images of \S*val.json, such as a.png"),
     ],

@@ -9,8 +9,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from ...config import ConfigError
-from ...config.walk import with_key
-from ...data import DataError
+from ...data.errors import DataError, with_key
 from ...engine.logs import show_tracebacks
 from ...printable import first_line
 from ...run_folder import CONFIG
@@ -30,7 +29,9 @@ def examine(cfg: DictConfig, quick: bool = False) -> list[Finding]:
     checks = [check for part in PARTS for check in _checks(part, quick)]
     subject, values = Subject(cfg), OmegaConf.to_container(cfg, resolve=False)
     found = [finding for check in checks for finding in _findings(check, subject)]
-    return _sorted(replace(f, message=with_key(values, f.message)) if f.severity == "error" else f for f in found)
+    return _sorted(
+        replace(f, message=with_key(f.message, f.code, values)) if f.severity == "error" else f for f in found
+    )
 
 
 def examine_run(run_dir: str | Path, trust: Sequence[str] = ()) -> list[Finding]:

@@ -81,13 +81,11 @@ class RunIdentity:
         if (changes := self.changes(state)) and not self._accepts:
             told = [shown(change) for change in changes[:_MOST_TOLD]]
             told += [f"and {len(changes) - _MOST_TOLD} more"] * (len(changes) > _MOST_TOLD)
-            what = "this run began with other settings"
+            who = "this run"
             if len(changes) > _MOST_TOLD:
-                what = (
-                    f"{self._folder} seems to hold the run of another config: choose another train.output_dir. {what}"
-                )
+                who = f"{self._folder} seems to hold the run of another config: choose another train.output_dir. It"
             raise ConfigError(
-                f"{what}: {'; '.join(told)}. Resume it with those, or set "
+                f"{who} began with other settings: {'; '.join(told)}. Resume it with those, or set "
                 "train.accept_changes=True to continue anyway; the run is then not reproducible"
             )
         now, earlier = self._environments[-1], state.get("environments")
