@@ -28,7 +28,7 @@ def _doctor(args: argparse.Namespace) -> None:
         findings = doctor_of_run(args.run, args.trust)
     else:
         findings = doctor(args.config_file, args.opts, args.quick, args.trust)
-    print(as_text(findings, args.json))
+    print(as_text(findings, args.json, args.run))
     if not is_sound(findings):
         sys.exit(1)
 

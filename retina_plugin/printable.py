@@ -1,8 +1,14 @@
 """What files and errors say, as text for one line of a message."""
 
+import contextlib
+import difflib
+import os
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 from typing import Any
+
+_MOST_NEIGHBOURS, _SIMILAR = 1000, 0.75
 
 
 def first_line(error: BaseException) -> str:
@@ -18,6 +24,18 @@ def shown(text: Any, limit: int = 200) -> str:
     text = str(text) if isinstance(text, str | Path) else _short_repr(text)
     escaped = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[: limit + 1])
     return escaped if len(escaped) <= limit else f"{escaped[: limit - 3]}..."
+
+
+def nearby(path: str | Path, others: Iterable[str] = ()) -> str:
+    """The end of a message about a path that does not exist: where it was looked for, and a similar one or `others`."""
+    path = Path(path)
+    looked, names = "", []
+    with contextlib.suppress(OSError):
+        looked = "" if path.is_absolute() else f" (looked in {shown(os.getcwd())})"
+        names = sorted(os.listdir(path.parent))[:_MOST_NEIGHBOURS]
+    near = [str(path.parent / name) for name in difflib.get_close_matches(path.name, names, 1, _SIMILAR)]
+    near += difflib.get_close_matches(str(path), list(others), 1, _SIMILAR)
+    return looked + (f"; did you mean {shown(near[0])}?" if near else "")
 
 
 def _short_repr(value: Any, depth: int = 3) -> str:

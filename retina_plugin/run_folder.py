@@ -10,10 +10,10 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from .config import load_config
+from .config import ConfigError, load_config
 from .config.device import default_device, why_unavailable
 from .files import read_small
-from .printable import first_line
+from .printable import first_line, nearby
 from .weights import CheckpointError
 
 logger = logging.getLogger(__name__)
@@ -38,8 +38,13 @@ def read_config(run_dir: str | Path, overrides: Sequence[str] = (), trust: Seque
     what is in the modules that `trust` lists.
 
     Raises:
-        ConfigError: if the folder holds no config.yaml, if that names anything else, or if an override does not fit.
+        ConfigError: if there is no such folder or no config.yaml in it, if that names anything else, or if an override
+            does not fit.
     """
+    if not Path(run_dir).is_dir():
+        raise ConfigError(f"run folder {run_dir} does not exist{nearby(run_dir)}")
+    if not Path(run_dir, CONFIG).is_file():
+        raise ConfigError(f"{run_dir} is not a run folder, the train.output_dir of a training: it has no {CONFIG}")
     cfg = load_config(Path(run_dir, CONFIG), overrides, trust)
     chosen = any(override.startswith("train.device=") for override in overrides)
     if cfg.train.device != "auto" and not chosen and why_unavailable(cfg.train.device):

@@ -61,6 +61,7 @@ def _training(run_dir: Path) -> dict[str, Any]:
         "iterations": iterations,
         "minutes": sum(seconds) / len(seconds) * iterations / 60 if seconds else None,
         "figures": [svg_uri(figure) for figure in draw_metrics(run_dir)],
+        "predicts_from": evaluation.get("best_F1/score_thresh"),
         "evaluation": {name: value for name, value in evaluation.items() if "/" in name},
         "config_file": str(run_dir / CONFIG),
         "config": (run_dir / CONFIG).read_text(encoding="utf-8").splitlines(),

@@ -8,7 +8,7 @@ from pathlib import Path
 from detectron2.config import LazyConfig
 from omegaconf import DictConfig, OmegaConf
 
-from ..printable import shown
+from ..printable import nearby, shown
 from .calls import is_call, parameters_of
 from .check import check_config
 from .errors import ConfigError
@@ -89,7 +89,10 @@ def _read(path: Path, trust: Sequence[str]) -> DictConfig:
         raise ConfigError(f"{path} is not a config: its name must end in .py or .yaml")
     if not path.is_file():
         if (packaged := _packaged(path)) is None:
-            raise ConfigError(f"config {path} does not exist")
+            names = _names()
+            near = nearby(path, names)
+            there = "" if "did you mean" in near else f"; retina_plugin has {', '.join(names)}"
+            raise ConfigError(f"config {path} does not exist{near}{there}")
         path = packaged
     original_import = builtins.__import__
     try:

@@ -23,6 +23,9 @@ _BUILTIN = {
     "coco_mini": "a few images of COCO 2017 with all 80 categories: https://cocodataset.org/#download",
 }
 
+_first_files: dict[str, list[str]] = {}  # names of images, by json that this process has loaded
+_MOST_FILES = 1000
+
 
 def register_coco(
     json_file: str | Path,
@@ -67,7 +70,10 @@ def _load(json_file: str, image_root: str, name: str, hint: str, allow_outside: 
     check_coco_json(json_file, hint, allow_outside)
     check_image_root(json_file, image_root)
     try:
-        return load_coco_json(json_file, image_root, name)
+        found = load_coco_json(json_file, image_root, name)
+        root = os.path.join(image_root, "")
+        _first_files[json_file] = [image["file_name"].removeprefix(root) for image in found[:_MOST_FILES]]
+        return found
     except (LookupError, TypeError, AttributeError, AssertionError, ValueError) as e:
         raise DataError(f"{shown(json_file)} cannot be read by Detectron2: {type(e).__name__}: {first_line(e)}") from e
 
@@ -77,6 +83,18 @@ def check_image_root(json_file: str | Path, image_root: str | Path) -> None:
     if not Path(image_root).is_dir():
         message = f"{shown(image_root)}, the image folder of {shown(json_file)}, is not a folder"
         raise DataError(message, "image-folder-missing")
+
+
+def check_images(name: str) -> None:
+    """Raise DataError if a data set that `register_coco` made and this process has loaded has no image on the disk.
+
+    Of its images, the first 1,000 are looked for.
+    """
+    known = MetadataCatalog.get(name).as_dict()
+    files, root = _first_files.get(known.get("json_file", ""), []), known.get("image_root", "")
+    if files and not any(os.path.isfile(os.path.join(root, file)) for file in files):
+        message = f"{shown(root)} has none of the images of {shown(name)}, such as {shown(files[0])}"
+        raise DataError(f"{message}: name the folder of this file", "image-missing")
 
 
 def register_builtin() -> None:

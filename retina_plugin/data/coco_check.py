@@ -28,7 +28,9 @@ def check_coco_content(content: Any, name: str, allow_outside: bool = False) -> 
     """As `check_coco_json`, for what has been read from a file of this name."""
     for key in ("images", "annotations", "categories"):
         if not isinstance(content, dict) or not isinstance(content.get(key), list):
-            raise DataError(f"{name} is not in COCO's format: {key!r} is not a list", "json-not-coco")
+            lacks = isinstance(content, dict) and key not in content
+            problem = f"it has no key {key!r}" if lacks else f"{key!r} is not a list"
+            raise DataError(f"{name} is not in COCO's format: {problem}", "json-not-coco")
     if not content["images"]:
         raise DataError(f"{name} lists no images", "json-without-images")
     if not content["categories"]:

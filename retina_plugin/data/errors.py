@@ -1,5 +1,12 @@
 """The error for data that cannot be used."""
 
+from typing import Any
+
+from ..config.walk import leaves
+
+_OF_FOLDERS = ("images", "image_root")
+_KEY_ENDS = {"image-folder-missing": _OF_FOLDERS, "image-missing": _OF_FOLDERS}  # by code
+
 
 class DataError(ValueError):
     """Data that cannot be used; the message names the file, and `code` the kind of fault, for programs."""
@@ -7,3 +14,13 @@ class DataError(ValueError):
     def __init__(self, message: str = "", code: str = "data-unusable") -> None:
         super().__init__(message)
         self.code = code
+
+
+def with_key(message: str, code: str, values: Any) -> str:
+    """The message of a DataError, which begins with a path, after the config's key for this path: "key=path is ...".
+
+    `values` are the config's nested mappings; without such a key the message stays as it is.
+    """
+    strings = [(key, value) for key, value in leaves(values) if isinstance(value, str) and value]
+    strings = [(key, value) for key, value in strings if message.startswith((f"{value} ", f"{value},", f"{value}:"))]
+    return next((f"{key}=" for key, _ in strings if key.endswith(_KEY_ENDS.get(code, ""))), "") + message

@@ -45,6 +45,8 @@ def read_image(path: str | Path, format: str | None = None) -> np.ndarray:
     except UnidentifiedImageError as e:
         reason = "it is empty" if is_local and not os.path.getsize(path) else "its format is unknown"
         raise DataError(f"cannot read image {shown(path)}: {reason}") from e
+    except FileNotFoundError as e:
+        raise DataError(f"cannot read image {shown(path)}: it does not exist") from e
     except Exception as e:  # PIL raises almost any error for damaged files
         raise DataError(f"cannot read image {shown(path)}: {first_line(e)}") from e
 

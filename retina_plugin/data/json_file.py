@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ..printable import first_line, shown
+from ..printable import first_line, nearby, shown
 from .errors import DataError
 
 _INVALID = "json-invalid"
@@ -23,7 +23,7 @@ def read_json(path: str | Path, hint: str = "") -> Any:
     try:
         if not Path(path).is_file():
             kind = "is not a regular file" if Path(path).exists() else "does not exist"
-            raise DataError(f"{name} {kind}" + (f": {hint}" if hint else ""), "json-missing")
+            raise DataError(f"{name} {kind}{f': {hint}' if hint else nearby(path)}", "json-missing")
         text = Path(path).read_text(encoding="utf-8")
         if not text.strip():
             raise DataError(f"{name} is empty", _INVALID)

@@ -1,6 +1,7 @@
 """What a run's config records of its data: class names, category ids, number of classes, and the resolved prior."""
 
 import contextlib
+from collections.abc import Sequence
 from itertools import zip_longest
 
 import numpy as np
@@ -13,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from ..config import ConfigError
 from ..config.calls import is_call
 from ..data import DataError, dataset_metadata
-from ..data.coco import override_of_classes
+from ..data.coco import check_images, override_of_classes
 from ..modeling.losses import STATIONARY, stationary_prob
 from ..modeling.meta_arch import ForegroundCounter, PluggableRetinaNet
 from ..printable import shown
@@ -37,11 +38,9 @@ def record_data(cfg: DictConfig) -> None:
         DataError: if the data cannot be read, or training and test data differ in their categories.
     """
     with building(cfg, "data"):
-        train_names = instantiate(cfg.dataloader.train.dataset.names)
-        test_names = instantiate(cfg.dataloader.test.dataset.names)
+        names = [*_data_names(cfg, "train"), *_data_names(cfg, "test")]
         num_classes = instantiate(cfg.model.num_classes)
-    names = [[n] if isinstance(n, str) else list(n) for n in (train_names, test_names)]
-    first, *others = map(dataset_metadata, sum(names, []))
+        first, *others = map(dataset_metadata, names)
     for other in others:
         if list(other.thing_classes) != list(first.thing_classes):
             pairs = zip_longest(first.thing_classes, other.thing_classes, fillvalue="none")
@@ -66,6 +65,19 @@ def record_data(cfg: DictConfig) -> None:
         if is_call(call.get("short_edge_length")):
             call.short_edge_length = instantiate(call.short_edge_length)
     cfg.metadata = {"thing_classes": list(first.thing_classes), "category_ids": list(ids or range(num_classes))}
+
+
+def check_images_exist(cfg: DictConfig, splits: Sequence[str] = ("train", "test")) -> None:
+    """Raise DataError for a data set without any image on the disk, at which a training would end after minutes."""
+    with building(cfg, "data"):
+        for split in splits:
+            for name in _data_names(cfg, split):  # which registers it, maybe with another folder than the split before
+                check_images(name)
+
+
+def _data_names(cfg: DictConfig, split: str) -> list[str]:
+    found = instantiate(cfg.dataloader[split].dataset.names)
+    return [found] if isinstance(found, str) else list(found)
 
 
 def run_metadata(cfg: DictConfig) -> Metadata:

@@ -15,10 +15,12 @@ from torch import nn
 from ..config import ConfigError
 from ..config.device import default_device, why_unavailable
 from ..config.walk import leaves
+from ..data.errors import DataError, with_key
 from ..modeling.backbone import without_pretrained_weights
 from ..modeling.losses import STATIONARY
 
 PRIOR = "model.head.prior_prob"
+_OWN_DATA = ": *_images are folders of images, *_json a COCO json or labels of VOC or YOLO; see docs/own_data.md"
 _MOST_THREADS = 9999
 _PRECISIONS = ("highest", "high", "medium")
 
@@ -129,14 +131,20 @@ def build_model(cfg: DictConfig, pretrained: bool = True) -> nn.Module:
 
 @contextlib.contextmanager
 def building(cfg: DictConfig, what: str) -> Iterator[None]:
-    """Turn errors of building `what` from the config into a ConfigError; a ValueError or OSError passes unchanged."""
+    """Turn errors of building `what` from the config into a ConfigError; a ValueError or OSError passes unchanged.
+
+    A DataError about a file that the config names gets its key.
+    """
     try:
         yield
     except (MissingMandatoryValue, InterpolationToMissingValueError) as e:
         # omegaconf's own list of missing keys stops at an interpolation of one
         values = leaves(OmegaConf.to_container(cfg, resolve=False))
         keys = sorted(key for key, value in values if value == "???")
-        raise ConfigError("this config needs values for " + " ".join(f"{key}=..." for key in keys)) from e
+        hint = _OWN_DATA if any(key.startswith("data.") for key in keys) else ""
+        raise ConfigError("this config needs values for " + " ".join(f"{key}=..." for key in keys) + hint) from e
+    except DataError as e:
+        raise DataError(with_key(str(e), e.code, OmegaConf.to_container(cfg, resolve=False)), e.code) from e
     except (ValueError, OSError):
         raise
     except Exception as e:

@@ -36,7 +36,7 @@ from .reliability.folder_lock import run_lock
 from .reliability.memory_errors import named_memory_errors
 from .reliability.signals import StopRun, stop_signals
 from .run import Run, create_model_for_processes
-from .run_data import record_data, resolve_prior
+from .run_data import check_images_exist, record_data, resolve_prior
 from .setup import build_model, building, check_omp_threads, resolve_device, set_float32_precision
 
 logger = logging.getLogger(__name__)
@@ -70,6 +70,7 @@ def main(args: argparse.Namespace, remarks: Remarks | None = None) -> dict[str, 
 
 def evaluate(cfg: DictConfig, weights: str | Path) -> dict[str, Any]:
     """Metrics of `weights` on the config's test data, by task and name, in percent."""
+    check_images_exist(cfg, ["test"])
     set_float32_precision(cfg.train.float32_precision)
     device = resolve_device(cfg.train.device)
     model = build_model(cfg, pretrained=False).to(device)
@@ -94,6 +95,7 @@ def do_train(
         SystemExit: 128 + signal, after saving a checkpoint, if SIGTERM or SIGINT came.
     """
     check_train_section(cfg)
+    check_images_exist(cfg)
     results: dict[str, Any] = {}
 
     def test(model: nn.Module) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import glob
 import logging
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from itertools import chain, count
@@ -13,12 +14,13 @@ import numpy as np
 
 from ..data import DataError, read_image
 from ..files import written_in_full
-from ..printable import first_line, shown
+from ..printable import first_line, nearby, shown
 from .video import is_camera
 
 logger = logging.getLogger(__name__)
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 _VIDEO_SUFFIXES = {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ts", ".3gp"}
+_PATTERN = re.compile(r"[*?[]")
 _LONGEST_STEM = 200  # bytes; file systems allow 255, of which the suffix and a number take some
 
 
@@ -58,6 +60,8 @@ def _find_files(inputs: Sequence[str], suffixes: set[str], what: str) -> list[Pa
                 raise DataError(f"{shown(path)} is not a regular file")
         else:
             paths = _regular(sorted(map(Path, glob.glob(name, recursive=True))))
+            if not paths and not _PATTERN.search(name):
+                raise DataError(f"{shown(name)} does not exist{nearby(name)}")
         if not paths:
             raise DataError(f"{shown(name)} is neither {what}, and matches no file")
         found.update(dict.fromkeys(paths))

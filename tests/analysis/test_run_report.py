@@ -10,7 +10,9 @@ from retina_plugin.commands.analysis.report import report
 from retina_plugin.config import ConfigError
 
 
-def test_the_page_has_training_findings_errors_and_config(trained_run, tmp_path):
+def test_the_page_has_training_findings_errors_and_config(trained_run, tmp_path, monkeypatch):
+    evaluation = {"bbox/AP": 1.0, "best_F1/score_thresh": 0.25}
+    monkeypatch.setattr("retina_plugin.analysis.run_report.last_evaluation", lambda run: evaluation)
     page = report(trained_run, tmp_path / "page.html", max_images=2)
     source = page.read_text(encoding="utf-8")
     text = html.unescape(source)
@@ -19,6 +21,7 @@ def test_the_page_has_training_findings_errors_and_config(trained_run, tmp_path)
         assert f"<h2>{part}</h2>" in source
     assert (trained_run / "config.yaml").read_text() in text
     assert f"retina train --config-file {trained_run}/config.yaml" in text
+    assert "best F1 of all detections together is" in text and "draws from 0.250 on" in text
     assert not (trained_run / "report.html").exists()
 
 
@@ -29,6 +32,7 @@ def test_training_is_what_metrics_json_recorded(tmp_path):
     (tmp_path / "config.yaml").write_text("a: 1\n")
     found = _training(tmp_path)
     assert (found["iterations"], found["minutes"]) == (20, 1.0)
+    assert found["predicts_from"] is None
     assert found["evaluation"] == {"bbox/AP": 12.5, "bbox/APs": pytest.approx(float("nan"), nan_ok=True)}
     assert len(found["figures"]) == 3  # losses, AP, learning rate
 
@@ -42,5 +46,5 @@ def test_a_panel_shows_finite_values_and_is_left_out_without_any():
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match=r"config.yaml does not exist"):
+    with pytest.raises(ConfigError, match="is not a run folder"):
         report(tmp_path)

@@ -98,8 +98,10 @@ def test_inputs_are_files_folders_and_patterns(tmp_path):
         (tmp_path / name).write_bytes(b"")
     assert [p.name for p in find_images([str(tmp_path)])] == ["a.JPG", "b.png"]
     assert [p.name for p in find_images([f"{tmp_path}/*.png", f"{tmp_path}/b.png"])] == ["b.png"]
-    with pytest.raises(DataError, match=r"no.png is neither an image"):
-        find_images([str(tmp_path / "no.png")])
+    with pytest.raises(DataError, match=r"\*.tif is neither an image"):
+        find_images([str(tmp_path / "*.tif")])
+    with pytest.raises(DataError, match=r"not.txt does not exist; did you mean \S*note.txt\?$"):
+        find_images([str(tmp_path / "not.txt")])
 
 
 def test_an_unreadable_image_is_named_and_the_others_are_done(trained_run, images, tmp_path):
@@ -178,4 +180,4 @@ def test_bad_arguments_end_with_one_line(monkeypatch, capsys, tmp_path):
     argv = ["--run", tmp_path, "--input", "x", "--output", tmp_path]
     code, printed = tool(monkeypatch, capsys, "predict", *argv)
     assert code == 1
-    assert printed.err.strip().splitlines()[-1] == f"error: config {tmp_path}/config.yaml does not exist"
+    assert printed.err.strip().splitlines()[-1].startswith(f"error: {tmp_path} is not a run folder")

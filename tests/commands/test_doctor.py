@@ -51,6 +51,14 @@ def test_no_findings_are_said_and_end_with_status_0(checks, monkeypatch, capsys)
     assert (code, out.out) == (0, "no findings\n")
 
 
+def test_a_run_without_findings_is_told_its_next_command(monkeypatch, capsys):
+    monkeypatch.setattr("retina_plugin.commands.analysis.doctor.examine_run", lambda run, trust: [])
+    code, out = tool(monkeypatch, capsys, "--run", "output/my run")
+    assert code == 0 and out.out.startswith("no findings in 15 checks of files, course of the loss,")
+    assert out.out.endswith("retina analyze-errors --run 'output/my run'\n")
+    assert tool(monkeypatch, capsys, "--run", "output/my run", "--json")[1].out == "[]\n"
+
+
 def test_findings_are_json_and_end_with_status_1(monkeypatch, capsys):
     argv = ["--config-file", QUICK, *TINY, "dataloader.train.dataset.names=nothing_like_it", "--json"]
     code, out = tool(monkeypatch, capsys, *argv)
@@ -71,6 +79,7 @@ def test_a_config_with_an_error_is_a_finding(tmp_path):
     assert finding.where == str(tmp_path / "no.py")
     (finding,) = doctor("custom/retinanet_MNV2_FPN.py")
     assert finding.code == "config-invalid" and "data.train_json=..." in finding.message
+    assert "docs/own_data.md" in finding.message
 
 
 def test_a_check_that_fails_hides_nothing(checks):

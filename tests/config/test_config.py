@@ -172,8 +172,10 @@ def test_bad_config_files_say_what_is_wrong_and_leave_import_alone(text, message
 
 
 def test_missing_and_foreign_files_are_refused(tmp_path):
-    with pytest.raises(ConfigError, match="does not exist"):
+    with pytest.raises(ConfigError, match="does not exist; retina_plugin has COCO-Detection/"):
         load_config(tmp_path / "nothing.py")
+    with pytest.raises(ConfigError, match=r"does not exist .*; did you mean custom/retinanet_MNV2_FPN.py\?"):
+        load_config("custom/retinanet_MNV2.py")
     (tmp_path / "picture.png").write_bytes(b"")
     with pytest.raises(ConfigError, match="must end in .py or .yaml"):
         load_config(tmp_path / "picture.png")

@@ -59,7 +59,7 @@ def test_a_good_file_loads(tmp_path):
         ("", "is empty"),
         ("{", "is not json"),
         ("[1]", "'images' is not a list"),
-        ({"images": []}, "'annotations' is not a list"),
+        ({"images": []}, "it has no key 'annotations'"),
         (coco(images=[]), "lists no images"),
         (coco(categories=[]), "declares no categories"),
         (coco(images=[{"id": 1, "file_name": "a.png"}]), "entry without 'width'"),

@@ -24,7 +24,7 @@ def run(capsys, *argv):
 
 def test_bad_input_is_one_line_and_exit_code_1(capsys, tmp_path):
     code, line = run(capsys, "--config-file", str(tmp_path / "no.py"))
-    assert code == 1 and line == f"error: config {tmp_path}/no.py does not exist"
+    assert code == 1 and line.startswith(f"error: config {tmp_path}/no.py does not exist")
     code, line = run(capsys, "--config-file", QUICK, "train.max_itr=1")
     assert code == 1 and "did you mean max_iter?" in line
 
@@ -166,4 +166,4 @@ def test_the_door_in_tools_opens(tmp_path):
     command = [sys.executable, str(ROOT / "tools/train_net.py"), "--config-file", "nothing.py"]
     done = forked.run(command, cwd=tmp_path)
     assert done.returncode == 1
-    assert done.stderr.strip().splitlines()[-1] == "error: config nothing.py does not exist"
+    assert done.stderr.strip().splitlines()[-1].startswith("error: config nothing.py does not exist (looked in")

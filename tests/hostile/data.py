@@ -117,7 +117,11 @@ def _input_tries() -> Iterator[Try]:
         yield _among_good(f"a bad image whose name has {name}", lambda p: p.write_bytes(b""), "1 of 3 images", file)
     yield _among_good("an image of the same stem", lambda p: Image.new("RGB", (9, 9)).save(p), None, "good1.jpg")
     for name, meet, refused in (
-        ("vanishes", lambda folder: (folder / "in" / "mid.png").unlink(), "1 of 3 images: .*mid.png: .*No such file"),
+        (
+            "vanishes",
+            lambda folder: (folder / "in" / "mid.png").unlink(),
+            "1 of 3 images: .*mid.png: it does not exist",
+        ),
         ("is overwritten", lambda folder: (folder / "in" / "mid.png").write_bytes(b""), "mid.png: it is empty"),
         ("needs too much memory", _exhaust, "image .*good1.png: DefaultCPUAllocator"),
         ("makes the user stop", _interrupt, "stopped"),

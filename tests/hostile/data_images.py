@@ -142,7 +142,7 @@ def image_tries() -> Iterator[Try]:
     yield refuse("400 million pixels", bomb(20_000), "decompression bomb|exceeds limit")
     yield refuse("160 million pixels in 1 GB", bomb(12_650))
     yield refuse("another size than its entry", png, "64 x 48 pixels, but its entry in the json says 63 x 48", 63)
-    yield refuse("missing", lambda path: None, "No such file")
+    yield refuse("missing", lambda path: None, "it does not exist")
     yield refuse("a folder", lambda path: path.mkdir(), "not a regular file")
     yield refuse("a pipe", lambda path: os.mkfifo(path), "not a regular file")
     yield refuse("a device", lambda path: path.symlink_to("/dev/zero"), "not a regular file")

@@ -109,7 +109,7 @@ def _json_tries() -> Iterator[Try]:
     yield load_try("a box twice", good.replace(b'"area"', b'"bbox": [1, 1, 2, 2], "area"', 1), "'bbox' appears twice")
     yield load_try("a key with an escape sequence twice", b'{"\\u001b[31m": 1, "\\u001b[31m": 2}', r"appears twice")
     for key in ("images", "annotations", "categories"):
-        yield load_try(f"{key} missing", {k: v for k, v in coco().items() if k != key}, f"'{key}' is not a list")
+        yield load_try(f"{key} missing", {k: v for k, v in coco().items() if k != key}, f"has no key '{key}'")
         yield load_try(f"{key} a mapping", coco(**{key: {"1": coco()[key][0]}}), f"'{key}' is not a list")
         yield load_try(f"{key} of strings", coco(**{key: ["a", "b"]}), "must be a mapping.*such as a")
         yield load_try(f"null among {key}", coco(**{key: [*coco()[key], None]}), "must be a mapping.*such as None")

@@ -122,7 +122,7 @@ def test_inputs_are_images_videos_and_cameras(tmp_path):
     assert [p.name for p in images] == ["b.png", "c.txt"]
     assert videos == [str(tmp_path / "a.MP4"), "camera:0"]
     with pytest.raises(DataError, match="neither an image or a video nor a folder with some"):
-        find_images_and_videos([str(tmp_path / "no.mp4")])
+        find_images_and_videos([str(tmp_path / "*.mp4")])
 
 
 def shades(path):

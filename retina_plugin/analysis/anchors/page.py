@@ -12,7 +12,7 @@ from .figures import iou_figure, levels_figure, recall_figure, shapes_figure
 from .pictures import choose_images, draw_assignment, image_uri, legend
 from .recall import Row
 from .search import Found
-from .tables import BOUND, ceiling, cells, costs, headers, rows_of, table
+from .tables import BOUND, ceiling, cells, costs, headers, meanings, rows_of, table, threshold, verdict
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,9 @@ def write_summary(result: Result) -> str:
         if name != "now":
             parts.append(f"{name.capitalize()}: {costs(analysis)}.")
         parts += [table(analysis, rows_of(analysis)), ceiling(analysis)]
-    parts.append(BOUND)
+    parts += [meanings(now), BOUND]
     if result.found is not None:
-        parts += [_held_out(result, now), *_advice(result.found)]
+        parts += [_held_out(result, now), *_advice(result)]
     return "\n\n".join(parts)
 
 
@@ -66,8 +66,9 @@ def render_page(result: Result, num_pictures: int) -> str:
         rows={name: rows_of(analysis) for name, analysis in analyses.items()},
         costs={name: costs(analysis) for name, analysis in analyses.items()},
         ceilings={name: ceiling(analysis) for name, analysis in analyses.items()},
+        meanings=meanings(analyses["now"]),
         bound=BOUND,
-        advice=_advice(result.found) if result.found else [],
+        advice=_advice(result) if result.found else [],
         figures=[svg_uri(figure) for figure in figures],
         pictures=_pictures(result, num_pictures),
     )
@@ -89,13 +90,19 @@ def _held_out(result: Result, analysis: Analysis) -> str:
     return "Images that the search did not see:\n" + table(analysis, rows)
 
 
-def _advice(found: Found) -> list[str]:
+def _advice(result: Result) -> list[str]:
+    found = result.found
     if not found.overrides:
         return ["The search found no better anchors within the budget."]
-    text = "anchors that are better on images that it did not see"
+    what = "anchors whose IoU with the boxes is higher up to the threshold, where all classes weigh the same"
     if found.value_validation[1] <= found.value_validation[0]:
-        text = "fewer anchors, as asked for; on images that it did not see they match less, see the table"
-    return [f"The search found {text}. Append to the command line:", " ".join(found.overrides)]
+        what = "fewer anchors, as asked for"
+    words = verdict(*result.held_out, threshold(result.analyses["now"]))
+    return [
+        f"The search found {what}. On images that it did not see, {words}. Whether AP rises, only a training shows. "
+        "Append to the command line:",
+        " ".join(found.overrides),
+    ]
 
 
 def _pictures(result: Result, number: int) -> list[dict[str, Any]]:

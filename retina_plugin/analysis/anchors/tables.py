@@ -9,16 +9,20 @@ from .analyze import Analysis
 from .ceiling import Ceiling
 from .recall import Row
 
-_COLUMNS = {
-    "boxes": "boxes",
-    "reachable": "IoU ≥ {t}",
-    "own": "own anchor",
-    "low_quality_only": "low quality",
-    "crowded_out": "crowded out",
-    "untrained": "no anchor",
-    "mean_iou": "best IoU",
-    "anchors_per_box": "anchors",
+_COLUMNS = {  # title and meaning
+    "boxes": ("boxes", ""),
+    "reachable": ("IoU ≥ {t}", "some anchor reaches this IoU"),
+    "own": ("own anchor", "such an anchor that no other box takes"),
+    "low_quality_only": ("low quality", "all anchors below IoU {t}, of which the best are foreground all the same"),
+    "crowded_out": ("crowded out", "other boxes take every anchor that could be its own"),
+    "untrained": ("untrained", "no foreground anchor at all"),
+    "mean_iou": ("best IoU", "of the best anchor, in the mean"),
+    "anchors_per_box": ("foreground", "foreground anchors of a box, in the mean"),
 }
+_ROWS = (
+    "Rows: small, medium, large are COCO's sizes in pixels of the original image (below 32 x 32, to 96 x 96, above); "
+    "IoU is taken at the size that training uses. A level is that of the best anchor of a box."
+)
 BOUND = (
     "The AP bounds what training on this assignment asks for: a box without foreground anchor is no anchor's target, "
     "and of two boxes of a class that overlap by more than the threshold of suppression only one is left. A trained "
@@ -28,8 +32,18 @@ BOUND = (
 
 def headers(analysis: Analysis) -> list[str]:
     """Titles of the columns of `cells`."""
-    threshold = f"{analysis.detector.threshold:g}".lstrip("0")
-    return [title.format(t=threshold) for title in _COLUMNS.values()]
+    return [title.format(t=threshold(analysis)) for title, _ in _COLUMNS.values()]
+
+
+def meanings(analysis: Analysis) -> str:
+    """What columns and rows of a table are."""
+    words = (f"{title}: {meaning}" for title, meaning in _COLUMNS.values() if meaning)
+    return f"Columns: {'; '.join(words).format(t=threshold(analysis))}.\n{_ROWS}"
+
+
+def threshold(analysis: Analysis) -> str:
+    """The IoU from which anchors are foreground, as .5."""
+    return f"{analysis.detector.threshold:g}".lstrip("0")
 
 
 def cells(row: Row) -> list[str]:
@@ -47,6 +61,22 @@ def rows_of(analysis: Analysis) -> list[Row]:
     """All boxes, then those of every class, size and level of the best anchor."""
     recall = analysis.recall
     return [recall.all_boxes, *recall.by_class, *recall.by_size, *recall.by_level]
+
+
+def verdict(now: Row, found: Row, iou: str) -> str:
+    """What other anchors change for the same boxes, in words; `iou` is the foreground threshold."""
+    return (
+        f"{100 * found.reachable:.1f} % of {found.boxes} boxes have an anchor at IoU {iou} (now "
+        f"{100 * now.reachable:.1f} %), the mean best IoU {_change(now.mean_iou, found.mean_iou, 2)}, and the "
+        f"number of foreground anchors per box {_change(now.anchors_per_box, found.anchors_per_box, 1)}"
+    )
+
+
+def _change(before: float, after: float, digits: int) -> str:
+    texts = [f"{x:.{digits}f}" for x in (before, after)]
+    if texts[0] == texts[1]:
+        return f"stays at {texts[0]}"
+    return f"{'rises' if after > before else 'falls'} from {texts[0]} to {texts[1]}"
 
 
 def costs(analysis: Analysis) -> str:

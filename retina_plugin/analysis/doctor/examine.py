@@ -1,16 +1,18 @@
 """Runs the checks. One that fails does not hide what others find."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from ...config import ConfigError
-from ...data import DataError
+from ...data.errors import DataError, with_key
 from ...engine.logs import show_tracebacks
 from ...printable import first_line
+from ...run_folder import CONFIG
 from .after import RUN_CHECKS
 from .after.record import Record
 from .finding import Check, Finding, finding_of
@@ -25,8 +27,11 @@ _ORDER = ("error", "warning", "hint")
 def examine(cfg: DictConfig, quick: bool = False) -> list[Finding]:
     """What is wrong with a config and its data, the worst first; `quick` reads no image and builds no model."""
     checks = [check for part in PARTS for check in _checks(part, quick)]
-    subject = Subject(cfg)
-    return _sorted(finding for check in checks for finding in _findings(check, subject))
+    subject, values = Subject(cfg), OmegaConf.to_container(cfg, resolve=False)
+    found = [finding for check in checks for finding in _findings(check, subject)]
+    return _sorted(
+        replace(f, message=with_key(f.message, f.code, values)) if f.severity == "error" else f for f in found
+    )
 
 
 def examine_run(run_dir: str | Path, trust: Sequence[str] = ()) -> list[Finding]:
@@ -38,7 +43,11 @@ def examine_run(run_dir: str | Path, trust: Sequence[str] = ()) -> list[Finding]
 
 
 def _run_folder(run_dir: str | Path, trust: Sequence[str]) -> Iterator[Finding]:
-    record = Record(run_dir, trust)
+    try:
+        record = Record(run_dir, trust)
+    except ConfigError as e:
+        yield finding_of(e, str(run_dir), f"name the train.output_dir of a training; or correct its {CONFIG}")
+        return
     for check in RUN_CHECKS:
         yield from _findings(check, record)
 

@@ -48,15 +48,17 @@ _FIXES = {
     "boxes-as-fractions": "multiply x and width by the width of the image, y and height by its height",
     "boxes-of-another-size": "multiply the boxes by the ratio of the sizes, or use the images that they belong to",
     "data-set-unknown": "use a registered name, or register_coco in the config",
-    "image-folder-missing": "correct the image folder (image_root)",
+    "image-folder-missing": "correct the image folder: data.*_images of your own data, otherwise image_root",
     "json-invalid": "write the file again with a json library",
     "json-missing": "correct the path (json_file), or put the file there",
 }
 
 
-def finding_of(error: Exception, where: str = "config and data") -> Finding:
-    """An error that would end a training, as a finding. DataError has a code of its own."""
+def finding_of(
+    error: Exception, where: str = "config and data", fix: str = "correct the key or file that the message names"
+) -> Finding:
+    """An error that would end a training, as a finding. DataError has a code and a fix of its own."""
     if isinstance(error, DataError):
         fix = _FIXES.get(error.code, "correct the entry that the message names")
         return Finding("error", error.code, str(error), where, f"{fix}; training does not begin before")
-    return Finding("error", "config-invalid", str(error), where, "correct the key or file that the message names")
+    return Finding("error", "config-invalid", str(error), where, fix)

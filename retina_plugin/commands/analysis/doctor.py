@@ -2,12 +2,14 @@
 
 import json
 import logging
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from omegaconf import DictConfig
 
+from ...analysis.doctor.after import RUN_CHECKS
 from ...analysis.doctor.examine import examine, examine_run
 from ...analysis.doctor.finding import Finding, finding_of
 from ...config import ConfigError, load_config
@@ -40,11 +42,15 @@ def doctor_of_run(run_dir: str | Path, trust: Sequence[str] = ()) -> list[Findin
         return examine_run(run_dir, trust)
 
 
-def as_text(findings: Sequence[Finding], as_json: bool = False) -> str:
-    """The findings as blocks of lines, or as a list in json."""
+def as_text(findings: Sequence[Finding], as_json: bool = False, run_dir: str | Path | None = None) -> str:
+    """The findings as blocks of lines, or as a list in json. Without any about a run, what to look at next."""
     if as_json:
         return json.dumps([finding.as_dict() for finding in findings], indent=1)
-    return "\n\n".join(map(str, findings)) or "no findings"
+    nothing = "no findings"
+    if run_dir is not None:
+        nothing += f" in {len(RUN_CHECKS)} checks of files, course of the loss, detections and missed objects. "
+        nothing += f"What costs AP: retina analyze-errors --run {shlex.quote(str(run_dir))}"
+    return "\n\n".join(map(str, findings)) or nothing
 
 
 def is_sound(findings: Sequence[Finding]) -> bool:

@@ -60,6 +60,7 @@ class RunIdentity:
         """`data` is the fingerprint of the training data, `device` the one that the run trains on."""
         self._environments = [numeric_environment(device)]
         self._values = {k: v for k, v in config_values(cfg).items() if not k.startswith(_FREE)}
+        self._folder = shown(cfg.train.output_dir)
         self._data, self._test_data, self._accepts = data, _hash_of_test_files(cfg), cfg.train.accept_changes
 
     def state_dict(self) -> dict[str, Any]:
@@ -80,8 +81,11 @@ class RunIdentity:
         if (changes := self.changes(state)) and not self._accepts:
             told = [shown(change) for change in changes[:_MOST_TOLD]]
             told += [f"and {len(changes) - _MOST_TOLD} more"] * (len(changes) > _MOST_TOLD)
+            who = "this run"
+            if len(changes) > _MOST_TOLD:
+                who = f"{self._folder} seems to hold the run of another config: choose another train.output_dir. It"
             raise ConfigError(
-                f"this run began with other settings: {'; '.join(told)}. Resume it with those, or set "
+                f"{who} began with other settings: {'; '.join(told)}. Resume it with those, or set "
                 "train.accept_changes=True to continue anyway; the run is then not reproducible"
             )
         now, earlier = self._environments[-1], state.get("environments")

@@ -14,7 +14,8 @@ from retina_plugin.analysis.anchors.assignment import assign
 from retina_plugin.analysis.anchors.boxes import load_boxes, resizing
 from retina_plugin.analysis.anchors.ceiling import measure_ceiling
 from retina_plugin.analysis.anchors.detector import AnchorDetector
-from retina_plugin.analysis.anchors.recall import measure_recall, recall_over_side
+from retina_plugin.analysis.anchors.recall import Row, measure_recall, recall_over_side
+from retina_plugin.analysis.anchors.tables import verdict
 from retina_plugin.config import ConfigError, get_config
 from retina_plugin.data import DataError
 from retina_plugin.evaluation import build_annotated_loader
@@ -150,3 +151,11 @@ def test_a_detector_without_a_matcher_is_refused(tiny_cfg):
     cfg.model = {"_target_": "torch.nn.Identity"}
     with pytest.raises(ConfigError, match=r"model\.anchor_matcher"):
         AnchorDetector(cfg)
+
+
+def test_a_verdict_says_what_rises_and_what_falls():
+    now, found = Row("all", 10, 0.5, *[0.0] * 4, 0.77, 34.3), Row("all", 10, 0.9, *[0.0] * 4, 0.73, 34.31)
+    assert verdict(now, found, ".5") == (
+        "90.0 % of 10 boxes have an anchor at IoU .5 (now 50.0 %), the mean best IoU falls from 0.77 to 0.73, and the "
+        "number of foreground anchors per box stays at 34.3"
+    )

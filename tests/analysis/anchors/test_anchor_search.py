@@ -87,10 +87,13 @@ def test_what_is_found_matches_more_with_no_more_anchors_and_its_overrides_give_
     page, text = (tmp_path / "anchors.html").read_text(), write_summary(result)
     for override in result.found.overrides:
         assert override in page and override in text
-    sentence = "better on images that it did not see"
-    assert sentence in page and sentence in text
+    before, after = (row["mean_iou"] for row in content["search"]["held_out"])
+    sentence = f"the mean best IoU rises from {before:.2f} to {after:.2f}"
+    assert sentence in page and sentence in text and "only a training shows" in text
+    meaning = "untrained: no foreground anchor at all"
+    assert meaning in page and meaning in text and "pixels of the original image" in text
     worse = write_summary(replace(result, found=replace(result.found, value_validation=(0.9, 0.8))))
-    assert sentence not in worse and "fewer anchors, as asked for" in worse
+    assert "whose IoU with the boxes is higher" not in worse and "fewer anchors, as asked for" in worse
     assert page.count("data:image/jpeg") == 2 and page.count("data:image/svg") == 6
 
 

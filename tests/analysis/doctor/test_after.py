@@ -148,6 +148,12 @@ def test_a_sound_run_has_no_fault(folder):
     assert folder.explain() == []
 
 
+def test_a_detector_that_tells_little_gets_no_advice_about_small_objects(folder):
+    FAULTS["misses-small"](folder)
+    FAULTS["low-scores"](folder)
+    assert {x.code for x in folder.explain()} == {"low-scores"}
+
+
 def test_two_exchanged_classes_are_named(folder):
     relabelled(lambda k: {1: 2, 2: 1, 3: 3}[k])(folder)
     (found,) = folder.explain()
@@ -231,6 +237,7 @@ def test_a_trained_run_is_examined_by_every_check(trained_run):
 def test_a_folder_without_a_config_is_refused(tmp_path):
     (found,) = examine_run(tmp_path)
     assert found.code == "config-invalid" and "config.yaml" in found.message
+    assert found.where == str(tmp_path) and "train.output_dir" in found.fix
 
 
 def test_a_check_that_fails_does_not_hide_what_others_find(folder):

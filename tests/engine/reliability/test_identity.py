@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from retina_plugin.config import get_config
+from retina_plugin.config import ConfigError, get_config
 from retina_plugin.engine.reliability.identity import RunIdentity
 
 
@@ -47,6 +47,18 @@ def test_other_data_elsewhere_are_named(cells, tmp_path):
     found = identity(tmp_path / "other", "other").changes(state)
     assert [phrase for phrase in found if phrase.startswith("dataloader.train.dataset.names.json_file was ")]
     assert found[-1] == "the training data have other images, boxes or labels"
+
+
+@pytest.mark.parametrize("number, is_other", [(7, False), (8, True)])
+def test_a_run_of_another_config_is_told_from_one_with_a_few_other_settings(cells, number, is_other):
+    now = identity(cells)
+    state = now.state_dict()
+    changed = dict.fromkeys(list(state["config"])[:number], "other")
+    with pytest.raises(ConfigError) as caught:
+        now.load_state_dict(state | {"config": state["config"] | changed})
+    message = "./output/custom seems to hold the run of another config: choose another train.output_dir. It"
+    assert str(caught.value).startswith(f"{message if is_other else 'this run'} began with other settings: ")
+    assert ("and 1 more" in str(caught.value)) == is_other
 
 
 @pytest.mark.parametrize("data", ["data", ""])

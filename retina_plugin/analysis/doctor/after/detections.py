@@ -30,10 +30,16 @@ def nothing(record: Record) -> Iterator[Finding]:
         message = f"no anchor of any test image scores above {key}={threshold:g}"
         fix = "train longer, or begin with model.head.prior_prob=stationary; model.test_score_thresh=0.001 shows scores"
         yield Finding("error", "no-detections", message, key, fix)
-    elif (best := max(d["score"] for d in found)) < _LOW_SCORE:
+    elif tells_little(record):
+        best = max(d["score"] for d in found)
         message = f"the best of {len(found)} detections scores {best:.3f}: the detector tells little from background"
         fix = f"model.head.prior_prob=stationary, or train.max_iter={3 * record.max_iter}"
         yield Finding("warning", "low-scores", message, "model.head.prior_prob", fix)
+
+
+def tells_little(record: Record) -> bool:
+    """Whether all scores are so low that what is missed or confused says nothing yet."""
+    return max((d["score"] for d in record.detections or ()), default=0.0) < _LOW_SCORE
 
 
 def no_precision(record: Record) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from ...anchors.boxes import resize_of
 from ..finding import Finding
 from ..training.settings import setting
 from .cover import cover
+from .detections import tells_little
 from .record import Record
 
 _FITS = 0.4**0.5  # of the smallest anchor's side: a smaller object has an IoU below .4 with it
@@ -21,7 +22,7 @@ def small_misses(record: Record) -> Iterator[Finding]:
     """Most missed objects are smaller than any anchor: keras-retinanet#667, ODTK#61, detectron2#1213."""
     found, generator = cover(record), setting(record.cfg, _KEY)
     smallest = _smallest_anchor(generator)
-    if smallest is None or len(found.truth) < _LEAST:
+    if smallest is None or len(found.truth) < _LEAST or tells_little(record):
         return
     scales = _scales(record)
     sizes = found.sizes * np.array([scales[i] for i in found.images])

@@ -23,7 +23,9 @@ def missing_files(subject: "Subject") -> Iterator[Finding]:
             continue
         missing = sorted({*range(len(data.paths))}.difference(data.there))
         problem = f"that {shown(data.json_file)} lists are not on the disk"
-        fix = "put them into the image folder, correct the image folder (image_root), or remove their entries"
+        fix = "put them there, correct the image folder (data.*_images of your own data), or remove their entries"
+        if missing and (folder := data.folder_of(missing[0])):
+            fix = f"the first is there if the image folder is {shown(folder)}"
         yield from about_images(data, missing, len(data.paths), "image-missing", problem, fix, "error")
 
 

@@ -92,6 +92,12 @@ class CocoSet:
         """The file of every image."""
         return [Path(self._root, image["file_name"]) for image in self.images]
 
+    def folder_of(self, place: int) -> Path | None:
+        """The parent of the image folder, or a folder in it, if it has the image at a place in `images`."""
+        root, name = Path(self._root), self.images[place]["file_name"]
+        folders = [root.parent, *sorted(path for path in root.iterdir() if path.is_dir())] if root.is_dir() else []
+        return next((folder for folder in folders if Path(folder, name).is_file()), None)
+
     @cached_property
     def annotations(self) -> list[dict[str, Any]]:
         """Entries of annotations of a known image and category, with a box of four finite numbers."""

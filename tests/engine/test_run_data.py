@@ -1,0 +1,74 @@
+"""Messages about files of own data name the key of the config."""
+
+import json
+
+import pytest
+from conftest import train_args
+from PIL import Image
+
+from retina_plugin.commands.analysis.doctor import doctor
+from retina_plugin.data import DataError
+from retina_plugin.engine import main
+
+CONFIG = "custom/retinanet_MNV2_FPN.py"
+
+
+@pytest.fixture
+def own_data(tmp_path):
+    """Overrides for two json files and their image folder."""
+    (tmp_path / "data" / "images").mkdir(parents=True)
+    Image.new("RGB", (64, 48)).save(tmp_path / "data" / "images" / "a.png")
+    content = {
+        "images": [{"id": 1, "file_name": "a.png", "width": 64, "height": 48}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [8, 8, 20, 20], "area": 400, "iscrowd": 0}],
+        "categories": [{"id": 1, "name": "x"}],
+    }
+    for part in ("train", "val"):
+        (tmp_path / "data" / f"{part}.json").write_text(json.dumps(content))
+    files = {"json": "{}.json", "images": "images"}
+    return [f"data.{p}_{k}={tmp_path}/data/{v.format(p)}" for p in ("train", "val") for k, v in files.items()]
+
+
+def test_a_json_with_two_image_folders_names_the_wrong_one(own_data, tmp_path):
+    args = train_args(tmp_path, config_file=CONFIG)
+    folder = f"{tmp_path}/data"
+    args.opts = [*own_data, f"data.val_json={folder}/train.json", f"data.train_images={folder}"]
+    with pytest.raises(DataError, match=r"^data.train_images=\S*data has none of the images of .*, such as a.png"):
+        main(args)
+
+
+@pytest.mark.parametrize(
+    "override, message",
+    [
+        (
+            "data.train_json={}/trian.json",
+            r"data.train_json=\S*trian.json does not exist; did you mean \S*train.json\?",
+        ),
+        ("data.val_json={}/vall.json", r"data.val_json=\S*vall.json does not exist"),
+        ("data.val_images={}/imagse", r"data.val_images=\S*imagse, the image folder of \S*val.json, is not a folder"),
+        (
+            "data.train_images={}/train.json",
+            r"data.train_images=\S*train.json, the image folder of .*, is not a folder",
+        ),
+        ("data.train_images={}", r"data.train_images=\S*data has none of the images of \S*train.json, such as a.png"),
+        ("data.val_images={}", r"data.val_images=\S*data has none of the images of \S*val.json, such as a.png"),
+    ],
+)
+def test_a_training_names_the_key_of_a_wrong_path_and_leaves_no_run_folder(own_data, tmp_path, override, message):
+    args = train_args(tmp_path, config_file=CONFIG)
+    args.opts = [*own_data, override.format(tmp_path / "data"), f"train.output_dir={tmp_path}/run"]
+    with pytest.raises(DataError, match=f"^{message}"):
+        main(args)
+    assert not (tmp_path / "run" / "config.yaml").exists()
+
+
+def test_the_doctor_names_the_key_of_a_wrong_path_too(own_data, tmp_path):
+    found = doctor(CONFIG, [*own_data, f"data.train_json={tmp_path}/data/trian.json"], quick=True)
+    assert {f.code for f in found if f.severity == "error"} == {"json-missing"}
+    assert all(f.message.startswith("data.train_json=") for f in found if f.code == "json-missing")
+
+
+def test_the_doctor_finds_the_folder_of_images(own_data, tmp_path):
+    found = doctor(CONFIG, [*own_data, f"data.train_images={tmp_path}/data"], quick=True)
+    (missing,) = (f for f in found if f.code == "image-missing")
+    assert missing.fix == f"the first is there if the image folder is {tmp_path}/data/images"
