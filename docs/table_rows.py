@@ -99,6 +99,19 @@ def anchors() -> Rows:
     return [[None, None, None, _spread(found[n]["AP"])] for n in ("default", "searched")] + [[None] * 4]
 
 
+def anchors_bccd() -> Rows:
+    """Two variants, their difference, and its verdicts where the study asks."""
+    found = results("anchors_bccd")
+    metrics = ("AP", "AP50", "AP75", "AP-RBC", "AP-WBC", "AP-Platelets")
+    return [[None, *(_spread(found["rows"][name][m]) for m in metrics)] for name in ("default", "searched")]
+
+
+def anchors_bccd_verdicts() -> Rows:
+    found = results("anchors_bccd")["verdicts"]
+    asked = [found[f"searched − default in {metric}"] for metric in ("AP", "AP-Platelets")]
+    return [[None, _signed(m), f"{_signed(low)} to {_signed(high)}", _p(p)] for m, low, high, p in asked]
+
+
 def zoo() -> Rows:
     found = results("zoo")
     return [[None, None, *_of_run(found[n], _METRICS), None, None] for n in ("run_bccd", "run_quick")]

@@ -56,6 +56,8 @@ TABLES = (
         "| anchors | per image | boxes with an anchor at IoU .5 (images not searched) | AP of three seeds |",
         made.anchors,
     ),
+    Table(ANCHORS, "| AP on blood cells | AP | AP50 | AP75 | red cells | white cells | platelets |", made.anchors_bccd),
+    Table(ANCHORS, "| searched minus default | difference | 95 % interval | p |", made.anchors_bccd_verdicts),
     Table("docs/losses.md", "| `model.cls_loss='${losses.NAME}'` | class | settings | source |", made.named_losses),
     Table("MODEL_ZOO.md", "| config | data | AP | AP50 | AP75 | APs | APm | APl | iterations | minutes |", made.zoo),
     Table(
