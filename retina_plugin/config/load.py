@@ -50,10 +50,9 @@ def load_config(path: str | Path, overrides: Sequence[str] = (), trust: Sequence
 
 def _without_overrides(path: Path, trust: Sequence[str]) -> DictConfig:
     """The config of a file, checked, with all keys that training reads."""
-    cfg, defaults = _read(path, trust), train_defaults()
-    check_config(cfg, defaults)
+    cfg = _read(path, trust)
     if "train" in cfg:
-        cfg.train = OmegaConf.merge(defaults, cfg.train)
+        cfg.train = OmegaConf.merge(train_defaults(), cfg.train)
         _link_seed(cfg)
     return cfg
 
@@ -93,7 +92,9 @@ def _read(path: Path, trust: Sequence[str]) -> DictConfig:
         path = packaged
     original_import = builtins.__import__
     try:
-        return LazyConfig.load(str(path)) if path.suffix == ".py" else read_yaml(path, trust)
+        cfg = LazyConfig.load(str(path)) if path.suffix == ".py" else read_yaml(path, trust)
+        check_config(cfg, train_defaults())
+        return cfg
     except ConfigError as e:
         raise ConfigError(f"config {path}: {e}") from e
     except Exception as e:
