@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from .arguments import Command, add_trust_flags
+from .arguments import Command, add_trust_flags, at_least
 
 _GROUP = "judge a config or a run"
 
@@ -36,7 +36,7 @@ def _doctor(args: argparse.Namespace) -> None:
 def _report_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="a run folder")
     parser.add_argument("--output", metavar="FILE", help="by default RUN/report.html")
-    parser.add_argument("--max-images", type=int, default=500, help="of which anchors are computed")
+    parser.add_argument("--max-images", type=at_least(1), default=500, help="of which anchors are computed")
     add_trust_flags(parser)
 
 

@@ -36,6 +36,7 @@ def test_every_example_parses():
 
 def test_an_unknown_command_is_an_error(capsys):
     assert end_of(["detect"], capsys)[0] == "error: there is no command 'detect': `retina --help` lists them"
+    assert "did you mean train? " in end_of(["trian"], capsys)[0]
 
 
 def test_bad_arguments_end_with_status_2_and_bad_input_with_1(capsys):
@@ -43,6 +44,22 @@ def test_bad_arguments_end_with_status_2_and_bad_input_with_1(capsys):
     assert code == 2 and "--config-file needs --weights" in printed.err
     code, printed = end_of(["predict", "--run", "nothing", "a.b=1", "--input", "y", "--output", "z"], capsys)
     assert code == 1 and printed.err == "error: config nothing/config.yaml does not exist\n"
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["soak", "--config-file", "x", "--kills", "0"],
+        ["benchmark", "assign", "--repeats", "0"],
+        ["benchmark", "infer", "--config-file", "x", "--size", "0", "64"],
+        ["simulate-studies", "tables", "--seeds", "1"],
+        ["find-label-errors", "run", "--limit", "-1"],
+        ["compare", "--runs", "a", "--output", "b", "--num-images", "-1"],
+    ],
+)
+def test_counts_that_are_too_small_are_refused(argv, capsys):
+    code, printed = end_of(argv, capsys)
+    assert code == 2 and re.search(rf"must be \d or more, got {argv[-1] if argv[-1] != '64' else 0}", printed.err)
 
 
 def test_help_needs_neither_torch_nor_the_package():
