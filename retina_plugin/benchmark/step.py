@@ -3,6 +3,7 @@
 import copy
 import itertools
 import logging
+import statistics
 import tempfile
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -46,10 +47,13 @@ def benchmark_step(config_file: str, steps: int, overrides: Sequence[str] = ()) 
         try:
             trainers[side] = build(cfg, copy.deepcopy(batches))
         except ValueError as e:
+            if side == "detectron2":
+                raise  # all others are compared with it
             logger.warning("%s is left out: %s", side, e)
     machine = multiply_sides(torch.device(resolve_device(cfg.train.device)))
     found = time_in_turn({name: partial(_step, x) for name, x in trainers.items()} | machine, steps)
-    gflop = count_gflop(lambda: _step(_theirs(cfg, copy.deepcopy(batches[:1]))))
+    counted = _theirs(cfg, batches[WARM_UP:])
+    gflop = statistics.median(count_gflop(partial(_step, counted)) for _ in range(steps))  # sizes of images vary
     add_rates(found, gflop, machine)
     for side in trainers:
         found[side]["peak_mb"] = call_apart(__name__, measure_memory.__name__, config_file, list(overrides), side)
