@@ -2,7 +2,8 @@
 
 import builtins
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from detectron2.config import LazyConfig
@@ -90,14 +91,21 @@ def _read(path: Path, trust: Sequence[str]) -> DictConfig:
         if (packaged := _packaged(path)) is None:
             raise ConfigError(f"config {path} does not exist")
         path = packaged
-    original_import = builtins.__import__
-    try:
+    with errors_named(f"config {path}"):
         cfg = LazyConfig.load(str(path)) if path.suffix == ".py" else read_yaml(path, trust)
         check_config(cfg, train_defaults())
         return cfg
+
+
+@contextmanager
+def errors_named(file: str) -> Iterator[None]:
+    """Let every error of reading a config or study become a ConfigError that names the file."""
+    original_import = builtins.__import__
+    try:
+        yield
     except ConfigError as e:
-        raise ConfigError(f"config {path}: {e}") from e
+        raise ConfigError(f"{file}: {e}") from e
     except Exception as e:
-        raise ConfigError(f"config {path} raises {type(e).__name__}: {shown(str(e), 500)}") from e
+        raise ConfigError(f"{file} raises {type(e).__name__}: {shown(str(e), 500)}") from e
     finally:
         builtins.__import__ = original_import  # detectron2 does not restore it if a config raises an error
