@@ -36,7 +36,7 @@ def benchmark_step(config_file: str, steps: int, overrides: Sequence[str] = ()) 
 
     All sides have the same initial weights, batches and optimizer, and no clipping, which Detectron2's trainer lacks.
     The batches are loaded before. Detectron2's RetinaNet has its own losses: the config must have focal loss and L1 for
-    the same work. It trains in float32, since its mixed precision needs CUDA; `retina_plugin` as `tools/train_net.py`.
+    the same work. It trains in float32, since its mixed precision needs CUDA; `retina_plugin` as `retina train`.
     For what differs in torchvision, see `torchvision_peer`; it trains with Detectron2's trainer.
     """
     keep_freed_memory()

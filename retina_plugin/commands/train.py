@@ -98,7 +98,7 @@ def remarks_on(cfg: DictConfig) -> list[str]:
     try:
         files = [Path(data.json_file) for data in Subject(cfg).sets]
         if sum(file.stat().st_size for file in files if file.is_file()) > _MOST_BYTES:
-            return ["The data are too large to be examined before every training: tools/doctor.py does it"]
+            return ["The data are too large to be examined before every training: retina doctor does it"]
         found = [finding for finding in findings_of(cfg, quick=True) if finding.severity != "hint"]
     except Exception as e:
         return [f"The doctor could not examine this config: {type(e).__name__}: {first_line(e)}"]

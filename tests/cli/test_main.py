@@ -92,3 +92,8 @@ def test_train_has_the_flags_and_defaults_of_detectron2():
     ours = vars(parse(COMMANDS["train"], "train", ["a=1", "--config-file", "x"]))
     assert not any(ours.pop(name) for name in ("leave_with_parent", "no_doctor", "no_report"))
     assert ours == upstream | {"dist_url": "auto"}  # upstream's port is the same for all trainings of a user
+
+
+def test_messages_name_commands_and_no_script_that_an_installation_lacks():
+    files = [path for path in ROOT.glob("retina_plugin/**/*") if path.suffix in (".py", ".j2")]
+    assert len(files) > 100 and not [x for x in files if re.search(r"tools/\w+\.py", x.read_text(encoding="utf-8"))]
