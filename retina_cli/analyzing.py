@@ -113,7 +113,7 @@ def _errors_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         help="least score of the detections in tables and pictures; by default that with the best F1",
     )
-    parser.add_argument("--max-images", type=at_least(1), default=500, help="of which anchors are computed")
+    parser.add_argument("--max-images", type=at_least(0), default=500, help="of which anchors are computed")
     add_trust_flags(parser)
 
 

@@ -62,6 +62,11 @@ def test_counts_that_are_too_small_are_refused(argv, capsys):
     assert code == 2 and re.search(rf"must be \d or more, got {argv[-1] if argv[-1] != '64' else 0}", printed.err)
 
 
+def test_no_images_are_a_count_where_they_leave_anchors_out():
+    for name, run in {"report": ["RUN"], "analyze-errors": ["--run", "RUN"]}.items():
+        assert parse(COMMANDS[name], name, [*run, "--max-images", "0"]).max_images == 0
+
+
 def test_help_needs_neither_torch_nor_the_package():
     code = "import sys\nfrom retina_cli.main import main\ntry: main(sys.argv[1:])\nexcept SystemExit: pass\n"
     code += "print({'torch', 'retina_plugin', 'numpy'} & set(sys.modules))"
