@@ -7,8 +7,9 @@ import torch
 from tabulate import tabulate
 
 from ...analysis.named_losses import named_losses
+from ..memory import call_apart
 from ..pairs import seconds_of
-from .memory import measure_memory_apart
+from .memory import measure_memory
 from .problem import DETECTRON2, Problem, get_loss, make_step
 
 OURS = "focal"
@@ -38,7 +39,7 @@ def benchmark_losses(problem: Problem, names: list[str], repeats: int) -> dict:
         "seconds": seconds,
         "losses": {
             name: {"seconds": median[name], "bandwidth_share": median["copy"] / median[name]}
-            | measure_memory_apart(name, problem)
+            | call_apart(measure_memory.__module__, measure_memory.__name__, name, asdict(problem))
             for name in losses
         },
     }
