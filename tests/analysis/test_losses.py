@@ -54,5 +54,5 @@ def test_benchmark_reports_both_losses(monkeypatch):
     stock, focal = result["losses"]["detectron2"], result["losses"]["focal"]
     assert focal["saved_bytes_per_logit"] <= 4.2 < 25 < stock["saved_bytes_per_logit"]
     assert set(result["seconds"]) == {"copy", "detectron2", "focal"}
-    stock["peak_mb"] = focal["peak_mb"] = 1.0  # this process had its peak before
+    stock["peak_mb"] = 0.0  # as where the step is too small to raise the peak
     assert "detectron2" in module.format_table(result)

@@ -1,5 +1,6 @@
 """Time and memory of classification losses, forward and backward, relative to Detectron2's RetinaNet."""
 
+import math
 import statistics
 from dataclasses import asdict
 
@@ -55,7 +56,7 @@ def format_table(result: dict) -> str:
             "/ detectron2": f"{row['seconds'] / stock['seconds']:.3f}",
             "/ focal": f"{row['seconds'] / focal['seconds']:.2f}",
             "MB": f"{row['peak_mb']:.0f}",
-            "/ detectron2 ": f"{row['peak_mb'] / stock['peak_mb']:.3f}",
+            "/ detectron2 ": f"{row['peak_mb'] / (stock['peak_mb'] or math.nan):.3f}",
             "saved B/logit": f"{row['saved_bytes_per_logit']:.2f}",
             "of copy": f"{row['bandwidth_share']:.1%}",
         }
