@@ -2,7 +2,7 @@
 
 import argparse
 
-from .arguments import Command, add_trust_flags
+from .arguments import Command, add_trust_flags, at_least
 
 _GROUP = "look inside"
 
@@ -11,7 +11,7 @@ def _imbalance_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", nargs="+", required=True, metavar="DIR", help="run folders, shown beside each other")
     parser.add_argument("--weights", metavar="FILE", help="another checkpoint than the run's final one")
     parser.add_argument("--split", choices=["test", "train"], default="test")
-    parser.add_argument("--max-images", type=int, metavar="N", help="the first images only")
+    parser.add_argument("--max-images", type=at_least(1), metavar="N", help="the first images only")
     parser.add_argument(
         "--losses",
         nargs="+",
@@ -20,7 +20,7 @@ def _imbalance_arguments(parser: argparse.ArgumentParser) -> None:
         help="losses of configs/common/losses.py; by default cross entropy and focal loss with gamma .5, 1 and 2",
     )
     parser.add_argument("--output", metavar="DIR", help="by default RUN/imbalance")
-    parser.add_argument("--gallery", type=int, default=24, metavar="N", help="hard background anchors to draw")
+    parser.add_argument("--gallery", type=at_least(0), default=24, metavar="N", help="hard background anchors to draw")
     parser.add_argument(
         "--target-background-share",
         type=float,
@@ -70,10 +70,10 @@ def _anchors_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="most anchors per image (mean) for the search; by default as many as now",
     )
-    parser.add_argument("--images", type=int, default=4, metavar="N", help="number of pictures")
+    parser.add_argument("--images", type=at_least(0), default=4, metavar="N", help="number of pictures")
     parser.add_argument(
         "--max-images",
-        type=int,
+        type=at_least(1),
         default=1000,
         metavar="N",
         help="images whose boxes are matched; of more, a random sample",
@@ -113,7 +113,7 @@ def _errors_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         help="least score of the detections in tables and pictures; by default that with the best F1",
     )
-    parser.add_argument("--max-images", type=int, default=500, help="of which anchors are computed")
+    parser.add_argument("--max-images", type=at_least(0), default=500, help="of which anchors are computed")
     add_trust_flags(parser)
 
 

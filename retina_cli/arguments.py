@@ -62,6 +62,17 @@ def parse_with_overrides(parser: argparse.ArgumentParser, argv: Sequence[str] | 
     return args
 
 
+def at_least(least: int) -> Callable[[str], int]:
+    """The type of an argument that is a count."""
+
+    def integer(text: str) -> int:
+        if (value := int(text)) < least:
+            raise argparse.ArgumentTypeError(f"must be {least} or more, got {value}")
+        return value
+
+    return integer
+
+
 def add_trust_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags that say what a run folder's config may use besides parts of detectors; they fill `trust`."""
     parser.add_argument(

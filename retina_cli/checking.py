@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from .arguments import Command, add_trust_flags
+from .arguments import Command, add_trust_flags, at_least
 
 _GROUP = "judge a config or a run"
 
@@ -36,14 +36,14 @@ def _doctor(args: argparse.Namespace) -> None:
 def _report_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="a run folder")
     parser.add_argument("--output", metavar="FILE", help="by default RUN/report.html")
-    parser.add_argument("--max-images", type=int, default=500, help="of which anchors are computed")
+    parser.add_argument("--max-images", type=at_least(0), default=500, help="of which anchors are computed")
     add_trust_flags(parser)
 
 
 def _report(args: argparse.Namespace) -> None:
-    from retina_plugin.commands.analysis.report import report
+    from retina_plugin.analysis.run_report import write_run_report
 
-    print(f"The page is {report(args.run, args.output, args.max_images, args.trust)}")
+    print(f"The page is {write_run_report(args.run, args.output, args.max_images, args.trust)}")
 
 
 CHECKING = (

@@ -2,7 +2,7 @@
 
 import argparse
 
-from .arguments import Command, add_trust_flags
+from .arguments import Command, add_trust_flags, at_least
 
 _GROUP = "repair labels"
 
@@ -11,7 +11,7 @@ def _find_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", required=True, metavar="DIR", help="run folder; training on the faulty set is fine")
     parser.add_argument("--split", choices=["train", "test"], default="train", help="data of the run to examine")
     parser.add_argument("--output", default="./output/label_errors", metavar="DIR")
-    parser.add_argument("--limit", type=int, default=500, metavar="N", help="number of proposals to list")
+    parser.add_argument("--limit", type=at_least(0), default=500, metavar="N", help="number of proposals to list")
     parser.add_argument(
         "--accept",
         metavar="all|N|FILE",

@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import Any
 
-from .arguments import Command, add_trust_flags
+from .arguments import Command, add_trust_flags, at_least
 
 _GROUP = "look at detections, data and losses"
 
@@ -20,13 +20,13 @@ def _predict_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", required=True, metavar="DIR")
     parser.add_argument("--score-thresh", type=float, help="minimum score to draw; by default the run's best one")
     parser.add_argument("--coco-json", metavar="FILE", help="annotation file that gives the image ids")
-    parser.add_argument("--every", type=int, default=1, metavar="N", help="of videos, examine only every Nth frame")
+    parser.add_argument(
+        "--every", type=at_least(1), default=1, metavar="N", help="of videos, examine only every Nth frame"
+    )
     add_trust_flags(parser)
 
 
 def _check_predict(args: argparse.Namespace) -> str:
-    if args.every < 1:
-        return f"--every must be 1 or more, got {args.every}"
     return "--config-file needs --weights" if args.config_file and not args.weights else ""
 
 
@@ -72,7 +72,7 @@ def _compare_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--runs", nargs="+", required=True, metavar="DIR", help="run folders")
     parser.add_argument("--input", nargs="*", default=(), help="images; by default test data")
     parser.add_argument("--output", required=True, metavar="DIR")
-    parser.add_argument("--num-images", type=int, default=8, help="number of test images")
+    parser.add_argument("--num-images", type=at_least(1), default=8, help="number of test images")
     parser.add_argument("--score-thresh", type=float, default=0.5, help="minimum score to draw")
     add_trust_flags(parser)
 
@@ -90,7 +90,7 @@ def _data_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output-dir", default="./output/data", metavar="DIR", help="for a folder with the name of the source"
     )
-    parser.add_argument("--num-images", type=int, default=16)
+    parser.add_argument("--num-images", type=at_least(1), default=16)
 
 
 def _data(args: argparse.Namespace) -> None:

@@ -3,6 +3,7 @@
 import sys
 import warnings
 from collections.abc import Sequence
+from difflib import get_close_matches
 from itertools import groupby
 from pathlib import Path
 from typing import NoReturn
@@ -29,7 +30,8 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         print(overview())
         sys.exit(0)
     if name not in COMMANDS:
-        sys.exit(f"error: there is no command {name!r}: `retina --help` lists them")
+        near = "".join(f"; did you mean {x}? " for x in get_close_matches(name, COMMANDS, n=1)) or ": "
+        sys.exit(f"error: there is no command {name!r}{near}`retina --help` lists them")
     run(COMMANDS[name], f"retina {name}", rest)
 
 

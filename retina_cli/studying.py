@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from .arguments import Command
+from .arguments import Command, at_least
 
 if TYPE_CHECKING:
     from retina_plugin.study.execution.executors import Executor
@@ -14,13 +14,13 @@ _MATCHES = ("prior", "scale", "clip")
 
 def _ablate_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--study", required=True, metavar="FILE", help="defines study = dict(...)")
-    parser.add_argument("--seeds", nargs="+", type=_seed, help="seeds to use instead of the study's, or auto")
+    parser.add_argument("--seeds", nargs="+", type=seed, help="seeds to use instead of the study's, or auto")
     parser.add_argument("--only", nargs="+", metavar="VARIANT", help="train these variants only")
     parser.add_argument("--cells", nargs="+", metavar="CELL", help="of a grid: rows, columns, or ROW/COLUMN")
     parser.add_argument("--output", metavar="DIR", help="folder to use instead of the study's")
     parser.add_argument("--report-only", action="store_true", help="report the runs that are there, train nothing")
     parser.add_argument("--plan", action="store_true", help="print which effects the study can see, train nothing")
-    parser.add_argument("--num-images", type=int, default=4, help="pictures in the report")
+    parser.add_argument("--num-images", type=at_least(0), default=4, help="pictures in the report")
     parser.add_argument(
         "--match",
         nargs="+",
@@ -35,9 +35,9 @@ def _ablate_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _executor_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--executor", choices=["local", "ray"], default="local", help="this machine or a Ray cluster")
-    parser.add_argument("--jobs", type=int, default=1, help="runs at once on this machine")
+    parser.add_argument("--jobs", type=at_least(1), default=1, help="runs at once on this machine")
     parser.add_argument("--address", help="address of a Ray cluster; without it Ray starts one here")
-    parser.add_argument("--cpus-per-run", type=int, default=1, help="CPUs that Ray reserves for a run")
+    parser.add_argument("--cpus-per-run", type=at_least(0), default=1, help="CPUs that Ray reserves for a run")
     parser.add_argument("--gpus-per-run", type=float, default=0, help="GPUs that Ray reserves for a run")
 
 
@@ -47,7 +47,8 @@ def _executor(args: argparse.Namespace) -> "Executor":
     return build_executor(args.executor, args.jobs, args.address, args.cpus_per_run, args.gpus_per_run)
 
 
-def _seed(text: str) -> int | str:
+def seed(text: str) -> int | str:
+    """The type of a seed, whose name argparse shows."""
     return text if text == "auto" else int(text)
 
 
@@ -78,7 +79,9 @@ def _ablate(args: argparse.Namespace) -> None:
 
 def _tune_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--study", required=True, metavar="FILE", help="defines study = dict(...)")
-    parser.add_argument("--trials", type=int, default=16, help="trials of each variant; the first has the defaults")
+    parser.add_argument(
+        "--trials", type=at_least(1), default=16, help="trials of each variant; the first has the defaults"
+    )
     parser.add_argument("--only", nargs="+", metavar="VARIANT", help="tune these variants only")
     parser.add_argument("--output", metavar="DIR", help="folder; by default the study's with _tuning after its name")
     _executor_arguments(parser)
@@ -100,8 +103,10 @@ def _tune(args: argparse.Namespace) -> None:
 def _simulate_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True)
     tables = actions.add_parser("tables", help="print tables in Markdown")
-    tables.add_argument("--studies", type=int, default=20000, help="simulated per line, a twentieth with images")
-    tables.add_argument("--seeds", type=int, nargs="+", default=[2, 3, 4, 5], help="seeds per study")
+    tables.add_argument(
+        "--studies", type=at_least(1), default=20000, help="simulated per line, a twentieth with images"
+    )
+    tables.add_argument("--seeds", type=at_least(2), nargs="+", default=[2, 3, 4, 5], help="seeds per study")
     tables.add_argument("--seed", type=int, default=0, help="of the simulation")
     bank = actions.add_parser("bank", help="add the spreads of studies with several seeds to the bank of this package")
     bank.add_argument("folders", nargs="+", metavar="DIR", help="study folders")

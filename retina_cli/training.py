@@ -4,7 +4,7 @@ import argparse
 import sys
 import tempfile
 
-from .arguments import Command, add_trust_flags
+from .arguments import Command, add_trust_flags, at_least
 
 _GROUP = "train"
 
@@ -15,8 +15,8 @@ def _train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint of train.output_dir")
     parser.add_argument("--eval-only", action="store_true", help="evaluate train.init_checkpoint, train nothing")
     parser.add_argument("--num-gpus", type=int, default=1, help="processes on this machine, one per GPU")
-    parser.add_argument("--num-machines", type=int, default=1)
-    parser.add_argument("--machine-rank", type=int, default=0, help="number of this machine, from 0")
+    parser.add_argument("--num-machines", type=at_least(1), default=1)
+    parser.add_argument("--machine-rank", type=at_least(0), default=0, help="number of this machine, from 0")
     parser.add_argument("--dist-url", default="auto", help="where the processes meet; by default a free port")
     parser.add_argument(
         "--leave-with-parent",
@@ -78,9 +78,9 @@ def _soak_arguments(parser: argparse.ArgumentParser) -> None:
     subject = parser.add_mutually_exclusive_group(required=True)
     subject.add_argument("--config-file", metavar="FILE", help="a training")
     subject.add_argument("--study", metavar="FILE", help="a study; its process alone or all processes are killed")
-    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--kills", type=at_least(1), default=20)
     parser.add_argument("--num-gpus", type=int, default=1, help="processes of a training, without a GPU on the CPU")
-    parser.add_argument("--jobs", type=int, default=2, help="runs of a study at once")
+    parser.add_argument("--jobs", type=at_least(1), default=2, help="runs of a study at once")
     parser.add_argument("--seed", type=int, default=0, help="seed of the random moments")
 
 

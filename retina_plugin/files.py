@@ -147,7 +147,7 @@ def write_text(path: Path, text: str) -> None:
 def move_aside(folder: Path) -> Path:
     """Rename a folder to the first unused name of `folder`.1, `folder`.2 and so on; returns the new path."""
     number = 1
-    while (target := folder.with_name(f"{folder.name}.{number}")).exists():
+    while os.path.lexists(target := folder.with_name(f"{folder.name}.{number}")):  # also a broken link
         number += 1
     return folder.rename(target)
 

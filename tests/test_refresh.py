@@ -66,6 +66,17 @@ def test_a_changed_row_is_found_and_a_lost_table_named(refresh):
         updated(table, text.replace("| variant | start |", "| variant | begin |"))
 
 
+def test_a_last_newline_makes_nothing_stale(refresh, tmp_path, monkeypatch):
+    from tables import Table
+
+    (tmp_path / "x.md").write_text("| a |\n|---|\n| 1 |")
+    monkeypatch.setattr(refresh, "ROOT", tmp_path)
+    for rows, found in (([["1"]], 0), ([["2"]], 1)):
+        monkeypatch.setattr(refresh, "TABLES", [Table("x.md", "| a |", lambda rows=rows: rows)])
+        monkeypatch.setattr(refresh, "fingerprints", dict)
+        assert len(list(refresh.stale())) == found
+
+
 def test_the_best_anchor_of_an_object_is_the_one_of_pairwise_iou(refresh):
     import anchor_sizes
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from ..files import write_text
 from ..pages.figures import COLOURS, new_panel, svg_uri
-from ..run_folder import CONFIG, last_evaluation, read_metrics
+from ..run_folder import CONFIG, REPORT, last_evaluation, read_metrics
 from .doctor.examine import examine_run
 from .errors.analysis import analyze_run
 from .errors.content import as_content
@@ -25,12 +25,14 @@ _PANELS = (  # title, whether its axis is logarithmic, and keys of metrics.json 
 )
 
 
-def write_run_report(run_dir: str | Path, output: str | Path, max_images: int | None, trust: Sequence[str]) -> Path:
-    """Write the page of a run folder into `output`; its path.
+def write_run_report(
+    run_dir: str | Path, output: str | Path | None = None, max_images: int | None = 500, trust: Sequence[str] = ()
+) -> Path:
+    """Write the page of a run folder: training, errors, findings, config; its path.
 
     Args:
         run_dir: a run folder with the detections of an evaluation.
-        output: the file.
+        output: the file; by default report.html in the run folder.
         max_images: of which the anchors behind errors are computed; None for all, 0 to leave them out, which takes
             seconds only.
         trust: modules of your own that its config may use.
@@ -42,8 +44,9 @@ def write_run_report(run_dir: str | Path, output: str | Path, max_images: int | 
     errors = analyze_run(run_dir, max_images=max_images, trust=trust, name=Path(run_dir).resolve().name)
     findings = examine_run(run_dir, trust)
     more = {"training": _training(Path(run_dir)), "findings": [f.as_dict() for f in findings]}
-    write_text(Path(output), render_errors([errors], as_content([errors]), _TEMPLATE, more))
-    return Path(output)
+    page = Path(output or Path(run_dir, REPORT))
+    write_text(page, render_errors([errors], as_content([errors]), _TEMPLATE, more))
+    return page
 
 
 def draw_metrics(run_dir: str | Path) -> list[Figure]:

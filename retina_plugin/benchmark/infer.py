@@ -90,6 +90,8 @@ def _sides(model: PluggableRetinaNet, only: str = "") -> dict[str, nn.Module]:
             try:
                 sides[name] = build(model)
             except ValueError as e:
+                if name == "detectron2":
+                    raise  # all others are compared with it
                 logger.warning("%s is left out: %s", name, e)
     return sides
 
@@ -108,6 +110,8 @@ def _spread_scores(model: PluggableRetinaNet, batch: Batch, candidates: int) -> 
     logits = torch.cat([x.flatten() for x in model.head([features[n] for n in model.head_in_features])[0]])
     bias, scale = score.bias.mean(), 1.5 / logits.std()
     score.weight.mul_(scale)
+    if candidates > len(logits):
+        raise ValueError(f"{candidates} candidates are more than the {len(logits)} scores of this image: use fewer")
     last = (logits - bias).topk(candidates)[0][-1] * scale
     if model.test_score_thresh > 0:
         score.bias.fill_(log_odds(model.test_score_thresh) - last.item())

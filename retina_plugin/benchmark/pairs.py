@@ -64,9 +64,14 @@ def format_times(result: Mapping[str, Mapping[str, float]]) -> str:
 
 
 def seconds_of(run: Callable[[], Any]) -> float:
-    """Seconds that a function takes."""
+    """Seconds that a function takes, without those of what a GPU was asked to compute before."""
+    _wait()
     start = time.perf_counter()
     run()
+    _wait()
+    return time.perf_counter() - start
+
+
+def _wait() -> None:
     if torch.cuda.is_initialized():
         torch.cuda.synchronize()  # a GPU computes later than it is asked to
-    return time.perf_counter() - start

@@ -20,7 +20,16 @@ _DEPTHS = {(3, 4, 6): 50, (3, 4, 23): 101, (3, 8, 36): 152}
 
 
 def detectron2_peer(model: PluggableRetinaNet) -> RetinaNet:
-    """Detectron2's RetinaNet with the parts of a model, in evaluation mode."""
+    """Detectron2's RetinaNet with the parts of a model, in evaluation mode.
+
+    Raises:
+        ValueError: if the loss of the model has other logits than one per class, which Detectron2 would misread.
+    """
+    if (logits := model.cls_loss.num_logits(model.num_classes)) != model.num_classes:
+        raise ValueError(
+            f"model.cls_loss has {logits} logits for {model.num_classes} classes, Detectron2's RetinaNet one per "
+            "class: choose a loss with sigmoids, such as model.cls_loss='${losses.focal}'"
+        )
     mean, std = (x.flatten().tolist() for x in (model.pixel_mean, model.pixel_std))
     names = ("backbone", "head", "head_in_features", "anchor_generator", "box2box_transform", "anchor_matcher")
     names += ("num_classes", "test_score_thresh", "test_topk_candidates", "test_nms_thresh", "max_detections_per_image")

@@ -3,6 +3,7 @@
 import copy
 import itertools
 import logging
+import statistics
 import tempfile
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -35,7 +36,7 @@ def benchmark_step(config_file: str, steps: int, overrides: Sequence[str] = ()) 
 
     All sides have the same initial weights, batches and optimizer, and no clipping, which Detectron2's trainer lacks.
     The batches are loaded before. Detectron2's RetinaNet has its own losses: the config must have focal loss and L1 for
-    the same work. It trains in float32, since its mixed precision needs CUDA; `retina_plugin` as `tools/train_net.py`.
+    the same work. It trains in float32, since its mixed precision needs CUDA; `retina_plugin` as `retina train`.
     For what differs in torchvision, see `torchvision_peer`; it trains with Detectron2's trainer.
     """
     keep_freed_memory()
@@ -46,10 +47,13 @@ def benchmark_step(config_file: str, steps: int, overrides: Sequence[str] = ()) 
         try:
             trainers[side] = build(cfg, copy.deepcopy(batches))
         except ValueError as e:
+            if side == "detectron2":
+                raise  # all others are compared with it
             logger.warning("%s is left out: %s", side, e)
     machine = multiply_sides(torch.device(resolve_device(cfg.train.device)))
     found = time_in_turn({name: partial(_step, x) for name, x in trainers.items()} | machine, steps)
-    gflop = count_gflop(lambda: _step(_theirs(cfg, copy.deepcopy(batches[:1]))))
+    counted = _theirs(cfg, batches[WARM_UP:])
+    gflop = statistics.median(count_gflop(partial(_step, counted)) for _ in range(steps))  # sizes of images vary
     add_rates(found, gflop, machine)
     for side in trainers:
         found[side]["peak_mb"] = call_apart(__name__, measure_memory.__name__, config_file, list(overrides), side)

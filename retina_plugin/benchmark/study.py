@@ -10,7 +10,7 @@ _BEGIN = "Starting training from iteration"  # in log.txt
 
 
 def benchmark_study(command: Sequence[str], folder: Path, jobs: int) -> dict[str, float]:
-    """Run a study to its end by `command`, tools/ablate.py with its arguments; returns its `study_overhead`.
+    """Run a study to its end by `command`, retina ablate with its arguments; returns its `study_overhead`.
 
     Raises:
         FileExistsError: if the folder holds finished runs, which would not be trained.
@@ -31,8 +31,12 @@ def study_overhead(folder: Path, jobs: int, seconds: float) -> dict[str, float]:
     processes idle while the last run ends. A run, which must not have been interrupted, trains and evaluates from the
     line of its log that announces training to the last line, each known to a second. Building its model and data before
     that line is overhead.
+
+    Raises:
+        ValueError: if no run has ended, or the log of one has no such line.
     """
-    results = list(folder.glob("*/seed*/result.json"))
+    if not (results := list(folder.glob("*/seed*/result.json"))):
+        raise ValueError(f"{folder} holds no run that has ended")
     jobs = min(jobs, len(results))
     ends = sorted(path.stat().st_mtime for path in results)
     idle = sum(ends[-1] - end for end in ends[-jobs:])
@@ -49,9 +53,10 @@ def study_overhead(folder: Path, jobs: int, seconds: float) -> dict[str, float]:
 
 def _training_seconds(log: Path) -> float:
     lines = [line for line in log.read_text().splitlines() if line.startswith("[")]
-    begin = next(line for line in lines if _BEGIN in line)
+    if not (begins := [line for line in lines if _BEGIN in line]):
+        raise ValueError(f"{log} does not say when training began")
     year = datetime.fromtimestamp(log.stat().st_mtime).year  # the lines have no year
-    first, last = (datetime.strptime(f"{year}/{x[1:15]}", "%Y/%m/%d %H:%M:%S") for x in (begin, lines[-1]))
+    first, last = (datetime.strptime(f"{year}/{x[1:15]}", "%Y/%m/%d %H:%M:%S") for x in (begins[0], lines[-1]))
     if first > last:
         first = first.replace(year=year - 1)
     return (last - first).total_seconds()

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ..data import DataError
+from ..files import read_json, write_text
 from ..run_folder import last_evaluation
-from ..study.execution.job import is_resampled
+from ..study.execution.job import is_resampled, read_end
 from ..study.planning.simulated import Rates, Setting, simulate
 from ..study.planning.simulated_factors import simulate_factors
 from ..study.spec.metrics import COCO_METRICS
@@ -130,16 +131,15 @@ def add_to_bank(folders: Sequence[str | Path], bank: str | Path = BANK) -> list[
     known = json.loads(Path(bank).read_text(encoding="utf-8")) if Path(bank).is_file() else []
     kept = [entry for entry in known if (entry["study"], entry["variant"]) not in new]
     lines = ",\n".join(json.dumps(entry) for entry in [*kept, *added])
-    Path(bank).write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+    write_text(Path(bank), f"[\n{lines}\n]\n")
     return added
 
 
 def _entries(folder: Path) -> list[dict[str, Any]]:
-    report = folder / "report.json"
-    source = json.loads(report.read_text(encoding="utf-8"))["facts"]["command"] if report.is_file() else folder.name
+    source = read_json(folder / "report.json", {}).get("facts", {}).get("command", folder.name)
     found = []
     for variant in sorted(path for path in folder.glob("*/") if any(_runs(path))):
-        runs = {m[1]: path.parent for path, m in _runs(variant)}
+        runs = {m[1]: path.parent for path, m in _runs(variant) if (end := read_end(path.parent)) and not end.error}
         if any(map(is_resampled, runs.values())):
             raise DataError(
                 f"{variant}: its runs differ in their training images, those of the bank in their seeds only"

@@ -21,7 +21,7 @@ from ..engine.output_folder import check_output_dir
 from ..engine.reliability.allocator import keep_freed_memory
 from ..engine.run_data import record_data
 from ..printable import first_line
-from ..run_folder import FINAL_CHECKPOINT, REPORT, find_weights
+from ..run_folder import FINAL_CHECKPOINT, find_weights
 from .analysis.doctor import findings_of
 
 logger = logging.getLogger(__name__)
@@ -47,11 +47,10 @@ def write_page(run_dir: str | Path) -> Path | None:
     Never raises, because the training has succeeded; a warning says what to do.
     """
     log_to_terminal()  # the training may have been in other processes
-    page = Path(run_dir, REPORT)
     try:
         if find_weights(run_dir).name != FINAL_CHECKPOINT:
             return None  # it is to be continued
-        write_run_report(run_dir, page, max_images=0, trust=["*"])
+        page = write_run_report(run_dir, max_images=0, trust=["*"])
     except Exception as e:
         reason = f"{type(e).__name__}: {first_line(e)}"
         logger.warning("The page of this run is not written: %s. `retina report %s` tries again", reason, run_dir)
@@ -98,7 +97,7 @@ def remarks_on(cfg: DictConfig) -> list[str]:
     try:
         files = [Path(data.json_file) for data in Subject(cfg).sets]
         if sum(file.stat().st_size for file in files if file.is_file()) > _MOST_BYTES:
-            return ["The data are too large to be examined before every training: tools/doctor.py does it"]
+            return ["The data are too large to be examined before every training: retina doctor does it"]
         found = [finding for finding in findings_of(cfg, quick=True) if finding.severity != "hint"]
     except Exception as e:
         return [f"The doctor could not examine this config: {type(e).__name__}: {first_line(e)}"]

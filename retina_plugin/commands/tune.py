@@ -13,7 +13,7 @@ def tune_study(study: Study, trials: int, executor: Executor | None = None) -> P
     """Search with so many trials for every variant, write results into the study's folder, and print their table.
 
     The folder then holds tuned.json, tuning.txt, tuning.png and a run folder per training. Returns the path of
-    tuned.json, which tools/ablate.py takes with --tuned-by.
+    tuned.json, which retina ablate takes with --tuned-by.
 
     Raises:
         ConfigError, DataError: before any training, for a config or data that cannot be used.

@@ -56,7 +56,9 @@ def check_kind(node: Any, key: str, full_key: str, value: Any) -> None:
         )
 
 
-def _check_known(node: DictConfig, known: DictConfig, path: str) -> None:
+def _check_known(node: Any, known: DictConfig, path: str) -> None:
+    if not isinstance(node, Mapping):
+        raise ConfigError(f"config key {path} must be a mapping of {', '.join(known)}, got {node!r}")
     for key in node:
         if key not in known:
             raise ConfigError(f"config key {path}.{key} is unknown{nearest(key, known)}")

@@ -10,5 +10,6 @@ class ConfigError(ValueError):
 
 def nearest(key: str, allowed: Iterable[str]) -> str:
     """The end of a message about an unknown key: the most similar allowed one, or all of them."""
-    near = difflib.get_close_matches(key, list(allowed), n=1, cutoff=0.5)
-    return f"; did you mean {near[0]}?" if near else f"; there are {', '.join(sorted(allowed))}"
+    names = sorted(map(str, allowed))
+    near = difflib.get_close_matches(str(key), names, n=1, cutoff=0.5)
+    return f"; did you mean {near[0]}?" if near else f"; there are {', '.join(names)}"

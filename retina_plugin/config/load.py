@@ -2,7 +2,8 @@
 
 import builtins
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from detectron2.config import LazyConfig
@@ -50,10 +51,9 @@ def load_config(path: str | Path, overrides: Sequence[str] = (), trust: Sequence
 
 def _without_overrides(path: Path, trust: Sequence[str]) -> DictConfig:
     """The config of a file, checked, with all keys that training reads."""
-    cfg, defaults = _read(path, trust), train_defaults()
-    check_config(cfg, defaults)
+    cfg = _read(path, trust)
     if "train" in cfg:
-        cfg.train = OmegaConf.merge(defaults, cfg.train)
+        cfg.train = OmegaConf.merge(train_defaults(), cfg.train)
         _link_seed(cfg)
     return cfg
 
@@ -94,12 +94,21 @@ def _read(path: Path, trust: Sequence[str]) -> DictConfig:
             there = "" if "did you mean" in near else f"; retina_plugin has {', '.join(names)}"
             raise ConfigError(f"config {path} does not exist{near}{there}")
         path = packaged
+    with errors_named(f"config {path}"):
+        cfg = LazyConfig.load(str(path)) if path.suffix == ".py" else read_yaml(path, trust)
+        check_config(cfg, train_defaults())
+        return cfg
+
+
+@contextmanager
+def errors_named(file: str) -> Iterator[None]:
+    """Let every error of reading a config or study become a ConfigError that names the file."""
     original_import = builtins.__import__
     try:
-        return LazyConfig.load(str(path)) if path.suffix == ".py" else read_yaml(path, trust)
+        yield
     except ConfigError as e:
-        raise ConfigError(f"config {path}: {e}") from e
+        raise ConfigError(f"{file}: {e}") from e
     except Exception as e:
-        raise ConfigError(f"config {path} raises {type(e).__name__}: {shown(str(e), 500)}") from e
+        raise ConfigError(f"{file} raises {type(e).__name__}: {shown(str(e), 500)}") from e
     finally:
         builtins.__import__ = original_import  # detectron2 does not restore it if a config raises an error

@@ -98,10 +98,12 @@ def _require(node: Any, key: str, path: str) -> None:
 
 def _check_interpolation(cfg: DictConfig, key: str, value: Any) -> None:
     """Check that an interpolation such as "${losses.focal}" refers to a key of the config."""
-    match = re.fullmatch(r"\$\{([\w.\-]+)\}", value) if isinstance(value, str) else None
-    if match is None or OmegaConf.select(cfg, match[1], default=None) is not None:
+    match = re.fullmatch(r"\$\{(\w[\w.\-]*)\}", value) if isinstance(value, str) else None
+    if match is None:
         return
     parent, _, last = match[1].rpartition(".")
     node = OmegaConf.select(cfg, parent, default=None)
-    near = nearest(last, set(node)) if OmegaConf.is_dict(node) else ""
-    raise ConfigError(f"override {key}={value}: the config has no {match[1]}{near}")
+    keys = map(str, range(len(node)) if OmegaConf.is_list(node) else node or ()) if OmegaConf.is_config(node) else ()
+    if last not in (known := set(keys)):  # the value of a key that is there may be null, or still missing
+        near = nearest(last, known) if known else ""
+        raise ConfigError(f"override {key}={value}: the config has no {match[1]}{near}")

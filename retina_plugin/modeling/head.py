@@ -113,7 +113,7 @@ def start_at_first_level(head: nn.Module) -> None:
 def _check_prior(prior_prob: Any, key: str) -> None:
     if prior_prob == STATIONARY:
         raise ValueError(
-            f"{key}={STATIONARY!r} has to be replaced by a number, which depends on training data: tools/train_net.py "
+            f"{key}={STATIONARY!r} has to be replaced by a number, which depends on training data: retina train "
             "and studies do so for a lazy config; otherwise compute it with modeling.losses.stationary_prob"
         )
     if isinstance(prior_prob, str):

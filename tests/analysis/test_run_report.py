@@ -5,15 +5,14 @@ import json
 
 import pytest
 
-from retina_plugin.analysis.run_report import _draw, _training
-from retina_plugin.commands.analysis.report import report
+from retina_plugin.analysis.run_report import _draw, _training, write_run_report
 from retina_plugin.config import ConfigError
 
 
 def test_the_page_has_training_findings_errors_and_config(trained_run, tmp_path, monkeypatch):
     evaluation = {"bbox/AP": 1.0, "best_F1/score_thresh": 0.25}
     monkeypatch.setattr("retina_plugin.analysis.run_report.last_evaluation", lambda run: evaluation)
-    page = report(trained_run, tmp_path / "page.html", max_images=2)
+    page = write_run_report(trained_run, tmp_path / "page.html", max_images=2)
     source = page.read_text(encoding="utf-8")
     text = html.unescape(source)
     assert "http" not in text.replace("http://www.w3.org", "")
@@ -47,4 +46,4 @@ def test_a_panel_shows_finite_values_and_is_left_out_without_any():
 
 def test_a_folder_without_a_run_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="is not a run folder"):
-        report(tmp_path)
+        write_run_report(tmp_path)

@@ -88,6 +88,15 @@ def test_the_sweep_varies_one_thing_at_a_time(monkeypatch):
     assert labels == ["detectron2", "float32"]  # and not the machine
 
 
+@pytest.mark.parametrize(
+    ("flags", "message"), [(["x.txt"], "end in .svg or .png"), (["x.svg", "--batch", "2"], "--batch")]
+)
+def test_a_sweep_that_could_not_be_drawn_is_not_measured(flags, message, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        parse(COMMANDS["benchmark"], "benchmark", ["infer", "--config-file", "x", "--sweep", *flags])
+    assert message in capsys.readouterr().err
+
+
 def test_json_takes_the_place_of_the_table(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr("retina_plugin.benchmark.assign.benchmark_assignment", lambda *_: {"detectron2": ROW})
     for flags in ([], ["--json"]):

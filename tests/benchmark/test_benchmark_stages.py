@@ -10,7 +10,7 @@ from retina_plugin.benchmark.assign import benchmark_assignment
 from retina_plugin.benchmark.candidates import benchmark_candidates
 from retina_plugin.benchmark.evaluation import benchmark_evaluation
 from retina_plugin.benchmark.infer import benchmark_inference
-from retina_plugin.benchmark.pairs import WARM_UP, format_times, time_in_turn
+from retina_plugin.benchmark.pairs import WARM_UP, format_times, seconds_of, time_in_turn
 from retina_plugin.benchmark.peers import detectron2_peer
 from retina_plugin.benchmark.step import benchmark_step
 
@@ -24,6 +24,15 @@ def test_ratios_are_medians_over_rounds(monkeypatch):
     assert "0.100 to 2.000" in format_times(found) and "/ a" in format_times(found)
 
 
+def test_work_that_a_gpu_has_not_finished_is_not_timed(monkeypatch):
+    calls = []
+    monkeypatch.setattr("torch.cuda.is_initialized", lambda: True)
+    monkeypatch.setattr("torch.cuda.synchronize", lambda: calls.append("wait"))
+    monkeypatch.setattr("time.perf_counter", lambda: calls.append("clock") or 0.0)
+    seconds_of(lambda: calls.append("run"))
+    assert calls == ["wait", "clock", "run", "wait", "clock"]
+
+
 def test_the_stock_detector_has_the_same_detections(tiny_cfg):
     model = instantiate(tiny_cfg("model.test_score_thresh=0.0095").model).eval()
     batch = [{"image": torch.randint(0, 256, (3, 64, 96), dtype=torch.uint8)}]
@@ -31,6 +40,18 @@ def test_the_stock_detector_has_the_same_detections(tiny_cfg):
         ours, theirs = (m(batch)[0]["instances"] for m in (model, detectron2_peer(model)))
     assert len(ours) > 0 and torch.equal(ours.scores, theirs.scores)
     assert torch.equal(ours.pred_boxes.tensor, theirs.pred_boxes.tensor)
+
+
+def test_logits_that_the_stock_detector_would_misread_are_refused(tiny_cfg):
+    with pytest.raises(ValueError, match="4 logits for 3 classes, Detectron2's RetinaNet one per class"):
+        detectron2_peer(instantiate(tiny_cfg("model.cls_loss=${losses.softmax_ce}").model))
+
+
+def test_inference_without_its_reference_or_with_too_many_candidates_ends(monkeypatch):
+    with pytest.raises(ValueError, match="one per class"):
+        benchmark_inference(QUICK, (64, 64), 9, 1, [*TINY, "model.cls_loss=${losses.softmax_ce}"], memory=False)
+    with pytest.raises(ValueError, match="10000000 candidates are more than the .* scores of this image"):
+        benchmark_inference(QUICK, (64, 64), 10**7, 1, TINY, memory=False)
 
 
 def test_inference_is_timed_with_the_candidates_that_are_asked_for(monkeypatch):
@@ -98,10 +119,12 @@ def test_both_sides_of_a_step_train_on_the_same_batches(monkeypatch):
         return {name: {"seconds": 1.0, "ratio": 1.0, "lowest": 1.0, "highest": 1.0} for name in sides}
 
     monkeypatch.setattr("retina_plugin.benchmark.step.time_in_turn", compare)
+    gflop = iter([1.0, 3.0])  # of the two batches that are timed
+    monkeypatch.setattr("retina_plugin.benchmark.step.count_gflop", lambda run: run() or next(gflop))
     monkeypatch.setattr("retina_plugin.benchmark.memory.subprocess", forked)
     found = benchmark_step(QUICK, 2, TINY)
     assert len(losses["retina_plugin"]) == 4 and len({tuple(x) for x in losses["retina_plugin"]}) > 1
     torch.testing.assert_close(
         torch.tensor(losses["retina_plugin"]), torch.tensor(losses["detectron2"]), rtol=1e-3, atol=1e-5
     )
-    assert all(found[side]["peak_mb"] > 100 for side in losses)
+    assert all(found[side]["peak_mb"] > 100 for side in losses) and found["detectron2"]["gflop"] == 2.0

@@ -44,3 +44,12 @@ def test_a_folder_with_runs_is_refused(tmp_path):
 def test_a_study_that_fails_has_no_overhead(tmp_path):
     with pytest.raises(ChildProcessError, match="failed"):
         benchmark_study([sys.executable, "-c", "raise SystemExit(1)"], tmp_path, 1)
+
+
+def test_a_folder_without_runs_or_a_log_without_a_start_is_named(tmp_path):
+    with pytest.raises(ValueError, match="no run that has ended"):
+        study_overhead(tmp_path, 1, 9)
+    write_run(tmp_path / "a/seed0", 1, 2)
+    (tmp_path / "a/seed0/log.txt").write_text("[12/31 23:59:00 x]: hello\n")
+    with pytest.raises(ValueError, match="log.txt does not say when training began"):
+        study_overhead(tmp_path, 1, 9)

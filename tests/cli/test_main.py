@@ -36,6 +36,7 @@ def test_every_example_parses():
 
 def test_an_unknown_command_is_an_error(capsys):
     assert end_of(["detect"], capsys)[0] == "error: there is no command 'detect': `retina --help` lists them"
+    assert "did you mean train? " in end_of(["trian"], capsys)[0]
 
 
 def test_bad_arguments_end_with_status_2_and_bad_input_with_1(capsys):
@@ -43,6 +44,27 @@ def test_bad_arguments_end_with_status_2_and_bad_input_with_1(capsys):
     assert code == 2 and "--config-file needs --weights" in printed.err
     code, printed = end_of(["predict", "--run", "nothing", "a.b=1", "--input", "y", "--output", "z"], capsys)
     assert code == 1 and printed.err.startswith("error: run folder nothing does not exist (looked in ")
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["soak", "--config-file", "x", "--kills", "0"],
+        ["benchmark", "assign", "--repeats", "0"],
+        ["benchmark", "infer", "--config-file", "x", "--size", "0", "64"],
+        ["simulate-studies", "tables", "--seeds", "1"],
+        ["find-label-errors", "run", "--limit", "-1"],
+        ["compare", "--runs", "a", "--output", "b", "--num-images", "-1"],
+    ],
+)
+def test_counts_that_are_too_small_are_refused(argv, capsys):
+    code, printed = end_of(argv, capsys)
+    assert code == 2 and re.search(rf"must be \d or more, got {argv[-1] if argv[-1] != '64' else 0}", printed.err)
+
+
+def test_no_images_are_a_count_where_they_leave_anchors_out():
+    for name, run in {"report": ["RUN"], "analyze-errors": ["--run", "RUN"]}.items():
+        assert parse(COMMANDS[name], name, [*run, "--max-images", "0"]).max_images == 0
 
 
 def test_help_needs_neither_torch_nor_the_package():
@@ -75,3 +97,8 @@ def test_train_has_the_flags_and_defaults_of_detectron2():
     ours = vars(parse(COMMANDS["train"], "train", ["a=1", "--config-file", "x"]))
     assert not any(ours.pop(name) for name in ("leave_with_parent", "no_doctor", "no_report"))
     assert ours == upstream | {"dist_url": "auto"}  # upstream's port is the same for all trainings of a user
+
+
+def test_messages_name_commands_and_no_script_that_an_installation_lacks():
+    files = [path for path in ROOT.glob("retina_plugin/**/*") if path.suffix in (".py", ".j2")]
+    assert len(files) > 100 and not [x for x in files if re.search(r"tools/\w+\.py", x.read_text(encoding="utf-8"))]

@@ -1,6 +1,7 @@
 """Trainings and studies that are killed end as if they had not been, and the tool tells when they do not."""
 
 import subprocess
+from pathlib import Path
 from types import SimpleNamespace
 
 import forked
@@ -46,3 +47,7 @@ def test_a_kill_after_the_end_does_not_count(tmp_path, monkeypatch):
     monkeypatch.setattr(soak, "first_difference", lambda one, other: "")
     (kill,) = soak.soak(QUICK, tmp_path, 1)
     assert kill.place == "the start" and next(alive, None) is None
+
+
+def test_a_training_goes_into_its_folder_whatever_the_overrides_say():
+    assert trainings.train_command("x.py", Path("whole"), ["train.output_dir=mine"])[-1] == "train.output_dir='whole'"

@@ -103,6 +103,7 @@ def test_anchors_classes_and_backbone_are_one_override_each():
         ("model.cls_loss=${losses.fokal}", r"no losses.fokal; did you mean focal\?"),
         ("+model.foo=3", r"model.foo is unknown"),
         ("model.head.conv_dims=[1,2", r"cannot be parsed"),
+        ("train.checkpointer=null", r"train.checkpointer must be a mapping of .*period.*, got None"),
         (
             "dataloader.train.dataset.names.dials.noise=1",
             r"names.dials is now called dataloader.train.dataset.names.settings",
@@ -112,6 +113,12 @@ def test_anchors_classes_and_backbone_are_one_override_each():
 def test_bad_overrides_name_the_key(override, message):
     with pytest.raises(ConfigError, match=message):
         get_config(QUICK, [override])
+
+
+def test_an_override_may_refer_to_a_key_without_a_value():
+    relative, empty = "train.eval_period=${.max_iter}", "train.max_minutes=${train.ema_decay}"
+    cfg = get_config(QUICK, [relative, empty, "+a=???", "+c=${a}", "+d=[1]", "+e=${d.0}"])
+    assert cfg.train.eval_period == cfg.train.max_iter and cfg.train.max_minutes is None and cfg.e == 1
 
 
 @settings(deadline=None, max_examples=50)
@@ -182,6 +189,23 @@ def test_missing_and_foreign_files_are_refused(tmp_path):
     (tmp_path / "list.yaml").write_text("- 1")
     with pytest.raises(ConfigError, match="no mapping"):
         load_config(tmp_path / "list.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("train: null", "train must be a mapping .* got None"),
+        ("train: [1]", "train must be a mapping"),
+        ("train: {5: 3}", "train.5 is unknown"),
+        ("train: {checkpointer: null}", "train.checkpointer must be a mapping"),
+        ("train: {checkpointer: '${train.amp}'}", "InterpolationKeyError"),
+        ("model: {_target_: retina_plugin.modeling.PluggableRetinaNet, 5: 3}", "model.5 is unknown"),
+    ],
+)
+def test_yaml_files_of_another_shape_are_named(text, message, tmp_path):
+    (tmp_path / "bad.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=f"bad.yaml.*{message}"):
+        load_config(tmp_path / "bad.yaml")
 
 
 @pytest.mark.parametrize("tag", ["object/apply:", "object/new:", "object:", "module:"])

@@ -62,11 +62,30 @@ def test_registered_once_made_once(tmp_path):
         ({"objects": [4, 1]}, r"synthetic.objects=\[4, 1\]"),
         ({"object_size": [10, 500]}, "does not fit"),
         ({"noise": 100}, "noise"),
+        ({"noise": 1.5}, "synthetic.noise=1.5: must be an integer"),
+        ({"seed": -1}, "synthetic.seed=-1: must be an integer from 0"),
+        ({"image_size": 100.5}, "synthetic.image_size=100.5: must be an integer"),
+        ({"objects": 3}, r"synthetic.objects=3: must be \[low, high\]"),
+        ({"objects": [1, 2, 3]}, r"synthetic.objects=\[1, 2, 3\]"),
+        ({"object_size": [10.9, 20]}, r"synthetic.object_size=\[10.9, 20\]"),
     ],
 )
 def test_bad_settings_are_named(settings, message, tmp_path):
     with pytest.raises(DataError, match=message):
         register_synthetic("train", 1, settings, str(tmp_path))
+
+
+def test_a_set_that_cannot_be_made_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr("retina_plugin.data.synthetic.dataset.paint_scene", lambda *args: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        register_synthetic("train", 1, root=str(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_others_may_read_a_set(tmp_path):
+    (tmp_path / "usual").mkdir()
+    register_synthetic("train", 1, {"image_size": 64}, str(tmp_path))
+    assert len({path.stat().st_mode for path in tmp_path.iterdir()}) == 1
 
 
 def test_former_names_go_on_working(tmp_path):

@@ -88,7 +88,7 @@ def read_results(run_dir: str | Path, iou: float = 0.5, trust: Sequence[str] = (
     cfg = read_config(run_dir, trust=trust)
     path = Path(run_dir, DETECTIONS)
     if not path.is_file():
-        raise DataError(f"{path} is missing: evaluate the run first, with tools/train_net.py --eval-only")
+        raise DataError(f"{path} is missing: evaluate the run first, with retina train --eval-only")
     try:
         json_file, max_dets = coco_test_data(cfg)
         truth, detections = read_truth(json_file), json.loads(path.read_text(encoding="utf-8"))

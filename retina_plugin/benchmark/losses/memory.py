@@ -1,28 +1,21 @@
 """Peak memory of one loss in one training step."""
 
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..memory import call_apart, peak_mb, reset_peak
+from ..memory import peak_mb, reset_peak
 from .problem import Problem, get_loss, make_step
 
 
-def measure_memory_apart(name: str, problem: Problem) -> dict[str, float]:
-    """`measure_memory` in a fresh process."""
-    return call_apart(__name__, "_measure", name, asdict(problem))
+def measure_memory(name: str, size: dict[str, Any]) -> dict[str, float]:
+    """Growth of this process's peak resident size over a step, and what forward saves. Linux only, or CUDA.
 
-
-def _measure(name: str, problem: dict[str, Any]) -> dict[str, float]:
-    return measure_memory(name, Problem(**problem))
-
-
-def measure_memory(name: str, problem: Problem) -> dict[str, float]:
-    """Growth of this process's peak resident size over a step, and what forward saves. Linux only, or CUDA."""
-    loss = get_loss(name)
+    `size` is that of a `Problem` by name, as `call_apart` can pass it on.
+    """
+    loss, problem = get_loss(name), Problem(**size)
     small = Problem(1, 2000, problem.classes, problem.device)
     for _ in range(3):  # libraries that are loaded or compiled at first use do not count
         make_step(loss, small, small.targets())()

@@ -1,5 +1,6 @@
 """Time and memory of classification losses, forward and backward, relative to Detectron2's RetinaNet."""
 
+import math
 import statistics
 from dataclasses import asdict
 
@@ -7,8 +8,9 @@ import torch
 from tabulate import tabulate
 
 from ...analysis.named_losses import named_losses
+from ..memory import call_apart
 from ..pairs import seconds_of
-from .memory import measure_memory_apart
+from .memory import measure_memory
 from .problem import DETECTRON2, Problem, get_loss, make_step
 
 OURS = "focal"
@@ -38,7 +40,7 @@ def benchmark_losses(problem: Problem, names: list[str], repeats: int) -> dict:
         "seconds": seconds,
         "losses": {
             name: {"seconds": median[name], "bandwidth_share": median["copy"] / median[name]}
-            | measure_memory_apart(name, problem)
+            | call_apart(measure_memory.__module__, measure_memory.__name__, name, asdict(problem))
             for name in losses
         },
     }
@@ -54,7 +56,7 @@ def format_table(result: dict) -> str:
             "/ detectron2": f"{row['seconds'] / stock['seconds']:.3f}",
             "/ focal": f"{row['seconds'] / focal['seconds']:.2f}",
             "MB": f"{row['peak_mb']:.0f}",
-            "/ detectron2 ": f"{row['peak_mb'] / stock['peak_mb']:.3f}",
+            "/ detectron2 ": f"{row['peak_mb'] / (stock['peak_mb'] or math.nan):.3f}",
             "saved B/logit": f"{row['saved_bytes_per_logit']:.2f}",
             "of copy": f"{row['bandwidth_share']:.1%}",
         }

@@ -7,9 +7,8 @@ that negatives are many and some of them hard. Only integers and numpy's frozen 
 import hashlib
 import json
 import os
-import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -37,16 +36,19 @@ class SyntheticSettings:
 
     def __post_init__(self) -> None:
         for name, lowest in (("objects", 0), ("clutter", 0), ("object_size", 8)):
-            low, high = (int(x) for x in getattr(self, name))
-            object.__setattr__(self, name, (low, high))
-            if not lowest <= low <= high:
-                raise DataError(f"synthetic.{name}={[low, high]}: must be [low, high] with {lowest} <= low <= high")
+            value = getattr(self, name)
+            pair = tuple(value) if isinstance(value, Sequence) else (value,)
+            if len(pair) != 2 or not all(type(x) is int for x in pair) or not lowest <= pair[0] <= pair[1]:
+                raise DataError(f"synthetic.{name}={value}: must be [low, high], integers with {lowest} <= low <= high")
+            object.__setattr__(self, name, pair)
+        for name, highest in (("seed", 2**32 - 1), ("image_size", 2**16), ("noise", 60)):
+            value = getattr(self, name)
+            if type(value) is not int or not 0 <= value <= highest:
+                raise DataError(f"synthetic.{name}={value}: must be an integer from 0 to {highest}")
         if self.object_size[1] > self.image_size:
             raise DataError(
                 f"synthetic.object_size={list(self.object_size)} does not fit synthetic.image_size={self.image_size}"
             )
-        if not 0 <= self.noise <= 60:
-            raise DataError(f"synthetic.noise={self.noise}: must be from 0 to 60")
 
 
 def register_synthetic(
@@ -68,6 +70,8 @@ def register_synthetic(
     known = {field.name for field in fields(SyntheticSettings)}
     if unknown := sorted(given.keys() - known):
         raise DataError(f"synthetic has no setting {unknown}; there are {', '.join(sorted(known))}")
+    if num_images < 1:
+        raise DataError(f"register_synthetic: num_images={num_images} must be 1 or more")
     chosen = SyntheticSettings(**given)
     key = json.dumps([_VERSION, split, num_images, asdict(chosen)])
     name = f"synthetic_{split}_{num_images}_{hashlib.sha256(key.encode()).hexdigest()[:10]}"
@@ -80,8 +84,18 @@ def register_synthetic(
 
 def _make(folder: Path, split: str, num_images: int, settings: SyntheticSettings) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(dir=folder.parent))
-    (scratch / "images").mkdir()
+    with tempfile.TemporaryDirectory(dir=folder.parent, ignore_cleanup_errors=True) as scratch:
+        made = Path(scratch, "made")  # with the permissions of a new folder: others may share the cache
+        (made / "images").mkdir(parents=True)
+        _paint(made, split, num_images, settings)
+        try:
+            made.rename(folder)
+        except OSError:
+            if not folder.is_dir():  # otherwise another process was faster
+                raise
+
+
+def _paint(folder: Path, split: str, num_images: int, settings: SyntheticSettings) -> None:
     images, annotations = [], []
     split_seed = int(hashlib.sha256(split.encode()).hexdigest()[:8], 16)
     for i in range(1, num_images + 1):
@@ -89,13 +103,9 @@ def _make(folder: Path, split: str, num_images: int, settings: SyntheticSettings
         pixels, objects = paint_scene(rng, settings)
         name = f"{i:06d}.png"
         images.append({"id": i, "file_name": name, "width": settings.image_size, "height": settings.image_size})
-        Image.fromarray(pixels).save(scratch / "images" / name)
+        Image.fromarray(pixels).save(folder / "images" / name)
         for found in objects:
             annotations.append(found | {"id": len(annotations) + 1, "image_id": i, "iscrowd": 0})
     categories = [{"id": i, "name": name} for i, name in enumerate(SHAPES, 1)]
     content = {"images": images, "annotations": annotations, "categories": categories}
-    (scratch / "instances.json").write_text(json.dumps(content))
-    try:
-        scratch.rename(folder)
-    except OSError:  # another process was faster
-        shutil.rmtree(scratch)
+    (folder / "instances.json").write_text(json.dumps(content))

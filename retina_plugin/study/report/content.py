@@ -75,9 +75,13 @@ def collect_content(study: Study, measurements: Measurements) -> dict[str, Any]:
 
 
 def _environment(study: Study, results: Sequence[RunResult]) -> dict[str, Any]:
-    """Where a study ran, and how to repeat it; the CPU threads of a run are empty if unknown."""
+    """How to repeat a study: threads (empty if unknown) and versions of its runs, and the machine of the report."""
     accelerator = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
     versions = {name: metadata.version(name) for name in _PACKAGES}
+    versions |= {"detectron2": detectron2.__version__, "python": platform.python_version()}
+    versions |= {
+        name: found for name in versions if name != "retina_plugin" and (found := _of_runs(results, "code", name))
+    }
     return {
         "base": study.base,
         "seeds": list(study.seeds),
@@ -87,8 +91,8 @@ def _environment(study: Study, results: Sequence[RunResult]) -> dict[str, Any]:
         "training_images": _training_images(results),
         "command": _command(*sys.argv),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPU cores, {accelerator}",
-        "threads": ", ".join(sorted(_threads(results))),
-        "versions": versions | {"detectron2": detectron2.__version__, "python": platform.python_version()},
+        "threads": _of_runs(results, "threads", "of a run"),
+        "versions": versions,
     }
 
 
@@ -105,9 +109,10 @@ def _training_images(results: Sequence[RunResult]) -> str:
     return f"{which} on the bootstrap sample of the training images that belongs to its seed" if number else ""
 
 
-def _threads(results: Sequence[RunResult]) -> set[str]:
-    found = [read_facts(Path(result.run_dir)).get("threads", {}) for result in results]
-    return {threads["of a run"] for threads in found if "of a run" in threads}
+def _of_runs(results: Sequence[RunResult], part: str, key: str) -> str:
+    """A fact of the runs, several if they differ; empty if it is unknown."""
+    found = [read_facts(Path(result.run_dir)).get(part, {}) for result in results]
+    return ", ".join(sorted({facts[key] for facts in found if key in facts}))
 
 
 def _missing_metrics(measurements: Measurements, metrics: Sequence[Metric]) -> dict[str, str]:

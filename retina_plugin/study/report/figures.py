@@ -115,14 +115,17 @@ def _precision_line(precision: np.ndarray) -> np.ndarray:
 def draw_bands(
     lines: Mapping[str, Sequence[np.ndarray]], title: str, xlabel: str, ylabel: str = ""
 ) -> tuple[Figure, Axes]:
-    """A panel with the (2, P) lines of every variant: their mean, lowest and highest, and each line."""
+    """A panel with the (2, P) lines of every variant: their mean, lowest and highest, and each line.
+
+    A line counts as far as it goes: runs may end early.
+    """
     figure, axes = new_panel(title, xlabel, ylabel)
     for place, (variant, own) in enumerate(lines.items()):
         if not own:
             continue
         colour = COLOURS[place % len(COLOURS)]
-        x = own[0][0]
-        values = np.stack([np.interp(x, *line) for line in own])
+        x = np.unique(np.concatenate([line[0] for line in own]))
+        values = np.ma.masked_invalid([np.interp(x, *line, left=np.nan, right=np.nan) for line in own])
         marker = "." if len(x) <= _MARKED_POINTS else None
         axes.plot(x, values.mean(axis=0), color=colour, linewidth=2, marker=marker, label=label_text(variant))
         if len(own) > 1:

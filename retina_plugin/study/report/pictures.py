@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,14 +55,17 @@ class Pictures:
     images: list[Picture]
 
 
-def draw_pictures(study: Study, measurements: Measurements, num_images: int) -> Pictures | None:
-    """Drawings for the first seed that all variants finished; None if weights or images of a run cannot be read."""
+def draw_pictures(study: Study, measurements: Measurements, metric: Metric, num_images: int) -> Pictures | None:
+    """Drawings for the first seed that all variants finished; None if weights or images of a run cannot be read.
+
+    The best and worst variant by `metric` choose the images.
+    """
     runs = _runs_of_one_seed(study, measurements)
     if not runs or not num_images:
         return None
     try:
         if measurements.evidence:
-            return _judged_pictures(runs, measurements, study.metrics[0], num_images)
+            return _judged_pictures(runs, measurements, metric, num_images)
         return _first_images(runs, num_images)
     except (ValueError, OSError, OmegaConfBaseException) as e:
         logger.warning("the report has no pictures, because they cannot be drawn: %s", e)
@@ -105,7 +109,8 @@ def _ends_of_table(runs: list[RunResult], measurements: Measurements, metric: Me
     """The runs of the variants with the best and the worst mean of a metric."""
     sign = 1 if metric.higher_is_better else -1
     means = [sign * measurements.mean(run.variant, metric).mean for run in runs]
-    return means.index(max(means)), means.index(min(means))
+    known = [place for place, mean in enumerate(means) if not math.isnan(mean)] or [0]
+    return max(known, key=means.__getitem__), min(known, key=means.__getitem__)
 
 
 def _why_these(names: list[str], metric: Metric, compared: tuple[int, int, int]) -> str:

@@ -58,6 +58,6 @@ def _draw(study: Study, measurements: Measurements, content: dict[str, Any], num
         "imbalance": [svg_uri(f) for f in draw_imbalance(measurements, names)],
         "precision": [svg_uri(f) for f in draw_precision(measurements, names)],
         "reliability": [svg_uri(f) for f in draw_reliability(measurements, names)],
-        "pictures": draw_pictures(study, measurements, num_images),
+        "pictures": draw_pictures(study, measurements, metric, num_images),
         "box_styles": STYLES,
     }

@@ -57,7 +57,7 @@ class Study:
         threshold_free: whether runs are evaluated without a score threshold; see `evaluate_all_scores`.
         resample_train: whether each seed trains on a bootstrap sample of the training images of its own, the same for
             all variants, so that verdicts also hold for other samples of these images.
-        tune: settings of tools/tune.py.
+        tune: settings of retina tune.
         tuning: the file of tuned values and what it says, by variant; None if the variants are not tuned.
     """
 

@@ -9,6 +9,7 @@ from detectron2.config import LazyConfig
 from omegaconf import OmegaConf
 
 from ...config import ConfigError
+from ...config.load import errors_named
 from ...config.overrides import read_overrides
 from ..tuning.tuned import apply_tuned
 from .factors import combine, read_factors
@@ -19,6 +20,13 @@ from .tune_settings import read_tune_settings
 
 _KEYS = """base variants factors seeds max_seeds reference output_dir overrides match match_scale threshold_free
 resample_train tune tuned_by hypotheses metrics paper grid""".split()
+_KINDS = {
+    "base": (str | Path, "the name of a config"),
+    "output_dir": (str | Path, "a folder"),
+    "tuned_by": (str | Path, "a file"),
+    "hypotheses": (list, "a list of dict(better=..., than=...)"),
+    "paper": (dict, "dict(variant=dict(AP=..., source='Table 1b'))"),
+}
 
 
 def load_study(
@@ -91,10 +99,11 @@ def read_study_file(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     if path.suffix != ".py" or not path.is_file():
         raise ConfigError(f"study {path} does not exist or is not a .py file")
-    try:
-        content = OmegaConf.to_container(LazyConfig.load(str(path), "study"), resolve=False)
-    except KeyError as e:
-        raise ConfigError(f"{path} defines no {e}: a study file has study = dict(base=...)") from e
+    with errors_named(f"study {path}"):
+        content = _load(path)
+    for key, (kind, words) in _KINDS.items():
+        if not isinstance(content.get(key), kind | None):
+            raise ConfigError(f"{path}: {key} must be {words}, got {content[key]!r}")
     if "factors" in content and "variants" not in content:
         content["variants"] = combine(read_factors(content["factors"]))
     elif "factors" in content:
@@ -113,6 +122,16 @@ def read_study_file(path: str | Path) -> dict[str, Any]:
         _check_overrides(f"{path}: variant {name}", overrides)
     _check_overrides(f"{path}: overrides", content.get("overrides", ()))
     return content
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        study = LazyConfig.load(str(path), "study")
+    except KeyError as e:
+        raise ConfigError(f"it defines no {e}: a study file has study = dict(base=...)") from e
+    if not OmegaConf.is_dict(study):
+        raise ConfigError(f"study must be dict(base=...), got {study!r}")
+    return OmegaConf.to_container(study, resolve=False)
 
 
 def _read_paper(

@@ -15,7 +15,7 @@ TABLE, FIGURE = "tuning.txt", "tuning.png"
 _HEADERS = ("variant", "trials", "diverged", "iterations", "minutes", "AP of the defaults", "best AP")
 _NOTE = (
     "AP without a score threshold, on images that are neither trained on nor in the test data, after the longest "
-    "training. The best of several trials looks better than it is: compare variants with tools/ablate.py --tuned-by."
+    "training. The best of several trials looks better than it is: compare variants with retina ablate --tuned-by."
 )
 
 

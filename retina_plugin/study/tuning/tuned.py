@@ -105,7 +105,7 @@ def apply_tuned(study: Study, path: str | Path) -> Study:
 
 def _check(tuned: Mapping[str, Any], study: Study, variant: Variant, path: Path) -> None:
     if variant.name not in tuned:
-        raise ConfigError(f"{path} has no variant {variant.name!r}, only {sorted(tuned)}: tune it with tools/tune.py")
+        raise ConfigError(f"{path} has no variant {variant.name!r}, only {sorted(tuned)}: tune it with retina tune")
     if changed := changes({"config": tuned[variant.name]["config"]}, config_facts(study, variant)):
         more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
         raise ConfigError(f"{path} tuned another config of {variant.name}: {'; '.join(changed[:3])}{more}")
@@ -117,7 +117,7 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
     except (OSError, ValueError) as e:
         raise ConfigError(f"tuned values {path} cannot be read: {e}") from e
     if not isinstance(content, dict) or not all(map(_is_outcome, content.values())):
-        raise ConfigError(f"{path} is not a file of tuned values, which tools/tune.py writes as {TUNED}")
+        raise ConfigError(f"{path} is not a file of tuned values, which retina tune writes as {TUNED}")
     return content
 
 

@@ -63,7 +63,7 @@ def test_a_first_loss_that_is_not_finite(tiny_cfg, few):
     subject = Subject(tiny_cfg("model.pixel_std=[1e-38,1e-38,1e-38]", "model.backbone.bottom_up.norm=FrozenBN"))
     (found,) = cost.start(subject)
     assert (found.severity, found.code) == ("error", "start-not-finite")
-    assert "iteration 0" in found.message and "tools/replay.py" not in found.message
+    assert "iteration 0" in found.message and "retina replay" not in found.message
     assert not list(cost.cost(subject))
 
 

@@ -3,6 +3,8 @@
 import contextlib
 import io
 import itertools
+import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +13,8 @@ from pycocotools.coco import COCO
 
 from retina_plugin.study.evidence.by_image import collect_evidence
 from retina_plugin.study.report.judged_boxes import STYLES, JudgedBox, draw_judged, judge_boxes
-from retina_plugin.study.report.pictures import draw_pictures
+from retina_plugin.study.report.pictures import _ends_of_table, draw_pictures
+from retina_plugin.study.spec.metrics import COCO_METRICS
 from retina_plugin.study.statistics.measurements import Measurements
 
 FIRST, SECOND, CROWD = [10, 10, 20, 20], [60, 10, 20, 20], [10, 60, 40, 30]
@@ -70,9 +73,17 @@ def test_kinds_differ_in_colour_in_line_and_in_grey():
     assert 0.3 < lines["false"] < 0.9 and 0.2 < lines["missed"] < 0.9
 
 
+def test_a_variant_without_a_value_is_neither_the_best_nor_the_worst():
+    runs = [SimpleNamespace(variant=name) for name in "abc"]
+    for values, ends in (((math.nan, 3, 5), (2, 1)), ((5, math.nan, 3), (0, 2)), ((math.nan,) * 3, (0, 0))):
+        of = dict(zip("abc", values, strict=True))
+        means = SimpleNamespace(mean=lambda name, metric, of=of: SimpleNamespace(mean=of[name]))
+        assert _ends_of_table(runs, means, COCO_METRICS[0]) == ends
+
+
 def test_pictures_show_the_direction_of_the_table(tmp_path, trained_run):
     study, results = plant_study(tmp_path, trained_run, seeds=(4,))
-    pictures = draw_pictures(study, Measurements(results, collect_evidence(results)[0]), 3)
+    pictures = draw_pictures(study, Measurements(results, collect_evidence(results)[0]), COCO_METRICS[0], 3)
     assert pictures.judged and len(pictures.images) == 3
     assert "focal has the best AP there and ce the worst" in pictures.chosen
     for picture in pictures.images:

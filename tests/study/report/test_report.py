@@ -2,10 +2,12 @@
 
 import json
 import math
+import platform
 import re
 import shutil
 import time
 from html import unescape
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ from retina_plugin.config import ConfigError, get_config
 from retina_plugin.study import load_study, write_report
 from retina_plugin.study.evidence.by_image import collect_evidence
 from retina_plugin.study.execution.results import RunResult
-from retina_plugin.study.report.content import _command, collect_content
+from retina_plugin.study.report.content import _command, _environment, collect_content
 from retina_plugin.study.report.costs import loss_scales
 from retina_plugin.study.report.disagreement import (
     best_threshold,
@@ -24,6 +26,7 @@ from retina_plugin.study.report.disagreement import (
     count_images,
     rank_by_lead,
 )
+from retina_plugin.study.report.figures import draw_bands
 from retina_plugin.study.spec.config_changes import config_changes
 from retina_plugin.study.statistics.measurements import Measurements
 
@@ -274,3 +277,20 @@ def test_hypotheses_about_variants_that_do_not_run_are_named_in_the_report(plant
 )
 def test_the_command_is_what_the_user_typed(program, typed):
     assert _command(program, "ablate", "--study", "my study.py") == typed
+
+
+def test_a_run_that_ends_early_counts_as_far_as_it_goes():
+    iterations = np.arange(0, 100, 10.0)
+    lines = [np.stack([iterations[:n], iterations[:n] + shift]) for n, shift in ((4, 2), (10, 0))]
+    mean = draw_bands({"v": lines}, "title", "iteration")[1].lines[0]
+    assert mean.get_xdata().tolist() == iterations.tolist()
+    assert mean.get_ydata().tolist() == [1, 11, 21, 31, 40, 50, 60, 70, 80, 90]
+
+
+def test_versions_are_those_of_the_runs(tmp_path):
+    for name, version in {"a": "2.4.0", "b": "2.5.0"}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "facts.json").write_text(json.dumps({"config": {}, "code": {"torch": version}}))
+    study = SimpleNamespace(base="b", seeds=[0], overrides=(), made_alike={})
+    found = _environment(study, [SimpleNamespace(run_dir=str(tmp_path / name)) for name in "ab"])
+    assert found["versions"]["torch"] == "2.4.0, 2.5.0" and found["versions"]["python"] == platform.python_version()

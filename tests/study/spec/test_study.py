@@ -25,7 +25,14 @@ def small(tmp_path, variants, hypotheses=(), **settings):
 @pytest.mark.parametrize(
     ("text", "settings", "message"),
     [
-        ("x = 1", {}, "defines no 'study'"),
+        ("x = 1", {}, "study.py: it defines no 'study'"),
+        ("import ,", {}, "study.py raises SyntaxError"),
+        ("1 / 0", {}, "study.py raises ZeroDivisionError"),
+        ("study = 5", {}, r"study.py: study must be dict\(base=...\), got 5"),
+        *(
+            (f"study = dict(base='a', variants=dict(x=[]), {key}=5)", {}, f"study.py: {key} must be .*, got 5")
+            for key in ("output_dir", "tuned_by", "hypotheses", "paper")
+        ),
         ("study = dict(base='a')", {}, "needs base and variants"),
         ("study = dict(base='a', variants=dict(x=[]), sead=1)", {}, "needs base and variants"),
         ("study = dict(base='nothing.py', variants=dict(x=[]))", {}, "nothing.py does not exist"),

@@ -91,13 +91,17 @@ def test_the_tables_have_a_line_for_every_setting():
 
 
 def test_study_folders_are_added_to_the_bank(tmp_path):
+    end = {"digest": "x", "minutes": 1.0, "error": "", "peak_memory_mb": 1.0}
     for variant, seed in np.ndindex(2, 3):
         run_dir = tmp_path / "my_study" / f"v{variant}" / f"seed{seed}"
         run_dir.mkdir(parents=True)
         (run_dir / "metrics.json").write_text(json.dumps({"iteration": 8, "bbox/AP": 30.0 + seed}) + "\n")
-    moved = tmp_path / "my_study/v0/seed0.1"
-    moved.mkdir()
-    (moved / "metrics.json").write_text(json.dumps({"iteration": 8, "bbox/AP": 5.0}) + "\n")
+        (run_dir / "result.json").write_text(json.dumps(end))
+    for name, error in {"seed0.1": "", "seed8": "the loss diverged"}.items():  # moved aside, failed
+        (other := tmp_path / "my_study/v0" / name).mkdir()
+        (other / "metrics.json").write_text(json.dumps({"iteration": 8, "bbox/AP": 5.0}) + "\n")
+        (other / "result.json").write_text(json.dumps(end | {"error": error}))
+    (tmp_path / "my_study/report.json").write_text("{}")
     bank = tmp_path / "bank.json"
     for _ in range(2):
         added = add_to_bank([tmp_path / "my_study"], bank)

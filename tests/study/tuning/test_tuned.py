@@ -78,7 +78,7 @@ def test_a_missing_variant_and_different_budgets_are_refused(study_file):
     files = {"focal": entry(study, focal), "ce": entry(study, ce, trials=32)}
     with pytest.raises(ConfigError, match="tuned with different budgets"):
         load_study(study_file(files), tuned_by=path.with_name("tuned.json"))
-    with pytest.raises(ConfigError, match="has no variant 'ce', only .*tools/tune.py"):
+    with pytest.raises(ConfigError, match="has no variant 'ce', only .*retina tune"):
         load_study(study_file({"focal": files["focal"]}), tuned_by=path.with_name("tuned.json"))
     for asked in ({"match_scale": True}, {"match": ["prior"]}):
         with pytest.raises(ConfigError, match="tuned_by and match both set"):

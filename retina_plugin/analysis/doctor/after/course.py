@@ -25,7 +25,7 @@ def not_finite(record: Record) -> Iterator[Finding]:
         return
     first = f"{dumps[0].stem}" if dumps else f"iteration {bad[0]:.0f} of metrics.json"
     message = f"{len(dumps) or len(bad)} updates were not finite, the first one at {first}"
-    fix = f"tools/replay.py {dumps[0]} shows the layer and image; {_lower_lr(record)}" if dumps else _lower_lr(record)
+    fix = f"retina replay {dumps[0]} shows the layer and image; {_lower_lr(record)}" if dumps else _lower_lr(record)
     place = str(dumps[0] if dumps else record.folder / "metrics.json")
     yield Finding("error", "not-finite", message, place, fix)
 
@@ -78,7 +78,7 @@ def overfitted(record: Record) -> Iterator[Finding]:
         )
         if len(aps) > 1 and not is_old:
             message += f" and AP rose to {aps.max():.1f}: scores become surer, detections no worse"
-            fix = "nothing for AP; before you read scores as probabilities, see calibration in tools/analyze_errors.py"
+            fix = "nothing for AP; before you read scores as probabilities, see calibration in retina analyze-errors"
             yield Finding("hint", "over-confident", message, "train.max_iter", fix)
         else:
             yield Finding("warning", "overfitting", message, "train.max_iter", _SHORTER)

@@ -49,7 +49,7 @@ def no_precision(record: Record) -> Iterator[Finding]:
         share = float(np.mean(cover(record).covered >= 0))
         number = len(record.detections)
         message = f"{number} detections give AP {values[-1]:.2g}, and cover {share:.0%} of {len(found)} objects"
-        fix = "if objects are covered, compare class ids; if not, look at them with tools/visualize_data.py"
+        fix = "if objects are covered, compare class ids; if not, look at them with retina data"
         yield Finding("error", "ap-zero", message, str(record.folder), fix)
 
 

@@ -26,7 +26,7 @@ def unfinished(record: Record) -> Iterator[Finding]:
     message = f"only {done} of {record.max_iter} iterations are done"
     if done >= record.max_iter:
         message = f"all {done} iterations are done, but the final checkpoint or its evaluation is missing"
-    fix = f"tools/train_net.py --config-file {record.folder / 'config.yaml'} --resume"
+    fix = f"retina train --config-file {record.folder / 'config.yaml'} --resume"
     yield Finding("warning", "unfinished", message, str(record.folder), fix)
 
 

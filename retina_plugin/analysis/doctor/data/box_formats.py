@@ -40,7 +40,7 @@ def corners(subject: "Subject") -> Iterator[Finding]:
                 data,
                 AS_CORNERS,
                 "look like corners x1, y1, x2, y2: width and height are above x and y everywhere, and grow with them",
-                "subtract: width = x2 - x1, height = y2 - y1; tools/visualize_data.py draws them",
+                "subtract: width = x2 - x1, height = y2 - y1; retina data draws them",
             )
 
 
@@ -76,7 +76,7 @@ def another_size(subject: "Subject") -> Iterator[Finding]:
                 OF_ANOTHER_SIZE,
                 f"lie in the left {right:.0%} and the upper {lower:.0%} of their images: are they boxes of smaller "
                 "versions of these?",
-                f"if so, multiply them by about {1 / max(right, lower):.1f}; tools/visualize_data.py draws them",
+                f"if so, multiply them by about {1 / max(right, lower):.1f}; retina data draws them",
             )
 
 

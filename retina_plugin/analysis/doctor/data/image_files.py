@@ -37,7 +37,7 @@ def wrong_sizes(subject: "Subject") -> Iterator[Finding]:
             "image-size-differs",
             "have another size than their entry says, at which training stops: the first has "
             f"{header.read_size[0]} x {header.read_size[1]} pixels instead of {width} x {height}{turned}",
-            "correct width and height in the json, and check with tools/visualize_data.py whether the boxes fit",
+            "correct width and height in the json, and check with retina data whether the boxes fit",
             "error",
         )
 
@@ -50,7 +50,7 @@ def rotated(subject: "Subject") -> Iterator[Finding]:
             lambda header: header.orientation in range(2, 9),
             "image-exif-rotated",
             "are turned or mirrored according to their EXIF data when they are read",
-            "check with tools/visualize_data.py that the boxes were drawn on the turned images",
+            "check with retina data that the boxes were drawn on the turned images",
         )
 
 
@@ -76,7 +76,7 @@ def deep(subject: "Subject") -> Iterator[Finding]:
             lambda header: header.is_deep,
             "image-16-bit",
             "have 16 or more bits per channel: training scales 16 bits to 8, and refuses 32",
-            "check with tools/visualize_data.py that they are neither dark nor flat; scale them otherwise if they are",
+            "check with retina data that they are neither dark nor flat; scale them otherwise if they are",
         )
 
 
@@ -88,7 +88,7 @@ def transparent(subject: "Subject") -> Iterator[Finding]:
             lambda header: header.is_transparent,
             "image-alpha",
             "have transparency, which training drops: hidden colours become visible",
-            "look at them with tools/visualize_data.py; save them without transparency if they differ",
+            "look at them with retina data; save them without transparency if they differ",
         )
 
 

@@ -43,7 +43,7 @@ def same_categories(subject: "Subject") -> Iterator[Finding]:
                 f"the same classes have ids {_few(first.categories)} in one data set and {_few(other.categories)} in "
                 "the other: one of them may be shifted by a class, and detections carry the ids of the training data",
                 where,
-                "draw both with tools/visualize_data.py; give the classes the same ids in both json files",
+                "draw both with retina data; give the classes the same ids in both json files",
             )
 
 
