@@ -56,5 +56,5 @@ def test_a_json_without_annotations_is_refused_by_name(tmp_path):
     path.write_text(json.dumps({"images": [{"id": 1}], "categories": [{"id": 1, "name": "a"}]}))
     name = register_coco(path, tmp_path)
     MetadataCatalog.get(name).thing_classes = ["a"]
-    with pytest.raises(DataError, match="test.json is not in COCO's format: 'annotations'"):
+    with pytest.raises(DataError, match="test.json is not in COCO's format: it has no key 'annotations'"):
         register_split(name, "rest", root=tmp_path)
