@@ -45,8 +45,8 @@ def predict(
         failures: where to keep the errors of images, which are then not raised.
 
     Returns:
-        The content of the json: image_id, file_name with its folder as in `inputs`, category_id, category_name, bbox in
-        XYWH pixels and score per detection.
+        The content of the json: image_id, file_name, category_id, category_name, bbox in XYWH pixels and score per
+        detection.
 
     Raises:
         DataError: for an input without images, an image without an id, or two with the same; at the end, for images
@@ -61,7 +61,7 @@ def predict(
         for image_id, path, drawing in zip(ids, progress(paths, "predict", "image"), drawings, strict=True):
             with failed.of(path):
                 found = _predict_one(predictor, path, drawing, score_thresh)
-                results += [{"image_id": image_id, "file_name": str(path)} | detection for detection in found]
+                results += [{"image_id": image_id, "file_name": path.name} | detection for detection in found]
     finally:
         write_json(Path(output, "detections.json"), results)
     if failures is None:

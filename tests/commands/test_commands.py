@@ -116,8 +116,7 @@ def test_an_unreadable_image_is_named_and_the_others_are_done(trained_run, image
 def test_image_ids_follow_file_names_with_folders(trained_run, images, tmp_path):
     predictor, inputs = LazyPredictor.from_run(trained_run), [f"{images}/000002.png"]
     ids = {"images/000002.png": 77, "other/000002.png": 5}
-    found = predict(predictor, inputs, tmp_path, image_ids=ids)
-    assert {(r["image_id"], r["file_name"]) for r in found} == {(77, inputs[0])}
+    assert {r["image_id"] for r in predict(predictor, inputs, tmp_path, image_ids=ids)} == {77}
     with pytest.raises(DataError, match=r"000002.png is not among the file names"):
         predict(predictor, inputs, tmp_path, image_ids={"a.png": 1})
 
