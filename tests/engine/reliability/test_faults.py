@@ -230,7 +230,7 @@ def test_an_image_that_breaks_in_the_middle_is_named(fault, num_workers, tmp_pat
     run, opts = tmp_path / "run", [*LONG, "train.checkpointer.period=1"]
     opts.append(f"dataloader.train.num_workers={num_workers}")
     main(train_args(run, *opts, "train.max_minutes=0.0"))
-    images = sorted((tmp_path / "cache").glob("synthetic_train*/images/*.png"))
+    images = sorted((tmp_path / "cache").glob("synthetic_train*/images/*.png"))[1:]  # without any, no training begins
     contents = [path.read_bytes() for path in images]
     for path, content in zip(images, contents, strict=True):
         path.unlink()

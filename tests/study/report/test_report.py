@@ -291,6 +291,6 @@ def test_versions_are_those_of_the_runs(tmp_path):
     for name, version in {"a": "2.4.0", "b": "2.5.0"}.items():
         (tmp_path / name).mkdir()
         (tmp_path / name / "facts.json").write_text(json.dumps({"config": {}, "code": {"torch": version}}))
-    study = SimpleNamespace(base="b", seeds=[0], overrides=(), made_alike={})
+    study = SimpleNamespace(base="b", seeds=[0], overrides=(), variants=(), made_alike={})
     found = _environment(study, [SimpleNamespace(run_dir=str(tmp_path / name)) for name in "ab"])
     assert found["versions"]["torch"] == "2.4.0, 2.5.0" and found["versions"]["python"] == platform.python_version()
