@@ -151,7 +151,7 @@ def _parse_line(line: bytes) -> dict[str, Any] | None:
         content = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    return content if isinstance(content, dict) and isinstance(content.get("iteration"), int) else None
+    return content if isinstance(content, dict) and type(content.get("iteration")) is int else None
 
 
 def last_evaluation(run_dir: str | Path) -> dict[str, Any]:

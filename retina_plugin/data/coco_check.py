@@ -112,4 +112,4 @@ def _check_annotations(annotations: Entries, categories: set[int], images: dict[
         "iscrowd",
         "has iscrowd {}: it would neither train nor count as an object; it must be 0 or 1",
     )
-    return values
+    return annotations.column("image_id")

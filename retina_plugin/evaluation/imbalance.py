@@ -138,10 +138,16 @@ def imbalance_shares(record: Mapping[str, Any]) -> dict[str, float]:
     background, foreground = record["background"], record["foreground"]
     shares = {}
     for column, quantity in enumerate(QUANTITIES):
-        behind, before = (sum(row[column] for row in table.values()) for table in (background, foreground))
+        of_background, of_foreground = (
+            sum(row[column] for row in table.values()) for table in (background, foreground)
+        )
         levels = {f"level.{name}": row[column] + foreground[name][column] for name, row in background.items()}
-        parts = {"background": behind, "foreground": before} | levels
-        shares |= {f"{quantity}.{name}": x / (behind + before) for name, x in parts.items() if behind + before > 0}
+        parts = {"background": of_background, "foreground": of_foreground} | levels
+        shares |= {
+            f"{quantity}.{name}": x / (of_background + of_foreground)
+            for name, x in parts.items()
+            if of_background + of_foreground > 0
+        }
         for kind, table in (("size", record["sizes"]), ("class", record["classes"])):
             total = sum(row[column] for row in table.values())
             shares |= {f"{quantity}.{kind}.{name}": row[column] / total for name, row in table.items() if total > 0}

@@ -5,12 +5,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import cv2
+
 from ..data import DataError
 from ..printable import first_line, shown
 
 logger = logging.getLogger(__name__)
 _MOST_SHOWN = 5  # reasons in the message at the end
-_OF_AN_IMAGE = (ValueError, OSError, RuntimeError, MemoryError)  # torch runs out of memory with RuntimeError
+_OF_AN_IMAGE = (
+    ValueError,
+    OSError,
+    RuntimeError,
+    MemoryError,
+    AssertionError,
+    cv2.error,
+)  # RuntimeError: memory of torch, too
 
 
 class Failures:

@@ -44,8 +44,8 @@ def find_images_and_videos(inputs: Sequence[str]) -> tuple[list[Path], list[str]
     files = [name for name in inputs if not is_camera(name)]
     found = _find_files(files, _SUFFIXES | _VIDEO_SUFFIXES, "an image or a video nor a folder with some")
     is_video = [path.suffix.lower() in _VIDEO_SUFFIXES for path in found]
-    images = [path for path, own in zip(found, is_video, strict=True) if not own]
-    return images, [str(path) for path, own in zip(found, is_video, strict=True) if own] + cameras
+    images = [path for path, moves in zip(found, is_video, strict=True) if not moves]
+    return images, [str(path) for path, moves in zip(found, is_video, strict=True) if moves] + cameras
 
 
 def _find_files(inputs: Sequence[str], suffixes: set[str], what: str) -> list[Path]:
@@ -122,8 +122,9 @@ def read_rgb(path: str | Path) -> np.ndarray:
 def write_rgb(path: Path, image: np.ndarray) -> None:
     """Write an RGB image in the format of the name's suffix, in full; raises OSError if that is not possible."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    done, data = cv2.imencode(path.suffix, image[:, :, ::-1])
-    if not done:
-        raise OSError(f"cannot write {shown(path)}")
+    try:
+        _, data = cv2.imencode(path.suffix, image[:, :, ::-1])
+    except cv2.error as e:
+        raise OSError(f"cannot write {shown(path)}: {first_line(e)}") from e
     with written_in_full(path) as partial:
         partial.write_bytes(data.tobytes())

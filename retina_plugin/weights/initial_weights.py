@@ -38,8 +38,8 @@ class InitialWeights:
     @property
     def lacking(self) -> tuple[str, ...]:
         """Names of tensors of the model that the checkpoint does not have."""
-        wrong = {name for name, *_ in self.wrong_shape}
-        return tuple(name for name in self.wanted if name not in {*self.taken, *wrong})
+        found = {*self.taken, *(name for name, *_ in self.wrong_shape)}
+        return tuple(name for name in self.wanted if name not in found)
 
     @property
     def by_part(self) -> dict[str, tuple[int, int]]:
