@@ -1,6 +1,7 @@
 """The one reader of image files, for training, evaluation, prediction and drawings.
 
-It gives the pixels of Detectron2's reader for images of 8 bits per channel. Detectron2 clips all others at 255 without
+It gives the pixels of Detectron2's reader for images of 8 bits per channel, except that Detectron2 rotates TIFFs with
+an EXIF orientation twice. It clips all others at 255 without
 a warning; here 16 bits are scaled, and what has no defined range is refused.
 """
 
@@ -69,6 +70,8 @@ def _convert(image: Image.Image, path: str | Path, format: str | None) -> np.nda
     is_deep = image.mode[0] in "IF" or ";16" in str(getattr(image, "tile", ""))  # only images of files have tiles
     largest = _largest_value(image) if is_deep else None
     inverted = largest and getattr(image, "tag_v2", {}).get(_WHITE_IS_ZERO) == 0
+    if image.format == "TIFF":
+        image.load()  # PIL rotates these, and Detectron2 once more by the tag that it has read before
     image = _apply_exif_orientation(image)
     if largest and image.mode[0] == "I":
         image = _scale(image, largest, inverted, path)

@@ -25,13 +25,19 @@ def exif():
 def test_pixels_of_8_bits_are_those_of_detectron2(mode, format, suffix, tmp_path, exif):
     image, path = COLOUR.convert(mode), tmp_path / f"a.{suffix}"
     try:
-        image.save(path, exif=exif)
+        image.save(path, exif=Image.Exif() if suffix == "tif" else exif)  # Detectron2 rotates TIFFs twice
     except OSError:
         pytest.skip(f"{suffix} does not hold {mode}")
     expected = detection_utils.read_image(str(path), format)
     found = read_image(path, format)
     assert found.dtype == expected.dtype and found.shape == expected.shape and np.array_equal(found, expected)
-    assert found.shape[:2] == (47, 31) or suffix == "tif"
+    assert found.shape[:2] == ((31, 47) if suffix == "tif" else (47, 31))
+
+
+def test_a_tiff_is_rotated_once(tmp_path, exif):
+    for suffix in ("png", "tif"):
+        COLOUR.save(tmp_path / f"a.{suffix}", exif=exif)
+    assert np.array_equal(read_image(tmp_path / "a.tif"), read_image(tmp_path / "a.png"))
 
 
 def test_the_mapper_gives_what_detectron2s_gives(tmp_path):

@@ -95,7 +95,8 @@ def _size(path: Path) -> tuple[int, int]:
     try:
         with Image.open(path) as image:
             width, height = image.size
-            return (height, width) if _orientation(image) in _ON_ITS_SIDE else (width, height)
+            is_turned = image.format != "TIFF" and _orientation(image) in _ON_ITS_SIDE  # PIL turns TIFFs itself
+            return (height, width) if is_turned else (width, height)
     except (OSError, UnidentifiedImageError, ValueError) as e:
         raise DataError(f"cannot read image {shown(path)}: {first_line(e)}") from e
 

@@ -150,7 +150,7 @@ def test_one_folder_of_yolo_labels_serves_two_folders_of_images(yolo, images):
     assert files == [["a.png", "b.png"], ["c.png"]]
 
 
-@pytest.mark.parametrize("suffix", ["jpg", "png"])
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_a_photo_on_its_side_has_the_size_with_which_it_is_read(yolo, images, suffix, orientation):
     (images / "a.png").unlink()
