@@ -17,6 +17,7 @@ from PIL import Image, UnidentifiedImageError
 from ..printable import first_line, shown
 from .errors import DataError
 
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
 logger = logging.getLogger(__name__)
 _BITS_PER_SAMPLE, _WHITE_IS_ZERO, _LARGEST_SAMPLE = 258, 262, 281  # tags of TIFF
 _LARGEST_OF_TIFF = {2**bits - 1 for bits in range(9, 16)}

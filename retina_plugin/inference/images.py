@@ -13,12 +13,12 @@ import cv2
 import numpy as np
 
 from ..data import DataError, read_image
+from ..data.image_reader import IMAGE_SUFFIXES
 from ..files import written_in_full
 from ..printable import first_line, nearby, shown
 from .video import is_camera
 
 logger = logging.getLogger(__name__)
-_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 _VIDEO_SUFFIXES = {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ts", ".3gp"}
 _PATTERN = re.compile(r"[*?[]")
 _LONGEST_STEM = 200  # bytes; file systems allow 255, of which the suffix and a number take some
@@ -32,7 +32,7 @@ def find_images(inputs: Sequence[str]) -> list[Path]:
     Raises:
         DataError: for an input without images, or one that names a pipe or device.
     """
-    return _find_files(inputs, _SUFFIXES, "an image nor a folder with images")
+    return _find_files(inputs, IMAGE_SUFFIXES, "an image nor a folder with images")
 
 
 def find_images_and_videos(inputs: Sequence[str]) -> tuple[list[Path], list[str]]:
@@ -42,13 +42,13 @@ def find_images_and_videos(inputs: Sequence[str]) -> tuple[list[Path], list[str]
     """
     cameras = [name for name in dict.fromkeys(inputs) if is_camera(name)]
     files = [name for name in inputs if not is_camera(name)]
-    found = _find_files(files, _SUFFIXES | _VIDEO_SUFFIXES, "an image or a video nor a folder with some")
+    found = _find_files(files, IMAGE_SUFFIXES | _VIDEO_SUFFIXES, "an image or a video nor a folder with some")
     is_video = [path.suffix.lower() in _VIDEO_SUFFIXES for path in found]
     images = [path for path, moves in zip(found, is_video, strict=True) if not moves]
     return images, [str(path) for path, moves in zip(found, is_video, strict=True) if moves] + cameras
 
 
-def _find_files(inputs: Sequence[str], suffixes: set[str], what: str) -> list[Path]:
+def _find_files(inputs: Sequence[str], suffixes: frozenset[str], what: str) -> list[Path]:
     found: dict[Path, None] = {}
     for name in inputs:
         path = Path(name)

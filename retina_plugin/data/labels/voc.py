@@ -1,15 +1,15 @@
 """Labels of PASCAL VOC: one .xml file per image."""
 
 import math
+from collections import Counter
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 from ...printable import first_line, shown
 from ..errors import DataError
+from ..image_reader import IMAGE_SUFFIXES
 from .text import read_text
-
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".JPG", ".JPEG", ".PNG")
 
 
 def read_voc(labels: Path, image_root: Path, classes: list[str] | None) -> dict[str, Any]:
@@ -43,9 +43,12 @@ def read_voc(labels: Path, image_root: Path, classes: list[str] | None) -> dict[
         classes = sorted({category for _, objects in parsed.values() for category, *_ in objects})
     numbers = {name: i for i, name in enumerate(classes, 1)}
     images, annotations = [], []
+    in_order = sorted(image_root.iterdir(), reverse=True)  # of a.jpg and a.png the first
+    files = {path.stem: path.name for path in in_order if path.suffix.lower() in IMAGE_SUFFIXES}
     for i, name in enumerate(names, 1):
         (width, height), objects = parsed[name]
-        images.append({"id": i, "file_name": _image_name(image_root, name), "width": width, "height": height})
+        file_name = files.get(name, f"{name}.jpg")  # without an image, the reader of images names this one
+        images.append({"id": i, "file_name": file_name, "width": width, "height": height})
         for category, box, difficult in objects:
             if category not in numbers:
                 raise DataError(f"{shown(folder / name)}.xml: class {shown(category)} is not one of {classes}")
@@ -56,8 +59,13 @@ def read_voc(labels: Path, image_root: Path, classes: list[str] | None) -> dict[
 
 
 def is_voc(labels: Path) -> bool:
-    """Whether labels that are no COCO json are those of PASCAL VOC."""
-    return labels.is_file() or any(path.suffix == ".xml" for path in labels.iterdir())
+    """Whether labels that are no COCO json are those of PASCAL VOC; DataError for YOLO's with some .xml among them."""
+    if labels.is_file():
+        return True
+    found = Counter(path.suffix for path in labels.iterdir() if path.name != "classes.txt")
+    if 0 < found[".xml"] < found[".txt"]:
+        raise DataError(f"{shown(labels)} has {found['.xml']} .xml and {found['.txt']} .txt files: move one kind away")
+    return found[".xml"] > 0
 
 
 def folder_of_labels(labels: Path) -> Path:
@@ -113,8 +121,3 @@ def _number(element: ElementTree.Element, key: str, path: Path) -> float:
     if not math.isfinite(value):
         raise DataError(f"{shown(path)}: {element.tag}/{key} is {shown(text)}, which is not a finite number")
     return value
-
-
-def _image_name(image_root: Path, stem: str) -> str:
-    """The file name of an image; that of a .jpg if there is none, so that its reader names it."""
-    return next((stem + suffix for suffix in _SUFFIXES if (image_root / (stem + suffix)).is_file()), f"{stem}.jpg")

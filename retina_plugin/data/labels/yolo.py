@@ -9,9 +9,9 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from ...printable import first_line, shown
 from ..errors import DataError
+from ..image_reader import IMAGE_SUFFIXES
 from .text import read_text
 
-_IMAGES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 _NAMES = ("data.yaml", "dataset.yaml", "classes.txt", "obj.names")
 _FOLDERS_ABOVE = 3  # in which these are looked for
 _ON_ITS_SIDE = (5, 6, 7, 8)  # values of EXIF's Orientation
@@ -33,7 +33,7 @@ def read_yolo(labels: Path, image_root: Path, classes: list[str] | None) -> dict
         DataError: naming file and line, for what cannot be read; also if no names are found.
     """
     classes = _find_names(labels) if classes is None else classes
-    paths = sorted(p for p in image_root.rglob("*") if p.suffix.lower() in _IMAGES and p.is_file())
+    paths = sorted(p for p in image_root.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
     if not paths:
         raise DataError(f"{shown(image_root)} holds no image")
     images, annotations = [], []

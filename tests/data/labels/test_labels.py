@@ -233,6 +233,20 @@ def test_labels_of_yolo_may_all_lie_in_folders_below(yolo, images):
     assert len(content["annotations"]) == 3
 
 
+def test_a_stray_xml_makes_no_folder_of_voc(yolo, images):
+    (yolo / "a.xml").write_text("<annotation/>")
+    with pytest.raises(DataError, match="has 1 .xml and 2 .txt files: move one kind away"):
+        as_coco_json(yolo, images)
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".webp", ".Png"])
+def test_images_of_voc_have_any_suffix(voc, images, suffix):
+    Image.open(images / "a.png").save(images / f"a{suffix}")
+    (images / "a.png").unlink()
+    content = json.loads(as_coco_json(voc, images).read_text())
+    assert content["images"][0]["file_name"] == f"a{suffix}"
+
+
 def test_a_list_that_does_not_exist_is_named(images):
     with pytest.raises(DataError, match="trian.txt, a list of images, does not exist"):
         as_coco_json(images / "trian.txt", images)
