@@ -115,7 +115,7 @@ def _json_tries() -> Iterator[Try]:
         yield load_try(f"null among {key}", coco(**{key: [*coco()[key], None]}), "must be a mapping.*such as None")
     yield load_try("no images", coco(images=[]), "lists no images")
     yield load_try("no categories", coco(categories=[]), "declares no categories")
-    yield load_try("a folder", lambda path: path.mkdir(), "is not a regular file")
+    yield load_try("a folder", lambda path: path.mkdir(), "is a folder without labels")
     yield load_try("a pipe", lambda path: os.mkfifo(path), "is not a regular file")
     yield load_try("a device", lambda path: path.symlink_to("/dev/zero"), "is not a regular file")
     yield load_try("a broken link", lambda path: path.symlink_to("nowhere"), "does not exist")
