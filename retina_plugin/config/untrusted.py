@@ -32,6 +32,7 @@ _KEY = r"[\w.\-\[\]]+"
 _REFERENCE = re.compile(rf"[^$]*\$\{{({_KEY}|oc\.select:{_KEY}(,[^$:{{}}]*)?)\}}[^$]*")
 _MOST_VALUES = 5000  # a usual config has 300
 _UNPICKLED = "proposal_file"  # Detectron2 unpickles what keys with this in their name give, such as proposal_files
+_NOT_PARTS = re.compile(r"\._|load_proposals")  # what a package keeps to itself, and the function that unpickles
 
 
 def locate_admitted(name: Any, trust: Sequence[str]) -> Any:
@@ -77,8 +78,8 @@ def _resolved(node: Any) -> Iterator[Any]:
 
 
 def _may_be_imported(name: str, trust: Sequence[str]) -> bool:
-    """Whether it lies in a module of `trust`, or where parts do under no name that a package keeps to itself."""
-    return _lies_in(name, trust) or (_lies_in(name, _packages(_PARTS)) and "._" not in name)
+    """Whether it lies in a module of `trust`, or where parts do under a name that may be one."""
+    return _lies_in(name, trust) or (_lies_in(name, _packages(_PARTS)) and not _NOT_PARTS.search(name))
 
 
 def _is_part(found: Any, admitted: Sequence[str]) -> bool:

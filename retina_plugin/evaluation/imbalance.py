@@ -143,11 +143,8 @@ def imbalance_shares(record: Mapping[str, Any]) -> dict[str, float]:
         )
         levels = {f"level.{name}": row[column] + foreground[name][column] for name, row in background.items()}
         parts = {"background": of_background, "foreground": of_foreground} | levels
-        shares |= {
-            f"{quantity}.{name}": x / (of_background + of_foreground)
-            for name, x in parts.items()
-            if of_background + of_foreground > 0
-        }
+        if (total := of_background + of_foreground) > 0:
+            shares |= {f"{quantity}.{name}": x / total for name, x in parts.items()}
         for kind, table in (("size", record["sizes"]), ("class", record["classes"])):
             total = sum(row[column] for row in table.values())
             shares |= {f"{quantity}.{kind}.{name}": row[column] / total for name, row in table.items() if total > 0}

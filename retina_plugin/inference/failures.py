@@ -12,14 +12,8 @@ from ..printable import first_line, shown
 
 logger = logging.getLogger(__name__)
 _MOST_SHOWN = 5  # reasons in the message at the end
-_OF_AN_IMAGE = (
-    ValueError,
-    OSError,
-    RuntimeError,
-    MemoryError,
-    AssertionError,
-    cv2.error,
-)  # RuntimeError: memory of torch, too
+# torch runs out of memory with RuntimeError
+_OF_AN_IMAGE = (ValueError, OSError, RuntimeError, MemoryError, AssertionError, cv2.error)
 
 
 class Failures:

@@ -25,6 +25,7 @@ NAMES = [
     *("numpy.load", "retina_plugin.data.coco.os.system"),
     *("torch.nn", "torch.optim.sgd", "torch.nn.Module.__subclasses__", "torch.nn.Module.__reduce__", "", ".", "a..b"),
     *("torch.nn.attention._fa3._fa3_import_module", "torch.nn.modules.module._addindent"),
+    "detectron2.data.build.load_proposals_into_dataset",
     *("torchvision.io.write_file", "torchvision.datasets.utils.download_url", "\x1b[31mred", "x" * 5000),
 ]  # fmt: skip
 PLACES = {

@@ -15,6 +15,7 @@ from ..tuning.tuned import apply_tuned
 from .factors import combine, read_factors
 from .hypothesis import read_hypotheses
 from .metrics import COCO_METRICS, Metric, read_metric, read_study_metrics
+from .seeds import plan_seeds, read_seeds
 from .study import MATCHES, Study, Variant
 from .tune_settings import read_tune_settings
 
@@ -62,13 +63,13 @@ def load_study(
         if name not in variants:
             raise ConfigError(f"{path} has no variant {name!r}, only {declared}")
     kept = [name for name in declared if not only or name in only]
-    file_seeds = _read_seeds(content.get("seeds", [0]), content)
+    file_seeds = read_seeds(content.get("seeds", [0]), content)
     metrics = read_study_metrics(content.get("metrics", [metric.name for metric in COCO_METRICS]))
     asked, not_asked = read_hypotheses(content.get("hypotheses", ()), declared, kept, metrics)
     study = Study(
         base=_sibling(content["base"], Path(path)),
         variants=tuple(variants[name] for name in kept),
-        **_plan_seeds(seeds, content),
+        **plan_seeds(seeds, content),
         reference=reference if reference in kept else kept[0],
         partner=variants[reference],
         scale_seed=file_seeds[0],
@@ -166,33 +167,6 @@ def read_match(content: Mapping[str, Any], match: Sequence[str] | None, scale: b
         scale = content.get("match_scale")
     chosen = set(names) if scale is None else set(names) - {"scale"} | ({"scale"} if scale else set())
     return tuple(name for name in MATCHES if name in chosen)
-
-
-def _plan_seeds(seeds: Sequence[int] | str | None, content: Mapping[str, Any]) -> dict[str, Any]:
-    """What a `Study` knows of its seeds: those of the file unless others are asked for; the file plans their number."""
-    of_file = content.get("seeds", [0])
-    wanted = of_file if seeds is None else seeds
-    planned = "auto" if wanted == "auto" else of_file
-    if wanted == "auto" and "factors" in content and not content.get("hypotheses"):
-        raise ConfigError("seeds='auto' adds seeds until hypotheses are settled: a study with factors needs hypotheses")
-    return {
-        "seeds": _read_seeds(wanted, content),
-        "planned": len(_read_seeds(planned, content)),
-        "adds_seeds": wanted == "auto",
-    }
-
-
-def _read_seeds(seeds: Sequence[int] | str, content: Mapping[str, Any]) -> tuple[int, ...]:
-    most = content.get("max_seeds", 10)
-    if type(most) is not int or most < 2:
-        raise ConfigError(f"max_seeds must be an integer of at least 2, got {most!r}")
-    if seeds == "auto":
-        return tuple(range(most))
-    if not isinstance(seeds, Sequence) or isinstance(seeds, str):
-        raise ConfigError(f"seeds must be a list of integers or 'auto', got {seeds!r}")
-    if not seeds or len(set(seeds)) < len(seeds) or not all(type(s) is int for s in seeds):
-        raise ConfigError(f"seeds must be different integers, at least one, got {list(seeds)}")
-    return tuple(seeds)
 
 
 def _check_overrides(where: str, overrides: Any) -> None:

@@ -1,0 +1,38 @@
+"""The seeds of a study: those that run, and how many were planned."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ...config import ConfigError
+
+
+def plan_seeds(seeds: Sequence[int] | str | None, content: Mapping[str, Any]) -> dict[str, Any]:
+    """What a `Study` knows of its seeds: those of the file unless others are asked for; the file plans their number.
+
+    Raises:
+        ConfigError: as `read_seeds`, or for "auto" where no hypothesis can settle.
+    """
+    of_file = content.get("seeds", [0])
+    wanted = of_file if seeds is None else seeds
+    planned = "auto" if wanted == "auto" else of_file
+    if wanted == "auto" and "factors" in content and not content.get("hypotheses"):
+        raise ConfigError("seeds='auto' adds seeds until hypotheses are settled: a study with factors needs hypotheses")
+    return {
+        "seeds": read_seeds(wanted, content),
+        "planned": len(read_seeds(planned, content)),
+        "adds_seeds": wanted == "auto",
+    }
+
+
+def read_seeds(seeds: Sequence[int] | str, content: Mapping[str, Any]) -> tuple[int, ...]:
+    """A list of seeds, or those that "auto" may use up to `max_seeds` of the file; ConfigError if it is neither."""
+    most = content.get("max_seeds", 10)
+    if type(most) is not int or most < 2:
+        raise ConfigError(f"max_seeds must be an integer of at least 2, got {most!r}")
+    if seeds == "auto":
+        return tuple(range(most))
+    if not isinstance(seeds, Sequence) or isinstance(seeds, str):
+        raise ConfigError(f"seeds must be a list of integers or 'auto', got {seeds!r}")
+    if not seeds or len(set(seeds)) < len(seeds) or not all(type(s) is int for s in seeds):
+        raise ConfigError(f"seeds must be different integers, at least one, got {list(seeds)}")
+    return tuple(seeds)
