@@ -12,6 +12,7 @@ from .analyzing import ANALYZING
 from .arguments import Command, parse
 from .checking import CHECKING
 from .labels import LABELS
+from .late_compiler import import_torchvision
 from .looking import LOOKING
 from .measuring import MEASURING
 from .studying import STUDYING
@@ -45,6 +46,7 @@ def run(command: Command, prog: str, argv: Sequence[str]) -> NoReturn:
     args = parse(command, prog, argv)
     for message in _NOT_FOR_USERS:
         warnings.filterwarnings("ignore", message)
+    import_torchvision()
     from retina_plugin.engine.cli import exit_with
 
     exit_with(lambda: command.run(args))

@@ -76,7 +76,8 @@ def configure_torch(train: DictConfig) -> None:
         raise ConfigError(
             "train.deterministic=True needs train.cudnn_benchmark=False: cuDNN may choose other algorithms in every run"
         )
-    torch.use_deterministic_algorithms(train.deterministic)
+    if train.deterministic or torch.are_deterministic_algorithms_enabled():
+        torch.use_deterministic_algorithms(train.deterministic)  # which imports torch's compiler
     torch.backends.cudnn.benchmark = train.cudnn_benchmark
     if train.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS requires it

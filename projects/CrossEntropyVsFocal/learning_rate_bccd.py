@@ -1,0 +1,13 @@
+# Does the rank of the two losses on blood cells depend on the learning rate? Both from their own best constant score,
+# at the full schedule of ../BloodCells, at its learning rate, .001, and at lower and higher ones.
+from .learning_rate import CE, RATES, study
+
+study.base = "../BloodCells/configs/retinanet_MNV2_FPN_bccd.py"
+study.overrides = ["train.eval_period=0", "train.vis_period=0", "model.head.prior_prob=stationary"]
+study.variants = {}
+for rate, overrides in {".0005": ["optimizer.lr=0.0005"], **RATES}.items():
+    study.variants[f"focal_lr{rate}"] = overrides
+    study.variants[f"ce_lr{rate}"] = [CE, *overrides]
+study.hypotheses.insert(0, dict(better="focal_lr.0005", than="ce_lr.0005", metric="AP"))
+study.seeds = [0, 1, 2]
+study.output_dir = "./output/learning_rate_bccd"

@@ -1,0 +1,25 @@
+"""Import torchvision without torch's compiler, which takes a third of the time until a command begins."""
+
+import importlib
+import sys
+import types
+
+_NAME = "torch._dynamo.utils"
+
+
+def import_torchvision() -> None:
+    """Import torchvision, and leave torch's compiler to the first use of it.
+
+    `torchvision.ops.roi_align` imports one function of the compiler, which it calls on a GPU with deterministic
+    algorithms only. Here it gets one of that name that imports the compiler when it is called.
+    """
+    if _NAME in sys.modules:
+        return
+    later = types.ModuleType(_NAME)
+    later.is_compile_supported = lambda device: importlib.import_module(_NAME).is_compile_supported(device)  # type: ignore[attr-defined]
+    sys.modules[_NAME] = later
+    try:
+        import torchvision  # noqa: F401
+    finally:
+        if sys.modules.get(_NAME) is later:
+            del sys.modules[_NAME]
