@@ -19,7 +19,8 @@ from typing import Any
 from retina_plugin.analysis.imbalance.examine import examine
 from retina_plugin.analysis.imbalance.report.figures import curves_by_label
 from retina_plugin.config import EVERYTHING
-from retina_plugin.files import read_json, write_json
+from retina_plugin.files import write_json
+from retina_plugin.reading import read_json
 from retina_plugin.run_folder import DETECTIONS, last_evaluation, read_config
 from retina_plugin.study.evidence.by_image import coco_test_data, read_truth
 

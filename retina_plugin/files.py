@@ -1,8 +1,7 @@
-"""Files written in full or not at all, files that may be damaged, folders moved aside."""
+"""Files written in full or not at all, the folder of generated files, folders moved aside."""
 
 import errno
 import json
-import logging
 import os
 import re
 import secrets
@@ -10,14 +9,11 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from .printable import first_line
 
-logger = logging.getLogger(__name__)
-Content = TypeVar("Content")
 _LEFTOVER = re.compile(r"\.[0-9a-f]{12}\.partial")
-_MOST_BYTES = 2**24  # of a json file that a program wrote for itself
 
 
 @contextmanager
@@ -78,36 +74,6 @@ def check_regular(path: Path) -> None:
         raise OSError(f"{path} is {kinds.get(stat.S_IFMT(mode), 'a device')} in place of a file: remove it")
 
 
-def read_json(path: Path, default: Content, valid: Callable[[Any], bool] = lambda content: True) -> Content:
-    """The content of a json file; `default` if the file does not exist.
-
-    A file that cannot be read, that holds another type than `default`, or that is not `valid` counts as missing, with a
-    warning that names it.
-    """
-    try:
-        content = json.loads(read_small(path))
-    except FileNotFoundError:
-        return default
-    except (OSError, ValueError, RecursionError) as e:
-        reason = first_line(e)
-    else:
-        if isinstance(content, type(default)) and valid(content):
-            return content
-        reason = "its content is not what this program writes there"
-    logger.warning("%s is ignored because it cannot be used: %s", path, reason)
-    return default
-
-
-def read_small(path: Path) -> str:
-    """The text of a small file, as UTF-8; raises OSError or ValueError for anything else, or over 16 MB."""
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode):
-        raise OSError("it is not a file")
-    if status.st_size > _MOST_BYTES:
-        raise OSError(f"it has {status.st_size} bytes")
-    return path.read_text(encoding="utf-8")
-
-
 def write_json(path: Path, content: Any) -> None:
     """Write a json file in full, or raise OSError; creates its folder if necessary."""
     write_text(path, json.dumps(content, indent=1))
@@ -142,6 +108,11 @@ def write_text(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with written_in_full(path) as partial:
         partial.write_text(text, encoding="utf-8")
+
+
+def cache_folder(root: str | None = None) -> Path:
+    """The folder of generated files: `root`, or $RETINA_PLUGIN_CACHE, or ~/.cache/retina_plugin."""
+    return Path(root or os.environ.get("RETINA_PLUGIN_CACHE", "~/.cache/retina_plugin")).expanduser()
 
 
 def move_aside(folder: Path) -> Path:

@@ -12,8 +12,8 @@ from omegaconf import DictConfig
 
 from .config import ConfigError, load_config
 from .config.device import default_device, why_unavailable
-from .files import read_small
 from .printable import first_line, nearby
+from .reading import read_small
 from .weights import CheckpointError
 
 logger = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from conftest import ROOT
 PACKAGE = ROOT / "retina_plugin"
 # From the bottom up: a part imports from its own layer and from those before it.
 LAYERS = (
-    ("files", "printable", "registry", "detectron2_private"),
+    ("files", "reading", "printable", "registry", "detectron2_private"),
     ("config",),
     ("modeling", "data", "weights"),
     ("run_folder",),

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ..data import DataError
-from ..files import read_json, write_text
+from ..files import write_text
+from ..reading import read_json
 from ..run_folder import last_evaluation
 from ..study.execution.job import is_resampled, read_end
 from ..study.planning.simulated import Rates, Setting, simulate

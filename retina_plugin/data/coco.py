@@ -41,7 +41,11 @@ def register_coco(
     Files are read when the data set is used; a bad file then raises DataError, with `hint` if the json is missing. The
     name is by default the path of the json, or those of labels and images, as YOLO's labels of training and test images
     may share a folder. File names of the json that are absolute or lead out of the image folder
-    are refused unless `allow_outside`, because training would read any file that a json of others names.
+    are refused unless `allow_outside`, because training would read any file that a json of others names. A name that
+    was registered for another json stands for this one from now on.
+
+    Raises:
+        DataError: for labels that are no json and cannot be read, or a name that is registered with another loader.
     """
     labels, json_file = str(json_file), as_coco_json(json_file, image_root, classes)
     is_converted = json_file != Path(labels)
@@ -52,6 +56,8 @@ def register_coco(
         known = MetadataCatalog.get(name).as_dict()
         if all(known.get(key) == value for key, value in state.items()):
             return name
+        if "json_file" not in known:
+            raise DataError(f"{shown(name)} is registered with a loader of its own: choose another name")
         DatasetCatalog.remove(name)
         MetadataCatalog.remove(name)
     DatasetCatalog.register(name, functools.partial(_load, **files, name=name, hint=hint, allow_outside=allow_outside))

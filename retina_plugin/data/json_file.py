@@ -1,13 +1,11 @@
 """Read a json file strictly: what parsers understand differently, or accept beside the standard, is refused."""
 
-import gc
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
 from ..printable import first_line, nearby, shown
+from ..reading import without_garbage_collection
 from .errors import DataError
 
 _INVALID = "json-invalid"
@@ -27,7 +25,7 @@ def read_json(path: str | Path, hint: str = "") -> Any:
         text = Path(path).read_text(encoding="utf-8")
         if not text.strip():
             raise DataError(f"{name} is empty", _INVALID)
-        with _without_garbage_collection():
+        with without_garbage_collection():
             return json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
     except UnicodeDecodeError as e:
         raise DataError(f"{name} is not in UTF-8: {first_line(e)}", _INVALID) from e
@@ -39,18 +37,6 @@ def read_json(path: str | Path, hint: str = "") -> Any:
         raise
     except (ValueError, OSError) as e:  # of the hooks below, of integers of thousands of digits, and of the disk
         raise DataError(f"{name} cannot be read: {first_line(e)}", _INVALID) from e
-
-
-@contextmanager
-def _without_garbage_collection() -> Iterator[None]:
-    """Halves the time of large files: the collector would search a million new objects again and again."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

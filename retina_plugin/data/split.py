@@ -1,11 +1,10 @@
 """Two parts of a COCO data set without a common image, for choices that must not see the test data."""
 
 import hashlib
-import os
 from pathlib import Path
 from typing import Any
 
-from ..files import write_json
+from ..files import cache_folder, write_json
 from ..printable import shown
 from .coco import dataset_metadata, register_coco
 from .coco_check import check_coco_content
@@ -37,8 +36,7 @@ def register_split(dataset: str, part: str, share: float = 0.2, root: str | None
     if not content["images"]:
         raise DataError(f"{source}: share={share} leaves no image in part {part!r}")
     key = hashlib.sha256(source.read_bytes() + f"{part} {share}".encode()).hexdigest()[:10]
-    cache = root or os.environ.get("RETINA_PLUGIN_CACHE", "~/.cache/retina_plugin")
-    path = Path(cache).expanduser() / f"split_{part}_{key}" / "instances.json"
+    path = cache_folder(root) / f"split_{part}_{key}" / "instances.json"
     if not path.is_file():
         write_json(path, content)
     allow_outside = metadata.get("allow_outside", False)

@@ -1,8 +1,5 @@
 """Weights from files; no code in them is run."""
 
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +7,7 @@ import numpy as np
 import torch
 
 from ..printable import shown
+from ..reading import without_garbage_collection
 from .errors import CheckpointError, unreadable
 from .safetensors_file import read_safetensors
 from .torch_legacy import LEGACY_BEGINNING, read_torch_legacy
@@ -56,25 +54,13 @@ def read_content(path: str | Path, as_detectron2: bool = False) -> Any:
     try:
         if not path.is_file():
             raise CheckpointError(f"checkpoint {shown(path, 500)} does not exist, or is not a file")
-        with _no_collection():
+        with without_garbage_collection():
             content, form = _read(path)
         return form(path, content) if as_detectron2 else content
     except CheckpointError:
         raise
     except Exception as e:  # a damaged file raises many types of error
         raise unreadable(path, e) from e
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Python's search for garbage among the objects that a file makes takes more time than to make them."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _read(path: Path) -> tuple[Any, Any]:

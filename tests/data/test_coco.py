@@ -214,3 +214,12 @@ def test_a_json_that_is_written_again_is_read_again(tmp_path):
     assert count_classes(register_coco(path, tmp_path)) == 2
     write(tmp_path, coco(categories=[{"id": i, "name": str(i)} for i in (7, 8, 9)]))
     assert count_classes(register_coco(path, tmp_path)) == 3
+
+
+def test_a_loader_of_the_user_is_not_replaced(tmp_path):
+    name = f"own {tmp_path}"
+    DatasetCatalog.register(name, list)
+    with pytest.raises(DataError, match="is registered with a loader of its own: choose another name"):
+        register_coco(write(tmp_path, coco()), tmp_path / "images", name)
+    assert DatasetCatalog.get(name) == []
+    DatasetCatalog.remove(name)

@@ -16,7 +16,8 @@ from retina_plugin.engine.reliability.folder_lock import FolderLock
 from retina_plugin.engine.trackers.file_writers import MetricsWriter
 from retina_plugin.engine.trackers.tracker import known_id
 from retina_plugin.evaluation.imbalance import imbalance_shares
-from retina_plugin.files import open_to_append, read_json, remove_leftovers, write_json, write_text
+from retina_plugin.files import open_to_append, remove_leftovers, write_json, write_text
+from retina_plugin.reading import read_json
 from retina_plugin.run_folder import (
     checkpoints,
     iterations_done,

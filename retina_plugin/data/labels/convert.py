@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...files import write_json
+from ...files import cache_folder, write_json
 from ...printable import shown
 from ..errors import DataError
 from .voc import folder_of_labels, is_voc, read_voc
@@ -33,7 +33,7 @@ def as_coco_json(labels: str | Path, image_root: str | Path, classes: Sequence[s
     if not labels.exists():
         raise DataError(f"{shown(labels)}, a list of images, does not exist")
     classes = None if classes is None else list(classes)
-    cache = Path(os.environ.get("RETINA_PLUGIN_CACHE", "~/.cache/retina_plugin")).expanduser()
+    cache = cache_folder()
     asked = (labels.absolute(), image_root.absolute(), repr(classes), cache, _state(labels, image_root))
     path = _converted.get(asked)
     if path is None or not path.is_file():

@@ -6,7 +6,6 @@ that negatives are many and some of them hard. Only integers and numpy's frozen 
 
 import hashlib
 import json
-import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from ...files import cache_folder
 from ..coco import register_coco
 from ..errors import DataError
 from .shapes import SHAPES, paint_scene
@@ -75,8 +75,7 @@ def register_synthetic(
     chosen = SyntheticSettings(**given)
     key = json.dumps([_VERSION, split, num_images, asdict(chosen)])
     name = f"synthetic_{split}_{num_images}_{hashlib.sha256(key.encode()).hexdigest()[:10]}"
-    cache = root or os.environ.get("RETINA_PLUGIN_CACHE", "~/.cache/retina_plugin")
-    folder = Path(cache).expanduser() / name
+    folder = cache_folder(root) / name
     if not folder.is_dir():
         _make(folder, split, num_images, chosen)
     return register_coco(folder / "instances.json", folder / "images", name=name)

@@ -10,8 +10,8 @@ from types import ModuleType
 from detectron2.utils.events import EventWriter, get_event_storage
 
 from ...config import ConfigError
-from ...files import read_small
 from ...printable import first_line
+from ...reading import read_small
 
 logger = logging.getLogger(__name__)
 

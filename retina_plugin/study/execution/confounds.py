@@ -14,9 +14,10 @@ from omegaconf import OmegaConf
 from ...engine import RunCheckpointer
 from ...engine.run_data import initial_classes
 from ...engine.setup import PRIOR, build_model, freeze, resolve_device
-from ...files import read_json, write_json
+from ...files import write_json
 from ...modeling.losses import stationary_prob
 from ...printable import first_line
+from ...reading import read_json
 from ...run_folder import FINAL_CHECKPOINT, iteration_checkpoints
 from .job import Job, known_end
 from .matching import foreground_share

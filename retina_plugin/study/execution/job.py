@@ -12,7 +12,8 @@ from omegaconf import DictConfig
 
 from ...config import ConfigError, load_config
 from ...config.yaml_file import save_config
-from ...files import read_json, write_json
+from ...files import write_json
+from ...reading import read_json
 from .fingerprint import RunFacts, changes
 
 __all__ = ["FACTS", "NOT_ENDED", "RESULT", "Job", "RunEnd", "holds_part_of", "known_end", "what_changed", "write_end"]

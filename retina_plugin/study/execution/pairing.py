@@ -15,7 +15,8 @@ from torch import Tensor
 from ...engine import RunCheckpointer
 from ...engine.run_data import initial_classes
 from ...engine.setup import build_model
-from ...files import read_json, write_json, written_in_full
+from ...files import write_json, written_in_full
+from ...reading import read_json
 from .job import Job
 
 logger = logging.getLogger(__name__)

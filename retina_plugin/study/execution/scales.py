@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from ...engine import RunCheckpointer
 from ...engine.run_data import initial_classes
 from ...engine.setup import build_model, freeze, resolve_device
-from ...files import read_json, write_json
+from ...files import write_json
+from ...reading import read_json
 from .job import Job
 
 SCALES = "scales.json"  # in the study folder

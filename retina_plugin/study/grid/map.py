@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ...files import read_json, write_json, write_text
+from ...files import write_json, write_text
 from ...pages.render import without_nan
+from ...reading import read_json
 from ..report.render import render
 from ..spec.hypothesis import Hypothesis
 from ..spec.study import Study

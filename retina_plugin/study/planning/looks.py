@@ -19,7 +19,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ...files import read_json, write_json
+from ...files import write_json
+from ...reading import read_json
 from ..spec.factors import Factor
 from ..spec.hypothesis import Hypothesis
 from ..spec.metrics import Metric

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from ...config import ConfigError
 from ...engine.reliability.identity import config_values
-from ...files import read_small, write_json
+from ...files import write_json
+from ...reading import read_small
 from ..execution.fingerprint import RunFacts, changes
 from ..spec.study import Study, Variant
 from .space import with_tuned

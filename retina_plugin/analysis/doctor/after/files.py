@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from ....files import read_small
 from ....printable import first_line
+from ....reading import read_small
 from ....run_folder import LAST_CHECKPOINT, METRICS, checkpoints, is_finished
 from ..finding import Finding
 from .record import Record
