@@ -94,6 +94,16 @@ def effects_bccd() -> Rows:
     return [[None, _signed(m), f"{_signed(low)} to {_signed(high)}", _p(p)] for m, low, high, p in found]
 
 
+def rates_bccd() -> Rows:
+    """AP on blood cells by learning rate: of all seeds at the lower rates, of seed 0 at the higher ones."""
+    low, high = results("learning_rate_bccd"), results("learning_rate_bccd_high")["rows"]
+    decided = [[None, *_pair(low, f"ce_lr{rate}", f"focal_lr{rate}")] for rate in (".0005", ".001")]
+    return decided + [
+        [None, *(_spread(high[f"{loss}_lr{rate}"]["AP"]) for loss in ("ce", "focal")), None]
+        for rate in (".002", ".004")
+    ]
+
+
 def anchors() -> Rows:
     found = results("anchors")["rows"]
     return [[None, None, None, _spread(found[n]["AP"])] for n in ("default", "searched")] + [[None] * 4]

@@ -52,6 +52,11 @@ TABLES = (
     Table(FOCAL, "| start, AP on blood cells | cross entropy | focal loss |", made.start_bccd),
     Table(FOCAL, "| effect on AP on blood cells | difference | 95 % interval | p |", made.effects_bccd),
     Table(
+        FOCAL,
+        "| learning rate on blood cells | cross entropy | focal loss | difference, 95 % interval |",
+        made.rates_bccd,
+    ),
+    Table(
         ANCHORS,
         "| anchors | per image | boxes with an anchor at IoU .5 (images not searched) | AP of three seeds |",
         made.anchors,

@@ -10,21 +10,30 @@ from ..config import ConfigError
 from .pairs import Times, summary_of
 
 _LIBRARIES = "import torch, torchvision, detectron2.engine, detectron2.evaluation"
+_IMPORTS = {
+    "libraries": _LIBRARIES,
+    "without compiler": f"from retina_cli.late_compiler import import_torchvision; import_torchvision(); {_LIBRARIES}",
+}
 _MOMENTS = {"first iteration begins": "Starting training from iteration", "first iteration ends": " iter: "}
 
 
 def benchmark_startup(config_file: str, repeats: int, overrides: Sequence[str] = ()) -> Times:
     """Seconds from the command `retina train` until its first iteration begins and ends.
 
-    `libraries` is a process that imports torch, torchvision and Detectron2's trainer and does nothing else. Both are
-    started in turn; the first round, which reads files from the disk, is not counted.
+    `libraries` is a process that imports torch, torchvision and Detectron2's trainer and does nothing else, and
+    `without compiler` the same as commands do it, with torch's compiler left out. All are started in turn; the first
+    round, which reads files from the disk, is not counted.
     """
     rounds = []
     for _ in range(repeats + 1):
-        start = time.perf_counter()
-        subprocess.run([sys.executable, "-W", "ignore", "-c", _LIBRARIES], check=True)
-        rounds.append({"libraries": time.perf_counter() - start} | _start(config_file, overrides))
+        rounds.append({name: _run(code) for name, code in _IMPORTS.items()} | _start(config_file, overrides))
     return summary_of(rounds[1:])
+
+
+def _run(code: str) -> float:
+    start = time.perf_counter()
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)
+    return time.perf_counter() - start
 
 
 def _start(config_file: str, overrides: Sequence[str]) -> dict[str, float]:

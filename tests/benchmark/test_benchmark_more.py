@@ -54,7 +54,7 @@ def test_the_start_of_a_training_is_timed(monkeypatch):
     monkeypatch.setattr(startup.subprocess, "run", lambda *_, **__: None)
     monkeypatch.setattr(startup.subprocess, "Popen", Process)
     found = startup.benchmark_startup("x.py", 2, ["a.b=1"])
-    assert list(found) == ["libraries", "first iteration begins", "first iteration ends"]
+    assert list(found) == ["libraries", "without compiler", "first iteration begins", "first iteration ends"]
     assert found["first iteration begins"]["seconds"] < found["first iteration ends"]["seconds"]
 
 
