@@ -1,4 +1,4 @@
-"""Label assigners: they decide which anchors train for which object."""
+"""Label assigners: they decide which anchors learn which object."""
 
 from .base import AnchorTargets, LabelAssigner
 from .matcher import MatcherAssigner, choose_assigner

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class AnchorTargets:
-    """What every anchor of a batch is trained for."""
+    """The training targets of every anchor in a batch."""
 
     labels: Tensor
     """(N, R) integers: -1 is ignored, 0..K-1 a class, K background."""
@@ -32,7 +32,7 @@ class AnchorTargets:
 class LabelAssigner(nn.Module):
     """Base class of label assigners. A subclass implements `forward` and may set `one_anchor_per_place`.
 
-    The detector calls it without gradients. Ground truth that reaches it has valid classes and boxes with an area.
+    The detector calls it without gradients, and passes only ground truth with valid classes and nonempty boxes.
     """
 
     one_anchor_per_place: bool = False

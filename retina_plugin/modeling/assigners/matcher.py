@@ -14,8 +14,8 @@ from .sparse import AnchorBlocks, match_sparsely
 class MatcherAssigner(LabelAssigner):
     """Labels anchors with a Detectron2 `Matcher`; the result equals that of `RetinaNet.label_anchors`.
 
-    Labels, and the boxes of foreground anchors, are equal bit for bit. On a CPU they are found without the IoU of every
-    box with every anchor.
+    Labels, and the boxes of foreground anchors, are equal bit for bit. On a CPU, most pairs of boxes and anchors are
+    ruled out before their IoU is computed.
 
     Source: "Focal Loss for Dense Object Detection", section 4, "Anchors".
     """
@@ -33,7 +33,7 @@ class MatcherAssigner(LabelAssigner):
         return AnchorTargets(torch.stack(labels), torch.stack(boxes))
 
     def _matching(self, anchors: Boxes) -> Callable[[Boxes], tuple[Tensor, Tensor]]:
-        """The function that matches the boxes of an image with the anchors."""
+        """A function from the boxes of an image to matches (R,) and match labels (R,) of the anchors."""
         matcher = self.anchor_matcher
         if type(matcher) is Matcher and anchors.device.type == "cpu":
             blocks = AnchorBlocks(anchors.tensor)
@@ -54,7 +54,7 @@ class MatcherAssigner(LabelAssigner):
 
 
 def choose_assigner(anchor_matcher: Matcher | None, label_assigner: LabelAssigner | None) -> LabelAssigner:
-    """`label_assigner`, or the assigner of Detectron2's `anchor_matcher`; ValueError for none, or both."""
+    """`label_assigner`, or the assigner of Detectron2's `anchor_matcher`; ValueError if both or neither are given."""
     if label_assigner is None and anchor_matcher is None:
         raise ValueError("model.anchor_matcher and model.label_assigner are both None: set one of them")
     if label_assigner is None:

@@ -1,8 +1,8 @@
 """Detectron2's `Matcher` without the IoU of every box with every anchor. G boxes, R anchors.
 
-At 800 x 1344 with 100 boxes, `pairwise_iou` makes matrices of 20 million numbers, nearly all of them 0. Neighbours in
-the list of anchors lie beside each other in the image. So a box is compared only with those blocks of neighbours that
-touch it and whose areas admit an IoU above the lowest threshold.
+At 800 x 1344 with 100 boxes, `pairwise_iou` makes matrices of 20 million numbers, nearly all of them 0. Anchors
+that are neighbours in the list are also close together in the image. So a box is compared only with the blocks of
+neighbouring anchors that touch it and whose areas allow an IoU of at least the lowest threshold.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from detectron2.structures import Boxes, pairwise_iou
 from torch import Tensor
 
 _BLOCK = 64  # anchors
-_MOST_PAIRS = 2**14  # of a box and a block, compared at a time
-_SLACK = 1 - 1e-4  # of bounds, for rounding
+_MOST_PAIRS = 2**14  # pairs of a box and a block that are compared at a time
+_SLACK = 1 - 1e-4  # factor of the bounds, for rounding errors
 
 
 def match_sparsely(matcher: Matcher, boxes: Tensor, blocks: AnchorBlocks) -> tuple[Tensor, Tensor]:
-    """What the matcher returns for the IoU of boxes and anchors: matches (R,) int64 and labels (R,) int8.
+    """What `matcher` returns for the IoU of boxes and anchors: matches (R,) int64 and labels (R,) int8.
 
-    The labels are the same bit for bit, and so are the matches of anchors with label 1; other matches are 0 or a box
-    that overlaps. `boxes` (G, 4) are XYXY in pixels; G is at least 1.
+    Labels, and the matches of anchors with label 1, are the same bit for bit. The match of another anchor is 0 or the
+    index of a box that overlaps it. `boxes` (G, 4) are XYXY in pixels; G is at least 1.
     """
     anchors = blocks.anchors
     rows, places, iou = blocks.overlaps(boxes, matcher.thresholds[1])
@@ -33,9 +33,9 @@ def match_sparsely(matcher: Matcher, boxes: Tensor, blocks: AnchorBlocks) -> tup
         return matches, labels
     best, is_unmatched = _best_of_boxes(rows, places, iou, boxes)
     labels[best] = 1
-    if is_unmatched.any():  # boxes without an IoU above the lowest threshold
+    if is_unmatched.any():  # boxes whose IoUs are all below the lowest threshold
         best, is_apart = _best_of_boxes(*blocks.overlaps(boxes[is_unmatched], 0.0), boxes[is_unmatched])
-        if is_apart.any():  # upstream takes all anchors for a box that overlaps with none
+        if is_apart.any():  # upstream labels all anchors 1 for a box that overlaps none of them
             return matcher(pairwise_iou(Boxes(boxes), Boxes(anchors)))
         labels[best] = 1
         matches[best] = pairwise_iou(Boxes(boxes), Boxes(anchors[best])).max(dim=0)[1]
@@ -45,7 +45,7 @@ def match_sparsely(matcher: Matcher, boxes: Tensor, blocks: AnchorBlocks) -> tup
 def _best_of_anchors(
     rows: Tensor, places: Tensor, iou: Tensor, num_boxes: int, anchors: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """(R,) the highest IoU of every anchor, and the first box that has it; 0 where there is none."""
+    """The highest IoU (R,) of every anchor and the index (R,) of the first box with it; both 0 without overlap."""
     overlaps = anchors.new_zeros(len(anchors)).scatter_reduce_(0, places, iou, "amax")
     is_best = iou == overlaps[places]
     matches = torch.full_like(overlaps, num_boxes, dtype=torch.int64)
@@ -54,13 +54,13 @@ def _best_of_anchors(
 
 
 def _best_of_boxes(rows: Tensor, places: Tensor, iou: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
-    """Anchors that have the highest IoU of a box, all of them in case of a tie; (G,) whether a box has none."""
+    """Indices of the anchors with the highest IoU of each box, ties included; (G,) whether a box has no anchor."""
     highest = boxes.new_zeros(len(boxes)).scatter_reduce_(0, rows, iou, "amax")
     return places[iou == highest[rows]], highest == 0
 
 
 class AnchorBlocks:
-    """Anchors in blocks of neighbours: B blocks, the last one filled up with empty boxes."""
+    """Anchors in B blocks of neighbours; the last block is padded with empty boxes."""
 
     def __init__(self, anchors: Tensor) -> None:
         """`anchors` (R, 4) are XYXY in pixels."""
@@ -72,7 +72,7 @@ class AnchorBlocks:
         self._smallest, self._largest = self._areas.aminmax(dim=1)  # (B,)
 
     def overlaps(self, boxes: Tensor, lowest: float) -> tuple[Tensor, Tensor, Tensor]:
-        """All pairs with an IoU of at least `lowest`, and above 0: the box, the anchor and the IoU of each."""
+        """All pairs with an IoU of at least `lowest` and above 0: indices of boxes and of anchors, and IoUs."""
         areas = _areas(boxes)[:, None]
         touches = (boxes[:, None, 2:] > self._low).all(2) & (boxes[:, None, :2] < self._high).all(2)
         most = torch.minimum(areas, self._largest) / torch.maximum(areas, self._smallest)  # IoU of nested boxes
