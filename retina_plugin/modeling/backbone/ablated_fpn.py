@@ -15,12 +15,12 @@ logger = logging.getLogger(__name__)
 
 
 class AblatedFPN(Pyramid):
-    """Detectron2's FPN with its top-down path or its lateral connections removed; with both it equals FPN.
+    """Detectron2's FPN with its top-down path or its lateral connections removed; with both kept it equals FPN.
 
     Without the top-down path every level comes from the bottom-up feature of its own resolution (row d). Without
     lateral connections only the coarsest feature is used, and finer levels are upsampled from it (row e). All
     convolutions stay in place under their names, so that FPN's weights load and variants share their initial weights.
-    Those that are not used are frozen.
+    Unused convolutions are frozen.
     Source: "Feature Pyramid Networks for Object Detection", tables 1 and 2, rows d and e.
     """
 
@@ -56,12 +56,12 @@ class AblatedFPN(Pyramid):
         return [F.interpolate(coarsest, size=size, mode="nearest") for size in sizes]
 
     def top_down(self, laterals: list[Tensor]) -> list[Tensor]:
-        """As in `Pyramid`, or without change if a path is removed."""
+        """As in `Pyramid`, or `laterals` unchanged if a path is removed."""
         return super().top_down(laterals) if self._has_top_down and self._has_lateral else laterals
 
 
 def __getattr__(name: str) -> Any:
-    """Former names that configs may hold: `LesionedFPN`, and `lesions`, its module."""
+    """Resolve former names that old configs use: the class `LesionedFPN` and its module `lesions`."""
     if name == "lesions":
         return sys.modules[__name__]
     if name != "LesionedFPN":

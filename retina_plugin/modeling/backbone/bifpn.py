@@ -30,8 +30,8 @@ class BiFPN(Pyramid):
     ) -> None:
         """Build a pyramid with the arguments of Detectron2's FPN, but without its output convolutions.
 
-        `fuse_type` is "avg" for weights that are normalized ("fast normalized fusion", section 3.3) or "sum" for
-        weights that are not ("unbounded fusion").
+        `fuse_type` is "avg" for normalized weights ("fast normalized fusion", section 3.3) or "sum" for weights without
+        normalization ("unbounded fusion").
 
         Raises:
             ValueError: if `num_repeats` is below 1, or for another `fuse_type`.
@@ -80,7 +80,8 @@ class BiFPNLayer(nn.Module):
 class WeightedFusion(nn.Module):
     """Weighted sum of features, then swish and a separable convolution.
 
-    The weights w_i >= 0 are learned; normalized, they are w_i / (eps + sum(w)). Source: "EfficientDet", section 3.3.
+    The weights w_i >= 0 are learned. With `normalize` they become w_i / (eps + sum(w)).
+    Source: "EfficientDet", section 3.3.
     """
 
     def __init__(

@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 
 class Pyramid(FPN):
-    """Detectron2's FPN, whose forward pass is split into methods that subclasses override.
+    """Detectron2's FPN with its forward pass split into methods that subclasses override.
 
-    As it stands it equals FPN. `top_block` adds levels, computed from the bottom-up feature (P6 from C5) or from the
-    fused level (P6 from P5) that its `in_feature` names.
+    Without overrides it equals FPN. `top_block` adds levels, computed from the bottom-up feature (P6 from C5) or from
+    the fused level (P6 from P5) that its `in_feature` names.
     """
 
     def __init__(
@@ -30,7 +30,7 @@ class Pyramid(FPN):
         super().__init__(bottom_up, list(in_features), out_channels, norm, top_block, fuse_type, square_pad)
 
     def fuse(self, laterals: list[Tensor]) -> list[Tensor]:
-        """Compute the levels from lateral features (N, out_channels, Hi, Wi), both from high to low resolution."""
+        """Compute levels (N, out_channels, Hi, Wi) from lateral features of the same shapes, high resolution first."""
         merged = self.top_down(laterals)
         return [conv(x) for conv, x in zip(reversed(self.output_convs), merged, strict=True)]
 
@@ -54,7 +54,10 @@ class Pyramid(FPN):
         return list(self.top_block(features[self.top_block.in_feature]))
 
     def top_down(self, laterals: list[Tensor]) -> list[Tensor]:
-        """Add to every lateral feature all coarser ones. Source: "Feature Pyramid Networks", section 3."""
+        """Add the upsampled coarser levels to every lateral feature; with `fuse_type` "avg" every sum is halved.
+
+        Source: "Feature Pyramid Networks", section 3.
+        """
         merged = [laterals[-1]]
         for lateral in reversed(laterals[:-1]):
             above = F.interpolate(merged[0], size=lateral.shape[-2:], mode="nearest")

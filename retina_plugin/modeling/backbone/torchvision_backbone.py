@@ -26,10 +26,10 @@ _NORMS = {
 
 
 class TorchvisionBackbone(Backbone):
-    """A torchvision network, selected by name, that returns its features of stride 4, 8, 16 and 32.
+    """A torchvision network, selected by name, that returns its features of chosen strides.
 
-    Features have Detectron2's names "res2" to "res5", where "res<i>" has stride 2^i, so that it replaces a ResNet
-    without other changes. Images must be RGB, normalized with mean 123.675, 116.28, 103.53 and standard deviation
+    Features have Detectron2's names, where "res<i>" has stride 2^i, so that the network can replace a ResNet without
+    other changes. Images must be RGB, normalized with mean 123.675, 116.28, 103.53 and standard deviation
     58.395, 57.12, 57.375.
     """
 
@@ -44,14 +44,14 @@ class TorchvisionBackbone(Backbone):
         """Build the network.
 
         Args:
-            name: in torchvision, such as "mobilenet_v2" or "resnet18".
-            weights: one of torchvision's weights for the network, or "DEFAULT" for the newest; None for random ones.
+            name: name of the network in torchvision, such as "mobilenet_v2" or "resnet18".
+            weights: name of torchvision weights for the network, "DEFAULT" for the newest; None for random weights.
             out_features: names of the features to return.
             norm: "FrozenBN", "BN" or "SyncBN", which replaces the batch norms of the network.
-            freeze_at: modules up to and including "res<freeze_at>" are frozen, also their statistics; 0 freezes none.
+            freeze_at: modules up to and including "res<freeze_at>" are frozen with their statistics; 0 freezes none.
 
         Raises:
-            ValueError: for an unknown network, weights, feature or norm.
+            ValueError: for an unknown network, weights, feature or norm, or a network with a fixed image size.
             OSError: if the weights cannot be found or downloaded.
         """
         super().__init__()
@@ -94,7 +94,7 @@ class TorchvisionBackbone(Backbone):
 
 
 def _freeze(net: nn.Module, node: str) -> None:
-    """Freeze the modules up to and including a node, in the order of their definition."""
+    """Freeze all modules that are defined before a node, and the node itself."""
     parent, _, child = node.rpartition(".")
     if parent:
         for name, module in net.named_children():

@@ -10,7 +10,7 @@ import torchvision.models
 from torch import Tensor, nn
 from torchvision.models import get_model, list_models
 
-_PROBE = 256  # pixels; a multiple of every stride, so that a size tells the stride
+_PROBE = 256  # pixels; a multiple of every stride, so that the size of a feature determines its stride
 
 
 class Feature(NamedTuple):
@@ -23,7 +23,7 @@ class Feature(NamedTuple):
 
 
 def build_net(name: str) -> nn.Module:
-    """Classification network `name` of torchvision with random weights; for another name a ValueError suggests some."""
+    """Build torchvision's classification network `name` with random weights; ValueError for an unknown name."""
     names = list_models(module=torchvision.models)
     if name not in names:
         near = ", ".join(difflib.get_close_matches(name, names, n=3, cutoff=0.4))
@@ -33,12 +33,12 @@ def build_net(name: str) -> nn.Module:
 
 
 def torchvision_channels(name: str, feature: str) -> int:
-    """Number of channels of `feature` ("res2" to "res5") of network `name`, for the top block of a config."""
+    """Number of channels of `feature`, such as "res5", of network `name`, for the top block in a config."""
     return find_features(name, (feature,))[feature].channels
 
 
 def find_features(name: str, features: tuple[str, ...]) -> dict[str, Feature]:
-    """Find features of network `name`; "res<i>" has stride 2^i. ValueError if there is none of that stride."""
+    """Find features of network `name`; "res<i>" has stride 2^i. ValueError if the network lacks one of them."""
     layout = _layout(name)
     for feature in features:
         if feature not in layout:
@@ -61,7 +61,7 @@ def _last_of(blocks: list[tuple[Feature, nn.Module]]) -> Feature:
         return blocks[-1][0]
     end = spatial[-1] + 1
     while end < len(blocks) and not _convs(blocks[end][1]):
-        end += 1  # its norm and activation
+        end += 1  # the norm and activation of the last convolution
     return blocks[end - 1][0]
 
 

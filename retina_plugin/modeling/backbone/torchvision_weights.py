@@ -32,7 +32,7 @@ def imagenet_weights(name: str, weights: str) -> dict[str, Tensor] | None:
 
     Raises:
         ValueError: if torchvision has no such weights.
-        OSError: if they are neither installed nor can be downloaded, or if a file does not match its hash.
+        OSError: if the weights are not installed and cannot be downloaded, or a file does not match its hash.
     """
     if not _wanted.get():
         return None
@@ -48,7 +48,7 @@ def imagenet_weights(name: str, weights: str) -> dict[str, Tensor] | None:
 
 
 def find_offline(file_name: str) -> Path | None:
-    """Find `file_name` in torch's cache or a distribution; OSError unless it matches the hash in its name."""
+    """Path of `file_name` in torch's cache or an installed package, or None; OSError if its hash is wrong."""
     cached = Path(torch.hub.get_dir(), "checkpoints", file_name)
     path = cached if cached.is_file() else next(_in_wheels(file_name), None)
     if path is None:
