@@ -1,4 +1,4 @@
-"""Sizes of feature maps, and with them all anchors of an image, without running the network."""
+"""Shapes of feature maps, which determine the anchors of an image, without running the network."""
 
 import copy
 import functools
@@ -21,7 +21,7 @@ class FeatureMaps:
         self._of_size = functools.cache(self._compute)
 
     def __call__(self, height: int, width: int) -> list[Tensor]:
-        """The maps (1, C, Hi, Wi) of a padded image, level by level; they take no memory."""
+        """Zeros (1, C, Hi, Wi) per level, for a padded image of this size in pixels; they are views of one number."""
         return self._of_size(height, width)
 
     @torch.no_grad()

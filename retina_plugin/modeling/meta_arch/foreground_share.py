@@ -1,4 +1,4 @@
-"""Counting of foreground among the logits of training batches, without running the network."""
+"""Count the foreground logits of training batches without running the network."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from .training import RetinaNetTraining
 
 
 class ForegroundCounter:
-    """Counts the (anchor, class) logits of a batch and those of them that are foreground, as training labels them."""
+    """Counts the (anchor, class) logits of a batch, and how many of them training labels as foreground."""
 
     def __init__(self, model: RetinaNetTraining) -> None:
         """`model` gives anchors, padding and label assignment, and must be on the CPU."""
@@ -19,9 +19,10 @@ class ForegroundCounter:
 
     @torch.no_grad()
     def __call__(self, batch: list[dict[str, Any]]) -> tuple[float, float]:
-        """Foreground logits, and all logits of anchors that are not ignored; weighted if the label assigner weights.
+        """Number of foreground logits, and of all logits of anchors that are not ignored.
 
-        `batch` are inputs of the detector with "instances".
+        An anchor counts with its weight if the label assigner gives weights. `batch` are inputs of the detector with
+        "instances".
         """
         height, width = self.model.preprocess_image(batch).tensor.shape[-2:]
         anchors = self.anchors(height, width)

@@ -13,7 +13,7 @@ from detectron2.utils.events import get_event_storage
 from torch import Tensor, nn
 
 _MOMENTUM = 0.9
-_NAME = "foreground.loss_normalizer"  # of the buffer, seen from the detector
+_NAME = "foreground.loss_normalizer"  # name of the buffer within the detector
 
 
 @dataclass
@@ -50,8 +50,9 @@ class ForegroundAverage(nn.Module):
 
         With gradients enabled, this exchanges counts between all processes, so all must call it equally often, and
         moves the average once a batch is complete. Gradients must then be averaged over processes and micro-batches,
-        as DistributedDataParallel and `Trainer` do. Without gradients nothing is exchanged and the average stays: the
-        result is what it would become if every process had as many foreground anchors as this one.
+        as DistributedDataParallel and `Trainer` do. Without gradients nothing is exchanged and the average does not
+        change; the result assumes that every process has as many foreground anchors as this one. Within `summing` the
+        result is 1.
         """
         count = torch.stack([pos_mask.sum(), pos_mask.new_tensor(len(pos_mask), dtype=torch.long)])
         world_size = comm.get_world_size()
@@ -87,7 +88,7 @@ class ForegroundAverage(nn.Module):
 
     @contextmanager
     def summing(self) -> Iterator[None]:
-        """Within the context losses are plain sums, nothing is exchanged, and the average stays as it is."""
+        """Within the context losses are plain sums, processes exchange nothing, and the average does not change."""
         self._summing = True
         try:
             yield

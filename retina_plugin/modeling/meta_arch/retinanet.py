@@ -60,14 +60,15 @@ class PluggableRetinaNet(RetinaNetTraining):
         """Assemble the parts. Arguments that are not named here are those of Detectron2's RetinaNet.
 
         Args:
-            cls_loss: None for the focal loss of Detectron2's `focal_loss_alpha` and `focal_loss_gamma`.
-            box_loss: None for the loss of Detectron2's `smooth_l1_beta` and `box_reg_loss_type`, which is L1.
+            cls_loss: None for focal loss with Detectron2's `focal_loss_alpha` and `focal_loss_gamma`.
+            box_loss: None for the loss that `smooth_l1_beta` and `box_reg_loss_type` select as in Detectron2; L1 by
+                default.
             cls_loss_weight: factor of the classification loss.
             anchor_matcher: Detectron2's matcher by IoU; None if `label_assigner` is given.
-            label_assigner: any other way to label anchors.
+            label_assigner: labels the anchors; None to use `anchor_matcher`.
 
         Raises:
-            ValueError: if parts do not fit together, with both values and the key to edit.
+            ValueError: if parts do not fit together; the message has both values and the key to edit.
         """
         check_vis_period(vis_period)
         super().__init__(
@@ -87,7 +88,7 @@ class PluggableRetinaNet(RetinaNetTraining):
             input_format=input_format,
         )
         for name in UPSTREAM_LOSS_ARGUMENTS:
-            delattr(self, name)  # upstream's defaults, which are not what this detector uses
+            delattr(self, name)  # upstream's defaults, which this detector does not use
         self.cls_loss = choose_cls_loss(cls_loss, focal_loss_alpha, focal_loss_gamma)
         self.cls_loss_weight = cls_loss_weight
         self.box_loss = choose_box_loss(box_loss, smooth_l1_beta, box_reg_loss_type)
@@ -112,14 +113,15 @@ class PluggableRetinaNet(RetinaNetTraining):
 
     @property
     def loss_normalizer(self) -> Tensor:
-        """The average number of foreground anchors, a scalar; kept in the state dict by `foreground`."""
+        """Moving average of the number of foreground anchors in a batch, a scalar buffer of `foreground`."""
         return self.foreground.loss_normalizer
 
     def preprocess_image(self, batched_inputs: list[dict[str, Any]]) -> ImageList:
         """Normalize, pad and batch the images; ValueError for an empty batch.
 
-        Overrides upstream so that parts of one batch are padded to one size, since padding is background that counts
-        in the loss. Inputs may hold that size as "padded_size" (H, W).
+        Overrides upstream so that all parts of a batch (micro-batches, processes) can be padded to the same size:
+        anchors in the padding count as background in the loss. The first input may give that size as "padded_size"
+        (H, W).
         """
         if not batched_inputs:
             raise ValueError("the batch is empty: a detector needs at least one image")
@@ -133,7 +135,7 @@ class PluggableRetinaNet(RetinaNetTraining):
     def _transpose_dense_predictions(
         self, predictions: list[list[Tensor]], dims_per_anchor: list[int] | None = None
     ) -> list[list[Tensor]]:
-        """Overrides upstream so that an anchor has the C logits of the classification loss, whatever is asked for."""
+        """Overrides upstream so that the classification loss gives the number of logits, not `dims_per_anchor`."""
         return super()._transpose_dense_predictions(predictions, [self.cls_loss.num_logits(self.num_classes), BOX_DIM])
 
     def forward_inference(
@@ -153,7 +155,7 @@ class PluggableRetinaNet(RetinaNetTraining):
         ]
 
     def __prepare_scriptable__(self) -> nn.Module:
-        """Called by torch.jit.script, which is refused with a NotImplementedError that names the way that works."""
+        """Called by torch.jit.script: raise a NotImplementedError that names the supported ways of export."""
         raise NotImplementedError(
             "PluggableRetinaNet cannot be scripted: trace it with detectron2.export.TracingAdapter and "
             "torch.jit.trace, or export retina_plugin.modeling.DenseNetwork(model) with torch.export"
@@ -163,7 +165,7 @@ class PluggableRetinaNet(RetinaNetTraining):
 def _pad_images(images: Sequence[Tensor], padded_size: tuple[int, int], backbone: Backbone) -> ImageList:
     """Pad normalized images (3, Hi, Wi) with zeros to one size that suits the backbone, in a single copy.
 
-    `padded_size` is the smallest (H, W) to pad to, that of the largest image of the whole batch.
+    `padded_size` is the least (H, W) of the result: the largest height and width in the whole batch.
     """
     image_sizes = [(x.shape[-2], x.shape[-1]) for x in images]
     constraints = backbone.padding_constraints

@@ -1,6 +1,6 @@
 """The training pass of RetinaNet with interchangeable losses and label assignment.
 
-N images, R anchors of all levels, of which P are foreground; K classes; C logits per anchor.
+N images; R anchors per image, over all levels; P foreground anchors in the batch; K classes; C logits per anchor.
 """
 
 from typing import Any
@@ -36,10 +36,10 @@ class RetinaNetTraining(RetinaNet):
     """Called in every training pass while it is set."""
 
     def forward(self, batched_inputs: list[dict[str, Any]]) -> Any:
-        """As Detectron2's. In training the box tower runs only around foreground anchors if `selective_boxes`.
+        """As Detectron2's, but with `selective_boxes` training runs the box tower only around foreground anchors.
 
-        Losses and gradients are then the same up to rounding. It runs everywhere if a class overrides
-        `forward_training` or `losses`, or if the tower has layers that see the whole map, such as a norm.
+        Losses and gradients are then the same up to rounding. The tower still runs everywhere if a subclass overrides
+        `forward_training` or `losses`, or if `box_layers` refuses the head, for example because of a norm.
         """
         layers = self._selective_layers() if self.training else None
         if layers is None:
@@ -59,7 +59,7 @@ class RetinaNetTraining(RetinaNet):
     def forward_training(
         self, images: ImageList, features: list[Tensor], predictions: list[list[Tensor]], gt_instances: list[Instances]
     ) -> dict[str, Tensor]:
-        """Compute the losses. Overrides upstream so that a label assigner may weigh anchors."""
+        """Compute the losses. Overrides upstream so that a label assigner can weigh anchors."""
         pred_logits, pred_anchor_deltas = self._transpose_dense_predictions(predictions)
         anchors = self.anchor_generator(features)
         targets = self.assign_labels(anchors, gt_instances)
@@ -71,8 +71,8 @@ class RetinaNetTraining(RetinaNet):
     def assign_labels(self, anchors: list[Boxes], gt_instances: list[Instances]) -> AnchorTargets:
         """Assign a label to every anchor. Boxes without area are left out.
 
-        Upstream trains a class outside 0..K-1 as background; here it raises a ValueError. Upstream matches a box
-        without area to every anchor that does not touch it.
+        ValueError for a class outside 0..K-1, which upstream trains as background. A box without area has IoU 0 with
+        every anchor; as a low-quality match it would make all anchors foreground upstream.
         """
         check_gt_classes(gt_instances, self.num_classes)
         gt_instances = [x[x.gt_boxes.nonempty()] for x in gt_instances]
@@ -92,7 +92,7 @@ class RetinaNetTraining(RetinaNet):
         gt_boxes: list[Tensor],
         weights: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """Compute `loss_cls` and `loss_box_reg`, scalars. Overrides upstream so that both losses are parts.
+        """Compute `loss_cls` and `loss_box_reg`, scalars. Overrides upstream to use `cls_loss` and `box_loss`.
 
         Per level: anchors (Ri, 4), pred_logits (N, Ri, C) and pred_anchor_deltas (N, Ri, 4). Per image: gt_labels (R,)
         and gt_boxes (R, 4). The weights of the anchors are (N, R), or None.
@@ -104,7 +104,7 @@ class RetinaNetTraining(RetinaNet):
     def _losses(
         self, anchors: list[Boxes], pred_logits: list[Tensor], targets: AnchorTargets, foreground_deltas: Tensor
     ) -> dict[str, Tensor]:
-        """The losses, from the deltas (P, 4) of foreground anchors, image by image."""
+        """The losses; `foreground_deltas` (P, 4) are those of foreground anchors, image by image."""
         labels, boxes, weights = targets.labels, targets.boxes, targets.weights
         pos_mask = self._foreground(labels)
         anchor_boxes = Boxes.cat(anchors).tensor
@@ -127,12 +127,12 @@ class RetinaNetTraining(RetinaNet):
         return (labels >= 0) & (labels != self.num_classes)
 
     def _selective_layers(self) -> list[nn.Module] | None:
-        """The layers of the box tower if it may run around foreground anchors alone."""
+        """The layers of the box tower if it may run only around foreground anchors, otherwise None."""
         own = any(getattr(type(self), x) is not getattr(RetinaNetTraining, x) for x in ("forward_training", "losses"))
         return None if own or not self.selective_boxes else box_layers(self.head)
 
     def _box_loss(self, deltas: Tensor, anchors: Tensor, gt_boxes: Tensor, weights: Tensor | None) -> Tensor:
-        """Sum over the P foreground anchors, weighted if `weights` (P,) are given."""
+        """Sum of the box loss over the P foreground anchors, weighted if `weights` (P,) are given."""
         arguments = deltas, anchors, gt_boxes, self.box2box_transform
         if weights is None:
             return self.box_loss(*arguments)

@@ -1,4 +1,4 @@
-"""The loss arguments of Detectron2's RetinaNet, which fix its losses, as arguments of PluggableRetinaNet."""
+"""The loss arguments of Detectron2's RetinaNet, which PluggableRetinaNet accepts too."""
 
 from .. import losses
 
@@ -9,17 +9,17 @@ _IOU_LOSSES = {"giou": losses.GIoULoss, "diou": losses.DIoULoss, "ciou": losses.
 def choose_cls_loss(
     cls_loss: losses.ClassificationLoss | None, alpha: float | None, gamma: float | None
 ) -> losses.ClassificationLoss:
-    """`cls_loss`, or the focal loss of Detectron2's `focal_loss_alpha` and `focal_loss_gamma`; ValueError for both."""
+    """`cls_loss`, or focal loss with Detectron2's `alpha` and `gamma`; ValueError if both are given."""
     if cls_loss is None:
         alpha = 0.25 if alpha is None else alpha
-        # fvcore takes a negative alpha for "no weights"
+        # a negative alpha means "no weights" in fvcore
         return losses.SigmoidFocalLoss(None if alpha < 0 else alpha, 2.0 if gamma is None else gamma)
     _refuse("cls_loss", cls_loss, focal_loss_alpha=(alpha, "alpha"), focal_loss_gamma=(gamma, "gamma"))
     return cls_loss
 
 
 def choose_box_loss(box_loss: losses.BoxLoss | None, beta: float | None, loss_type: str | None) -> losses.BoxLoss:
-    """`box_loss`, or the loss of Detectron2's `smooth_l1_beta` and `box_reg_loss_type`; ValueError for both."""
+    """`box_loss`, or the loss that `beta` and `loss_type` select in Detectron2; ValueError if both are given."""
     if box_loss is not None:
         _refuse("box_loss", box_loss, smooth_l1_beta=(beta, "beta"), box_reg_loss_type=(loss_type, "_target_"))
         return box_loss

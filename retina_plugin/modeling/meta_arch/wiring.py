@@ -19,7 +19,7 @@ _OWN_HEAD = "retina_plugin.modeling.PluggableRetinaNetHead"
 
 
 def head_outputs(head: nn.Module) -> tuple[int, int, int] | None:
-    """A head's anchors per location, and logits and box deltas per anchor, as it declares them; None if it does not."""
+    """Anchors per location, logits per anchor and box deltas per anchor of a head; None if it declares none."""
     if isinstance(head, RetinaNetHead):
         num_anchors = head.bbox_pred.out_channels // BOX_DIM
         return num_anchors, head.cls_score.out_channels // num_anchors, BOX_DIM
@@ -58,7 +58,7 @@ def _check_levels(model: PluggableRetinaNet) -> None:
         if name not in shapes:
             raise ValueError(f"model.head_in_features names {name!r}, but model.backbone outputs {sorted(shapes)}")
     strides = [shapes[name].stride for name in model.head_in_features]
-    # a generator of another package need not tell its strides
+    # a generator of another package may have no `strides`
     anchor_strides = list(getattr(model.anchor_generator, "strides", strides))
     if strides != anchor_strides:
         raise ValueError(
