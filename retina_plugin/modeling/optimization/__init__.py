@@ -1,1 +1,1 @@
-"""The same computations made faster: folded norms, and a box tower that runs only where boxes are needed."""
+"""The same results in less time or memory: folded norms, a sparse box tower, and activation checkpointing."""

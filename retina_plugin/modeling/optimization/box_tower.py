@@ -1,4 +1,4 @@
-"""Which heads let their box tower run at some locations only, and the deltas of some anchors from it."""
+"""Box deltas of selected anchors, for heads that allow their box tower to run at some locations only."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from .selective import Places, outputs_at, tower_layers
 
 
 def box_layers(head: nn.Module) -> list[nn.Module] | None:
-    """The layers that predict boxes, if they can run alone: for a head whose forward pass is known and has no hooks."""
+    """The layers that predict boxes, or None if the head has hooks, a forward pass of its own or unsuitable layers."""
     if type(head).forward not in (PluggableRetinaNetHead.forward, RetinaNetHead.forward):
         return None
     if has_hooks(head) or has_hooks(head.cls_subnet):
@@ -27,7 +27,7 @@ def deltas_at(
     Args:
         layers: of the box tower, see `box_layers`.
         features: (N, C, Hi, Wi) of every level.
-        level, image, anchor: (M,) indices; that of an anchor counts those of its level only, (y * W + x) * A + a.
+        level, image, anchor: (M,) indices; the index of an anchor within its level is (y * W + x) * A + a.
     """
     num_anchors = layers[-1].out_channels // 4
     outputs = outputs_at(layers, features, Places(level, image, anchor // num_anchors))

@@ -9,7 +9,7 @@ from torch import Tensor, fx, nn
 
 
 class Pair(NamedTuple):
-    """A convolution, the norm that it alone feeds, and where the norm is: an attribute of `holder`."""
+    """A convolution, the norm that only it feeds, and the place of the norm: attribute `name` of `holder`."""
 
     conv: nn.Conv2d
     norm: nn.Module
@@ -18,11 +18,11 @@ class Pair(NamedTuple):
 
 
 def foldable_pairs(module: nn.Module, is_fixed: Callable[[nn.Module | None], bool]) -> Iterator[Pair]:
-    """The pairs in a module whose norm `is_fixed`.
+    """The pairs of convolution and norm in a module for which `is_fixed(norm)` is true.
 
     A norm is found as `norm` of Detectron2's Conv2d, behind a convolution in a Sequential, or in the graph of a
-    torchvision feature extractor. Left out are those that are used more than once, or whose convolution is, or that
-    have hooks. A Sequential is taken to be called as a whole, not child by child.
+    torchvision feature extractor. A pair is left out if its convolution or its norm is used more than once or has
+    hooks. A Sequential is assumed to be called as a whole, not child by child.
     """
     uses = count_uses(module)
     for parent in list(module.modules()):
@@ -45,24 +45,24 @@ def scale_and_shift(norm: nn.Module) -> tuple[Tensor, Tensor]:
 
 
 def folded_weights(conv: nn.Conv2d, norm: nn.Module) -> tuple[Tensor, Tensor]:
-    """Weight and bias of the convolution that is conv and norm in one."""
+    """Weight and bias of the one convolution that equals `conv` followed by `norm`."""
     scale, shift = scale_and_shift(norm)
     return conv.weight * scale[:, None, None, None], shift if conv.bias is None else conv.bias * scale + shift
 
 
 def count_uses(module: nn.Module) -> Counter[nn.Module]:
-    """How often each module is a child in `module`; more than once if it is shared."""
+    """How many modules inside `module` have each module as a child; more than one if it is shared."""
     return Counter(child for parent in module.modules() for child in parent._modules.values())
 
 
 def has_hooks(module: nn.Module) -> bool:
-    """Whether something is called before or after the forward or backward pass of a module."""
+    """Whether a module has forward or backward hooks."""
     hooks = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks, module._backward_pre_hooks)
     return any(hooks)
 
 
 def neighbours(parent: nn.Module) -> Iterator[tuple[str, nn.Module, nn.Module]]:
-    """Name of a module in `parent`, the one that alone feeds it, and the module."""
+    """For each module in `parent` with one input, from a module that feeds only it: its name, that source, and it."""
     if type(parent).forward is nn.Sequential.forward:
         children = list(parent._modules.items())
         for (_, before), (name, child) in zip(children, children[1:], strict=False):

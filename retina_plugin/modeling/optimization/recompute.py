@@ -1,4 +1,4 @@
-"""Activation checkpointing: a network that keeps less for its backward pass and computes it again there.
+"""Activation checkpointing: keep fewer activations for the backward pass and compute them again there.
 
 Source: "Training Deep Nets with Sublinear Memory Cost", Chen et al. 2016.
 """
@@ -20,14 +20,14 @@ from .box_tower import box_layers
 
 
 def recompute_activations(model: nn.Module) -> int:
-    """Let parts of a detector keep only their input for the backward pass, in place; returns how many parts.
+    """Let parts of a detector keep only their input for the backward pass, in place; return the number of parts.
 
     Parts are the stages of Detectron2's ResNet, a TorchvisionBackbone, and the towers of the head, level by level.
-    Residual blocks would be too small: with FrozenBN the largest of the three tensors that one keeps is its input.
-    Losses and gradients are the same bit for bit, each part is computed once more, and names in the state dict stay.
-    Left out are parts with a batch norm that updates its statistics, which a second pass would update again, towers
-    with statistics for every level, which a second pass would take in another order, and a box tower that runs around
-    foreground anchors only, see `optimize_for_training`.
+    Single residual blocks would save little: with FrozenBN, the input is the largest of the three tensors that a block
+    keeps. Losses and gradients are the same bit for bit, each part is computed once more, and the state dict keeps its
+    names. Three kinds of parts are left out: parts with a batch norm that updates its statistics, because a second
+    pass would update them again; towers with statistics per level, because a second pass would visit the levels in
+    another order; and a box tower that runs only around foreground anchors, see `optimize_for_training`.
     """
     parts = [part for part in _parts(model) if not isinstance(part, _Recomputed)]
     parts = [part for part in parts if not any(map(_changes_with_every_pass, part.modules()))]
@@ -37,7 +37,7 @@ def recompute_activations(model: nn.Module) -> int:
 
 
 def undo_recomputing(module: nn.Module) -> nn.Module:
-    """Let the parts of a module keep their activations again, in place; returns the module."""
+    """Let the parts of a module keep their activations again, in place, and return the module."""
     for part in module.modules():
         if isinstance(part, _Recomputed):
             part.__class__ = type(part).__bases__[1]
@@ -45,7 +45,7 @@ def undo_recomputing(module: nn.Module) -> nn.Module:
 
 
 class _Recomputed:
-    """What a part has before its own class; without gradients it does nothing."""
+    """Mixin in front of the class of a part; it recomputes only if gradients are enabled."""
 
     def forward(self, *inputs: Any) -> Any:
         own = super().forward  # type: ignore[misc]

@@ -1,10 +1,10 @@
-"""The box tower of a head where boxes are needed, instead of everywhere. N images, M locations, D outputs.
+"""Run the box tower of a head only where boxes are needed. N images, M locations, D outputs.
 
 Detection needs boxes for its candidates, training for foreground anchors. On natural images both lie in a small part of
 the pyramid. A box depends on the features within the receptive field of the tower, so squares of locations are cut out
-with that margin, from all levels into one batch, since levels share the tower. Outside of the image every convolution
-sees zeros, as its padding gives. The boxes, and their gradients, are the same up to rounding. (QueryDet, Yang et al.
-2022, computes sparsely too, with a network that is trained to say where.)
+with that margin, from all levels into one batch, since levels share the tower. Outside of the feature map every
+convolution sees zeros, as with its padding. The boxes, and their gradients, are the same up to rounding. (QueryDet,
+Yang et al. 2022, computes sparsely too, with a network that is trained to predict where.)
 """
 
 from collections.abc import Sequence
@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from .norms import has_hooks
 
-_SIDES = (4, 8, 16)  # locations of a square
+_SIDES = (4, 8, 16)  # sides of a square, in locations
 _WORTH = 0.8  # squares are computed if they take less than this share of the multiplications for the whole level
-_BATCH = 8  # the number of squares is rounded up to a multiple: a convolution prepares for every new number of them
+_BATCH = 8  # the number of squares is a multiple of this: a convolution is set up anew for every new batch size
 
 
 class Places(NamedTuple):
@@ -30,8 +30,8 @@ class Places(NamedTuple):
 
 
 def tower_layers(tower: nn.Module, last: nn.Module) -> list[nn.Module] | None:
-    """The layers of a tower and its last convolution; None if one of them needs more than the features around it,
-    or has hooks.
+    """The layers of a tower and its last convolution; None if one of them has hooks, or needs more than the
+    features around a location.
 
     Convolutions must be 3 x 3 with stride 1 and padding 1, everything else a ReLU or an Identity.
     """
@@ -50,7 +50,7 @@ def _is_plain(conv: nn.Conv2d) -> bool:
 def outputs_at(layers: Sequence[nn.Module], features: Sequence[Tensor], places: Places) -> Tensor:
     """Outputs (M, D) of the layers at some places; features are (N, C, Hi, Wi) per level.
 
-    Without any place the layers still take part, with gradients of zero, as in a computation of whole levels.
+    Without any place the layers still take part in the graph with zero gradients, as if whole levels were computed.
     """
     side, in_squares = _choose(layers, features, places)
     found, order = [], []
@@ -71,7 +71,7 @@ def outputs_at(layers: Sequence[nn.Module], features: Sequence[Tensor], places: 
 
 
 def _choose(layers: Sequence[nn.Module], features: Sequence[Tensor], places: Places) -> tuple[int, list[int]]:
-    """The side of squares that takes least, and the levels for which squares take less than all of them."""
+    """The side of squares with the lowest cost, and the levels that cost less in squares than as a whole."""
     num_convs = sum(isinstance(layer, nn.Conv2d) for layer in layers)
     whole = [num_convs * feature[:, 0].numel() for feature in features]
     choices = []
@@ -86,7 +86,7 @@ def _choose(layers: Sequence[nn.Module], features: Sequence[Tensor], places: Pla
 
 
 def _squares(features: Sequence[Tensor], places: Places, side: int) -> tuple[Tensor, Tensor]:
-    """(S, 4) the squares that hold places, by level, image, row and column, and (M,) the square of each place."""
+    """Level, image, row and column (S, 4) of the squares that contain places, and the square (M,) of each place."""
     most = max(max(feature.shape) for feature in features)  # of images, rows and columns
     width = _of_level(features, 3, places.level)
     y, x = places.location // width // side, places.location % width // side
@@ -100,7 +100,7 @@ def _of_level(features: Sequence[Tensor], dim: int, level: Tensor) -> Tensor:
 
 
 def _in_squares(layers: Sequence[nn.Module], features: Sequence[Tensor], places: Places, side: int) -> Tensor:
-    """(M, D) the outputs at places, computed in squares."""
+    """Outputs (M, D) at places, computed in squares."""
     margin = sum(isinstance(layer, nn.Conv2d) for layer in layers)
     squares, square = _squares(features, places, side)
     squares = F.pad(squares, (0, 0, 0, -len(squares) % _BATCH or _BATCH * (not len(squares))))
@@ -109,7 +109,7 @@ def _in_squares(layers: Sequence[nn.Module], features: Sequence[Tensor], places:
         if not isinstance(layer, nn.Conv2d):
             cut = layer(cut)
             continue
-        cut = F.conv2d(cut.masked_fill(outside, 0), layer.weight, layer.bias)  # takes one location of the margin off
+        cut = F.conv2d(cut.masked_fill(outside, 0), layer.weight, layer.bias)  # shrinks the margin by one location
         outside = outside[:, :, 1:-1, 1:-1]
     width = _of_level(features, 3, places.level)
     row = (square * side + places.location // width % side) * side + places.location % width % side
@@ -117,7 +117,7 @@ def _in_squares(layers: Sequence[nn.Module], features: Sequence[Tensor], places:
 
 
 def _cut(features: Sequence[Tensor], squares: Tensor, side: int, margin: int) -> tuple[Tensor, Tensor]:
-    """Features (S, C, L, L) of squares with their margin, L = side + 2 margin, and (S, 1, L, L) what is outside."""
+    """Features (S, C, L, L) of squares with their margin, L = side + 2 margin, and mask (S, 1, L, L) of padding."""
     steps = torch.arange(-margin, side + margin, device=squares.device)
     level = squares[:, 0]
     height, width = (_of_level(features, dim, level)[:, None] for dim in (2, 3))

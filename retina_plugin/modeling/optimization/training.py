@@ -1,4 +1,4 @@
-"""A detector whose training steps are faster, with the same weights."""
+"""Faster training steps for a detector, with the same weights."""
 
 import torch
 import torch.nn.functional as F
@@ -10,7 +10,7 @@ from .norms import foldable_pairs, folded_weights
 
 
 def optimize_for_training(model: nn.Module) -> nn.Module:
-    """Make training steps of a detector faster, in place; returns it. Losses and gradients are the same up to rounding.
+    """Make training steps of a detector faster, in place, and return it. Losses and gradients agree up to rounding.
 
     Weights are laid out with channels last. FrozenBatchNorm2d is folded into the weights of the convolution before it
     in each step, where `foldable_pairs` finds the two. The box tower of a PluggableRetinaNet runs only around
@@ -18,7 +18,7 @@ def optimize_for_training(model: nn.Module) -> nn.Module:
     """
     model.to(memory_format=torch.channels_last)
     for conv, norm, _, _ in list(foldable_pairs(model, lambda norm: type(norm) is FrozenBatchNorm2d)):
-        object.__setattr__(conv, "_folded", norm)  # not as a module, which would give it a second name
+        object.__setattr__(conv, "_folded", norm)  # no child module, so the state dict keeps its names
         conv.__class__ = _FoldedDetectron2Conv2d if type(conv) is Conv2d else _FoldedConv2d
         norm.__class__ = _FoldedNorm
     if isinstance(model, PluggableRetinaNet):
@@ -27,7 +27,7 @@ def optimize_for_training(model: nn.Module) -> nn.Module:
 
 
 def undo_folding(module: nn.Module) -> nn.Module:
-    """Let the norms of a module compute again, in place; returns the module."""
+    """Undo the folding of `optimize_for_training` in a module, in place, and return the module."""
     for part in module.modules():
         if type(part) in _PLAIN:
             part.__dict__.pop("_folded", None)
@@ -46,14 +46,14 @@ class _FoldedDetectron2Conv2d(Conv2d):
     _folded: FrozenBatchNorm2d
 
     def forward(self, x: Tensor) -> Tensor:
-        # with zeros outside of the image whatever its padding_mode, as its own forward
+        # pads with zeros whatever its padding_mode, as the forward of Detectron2's Conv2d
         weights = folded_weights(self, self._folded)
         x = F.conv2d(x, *weights, self.stride, self.padding, self.dilation, self.groups)
         return x if self.activation is None else self.activation(x)
 
 
 class _FoldedNorm(FrozenBatchNorm2d):
-    """Keeps its place and its state, but the convolution before it has computed it."""
+    """Identity: the convolution before it applies the norm. It keeps its place and its state."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x
