@@ -1,4 +1,4 @@
-"""Anchors by octaves, and values that a model config derives from its anchors."""
+"""An anchor generator with sizes by octave, and values that a model config derives from other keys."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -39,13 +39,13 @@ class OctaveAnchorGenerator(DefaultAnchorGenerator):
         """Compute the sizes of every level.
 
         Args:
-            strides: of the levels, in pixels.
+            strides: stride of every level, in pixels.
             octave_base_scale: smallest size of a level, in strides.
             scales_per_octave: sizes per octave.
             num_octaves: octaves per level.
-            aspect_ratios: height / width, the same for all levels; as in Detectron2, they may stand in a list of lists.
-            offset: of the first center, in strides.
-            sizes: not accepted; named here so that a config of Detectron2's generator is answered by a clear error.
+            aspect_ratios: height / width, the same for all levels; a list of equal lists is accepted, as in Detectron2.
+            offset: center of the first anchor from the top left corner of the image, in strides.
+            sizes: not accepted; it exists so that a config for Detectron2's generator gets a clear error.
 
         Raises:
             ValueError: if a value is out of range, or for `sizes`.
@@ -74,7 +74,7 @@ class OctaveAnchorGenerator(DefaultAnchorGenerator):
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: list[ShapeSpec]) -> dict[str, Any]:
-        """Read `MODEL.ANCHOR_GENERATOR`; ValueError if its SIZES were set and differ from those of the octaves."""
+        """Read `MODEL.ANCHOR_GENERATOR`; ValueError if SIZES is set and differs from the computed sizes."""
         require_plugin_keys(cfg)
         node = cfg.MODEL.ANCHOR_GENERATOR
         octaves = {
@@ -99,7 +99,7 @@ def num_cell_anchors(anchor_generator: nn.Module) -> int:
 
 
 def feature_strides(in_features: Sequence[str]) -> list[int]:
-    """Strides in pixels of pyramid levels by their names: ["p3", "p4"] are [8, 16]."""
+    """Strides, in pixels, of pyramid levels given by name: ["p3", "p4"] gives [8, 16]."""
     return [2 ** int(name.lstrip("p")) for name in in_features]
 
 

@@ -46,12 +46,14 @@ class PluggableRetinaNetHead(nn.Module):
         """Build both towers.
 
         Args:
-            input_shape: of every level; all must have the same number of channels.
+            input_shape: shape of the features of every level; all must have the same number of channels.
+            num_classes: K, without background.
+            num_anchors: anchors per location.
             cls_loss: gives the number of logits per anchor and their initial bias.
             conv_dims: output channels of the convolutions of the classification tower; empty for no tower.
             bbox_conv_dims: the same for the box tower; None to use `conv_dims`.
-            norm: of the classification tower, by its name in Detectron2; "" for none.
-            bbox_norm: of the box tower; None to use `norm`.
+            norm: Detectron2's name of the norm in the classification tower; "" for none.
+            bbox_norm: the same for the box tower; None to use `norm`.
             prior_prob: the score that an untrained detector gives to objects. In the config of a training,
                 "stationary" stands for the constant score at which the loss is smallest for the training data; training
                 replaces it by the number, see `losses.stationary_prob`.
@@ -104,7 +106,7 @@ class PluggableRetinaNetHead(nn.Module):
 
 
 def start_at_first_level(head: nn.Module) -> None:
-    """Let norms with statistics for every level begin with the first, also after a pass that failed half-way."""
+    """Reset norms with separate statistics per level to the first level, as a failed pass stops at any level."""
     for module in head.modules():
         if isinstance(module, CycleBatchNormList):
             module._pos = 0

@@ -1,4 +1,4 @@
-"""A check shared by everything that is built from a yacs config."""
+"""A check shared by all parts that are built from a yacs config."""
 
 from detectron2.config import CfgNode
 
