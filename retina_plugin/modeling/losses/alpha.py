@@ -1,4 +1,4 @@
-"""Checks of the settings of losses, and the weight alpha between classes and background."""
+"""Checks of loss settings, and the weight alpha that balances foreground and background."""
 
 from collections.abc import Iterable, Sequence
 

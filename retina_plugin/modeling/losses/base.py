@@ -35,7 +35,7 @@ class ClassificationLoss(nn.Module):
     """Whether the loss of an anchor depends on the other anchors of the batch."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Keep TorchScript from compiling an overridden `forward`, and the loss from training an earlier formula."""
+        """Hide an overridden `forward` from TorchScript; drop an inherited `weighted_sum` of another formula."""
         super().__init_subclass__(**kwargs)
         if "forward" in vars(cls):
             cls.forward = torch.jit.unused(cls.forward)
@@ -61,7 +61,7 @@ class ClassificationLoss(nn.Module):
         anchor depends on the other anchors of the batch, the class sets `couples_anchors`; its docstring says how.
 
         Raises:
-            NotImplementedError: if the loss does not say its formula.
+            NotImplementedError: if the subclass does not define it.
         """
         raise NotImplementedError(
             f"{type(self).__name__} must define elementwise(logits (M, C), targets: DenseTargets), which returns the"
@@ -101,11 +101,11 @@ class ClassificationLoss(nn.Module):
         """Loss (M, C) of each logit and gradient (M, C) of their sum, by autograd of `elementwise`.
 
         Both are weighted as in `dense_loss`, and zero for ignored anchors. They are in float32, or float64 for such
-        logits. Slower than `dense_loss` and for diagnosis.
+        logits. It is slower than `dense_loss` and meant for diagnosis.
 
         Raises:
             ValueError: as in `dense_loss`.
-            NotImplementedError: if the loss does not say its formula.
+            NotImplementedError: if the loss does not define `elementwise`.
         """
         self._check_targets(logits, targets)
         if not self._formula_is_current():
@@ -138,7 +138,7 @@ class ClassificationLoss(nn.Module):
             raise ValueError(f"{name} cannot use targets.quality; choose a model.cls_loss that does, or pass none")
 
     def _weighted_elements(self, logits: Tensor, targets: DenseTargets) -> Tensor:
-        """`elementwise` (M, C) times the weights; ignored anchors have no loss and no gradient, whatever they hold."""
+        """`elementwise` (M, C) times the weights; zero loss and gradient for ignored anchors, whatever their logits."""
         ignored = (targets.labels < 0)[:, None]
         dtype = torch.promote_types(logits.dtype, torch.float32)
         loss = self.elementwise(logits.to(dtype).masked_fill(ignored, 0), targets)
@@ -147,7 +147,7 @@ class ClassificationLoss(nn.Module):
         return loss.masked_fill(ignored, 0)
 
     def _formula_is_current(self) -> bool:
-        """False if a subclass has replaced `forward` and left `elementwise` to describe the loss it inherits from."""
+        """False if a subclass overrides `forward` alone, so that `elementwise` still describes its base class."""
         classes = [vars(cls) for cls in type(self).__mro__]
         return next("elementwise" in x for x in classes if "elementwise" in x or "forward" in x)
 

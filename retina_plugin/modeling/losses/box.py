@@ -24,7 +24,7 @@ class BoxLoss(nn.Module):
     def elementwise(
         self, pred_anchor_deltas: Tensor, anchors: Tensor, gt_boxes: Tensor, box2box_transform: Box2BoxTransform
     ) -> Tensor:
-        """The loss of every anchor (P, D), of its D coordinates where the loss is a sum over them.
+        """The loss (P, D) of every anchor, in D = 4 terms if it is a sum over the deltas, otherwise D = 1.
 
         `box2box_transform` converts between deltas (P, 4) and boxes. `anchors` and their matched `gt_boxes` are (P, 4),
         absolute XYXY in pixels.
@@ -81,7 +81,7 @@ class _IoULoss(BoxLoss):
     def elementwise(
         self, pred_anchor_deltas: Tensor, anchors: Tensor, gt_boxes: Tensor, box2box_transform: Box2BoxTransform
     ) -> Tensor:
-        """The loss of every box (P, 1); NaN for one that is not finite, where upstream fails an assertion."""
+        """The loss of every box (P, 1); NaN for a predicted box that is not finite, for which upstream raises."""
         pred_boxes = box2box_transform.apply_deltas(pred_anchor_deltas, anchors)
         is_finite = pred_boxes.isfinite().all(dim=1, keepdim=True)
         loss = self.loss(pred_boxes.where(is_finite, 0), gt_boxes)[:, None]
@@ -109,7 +109,7 @@ class CIoULoss(_IoULoss):
     loss = staticmethod(ciou_loss)
 
 
-# Detectron2's names in BBOX_REG_LOSS_TYPE; the names of the registry work as well.
+# Detectron2's names in BBOX_REG_LOSS_TYPE; the names in the registry work too.
 _UPSTREAM_BOX_LOSSES = {"smooth_l1": "SmoothL1Loss", "giou": "GIoULoss", "diou": "DIoULoss", "ciou": "CIoULoss"}
 
 

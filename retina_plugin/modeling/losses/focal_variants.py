@@ -74,7 +74,7 @@ class AsymmetricFocalLoss(OneVsAllLoss):
         margin: float = 0.05,
         alpha: float | Sequence[float] | None = None,
     ) -> None:
-        """Set the focus on either side, both >= 0, a `margin` in [0, 1), and weights as in `SigmoidFocalLoss`."""
+        """Set the focusing parameters >= 0, the `margin` in [0, 1), and weights as in `SigmoidFocalLoss`."""
         check_setting("gamma_pos", gamma_pos, gamma_pos >= 0, "0 or more")
         check_setting("gamma_neg", gamma_neg, gamma_neg >= 0, "0 or more")
         check_setting("margin", margin, 0 <= margin < 1, "in [0, 1)")
@@ -101,12 +101,12 @@ class SigmoidHingeLoss(OneVsAllLoss):
     """alpha_t max(0, margin - p_t), summed over anchors and classes.
 
     Source: "Focal Loss for Dense Object Detection", section 5.1, which reports unstable training without meaningful
-    results. The gradient p_t (1 - p_t) vanishes as p_t goes to 0, which is where every object starts.
+    results. The gradient p_t (1 - p_t) vanishes as p_t goes to 0, where training starts for every object.
     """
 
     @configurable
     def __init__(self, margin: float = 0.5, alpha: float | Sequence[float] | None = None) -> None:
-        """Set the p_t above which the loss is zero, in (0, 1], and weights as in `SigmoidFocalLoss`."""
+        """Set `margin` in (0, 1], the p_t above which the loss is zero, and weights as in `SigmoidFocalLoss`."""
         check_setting("margin", margin, 0 < margin <= 1, "in (0, 1]")
         super().__init__(alpha, partial(binary_losses.hinge, margin=margin))
         self.margin = margin

@@ -1,4 +1,4 @@
-"""Gradient harmonizing: logits with a common gradient weigh less. Shapes as in `base.py`, x_t as in `one_vs_all.py`."""
+"""Gradient harmonizing: frequent gradient norms weigh less. Shapes as in `base.py`, x_t as in `one_vs_all.py`."""
 
 from functools import partial
 
@@ -21,15 +21,15 @@ from .targets import DenseTargets
 class GHMCLoss(ClassificationLoss):
     """Sum of CE(p_t) / GD(1 - p_t), where GD is the density of the gradient norms 1 - p_t in recent batches.
 
-    The density is a histogram of `bins` regions over the anchors of the batch that are not ignored, averaged over
-    batches with `momentum` and without bias at the start. `targets.weights` multiply the loss, not the density. The
-    paper's loss is a mean over logits. Here it is multiplied by the number of foreground anchors, at least 1, because
-    the detector divides by this number.
+    The density is a histogram of `bins` regions over the logits of the anchors that are not ignored, as a moving
+    average over batches with `momentum`, corrected for its start at 0. `targets.weights` multiply the loss, not the
+    density. The paper's loss is a mean over logits. Here it is multiplied by the number of foreground anchors, at least
+    1, because the detector divides the loss by a moving average of this number.
 
     In training mode, `forward` and `dense_loss` update the average; `elementwise` uses the same average and does not
-    update it. The batch is what one call gets, a part of the whole with accumulation or several processes: the update
-    depends on how it is split. Each process has an average of its own; evaluation gives all that of the main one,
-    unless `train.ema_decay` lets it use another copy of the detector.
+    update it. With accumulation or several processes, one call gets only a part of the batch, so the update depends on
+    how the batch is split. Each process has its own average. Evaluation copies the average of the main process to all
+    processes, unless `train.ema_decay` makes it use another copy of the detector.
     Source: "Gradient Harmonized Single-stage Detector", equations 8 to 10.
     """
 
@@ -37,7 +37,7 @@ class GHMCLoss(ClassificationLoss):
 
     @configurable
     def __init__(self, bins: int = 30, momentum: float = 0.75) -> None:
-        """Set the number of regions, and the weight of earlier batches in [0, 1)."""
+        """Set the number of regions, 1 or more, and the weight of earlier batches, in [0, 1)."""
         super().__init__()
         check_setting("bins", bins, bins >= 1, "1 or more")
         check_setting("momentum", momentum, 0 <= momentum < 1, "in [0, 1)")
@@ -66,13 +66,13 @@ class GHMCLoss(ClassificationLoss):
         return summed_loss(logits, targets.labels, row_loss, targets.weights)
 
     def _averages(self, counts: Tensor) -> tuple[Tensor, Tensor]:
-        """Moving sums of the counts per region (bins,) and of their coefficients, including this batch."""
+        """Moving average of the counts (bins,) from a start at 0, and the sum of its coefficients, with this batch."""
         earlier, mass = self.counts.to(counts.device), self.mass.to(counts.device)
         mass = torch.lerp(torch.ones_like(mass), mass, self.momentum)
         return torch.lerp(counts.double(), earlier, self.momentum), mass
 
     def _weights(self, counts: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
-        """Number of foreground anchors over the gradient density: the weight of every region (bins,)."""
+        """The weight (bins,) of every region: number of foreground anchors / gradient density."""
         num_pos = ((labels >= 0) & (labels < logits.shape[1])).sum().clamp(min=1)
         weights = torch.where(counts > 0, num_pos / (counts * self.bins), 0.0)
         return weights.to(torch.promote_types(logits.dtype, torch.float32))

@@ -19,9 +19,9 @@ class OHEMCrossEntropyLoss(SigmoidCrossEntropyLoss):
     """Sigmoid cross entropy of the `batch_size` anchors of every image that have the largest loss, after NMS.
 
     NMS with the loss as score drops anchors that overlap one with a larger loss, so that one hard object does not fill
-    the selection. With `one_to_three`, at most a quarter of it is foreground, and each foreground anchor brings three
-    background anchors. The loss that selects is weighted by `targets.weights`. Without `targets.anchors`, all anchors
-    count as one image and NMS is skipped.
+    the selection. With `one_to_three`, at most a quarter of `batch_size` is foreground, and each foreground anchor
+    brings three background anchors. Anchors are selected by their loss times `targets.weights`. Without
+    `targets.anchors`, all anchors count as one image and NMS is skipped.
 
     The loss of an anchor therefore depends on its whole image: `elementwise` is zero for anchors that are not selected.
     As the number of boxes that NMS keeps depends on their values, this is the only loss here that waits for the GPU and
@@ -45,7 +45,7 @@ class OHEMCrossEntropyLoss(SigmoidCrossEntropyLoss):
         Args:
             batch_size: the number of anchors that train, per image.
             nms_thresh: IoU above which the anchor with the smaller loss is dropped; None for no NMS.
-            one_to_three: whether to keep foreground to background at 1:3.
+            one_to_three: whether to keep foreground and background at 1:3.
             alpha: weights as in `SigmoidFocalLoss`.
         """
         super().__init__(alpha=alpha)
@@ -70,7 +70,10 @@ class OHEMCrossEntropyLoss(SigmoidCrossEntropyLoss):
 
     @torch.no_grad()
     def select(self, logits: Tensor, targets: DenseTargets) -> Tensor:
-        """Indices of the anchors that train, image after image, those of one image by falling loss."""
+        """Indices of the selected anchors, image by image.
+
+        Within an image they are in order of decreasing loss; with `one_to_three` foreground comes first.
+        """
         labels, anchors = targets.labels, targets.anchors
         losses = row_losses(logits, labels, self.row_loss, False, targets.weights)[0]
         losses = losses.masked_fill(labels < 0, -1)
@@ -90,7 +93,7 @@ class OHEMCrossEntropyLoss(SigmoidCrossEntropyLoss):
         count = 4 * self.batch_size
         while True:
             hardest = losses.topk(min(count, len(losses))).indices
-            hardest = hardest[~(losses[hardest] < 0)]  # NaN trains, so that it is seen
+            hardest = hardest[~(losses[hardest] < 0)]  # keeps NaN, which then shows in the loss
             kept = hardest
             if anchors is not None and self.nms_thresh is not None:
                 kept = hardest[nms(anchors[hardest].to(losses), losses[hardest], self.nms_thresh)]
@@ -102,10 +105,10 @@ class OHEMCrossEntropyLoss(SigmoidCrossEntropyLoss):
             count *= 4
 
     def _first_of(self, kept: Tensor, foreground: Tensor, is_last: bool, has_all_foreground: bool) -> Tensor | None:
-        """The selection from `kept`, indices after NMS by falling loss; None if more anchors have to be looked at.
+        """The selection from `kept`, the indices after NMS in order of decreasing loss; None if it needs more anchors.
 
-        `foreground` tells which of them are foreground. The flags tell whether all anchors, or all foreground anchors,
-        have been looked at.
+        `foreground` marks foreground in `kept`. `is_last` and `has_all_foreground` say whether NMS has seen all anchors
+        and all foreground anchors.
         """
         if not self.one_to_three:
             return kept[: self.batch_size] if is_last or len(kept) >= self.batch_size else None

@@ -1,7 +1,8 @@
 """The base of losses of K independent sigmoids. Shapes as in `base.py`.
 
-As in the focal loss paper, p_t is the probability of the ground truth: p for the anchor's class, 1 - p for the others;
-alpha_t is alpha or 1 - alpha likewise. p_t = sigmoid(x_t), where x_t is x for the anchor's class and -x for the others.
+As in the focal loss paper, p_t is the probability of the ground truth: p for the anchor's class and 1 - p for the
+others. Likewise, alpha_t is alpha or 1 - alpha. p_t = sigmoid(x_t), where x_t is x for the anchor's class and -x for
+the others.
 """
 
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from .targets import DenseTargets
 
 
 def is_present(logits: Tensor, labels: Tensor) -> Tensor:
-    """Whether a logit is that of the anchor's class: (M, K) booleans for logits (M, K) and labels (M,)."""
+    """Whether a logit belongs to the class of its anchor: (M, K) booleans for logits (M, K) and labels (M,)."""
     return labels[:, None] == torch.arange(logits.shape[1], device=labels.device)
 
 
@@ -36,9 +37,9 @@ class OneVsAllLoss(ClassificationLoss):
     def __init__(
         self, alpha: float | Sequence[float] | None, negative: BinaryLoss, positive: BinaryLoss | None = None
     ) -> None:
-        """Set the weights `alpha` of the positives in [0, 1], one for all or one per class; None for no weights.
+        """Set `alpha`, the weight of positives in [0, 1], one for all or one per class; None for no weights.
 
-        `negative` is the kernel for absent classes and `positive` that for the present class; None for the same.
+        `negative` is the kernel for absent classes, `positive` the one for the present class; None to use `negative`.
         """
         super().__init__()
         self.alpha = normalize_alpha(alpha)

@@ -1,4 +1,4 @@
-"""The share of each anchor in a classification loss and in its gradient."""
+"""The contribution of each anchor to a classification loss and to its gradient."""
 
 from collections.abc import Iterator
 
@@ -8,20 +8,20 @@ from torch import Tensor
 from .base import ClassificationLoss
 from .targets import DenseTargets
 
-_CPU_CHUNK = 1 << 18  # logits: what autograd keeps of them fits the cache
+_CPU_CHUNK = 1 << 18  # logits; the tensors that autograd keeps for so many fit the cache
 _GPU_CHUNK = 1 << 24
 
 
 def anchor_sums(loss: ClassificationLoss, logits: Tensor, targets: DenseTargets) -> tuple[Tensor, Tensor]:
-    """Loss (M,) of every anchor, and L1 norm (M,) of the gradient of the summed loss by the anchor's logits.
+    """Loss (M,) of every anchor, and L1 norm (M,) of the gradient of the summed loss with respect to its logits.
 
     `logits` are (M, C). Both results are sums over the C logits of `loss_and_gradient`, weighted as in `dense_loss`,
     zero for ignored anchors, in float32 or better. A loss that couples anchors is computed for all of them at once,
-    which takes several times the memory of the logits; every other one in parts.
+    which takes several times the memory of the logits; any other loss is computed in parts.
 
     Raises:
         ValueError: as in `dense_loss`.
-        NotImplementedError: if the loss does not say its formula.
+        NotImplementedError: if the loss does not define `elementwise`.
     """
     parts = [slice(None)] if loss.couples_anchors else list(_parts(logits, targets))
     found = [_sums(loss, logits[rows], targets if loss.couples_anchors else _part(targets, rows)) for rows in parts]
@@ -35,7 +35,7 @@ def _sums(loss: ClassificationLoss, logits: Tensor, targets: DenseTargets) -> tu
 
 
 def _parts(logits: Tensor, targets: DenseTargets) -> Iterator[slice]:
-    """Slices of rows, none of which reaches over two images."""
+    """Slices of rows; no slice contains rows of two images."""
     chunk = _CPU_CHUNK if logits.device.type == "cpu" else _GPU_CHUNK
     rows = max(1, chunk // max(1, logits.shape[1]))
     image = len(logits) if targets.anchors is None else len(targets.anchors)

@@ -49,7 +49,7 @@ class SigmoidFocalLoss(OneVsAllLoss):
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
-        """Detectron2's own keys for gamma and alpha, where a negative alpha means no weights."""
+        """Read Detectron2's keys for alpha and gamma, where a negative alpha means no weights."""
         alpha = cfg.MODEL.RETINANET.FOCAL_LOSS_ALPHA
         focal = {"alpha": None if alpha < 0 else alpha, "gamma": cfg.MODEL.RETINANET.FOCAL_LOSS_GAMMA}
         return focal | super().from_config(cfg)
@@ -69,6 +69,6 @@ class SigmoidCrossEntropyLoss(SigmoidFocalLoss):
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
-        """`MODEL.RETINANET.CE_LOSS_ALPHA`, where a negative value means no weights."""
+        """Read `MODEL.RETINANET.CE_LOSS_ALPHA`, where a negative value means no weights."""
         alpha = cfg.MODEL.RETINANET.CE_LOSS_ALPHA
         return {"alpha": None if alpha < 0 else alpha} | ClassificationLoss.from_config(cfg)

@@ -60,7 +60,8 @@ class SoftmaxFocalLoss(ClassificationLoss):
     def prior_bias(self, num_classes: int, prior_prob: float) -> Tensor:
         """Bias (K + 1,) with which the classes together score `prior_prob`, in equal shares.
 
-        `prior_prob` for each class, as with sigmoids, would leave too little for background: .2 with 80 classes at .01.
+        A score of `prior_prob` for each class, as with sigmoids, would leave too little for background: .2 with 80
+        classes at .01.
         """
         bias = torch.zeros(num_classes + 1)
         bias[-1] = torch.tensor(num_classes).log() - log_odds(prior_prob)

@@ -1,4 +1,4 @@
-"""The constant score at which a classification loss is smallest: where a detector that knows nothing should start.
+"""The constant score at which a classification loss is smallest: the start for a detector that knows nothing.
 
 p is one score for all anchors and classes, s the share of (anchor, class) logits that are foreground, K classes.
 Minimising s L+(p) + (1 - s) L-(p) gives s for cross entropy, a s / (a s + (1 - a) (1 - s)) with weight alpha = a,
@@ -13,18 +13,18 @@ from .base import ClassificationLoss, log_odds
 from .targets import DenseTargets
 
 STATIONARY = "stationary"
-"""The value of `model.head.prior_prob` that asks for this score."""
+"""The value of `model.head.prior_prob` that requests this score."""
 
 _LIMIT = 20.0  # log-odds: scores between 2e-9 and 1 - 2e-9
-_GRID_STEP = 0.5  # log-odds; the search is for the lowest point of the grid and its neighbours
+_GRID_STEP = 0.5  # log-odds; the search continues between the neighbours of the lowest grid point
 _NO_SCORE = "so model.head.prior_prob='stationary' cannot be computed for it: set model.head.prior_prob to a number"
 
 
 def stationary_prob(loss: ClassificationLoss, num_classes: int, foreground_share: float) -> float:
     """The `prior_prob` for which `loss.prior_bias` gives the smallest expected loss of a constant prediction.
 
-    All classes are taken to be equally frequent. Works for every loss with an `elementwise` formula, in float64, up to
-    about 1e-6 in log-odds, which is the precision of a bias in float32.
+    All classes are assumed to be equally frequent. Works for every loss with an `elementwise` formula, in float64, up
+    to about 1e-6 in log-odds, which is the precision of a bias in float32.
 
     Args:
         num_classes: K.
@@ -51,7 +51,7 @@ def stationary_prob(loss: ClassificationLoss, num_classes: int, foreground_share
     if lowest in (0, len(grid) - 1):
         raise ValueError(f"{_name(loss)} is smallest at a score of {int(lowest > 0)}, {_NO_SCORE}")
     bounds = grid[lowest - 1], grid[lowest + 1]
-    from scipy.optimize import minimize_scalar  # takes a third of a second, and few trainings need it
+    from scipy.optimize import minimize_scalar  # this import takes a third of a second, and few trainings need it
 
     return _sigmoid(minimize_scalar(expected, bounds=bounds, method="bounded", options={"xatol": 1e-7}).x)
 
@@ -72,7 +72,7 @@ def expected_loss(loss: ClassificationLoss, bias: Tensor, num_classes: int, fore
 
 
 def start_distance(start: float, stationary: float) -> float:
-    """How far the score `start` lies above the score `stationary`, in logits; negative if it lies below."""
+    """Difference in log-odds of the score `start` from the score `stationary`; negative if `start` is lower."""
     return log_odds(start) - log_odds(stationary)
 
 

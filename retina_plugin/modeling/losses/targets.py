@@ -1,4 +1,4 @@
-"""What the anchors of a batch should learn: N images, R anchors per image, M = N R anchors, K classes."""
+"""Classification targets of the anchors of a batch. N images, R anchors per image, M = N R anchors, K classes."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ class DenseTargets:
         anchors: (R, 4), absolute XYXY in pixels, the same for every image; None if unknown.
 
     Raises:
-        ValueError: if shapes or the type of the labels do not fit.
+        ValueError: if shapes do not fit, or labels are not integers.
     """
 
     labels: Tensor

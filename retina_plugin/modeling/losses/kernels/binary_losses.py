@@ -1,8 +1,8 @@
 """Losses of one logit, for a class that is present or absent, and their derivatives.
 
 x_t is the logit x where the class is present and -x where it is absent. A binary loss takes u = -x_t and returns the
-loss and its slope d loss / d u, or None for the slope if it is not wanted. It does not change u. With the error
-s = 1 - p_t = sigmoid(u), cross entropy is -log(p_t) = softplus(u), and its slope is s.
+loss and its slope d loss / d u, or None for the slope if it is not wanted. It does not modify u in place. With the
+error s = 1 - p_t = sigmoid(u), cross entropy is -log(p_t) = softplus(u), and its slope is s.
 
 All results are finite for every finite u, and keep relative precision on both sides of zero.
 """
@@ -102,7 +102,7 @@ def hinge(u: Tensor, with_slope: bool, margin: float) -> tuple[Tensor, Tensor | 
 
 
 def power(s: Tensor, gamma: float) -> Tensor:
-    """s^gamma. Beyond the cube, whole exponents by multiplication are ten times as fast as torch.pow."""
+    """s^gamma. For integers above 3, repeated multiplication is ten times as fast as torch.pow."""
     if gamma <= 3 or gamma != int(gamma):
         return s.pow(gamma)
     root = power(s, gamma // 2)

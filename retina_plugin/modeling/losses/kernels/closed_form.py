@@ -1,4 +1,4 @@
-"""Value and gradient of a loss in one pass: chunks, ignored rows, weights and half precision around a formula.
+"""Value and gradient of a loss in one pass: adds chunks, ignored rows, weights and half precision to a formula.
 
 Shapes: M rows (anchors), K classes, C logits per row. Labels are -1 (ignored), 0..K-1 (a class) or K (background).
 """
@@ -55,7 +55,7 @@ class _SummedLoss(torch.autograd.Function):
 
 
 def _graph_is_kept() -> bool:
-    # A private function of PyTorch, which 2.4 does not have: backward then never scales in place.
+    # PyTorch 2.4 lacks this private function; backward then never scales in place.
     ask = getattr(torch._C._autograd, "_get_current_graph_task_keep_graph", None)
     return torch.compiler.is_compiling() or ask is None or ask()
 
@@ -106,7 +106,7 @@ def _weighted(
 
 
 def fill_rows(x: Tensor, mask: Tensor, value: float) -> Tensor:
-    """`x` (M, C) with `value` in the rows where `mask` (M,) is true; it may be changed in place."""
+    """`x` (M, C) with `value` in the rows where `mask` (M,) is true; may modify `x` in place."""
     if can_branch_on_values(mask):  # writes to these rows only
         return x.index_fill_(0, mask.nonzero()[:, 0], value)
     return x.masked_fill(mask[:, None], value)

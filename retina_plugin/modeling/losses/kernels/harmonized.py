@@ -22,7 +22,7 @@ def harmonized(u: Tensor, with_slope: bool, weights: Tensor) -> tuple[Tensor, Te
 
 @torch.no_grad()
 def error_histogram(logits: Tensor, labels: Tensor, bins: int) -> Tensor:
-    """The number of logits (M, K) per region of their errors 1 - p_t, where not ignored: integers (bins,)."""
+    """Number (bins,) of logits (M, K) whose error 1 - p_t lies in each region, without ignored anchors."""
     parts = [torch.zeros(bins + 1, dtype=torch.int32, device=logits.device)]
 
     def work(chunk: slice) -> None:
@@ -31,7 +31,7 @@ def error_histogram(logits: Tensor, labels: Tensor, bins: int) -> Tensor:
         index = rows.clamp(0, logits.shape[1] - 1).long()
         own = error.gather(1, index)
         error.scatter_(1, index, torch.where((rows >= 0) & (rows < logits.shape[1]), 1 - own, own))
-        region = fill_rows(region_of(error, bins), labels[chunk] < 0, bins)  # one more region for ignored
+        region = fill_rows(region_of(error, bins), labels[chunk] < 0, bins)  # an additional region for ignored anchors
         parts.append(torch.zeros_like(parts[0]).index_add_(0, region.flatten(), torch.ones_like(region).flatten()))
 
     for_each_chunk(work, logits)

@@ -53,7 +53,8 @@ def softmax_focal(
 ) -> tuple[Tensor, Tensor | None]:
     """Loss -alpha_t (1 - p_t)^gamma log(p_t) of every row (M,) and its gradient (M, K + 1).
 
-    p_t is the softmax probability of the label. Background, the last logit, has 1 - alpha; None is for no weights.
+    p_t is the softmax probability of the label. alpha_t is 1 - alpha for background, the last logit, and alpha for a
+    class; `alpha` None means no weights.
     """
     index = labels.long()[:, None]
     exp = (logits - logits.amax(1, keepdim=True)).exp_()
