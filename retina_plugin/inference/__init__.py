@@ -1,4 +1,4 @@
-"""Detection in single images, and detectors made faster for it."""
+"""Detection in single images, and faster detectors for it."""
 
 from .optimize import optimize_for_inference
 from .predictor import LazyPredictor

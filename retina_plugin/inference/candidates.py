@@ -1,9 +1,9 @@
 """From the maps of logits and box deltas of one image to its detections.
 
-Upstream transposes both maps, turns every logit into a score, lists the places above the threshold, and suppresses all
-candidates. Here the highest logits are taken where they lie if scores are sigmoids, only they get a score and a box,
-and suppression ends once enough detections are left. Detections are the same; of equal scores, others may be taken.
-K classes, A anchors per location, M candidates.
+Upstream transposes both maps, turns every logit into a score, lists all scores above the threshold, and applies NMS to
+all candidates. Here, if scores are sigmoids, the highest logits are selected without transposing, scores and boxes are
+computed only for these, and NMS stops once enough detections are kept. The detections are the same, except that among
+equal scores the choice may differ. K classes, A anchors per location, R anchors and M candidates of a level.
 """
 
 from typing import NamedTuple
@@ -14,12 +14,12 @@ from torch import Tensor
 from torchvision.ops import nms
 
 _BLOCK = 64  # logits
-_FEW = 1000  # candidates up to which torchvision's batched suppression moves classes apart, and needs no loop
-_CHUNK = 4  # times the detections wanted: the candidates that suppression looks at first
+_FEW = 1000  # up to so many candidates, torchvision's batched NMS shifts classes apart instead of looping over them
+_CHUNK = 4  # NMS begins with this many times the wanted number of detections
 
 
 class Candidates(NamedTuple):
-    """The best scores of one level: (M,) scores, places of the anchors in the level, and classes."""
+    """The best candidates of one level: (M,) scores, indices of anchors within the level, and classes."""
 
     scores: Tensor
     anchors: Tensor
@@ -49,10 +49,10 @@ def select_by_score(scores: Tensor, score_thresh: float, most: int) -> Candidate
 
 
 def top_values(flat: Tensor, most: int) -> tuple[Tensor, Tensor]:
-    """What `flat.topk(most)` returns, or all values if there are fewer; of equal values at the limit any may be taken.
+    """What `flat.topk(most)` returns, or all values if there are fewer; the choice among equal values may differ.
 
-    The highest values lie in those blocks that have the highest maxima. For 1000 of 12 million, on two CPU cores, this
-    takes .03 of the time of `topk`, and .15 of that of listing the values above a threshold first, as upstream does.
+    The highest values lie in the blocks with the highest maxima. For 1000 of 12 million values, on two CPU cores, this
+    takes .03 of the time of `topk`, and .15 of the time of upstream's way, which first lists values above a threshold.
     """
     full = len(flat) // _BLOCK * _BLOCK
     blocks = flat[:full].view(-1, _BLOCK)
@@ -66,9 +66,9 @@ def top_values(flat: Tensor, most: int) -> tuple[Tensor, Tensor]:
 
 
 def _split(places: Tensor, shape: torch.Size, num_classes: int, is_last: bool) -> tuple[Tensor, Tensor]:
-    """Anchors, in upstream's order (H, W, A), and classes of places in a flattened map.
+    """Indices of anchors, in upstream's order (H, W, A), and classes, from indices into a flattened map.
 
-    The map is (H, W, A * K) if `is_last`, otherwise (A * K, H, W); its `shape` is always given as the latter.
+    The map is (H, W, A * K) if `is_last`, otherwise (A * K, H, W); `shape` is (A * K, H, W) in both cases.
     """
     if is_last:
         return places // num_classes, places % num_classes
@@ -78,7 +78,7 @@ def _split(places: Tensor, shape: torch.Size, num_classes: int, is_last: bool) -
 
 
 def gather_deltas(deltas: Tensor, anchors: Tensor, box_dim: int) -> Tensor:
-    """(M, D) the deltas of some anchors of a level, whose map is (A * D, H, W)."""
+    """Deltas (M, D) of some anchors of a level, given by index, from its map `deltas` (A * D, H, W)."""
     num_channels, height, width = deltas.shape
     num_anchors = num_channels // box_dim
     locations = anchors // num_anchors
@@ -87,10 +87,10 @@ def gather_deltas(deltas: Tensor, anchors: Tensor, box_dim: int) -> Tensor:
 
 
 def best_detections(boxes: Tensor, scores: Tensor, classes: Tensor, nms_thresh: float, most: int) -> Tensor:
-    """Places of the `most` best candidates that non-maximum suppression within classes keeps, best first.
+    """Indices of the `most` best candidates that non-maximum suppression within classes keeps, best first.
 
-    A candidate is suppressed only by better ones. So on a CPU the best ones are suppressed first, and more only while
-    fewer than `most` are left.
+    Only a candidate with a higher score can suppress another. So on a CPU, NMS runs on the best candidates first, and
+    on more only while it keeps fewer than `most`.
     """
     if len(boxes) <= _FEW or boxes.device.type != "cpu":
         return batched_nms(boxes, scores, classes, nms_thresh)[:most]
@@ -105,7 +105,7 @@ def best_detections(boxes: Tensor, scores: Tensor, classes: Tensor, nms_thresh: 
 
 
 def _suppress(boxes: Tensor, scores: Tensor, classes: Tensor, nms_thresh: float) -> Tensor:
-    """Sorted places that are kept, class by class: boxes moved apart would be rounded differently."""
+    """Sorted indices of kept boxes; loops over classes, because boxes shifted apart would be rounded differently."""
     is_kept = torch.zeros_like(scores, dtype=torch.bool)
     for own in classes.unique():
         places = (classes == own).nonzero()[:, 0]

@@ -1,4 +1,4 @@
-"""Images and videos that fail do not stop the others."""
+"""Process further images and videos after one has failed."""
 
 import logging
 from collections.abc import Iterator
@@ -12,24 +12,22 @@ from ..printable import first_line, shown
 
 logger = logging.getLogger(__name__)
 _MOST_SHOWN = 5  # reasons in the message at the end
-# torch runs out of memory with RuntimeError
+# torch raises RuntimeError if memory runs out
 _OF_AN_IMAGE = (ValueError, OSError, RuntimeError, MemoryError, AssertionError, cv2.error)
 
 
 class Failures:
-    """Warns of images that could not be read, processed or drawn, and raises their errors as one at the end.
-
-    `what` they are, in messages.
-    """
+    """Warns of images that could not be read, processed or drawn, and raises one error for all of them at the end."""
 
     def __init__(self, what: str = "image") -> None:
+        """`what` is the word for one input in messages."""
         self._what = what
         self._tried = 0
         self._reasons: list[str] = []
 
     @contextmanager
     def of(self, image: str | Path) -> Iterator[None]:
-        """What happens inside concerns this image alone: an error there is kept for the end."""
+        """Catch an error of this image inside the context, log it as a warning, and keep it for `raise_if_any`."""
         self._tried += 1
         try:
             yield

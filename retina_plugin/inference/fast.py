@@ -1,4 +1,4 @@
-"""The inference of a RetinaNet that computes scores and boxes for candidates only. N images, A anchors per location."""
+"""RetinaNet inference that computes scores and boxes only for candidates. N images, A anchors per location."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,20 +18,20 @@ from .candidates import Candidates, best_detections, gather_deltas, select_by_lo
 
 
 class FastInference(PluggableRetinaNet):
-    """The methods that an optimized detector has in place of its own."""
+    """The methods that replace those of a detector which `as_fast` has optimized."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickled with the class that was optimized, since its own is made by `as_fast`."""
+        """Pickle the class before optimization, since `as_fast` makes the current class at run time."""
         return _restore, (type(self).__bases__[1], self.__dict__)
 
     def preprocess_image(self, batched_inputs: list[dict[str, Any]]) -> ImageList:
-        """Normalize, pad and batch the images, in the format and layout of the backbone."""
+        """Normalize, pad and batch the images, in the dtype and memory layout of the backbone."""
         images = super().preprocess_image(batched_inputs)
         dtype = next(self.backbone.parameters()).dtype
         return ImageList(images.tensor.to(dtype, memory_format=torch.channels_last), images.image_sizes)
 
     def forward(self, batched_inputs: list[dict[str, Any]]) -> list[dict[str, Instances]]:
-        """Detect objects; classes first, then boxes where there are candidates if the box tower allows it."""
+        """Detect objects: classes first, then boxes only where there are candidates, if `box_layers` allows it."""
         layers = box_layers(self.head)
         if layers is None or self.training or torch.jit.is_tracing():
             return super().forward(batched_inputs)
@@ -70,7 +70,7 @@ class FastInference(PluggableRetinaNet):
     def _deltas_of(
         self, layers: list[nn.Module], features: list[Tensor], found: Sequence[Sequence[Candidates]]
     ) -> list[tuple[Tensor, ...]]:
-        """Per image and level (M, 4) the deltas of its candidates."""
+        """The deltas (M, 4) of the candidates of every image and level."""
         parts = [(level, image, x.anchors) for image, own in enumerate(found) for level, x in enumerate(own)]
         level, image = (torch.cat([torch.full_like(part[2], part[k]) for part in parts]) for k in (0, 1))
         sizes = [len(part[2]) for part in parts]
@@ -78,7 +78,7 @@ class FastInference(PluggableRetinaNet):
         return [deltas[i : i + len(features)] for i in range(0, len(parts), len(features))]
 
     def _anchors_of(self, features: list[Tensor]) -> list[Boxes]:
-        """Anchors of every level, computed again only if the size of images has changed."""
+        """Anchors of every level, computed again only if sizes of feature maps or the device have changed."""
         sizes = [(feature.shape[-2:], feature.device) for feature in features]
         known = self.__dict__.get("_known_anchors")
         if known is None or known[0] != sizes:

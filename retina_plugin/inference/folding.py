@@ -1,4 +1,4 @@
-"""Normalization layers with fixed statistics, folded into the convolutions before them for good."""
+"""Permanently fold normalization layers with fixed statistics into the convolutions before them."""
 
 import torch
 from detectron2.layers import FrozenBatchNorm2d
@@ -9,10 +9,10 @@ from ..modeling.optimization.norms import foldable_pairs, folded_weights
 
 @torch.no_grad()
 def fold_norms(module: nn.Module) -> int:
-    """Fold the norms of a module in evaluation mode, in place; the number of norms that are gone.
+    """Fold the norms of a module in evaluation mode, in place; return the number of folded norms.
 
-    See `foldable_pairs` for which are found. A norm must be a BatchNorm2d with running statistics or a
-    FrozenBatchNorm2d.
+    A norm must be a BatchNorm2d or SyncBatchNorm with running statistics, or a FrozenBatchNorm2d, in one of the places
+    that `foldable_pairs` knows.
     """
     pairs = list(foldable_pairs(module, _is_fixed))
     for conv, norm, holder, name in pairs:

@@ -21,13 +21,13 @@ from .video import is_camera
 logger = logging.getLogger(__name__)
 _VIDEO_SUFFIXES = {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ts", ".3gp"}
 _PATTERN = re.compile(r"[*?[]")
-_LONGEST_STEM = 200  # bytes; file systems allow 255, of which the suffix and a number take some
+_LONGEST_STEM = 200  # bytes; file systems allow 255 for the name, which also has a suffix and perhaps a number
 
 
 def find_images(inputs: Sequence[str]) -> list[Path]:
     """Image files named by `inputs`, which are files, folders or glob patterns, without repeats.
 
-    What is found in a folder or by a pattern and is not a regular file, such as a pipe, is skipped with a warning.
+    Files in a folder or from a pattern that are not regular, such as pipes, are skipped with a warning.
 
     Raises:
         DataError: for an input without images, or one that names a pipe or device.
@@ -36,9 +36,9 @@ def find_images(inputs: Sequence[str]) -> list[Path]:
 
 
 def find_images_and_videos(inputs: Sequence[str]) -> tuple[list[Path], list[str]]:
-    """As `find_images`, the images and the videos that `inputs` name; cameras, such as "camera:0", are videos.
+    """The images, as in `find_images`, and the videos that `inputs` name, in this order.
 
-    A file is a video by its suffix.
+    A file is a video by its suffix; a camera, such as "camera:0", counts as a video.
     """
     cameras = [name for name in dict.fromkeys(inputs) if is_camera(name)]
     files = [name for name in inputs if not is_camera(name)]
@@ -69,7 +69,7 @@ def _find_files(inputs: Sequence[str], suffixes: frozenset[str], what: str) -> l
 
 
 def _regular(paths: Sequence[Path]) -> list[Path]:
-    """Without folders, pipes and devices. Broken links stay: reading them tells that an image is missing."""
+    """Leave out folders, pipes and devices with a warning. Broken links stay; reading them raises an error."""
     for path in (skipped := [p for p in paths if p.exists() and not p.is_file()]):
         logger.warning("%s is skipped: it is not a regular file", shown(path))
     return [p for p in paths if p not in skipped]
@@ -89,7 +89,7 @@ def create_folder(output: str | Path) -> None:
 
 
 def drawing_paths(paths: Sequence[str | Path], output: str | Path) -> list[Path]:
-    """The path of the drawing of every image: `drawing_names` in the folder `output`, which is created.
+    """The path of the drawing of every image: its `drawing_names` in the folder `output`, which is created.
 
     Raises:
         DataError: if a drawing would overwrite one of the images.
@@ -107,7 +107,7 @@ def drawing_paths(paths: Sequence[str | Path], output: str | Path) -> list[Path]
 def drawing_names(paths: Sequence[str | Path]) -> list[str]:
     """A .png name for every image: its stem, followed by a number if an earlier image has the same name."""
     names: dict[str, None] = {}
-    numbers: dict[str, Iterator[int]] = {}  # that go on where the last image of this stem ended
+    numbers: dict[str, Iterator[int]] = {}  # next number for each stem
     for stem in (os.fsdecode(os.fsencode(Path(path).stem)[:_LONGEST_STEM]) for path in paths):
         candidates = chain([f"{stem}.png"], (f"{stem}_{n}.png" for n in numbers.setdefault(stem, count(2))))
         names[next(name for name in candidates if name not in names)] = None
@@ -115,12 +115,12 @@ def drawing_names(paths: Sequence[str | Path]) -> list[str]:
 
 
 def read_rgb(path: str | Path) -> np.ndarray:
-    """An image as (H, W, 3) RGB uint8, as training reads it; DataError as `read_image`."""
+    """An image as (H, W, 3) RGB uint8, read as in training; raises DataError like `read_image`."""
     return read_image(path, format="RGB")
 
 
 def write_rgb(path: Path, image: np.ndarray) -> None:
-    """Write an RGB image in the format of the name's suffix, in full; raises OSError if that is not possible."""
+    """Write an RGB image (H, W, 3) uint8, in full, in the format of the suffix; OSError if that fails."""
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         _, data = cv2.imencode(path.suffix, image[:, :, ::-1])

@@ -1,4 +1,4 @@
-"""A trained detector made faster, with the same call."""
+"""Make a trained detector faster without changing how it is called."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ _decode_multi_level_predictions _decode_per_level_predictions""".split()
 
 
 def optimize_for_inference(model: nn.Module, dtype: Literal["auto", "float32", "bfloat16"] = "float32") -> nn.Module:
-    """A detector that detects faster, with copies of backbone, head and anchors; `model` stays as it is.
+    """A faster detector with copies of backbone, head and anchors; `model` does not change.
 
-    Normalization is folded into convolutions, memory is laid out with channels last, scores and boxes are computed for
-    candidates only (see `modeling.optimization` for the box tower), and suppression ends once enough detections are
-    left. In float32 detections are those of `model` up to rounding; of equal scores, others may be taken. "bfloat16"
-    computes backbone and head in that format, scores and boxes in float32; "auto" does so where the processor has
-    instructions for it, and is float32 elsewhere. The default gives the same on every machine.
+    Norms are folded into convolutions, memory is laid out with channels last, scores and boxes are computed only for
+    candidates (see `modeling.optimization` for the box tower), and NMS stops once enough detections are kept. In
+    float32, detections are those of `model` up to rounding, but the choice among equal scores may differ. "bfloat16"
+    computes backbone and head in bfloat16, scores and boxes in float32. "auto" selects bfloat16 where the processor has
+    instructions for it, otherwise float32. The default, float32, does not depend on the machine.
 
-    A detector that is not a PluggableRetinaNet, overrides a method of its inference, or cannot be copied, is returned
-    as it is, and the log says so.
+    A detector that is not a PluggableRetinaNet, overrides a method of inference, or cannot be copied, is returned as it
+    is, and the log says so.
 
     Raises:
         ValueError: for another `dtype`.
@@ -47,7 +47,7 @@ def optimize_for_inference(model: nn.Module, dtype: Literal["auto", "float32", "
         return model
     try:
         fast = _copy_networks(model)
-    except Exception as e:  # whatever a part of the user's raises
+    except Exception as e:  # a part written by the user may raise anything
         logger.warning("inference is not optimized: the detector cannot be copied: %s", first_line(e))
         return model
     half = dtype == "bfloat16" or (dtype == "auto" and has_bfloat16(model.device))
@@ -62,13 +62,13 @@ def optimize_for_inference(model: nn.Module, dtype: Literal["auto", "float32", "
 
 def _pack(fast: PluggableRetinaNet) -> None:
     pack_convolutions(fast.backbone, within=fast)
-    runs_in_parts = box_layers(fast.head) is not None  # then with plain weights
+    runs_in_parts = box_layers(fast.head) is not None  # then the box tower needs plain weights
     for part in (fast.head.cls_subnet, fast.head.cls_score) if runs_in_parts else (fast.head,):
         pack_convolutions(part, within=fast)
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Whether a device multiplies in bfloat16 by instructions of its own."""
+    """Whether a device has instructions for products in bfloat16."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     supports = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
@@ -85,7 +85,7 @@ def _why_not(model: nn.Module) -> str:
 
 
 def _copy_networks(model: PluggableRetinaNet) -> PluggableRetinaNet:
-    """The detector in evaluation mode with its own backbone, head and anchor generator; it shares what is left."""
+    """The detector in evaluation mode with copies of backbone, head and anchor generator; it shares its other parts."""
     new = copy.copy(model)
     new._modules, new._buffers = dict(model._modules), dict(model._buffers)
     for name in ("backbone", "head", "anchor_generator"):

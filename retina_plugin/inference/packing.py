@@ -1,6 +1,6 @@
-"""Convolutions on a CPU with weights that oneDNN lays out once, and with the activation and the sum behind them.
+"""CPU convolutions with weights in oneDNN's layout, fused with the sum and the activation after them.
 
-PyTorch's own convolution lays its weights out anew in every call, and an activation or a sum afterwards reads and
+PyTorch's own convolution converts its weights to this layout in every call, and a separate activation or sum reads and
 writes the whole map once more. The operators here are those that torch.compile uses.
 """
 
@@ -19,12 +19,12 @@ _ACTIVATIONS = {nn.ReLU: ("relu", ()), nn.ReLU6: ("hardtanh", (0.0, 6.0))}
 
 
 def pack_convolutions(module: nn.Module, within: nn.Module | None = None) -> None:
-    """Pack the convolutions of a module on a CPU, in place, and take over the ReLU or ReLU6 behind them.
+    """Pack the convolutions of a module on a CPU, in place, and fuse them with the ReLU or ReLU6 after them.
 
-    An activation is found behind a convolution in a Sequential, in the graph of a torchvision feature extractor, and in
-    Detectron2's residual blocks, with their sum. A Sequential is taken to be called as a whole, not child by child.
+    An activation is found after a convolution in a Sequential, in the graph of a torchvision feature extractor, and in
+    Detectron2's residual blocks, with their sum. A Sequential is assumed to be called as a whole, not child by child.
     Convolutions with hooks, and those that are used more than once in `within` (None for the module), stay as they are.
-    The module can no longer be trained.
+    The module can no longer be trained. Without the operators that `can_pack` looks for, nothing changes.
     """
     if not can_pack():
         return
@@ -44,7 +44,7 @@ def pack_convolutions(module: nn.Module, within: nn.Module | None = None) -> Non
 
 
 def can_pack() -> bool:
-    """Whether this PyTorch has oneDNN and its operators."""
+    """Whether this PyTorch has oneDNN and the operators that are used here."""
     has_operators = hasattr(torch.ops.mkldnn, "_convolution_pointwise") and hasattr(
         torch._C._nn, "mkldnn_reorder_conv2d_weight"
     )
@@ -52,12 +52,12 @@ def can_pack() -> bool:
 
 
 class PackedConv2d(nn.Conv2d):
-    """A convolution with its activation; elsewhere than on a CPU, and when it is traced, computed as usual."""
+    """A convolution fused with its activation; not on a CPU, or while it is traced, computed without oneDNN."""
 
     inner_activation: tuple[str, tuple[float, ...]]
 
     def forward(self, x: Tensor, added: Tensor | None = None) -> Tensor:
-        """The activation of the convolution of `x`, to which `added` is added before."""
+        """activation(conv(x) + added), with shapes (N, C, H, W); `added` None adds nothing."""
         if not self._suits(x):
             x = self._conv_forward(x, self.weight, self.bias)
             return _activate(x if added is None else x + added, self.inner_activation[0])
@@ -78,10 +78,10 @@ class PackedConv2d(nn.Conv2d):
         return x.dtype == self.weight.dtype and x.device.type == "cpu" and x.dim() == 4 and x.numel() > 0
 
     def _packed(self, x: Tensor) -> Tensor:
-        """The weights in the layout for maps of about the size of `x`, up to a factor of two in their locations.
+        """The weights in the layout for maps of about the size of `x`: N H W equal up to a factor of two.
 
-        With the layout for another size, oneDNN would lay them out anew in every call, which takes milliseconds. Each
-        size takes the memory of the weights once more. The layouts are made again after other weights have been
+        With the layout for another size, oneDNN would convert the weights in every call, which takes milliseconds. The
+        layout of each size takes the memory of the weights once more. Layouts are made again after weights have been
         loaded or set; a change in place through `weight.data`, or of a tensor of inference mode, is not noticed.
         """
         version = 0 if self.weight.is_inference() else self.weight._version
@@ -142,8 +142,8 @@ def _convs(block: nn.Module) -> list[nn.Module]:
 
 
 def _activations(parent: nn.Module) -> Iterator[tuple[nn.Module, str, PackedConv2d, nn.Module]]:
-    """Activations that a packed convolution alone feeds, if need be through an Identity."""
-    source: dict[nn.Module, nn.Module] = {}  # of an Identity
+    """(holder, name, convolution, activation) if only a packed convolution feeds it, maybe through an Identity."""
+    source: dict[nn.Module, nn.Module] = {}  # the module that feeds an Identity
     for name, before, module in neighbours(parent):
         before = source.get(before, before)
         if type(module) is nn.Identity:

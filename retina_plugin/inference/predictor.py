@@ -1,4 +1,4 @@
-"""Detection in single images: what Detectron2's DefaultPredictor is for its yacs configs, for LazyConfigs."""
+"""Detection in single images with LazyConfigs, as Detectron2's DefaultPredictor does with yacs configs."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +22,7 @@ from .optimize import optimize_for_inference
 
 
 class LazyPredictor:
-    """Runs a trained detector on single images as its config's test loader would."""
+    """Runs a trained detector on single images, preprocessed as by the test loader of its config."""
 
     def __init__(self, cfg: DictConfig, weights: str | Path, device: str | None = None) -> None:
         """Build the model of a config and load its weights; it runs on `device`, by default `train.device`.
@@ -47,26 +47,26 @@ class LazyPredictor:
         overrides: Sequence[str] = (),
         trust: Sequence[str] = (),
     ) -> "LazyPredictor":
-        """The detector of a run folder: its config.yaml, and its final weights unless `weights` names others.
+        """The detector of a run folder, from its config.yaml and the checkpoint `weights`, by default its final one.
 
-        `trust` lists modules of your own that the config may use, ["*"] for any.
+        `trust` lists modules that the config may use besides parts of detectors; ["*"] allows any.
 
         Raises:
-            ConfigError: if the folder holds no config.yaml, or that names something of a module that is not trusted.
+            ConfigError: if the folder holds no config.yaml, or it names an object of a module that is not trusted.
             CheckpointError: if it holds no checkpoint, or its checkpoint belongs to another model.
         """
         return cls(read_config(run_dir, overrides, trust), weights or find_weights(run_dir))
 
     @torch.no_grad()
     def __call__(self, image: str | Path | Image.Image | np.ndarray, channel_order: str = "BGR") -> Instances:
-        """Detections in one image, on the CPU, with pred_boxes in its pixels, scores and pred_classes.
+        """Detections in one image, on the CPU: pred_boxes (XYXY in pixels of the image), scores, pred_classes.
 
         Args:
-            image: a path or an image of PIL, in any mode, turned as its EXIF data say; or an array (H, W, 3) uint8.
+            image: a path or a PIL image, in any mode, rotated by its EXIF data; or an array (H, W, 3) uint8.
             channel_order: of an array: "BGR", as OpenCV reads images, or "RGB".
 
         Raises:
-            DataError: for a file or an image of PIL that cannot be read.
+            DataError: for a file or PIL image that cannot be read.
             ValueError: for any other array, or an image so narrow that it cannot be resized.
         """
         image = as_bgr(image, channel_order)
@@ -74,7 +74,7 @@ class LazyPredictor:
         aug_input = AugInput(image[:, :, ::-1] if self._format == "RGB" else image)
         try:
             self._augmentations(aug_input)
-        except (ValueError, AssertionError, ZeroDivisionError) as e:  # as of a resize to 0 pixels
+        except (ValueError, AssertionError, ZeroDivisionError) as e:  # for example a resize to 0 pixels
             raise ValueError(f"{width} x {height} pixels cannot be resized or augmented: {first_line(e)}") from e
         tensor = torch.as_tensor(np.ascontiguousarray(aug_input.image.transpose(2, 0, 1)))
         (output,) = self.model([{"image": tensor, "height": height, "width": width}])
@@ -98,7 +98,7 @@ def as_bgr(image: str | Path | Image.Image | np.ndarray, channel_order: str = "B
 
 
 def _advice(image: np.ndarray) -> str:
-    """How to make an image of an array that is none."""
+    """How to turn an array that is no valid image into one."""
     if not image.size:
         return "it has no pixels"
     if image.ndim == 4:

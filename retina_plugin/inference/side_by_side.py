@@ -16,7 +16,7 @@ def draw_columns(
     names: Sequence[str],
     score_thresh: Sequence[float],
 ) -> Iterator[list[tuple[str, np.ndarray]]]:
-    """For every entry of a Detectron2 data set, titles and drawings: ground truth if annotated, then one per predictor.
+    """For every dataset dict, pairs of title and drawing: ground truth if it is annotated, then one per predictor.
 
     `score_thresh` is the minimum score to draw, for each predictor.
     """

@@ -1,4 +1,4 @@
-"""Read videos and cameras frame by frame. Frames are (H, W, 3) BGR uint8, as OpenCV gives them."""
+"""Read videos and cameras frame by frame. Frames are (H, W, 3) BGR uint8, as from OpenCV."""
 
 import logging
 import math
@@ -17,13 +17,13 @@ from ..printable import shown
 
 logger = logging.getLogger(__name__)
 _CAMERA = "camera:"
-_MOST_FRAMES = 1e9  # a larger number in a file is an error of its writer
+_MOST_FRAMES = 1e9  # a larger number in a file is wrong
 _HIGHEST_FPS = 1000.0
 _DEFAULT_FPS = 25.0
 
 
 class Frame(NamedTuple):
-    """One frame; its index counts all frames of the video from 0, its time is in seconds from the first one."""
+    """One frame, its index among all frames of the video, from 0, and its time in seconds from the first frame."""
 
     index: int
     seconds: float
@@ -34,10 +34,10 @@ class Video:
     """An open video file or camera, to be used in a `with` statement.
 
     Attributes:
-        name: as the user gave it.
-        is_camera: whether its frames come in real time, without an end.
-        fps: frames per second; what a file says, or 25 if it says nothing usable.
-        num_frames: what a file announces, which is an estimate for some formats; None if it announces nothing.
+        name: path or camera as the user gave it.
+        is_camera: whether it is a camera, with frames in real time and no end.
+        fps: frames per second that the file or camera states, or 25 if it states no usable value.
+        num_frames: number of frames that a file states, an estimate for some formats; None if it states none.
     """
 
     def __init__(self, name: str) -> None:
@@ -69,7 +69,7 @@ class Video:
         self._capture.release()
 
     def frames(self, every: int = 1) -> Iterator[Frame]:
-        """Frames 0, `every`, 2 * `every` and so on, to be asked for once; warns if a file ends early."""
+        """Frames 0, `every`, 2 * `every` and so on. Call it once only. Warns if a file ends early."""
         index, is_there = 0, True
         while is_there:
             if index % every == 0:
@@ -86,7 +86,7 @@ class Video:
             logger.warning(ends, shown(self.name), index, self.num_frames)
 
     def _seconds(self, index: int) -> float:
-        """The time of the frame that was read last: what the file says, otherwise that of a constant rate."""
+        """The time of the last frame read: real time for a camera, else as stated in the file, else from the rate."""
         if self.is_camera:
             return round(time.monotonic() - self._start, 3)
         said = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
@@ -102,7 +102,7 @@ class Video:
 
 
 def is_camera(name: str) -> bool:
-    """Whether an input names a camera, such as "camera:0", and not files."""
+    """Whether an input names a camera, such as "camera:0", instead of files."""
     return name.startswith(_CAMERA)
 
 
@@ -132,7 +132,7 @@ def _why_closed(name: str) -> str:
 
 @contextmanager
 def _quiet_opencv() -> Iterator[None]:
-    """OpenCV's own warnings name lines of its source; the errors here say the same."""
+    """Silence OpenCV's warnings, which name lines of its source; the errors raised here say the same."""
     logging_of_opencv = cv2.utils.logging
     before = logging_of_opencv.setLogLevel(logging_of_opencv.LOG_LEVEL_SILENT)
     try:

@@ -11,17 +11,18 @@ import numpy as np
 
 from ..printable import shown
 
-_CODEC = "mp4v"  # MPEG-4, which every OpenCV from PyPI writes
+_CODEC = "mp4v"  # MPEG-4, which every OpenCV from PyPI can write
 
 
 class VideoFile:
-    """An .mp4 file of frames (H, W, 3) BGR uint8, to be used as a context.
+    """An .mp4 file of frames (H, W, 3) BGR uint8, to be used in a `with` statement.
 
-    It takes its name when the context ends, also by an error if there are frames, and then replaces an earlier file.
+    A temporary file is renamed to `path` when the context ends, even with an error, and replaces an earlier file.
+    Without any frame nothing is written.
     """
 
     def __init__(self, path: Path, fps: float) -> None:
-        """`fps`: frames per second at which it plays, above 65 rounded to what the format can say."""
+        """`fps` is the number of frames per second; above 65 it is rounded to what the format can store."""
         self._path, self._fps = path, _writable(fps)
         self._written = 0
         self._size = (0, 0)
@@ -34,9 +35,10 @@ class VideoFile:
         return self
 
     def write(self, image: np.ndarray, seconds: float | None = None) -> None:
-        """Append a frame, or with `seconds` show it from that time on: the one before is repeated until then.
+        """Append a frame; with `seconds`, repeat the previous frame so that this one is shown from that time on.
 
-        A frame of another size than the first is resized. OSError if this OpenCV cannot write such a video.
+        A frame for a time that is already filled is kept only for repeating. A frame of another size than the first is
+        resized. Raises OSError if this OpenCV cannot write such a video.
         """
         if self._writer is None:
             self._writer = self._open(image)
@@ -75,7 +77,7 @@ class VideoFile:
         self._written += 1
 
     def _check(self) -> None:
-        """OpenCV does not report errors of writing, such as a full disk."""
+        """Compare the number of frames in the file: OpenCV does not report write errors, such as a full disk."""
         reader = cv2.VideoCapture(str(self._partial))
         count = int(reader.get(cv2.CAP_PROP_FRAME_COUNT))
         reader.release()
@@ -87,5 +89,5 @@ class VideoFile:
 
 
 def _writable(fps: float) -> float:
-    """MPEG-4 has frame rates a / b with a below 65,536; OpenCV takes a power of 10 for b, and refuses what is left."""
+    """MPEG-4 stores frame rates a / b with a below 65,536; OpenCV takes a power of 10 for b and refuses other rates."""
     return fps if fps < 65 else round(fps, 2 if fps < 655 else 1)

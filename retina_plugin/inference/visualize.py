@@ -21,7 +21,7 @@ _COLOURS = [
 
 
 def draw_ground_truth(image: np.ndarray, dataset_dict: dict[str, Any], metadata: Metadata) -> np.ndarray:
-    """The annotations of one data set entry with their class names; crowds are marked as such."""
+    """Draw the annotations of one dataset dict with class names; crowds are marked as such."""
     annotations = dataset_dict.get("annotations", [])
     boxes = [BoxMode.convert(a["bbox"], a["bbox_mode"], BoxMode.XYXY_ABS) for a in annotations]
     classes = [a["category_id"] for a in annotations]
@@ -33,7 +33,7 @@ def draw_ground_truth(image: np.ndarray, dataset_dict: dict[str, Any], metadata:
 def draw_detections(
     image: np.ndarray, instances: Instances, metadata: Metadata, score_thresh: float = 0.5
 ) -> np.ndarray:
-    """Detections that score at least `score_thresh`, with class names and scores in percent."""
+    """Draw the detections with a score of at least `score_thresh`, with class names and scores in percent."""
     instances = instances[instances.scores >= score_thresh].to("cpu")
     classes = instances.pred_classes.tolist()
     names = zip(class_names(classes, metadata), instances.scores.tolist(), strict=True)
@@ -42,20 +42,20 @@ def draw_detections(
 
 
 def class_names(classes: Sequence[int], metadata: Metadata) -> list[str]:
-    """The name of every class, or "class 3" where it is unknown."""
+    """The name of every class, given by label, or for example "class 3" where the name is unknown."""
     names = metadata.as_dict().get("thing_classes", [])
     return [label_text(names[c]) if c < len(names) else f"class {c}" for c in classes]
 
 
 def titled(image: np.ndarray, title: str) -> np.ndarray:
-    """An image below a strip with its title."""
+    """The image with its title in a white strip of 32 pixels above it."""
     strip = np.full((32, image.shape[1], 3), 255, np.uint8)
     cv2.putText(strip, shown(title), (8, 22), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (30, 30, 30), 1, cv2.LINE_AA)
     return np.vstack([strip, image])
 
 
 def grid(rows: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
-    """Rows of images in one picture, padded with white."""
+    """Rows of equally many images as one picture, padded with white."""
     widths = [max(image.shape[1] for image in column) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:
@@ -74,5 +74,5 @@ def _draw(image: np.ndarray, boxes: np.ndarray, classes: Sequence[int], labels: 
     visualizer = Visualizer(np.ascontiguousarray(image), scale=scale)
     colours = [_COLOURS[c % len(_COLOURS)] for c in classes]
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")  # such as emoji, drawn as boxes
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")  # such as emoji, which become boxes
         return visualizer.overlay_instances(boxes=boxes, labels=labels, assigned_colors=colours).get_image()
