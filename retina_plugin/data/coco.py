@@ -1,4 +1,4 @@
-"""COCO json files: registered with Detectron2, read when they are used, and checked then."""
+"""COCO json files: registration with Detectron2. Files are read and checked when they are used."""
 
 import difflib
 import functools
@@ -23,7 +23,7 @@ _BUILTIN = {
     "coco_mini": "a few images of COCO 2017 with all 80 categories: https://cocodataset.org/#download",
 }
 
-_first_files: dict[str, list[str]] = {}  # names of images, by json that this process has loaded
+_first_files: dict[str, list[str]] = {}  # names of image files by json, for jsons that this process has loaded
 _MOST_FILES = 1000
 
 
@@ -39,13 +39,13 @@ def register_coco(
 
     Labels of PASCAL VOC and YOLO may take the place of the json: see `as_coco_json`, which also explains `classes`.
     Files are read when the data set is used; a bad file then raises DataError, with `hint` if the json is missing. The
-    name is by default the path of the json, or those of labels and images, as YOLO's labels of training and test images
-    may share a folder. File names of the json that are absolute or lead out of the image folder
-    are refused unless `allow_outside`, because training would read any file that a json of others names. A name that
-    was registered for another json stands for this one from now on.
+    default name is the path of the json, or for other labels both paths, as YOLO's labels of training and test images
+    may share a folder. File names in the json that are absolute or lead out of the image folder are refused unless
+    `allow_outside`, because training would otherwise read any file that someone else's json names. An earlier
+    registration of the name for another json is replaced.
 
     Raises:
-        DataError: for labels that are no json and cannot be read, or a name that is registered with another loader.
+        DataError: for labels of VOC or YOLO that cannot be read, or a name that is registered with another loader.
     """
     labels, json_file = str(json_file), as_coco_json(json_file, image_root, classes)
     is_converted = json_file != Path(labels)
@@ -67,7 +67,7 @@ def register_coco(
 
 
 def _state(json_file: Path) -> tuple[int, int]:
-    """What changes when a file is written again; zeros if there is none."""
+    """Modification time in nanoseconds and size in bytes of a file; zeros if there is none."""
     found = json_file.stat() if json_file.is_file() else None
     return (found.st_mtime_ns, found.st_size) if found else (0, 0)
 
@@ -92,9 +92,9 @@ def check_image_root(json_file: str | Path, image_root: str | Path) -> None:
 
 
 def check_images(name: str) -> None:
-    """Raise DataError if a data set that `register_coco` made and this process has loaded has no image on the disk.
+    """Raise DataError if none of the first 1,000 images of a data set exists.
 
-    Of its images, the first 1,000 are looked for.
+    Checks only data sets of `register_coco` that this process has loaded.
     """
     known = MetadataCatalog.get(name).as_dict()
     files, root = _first_files.get(known.get("json_file", ""), []), known.get("image_root", "")
@@ -119,19 +119,19 @@ def register_builtin() -> None:
 
 
 def count_classes(dataset_name: str) -> int:
-    """Number of categories of a registered data set, read from its files; raises as `dataset_metadata`."""
+    """Number of categories of a registered data set, as in `dataset_metadata`, with the same errors."""
     return len(dataset_metadata(dataset_name).thing_classes)
 
 
 def class_names(dataset_name: str) -> list[str]:
-    """Names of the categories of a registered data set by label, read from its files unless Detectron2 knows them."""
+    """Names of the categories of a registered data set in the order of labels, as in `dataset_metadata`."""
     return list(dataset_metadata(dataset_name).thing_classes)
 
 
 def override_of_classes(classes: Mapping[str, Sequence[str]]) -> str:
-    """The override that gives folders of PASCAL VOC the same classes; an empty string if other data are among them.
+    """The override that gives data sets of PASCAL VOC the same classes; empty if one has another format.
 
-    `classes` are the names of those that occur in each data set, by its name.
+    `classes` maps the name of each data set to the names of the classes that occur in it.
     """
     if not all(MetadataCatalog.get(name).get("from_voc") for name in classes):
         return ""

@@ -10,10 +10,10 @@ from ..printable import shown
 from .entries import Entries, is_finite
 from .errors import DataError
 
-_BEYOND = 0.1  # of the side of an image: boxes of a sound data set end at most this far beyond it
+_BEYOND = 0.1  # share of an image's side: boxes of a correct data set end at most this far outside
 _MOST, _SOME = 0.5, 0.1
 AS_FRACTIONS, AS_CORNERS, OF_ANOTHER_SIZE = "boxes-as-fractions", "boxes-as-corners", "boxes-of-another-size"
-_LARGEST_AREA = 1e10  # of pycocotools; larger objects count nowhere
+_LARGEST_AREA = 1e10  # the limit of pycocotools' area range "all"; larger objects are not counted
 
 
 def check_boxes(annotations: Entries, sizes: np.ndarray) -> None:
@@ -31,7 +31,7 @@ def check_boxes(annotations: Entries, sizes: np.ndarray) -> None:
 
 
 def to_array(rows: Sequence[Sequence[float]]) -> np.ndarray:
-    """(N, C) from N rows; several times as fast as numpy.array."""
+    """An array (N, C) of floats from N rows; several times as fast as numpy.array."""
     return np.fromiter(chain.from_iterable(rows), float, len(rows) * len(rows[0])).reshape(len(rows), -1)
 
 
@@ -71,7 +71,7 @@ def _refuse_other_formats(annotations: Entries, boxes: np.ndarray, sizes: np.nda
 
 
 def _refuse_many(annotations: Entries, marked: np.ndarray, problem: str, code: str, share: float = _MOST) -> None:
-    """DataError if more than this share of the boxes is marked."""
+    """DataError if more than `share` of the boxes are marked."""
     if marked.mean() > share:
         first = annotations.entries[int(marked.argmax())]
         raise DataError(
@@ -82,7 +82,7 @@ def _refuse_many(annotations: Entries, marked: np.ndarray, problem: str, code: s
 
 
 def _warn_of_unequal_use(annotations: Entries, boxes: np.ndarray, sizes: np.ndarray) -> None:
-    """Warn of objects that only training or only the evaluation knows."""
+    """Warn of objects that count in the evaluation, but that training skips or no detection can match."""
     inside = np.clip(boxes[:, :2] + boxes[:, 2:], 0, sizes) - np.clip(boxes[:, :2], 0, sizes)
     areas, visible = boxes[:, 2:].prod(axis=1), inside.prod(axis=1)
     skipped = "it counts as an object in the evaluation, but training skips it, because"
@@ -115,7 +115,7 @@ def _check_areas(annotations: Entries, boxes: np.ndarray) -> None:
 
 
 def has_mask(segmentation: Any) -> bool:
-    """Whether Detectron2 keeps an annotation with this segmentation: none, RLE, or a polygon."""
+    """Whether Detectron2 keeps an annotation with this segmentation: none, RLE, or a polygon of 3 points or more."""
     if not segmentation or isinstance(segmentation, dict):
         return True
     for points in segmentation if isinstance(segmentation, list) else ():

@@ -11,7 +11,7 @@ from .entries import Entries, is_finite
 from .errors import DataError
 from .json_file import read_json
 
-_UNSAFE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")  # of terminals, and no valid Unicode
+_UNSAFE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")  # control characters and surrogates
 
 
 def check_coco_json(path: str | Path, hint: str = "", allow_outside: bool = False) -> None:
@@ -25,7 +25,7 @@ def check_coco_json(path: str | Path, hint: str = "", allow_outside: bool = Fals
 
 
 def check_coco_content(content: Any, name: str, allow_outside: bool = False) -> None:
-    """As `check_coco_json`, for what has been read from a file of this name."""
+    """As `check_coco_json`, for content that has been read already; messages call the file `name`."""
     for key in ("images", "annotations", "categories"):
         if not isinstance(content, dict) or not isinstance(content.get(key), list):
             lacks = isinstance(content, dict) and key not in content
@@ -44,7 +44,7 @@ def check_coco_content(content: Any, name: str, allow_outside: bool = False) -> 
 
 
 def _check_categories(categories: Entries) -> set[int]:
-    """The ids of all categories."""
+    """Check all categories and return their ids."""
     ids = set(categories.unique_ids())
     names = categories.check(
         "name",
@@ -66,7 +66,7 @@ def _check_categories(categories: Entries) -> set[int]:
 
 
 def _check_images(images: Entries, allow_outside: bool) -> dict[Any, tuple[int, int]]:
-    """Width and height of every image by its id."""
+    """Check all images and return their width and height, in pixels, by id."""
     ids = images.unique_ids(strings=True)
     names = images.check(
         "file_name",
@@ -95,7 +95,7 @@ def _is_size(value: Any) -> bool:
 
 
 def _check_annotations(annotations: Entries, categories: set[int], images: dict[Any, Any]) -> list[Any]:
-    """The image id of every annotation."""
+    """Check all annotations and return the image id of each."""
     annotations.unique_ids()
     for key, declared in (("category_id", categories), ("image_id", set(images))):
         values, types = annotations.column(key), {*map(type, declared)}

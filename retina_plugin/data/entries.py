@@ -50,7 +50,7 @@ class Entries:
         return [e[key] if key in e else default for e in self.entries]
 
     def refuse(self, bad: Collection[Any], key: str, problem: str) -> None:
-        """Raise DataError if `bad` is true for an entry. `problem` has {} for its value of `key`."""
+        """Raise DataError if `bad` is true for an entry; {} in `problem` stands for the entry's value of `key`."""
         if message := self._say(bad, key, problem):
             raise DataError(message, self._code(f"bad-{key}"))
 
@@ -66,9 +66,9 @@ class Entries:
         return values
 
     def unique_ids(self, strings: bool = False) -> list[Any]:
-        """The ids of all entries, which are integers, or with `strings` all of them strings.
+        """The ids of all entries: integers, or with `strings` either all integers or all strings.
 
-        DataError if one is of another type or appears twice.
+        DataError if an id has another type or appears twice.
         """
         if not (ids := self.column("id")):
             return ids

@@ -5,7 +5,7 @@ from typing import Any
 from ..config.walk import leaves
 
 _OF_FOLDERS = ("images", "image_root")
-_KEY_ENDS = {"image-folder-missing": _OF_FOLDERS, "image-missing": _OF_FOLDERS}  # by code
+_KEY_ENDS = {"image-folder-missing": _OF_FOLDERS, "image-missing": _OF_FOLDERS}  # ends of keys, by code
 
 
 class DataError(ValueError):
@@ -17,9 +17,9 @@ class DataError(ValueError):
 
 
 def with_key(message: str, code: str, values: Any) -> str:
-    """The message of a DataError, which begins with a path, after the config's key for this path: "key=path is ...".
+    """Put the config key of a path before the message of a DataError that begins with this path: "key=path is ...".
 
-    `values` are the config's nested mappings; without such a key the message stays as it is.
+    `code` is that of the error, `values` the nested mappings of the config. The message is unchanged if no key fits.
     """
     strings = [(key, value) for key, value in leaves(values) if isinstance(value, str) and value]
     strings = [(key, value) for key, value in strings if message.startswith((f"{value} ", f"{value},", f"{value}:"))]

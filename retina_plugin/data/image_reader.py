@@ -1,8 +1,8 @@
 """The one reader of image files, for training, evaluation, prediction and drawings.
 
-It gives the pixels of Detectron2's reader for images of 8 bits per channel, except that Detectron2 rotates TIFFs with
-an EXIF orientation twice. It clips all others at 255 without
-a warning; here 16 bits are scaled, and what has no defined range is refused.
+For 8 bits per channel it gives the pixels of Detectron2's reader, except for TIFFs with an EXIF orientation, which
+Detectron2 rotates twice. Detectron2 clips images of more bits at 255 without a warning; here 16 bits are scaled to 8,
+and pixels without a defined range are refused.
 """
 
 import logging
@@ -21,7 +21,7 @@ IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".
 logger = logging.getLogger(__name__)
 _BITS_PER_SAMPLE, _WHITE_IS_ZERO, _LARGEST_SAMPLE = 258, 262, 281  # tags of TIFF
 _LARGEST_OF_TIFF = {2**bits - 1 for bits in range(9, 16)}
-_FULL_RANGE_FORMATS = ("PNG", "PPM")  # PIL reads their 16 bits as 32-bit integers, PNG in versions before 11
+_FULL_RANGE_FORMATS = ("PNG", "PPM")  # PIL reads their 16 bits as 32-bit integers (PNG only before version 11)
 _folders_with_dark_images: set[Path] = set()
 
 
@@ -32,7 +32,7 @@ def read_image(path: str | Path, format: str | None = None) -> np.ndarray:
     `detection_utils`, and gives the same pixels for images of 8 bits.
 
     Raises:
-        DataError: naming the file, if it is not a regular file, cannot be read, or has 32 bits per pixel and channel.
+        DataError: naming the file, if it is not a regular file, cannot be read, or has 32 bits per channel.
     """
     is_local = os.path.isfile(path)
     if not is_local and os.path.exists(path):
@@ -54,10 +54,10 @@ def read_image(path: str | Path, format: str | None = None) -> np.ndarray:
 
 
 def pixels_of(image: Image.Image, name: str | Path, format: str | None = None) -> np.ndarray:
-    """The pixels of an image of PIL, as `read_image` gives those of a file; messages call it `name`.
+    """The pixels of a PIL image, (H, W, C) uint8, as `read_image` reads them from a file; messages call it `name`.
 
     Raises:
-        DataError: as `read_image`.
+        DataError: if the image cannot be read, or has 32 bits per channel.
     """
     try:
         return _convert(image, name, format)
@@ -72,7 +72,7 @@ def _convert(image: Image.Image, path: str | Path, format: str | None) -> np.nda
     largest = _largest_value(image) if is_deep else None
     inverted = largest and getattr(image, "tag_v2", {}).get(_WHITE_IS_ZERO) == 0
     if image.format == "TIFF":
-        image.load()  # PIL rotates these, and Detectron2 once more by the tag that it has read before
+        image.load()  # PIL rotates TIFFs when it loads them; Detectron2's function would rotate an unloaded one again
     image = _apply_exif_orientation(image)
     if largest and image.mode[0] == "I":
         image = _scale(image, largest, inverted, path)
@@ -93,7 +93,7 @@ def _largest_value(image: Image.Image) -> int:
 
 
 def _scale(image: Image.Image, largest: int, inverted: bool, path: str | Path) -> Image.Image:
-    """A grey image of 8 bits; `inverted` says that 0 is white, which PIL heeds for 8 bits only."""
+    """A grey image scaled to 8 bits; `inverted` says that 0 is white, which PIL handles only for 8 bits."""
     pixels = np.asarray(image).astype(np.uint32)
     highest = int(pixels.max())
     if highest > largest:  # the file is wrong about its values
@@ -105,7 +105,7 @@ def _scale(image: Image.Image, largest: int, inverted: bool, path: str | Path) -
 
 
 def _warn_if_dark(highest: int, path: str | Path) -> None:
-    """Warn of an image of 16 bits without a value above 12 bits, once per folder."""
+    """Warn of an image of 16 bits whose values fit in 12 bits, once per folder."""
     folder = Path(path).parent
     if not 0 < highest < 4096 or folder in _folders_with_dark_images:
         return

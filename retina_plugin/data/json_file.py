@@ -1,4 +1,4 @@
-"""Read a json file strictly: what parsers understand differently, or accept beside the standard, is refused."""
+"""Read a json file strictly: refuse what parsers read differently, or what the standard does not allow."""
 
 import json
 from pathlib import Path
@@ -35,7 +35,7 @@ def read_json(path: str | Path, hint: str = "") -> Any:
         raise DataError(f"{name} is nested too deeply", _INVALID) from e
     except DataError:
         raise
-    except (ValueError, OSError) as e:  # of the hooks below, of integers of thousands of digits, and of the disk
+    except (ValueError, OSError) as e:  # from the hooks below, for integers of thousands of digits, or from the disk
         raise DataError(f"{name} cannot be read: {first_line(e)}", _INVALID) from e
 
 

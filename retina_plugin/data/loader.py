@@ -43,13 +43,13 @@ def build_train_loader(
         dataset: dataset dicts of Detectron2.
         mapper: from a dataset dict to the model's input; None means that the image cannot be used.
         total_batch_size: images per update of the weights, over all processes.
-        seed: of the order and of every augmentation that draws from random, numpy or torch; by default a random one.
+        seed: for the order of images and all augmentations that draw from random, numpy or torch; random by default.
         resample_seed: train on a bootstrap sample of the images, as many as there are, drawn with this seed; None for
             all images.
         sampler: an infinite stream of indices with its own seed; by default Detectron2's TrainingSampler.
         aspect_ratio_grouping: whether a batch holds only wide or only tall images.
         num_workers: processes that load images, for each training process; 0 loads in the training process.
-        kwargs: of torch's DataLoader.
+        kwargs: arguments of torch's DataLoader.
 
     Raises:
         DataError: for an iterable-style dataset, one without any object, a batch size that the number of processes
@@ -81,7 +81,7 @@ class TrainLoader:
     """Iterates over this process' share of every batch, a list of the mapper's outputs, from `start_iter` on."""
 
     def __init__(self, samples: Dataset, plan: BatchPlan, fingerprint: str = "", **kwargs: Any) -> None:
-        """`fingerprint` identifies the data set; `kwargs` are those of torch's DataLoader."""
+        """`fingerprint` identifies the data set; `kwargs` are arguments of torch's DataLoader."""
         self.samples, self.plan, self.fingerprint = samples, plan, fingerprint
         self.start_iter, self._kwargs = 0, kwargs
 
@@ -104,7 +104,7 @@ class TrainLoader:
 
 @contextmanager
 def named_worker_death() -> Iterator[None]:
-    """Raise DataError for the death of a loading process, which torch raises anywhere in the training process."""
+    """Raise DataError if a loading process dies, instead of torch's RuntimeError, which can occur at any point."""
     try:
         yield
     except RuntimeError as e:
@@ -164,7 +164,7 @@ def _resample(
 
 
 def _check_objects(dataset: Sequence[dict[str, Any]], name: str = "dataloader.train.dataset") -> None:
-    """DataError if every image is annotated, and none with an object: the loss would fall to 0 all the same."""
+    """DataError if all images are annotated, but none has an object: the loss would fall to 0 all the same."""
     annotations = [image.get("annotations") for image in dataset]
     if None not in annotations and all(a.get("iscrowd", 0) for a in chain.from_iterable(annotations)):
         raise DataError(

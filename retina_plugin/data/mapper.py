@@ -24,8 +24,8 @@ def _check_image_size(dataset_dict: dict[str, Any], image: np.ndarray) -> None:
         ) from e
 
 
-# DatasetMapper reads and checks images with functions of its module. Its own code runs here with these two, and
-# upstream's module stays as it is.
+# DatasetMapper reads and checks images with functions of its module. Here its code runs with two of them replaced;
+# upstream's module does not change.
 _utils = types.SimpleNamespace(
     **vars(detection_utils) | {"read_image": read_image, "check_image_size": _check_image_size}
 )
@@ -46,13 +46,13 @@ class CheckedDatasetMapper(DatasetMapper):
             return _map(self, dataset_dict)
         except DataError:
             raise
-        except (ValueError, AssertionError, ZeroDivisionError) as e:  # of augmentations, such as a resize to 0 pixels
+        except (ValueError, AssertionError, ZeroDivisionError) as e:  # from augmentations, such as a resize to 0 pixels
             name = shown(dataset_dict["file_name"])
             raise DataError(f"image {name} cannot be resized or augmented: {first_line(e)}") from e
 
 
 def largest_edge(short_edge: Sequence[int]) -> int:
-    """The largest of the lengths among which training chooses, for test images; DataError if there is none."""
+    """The largest of the short edges, in pixels, that training chooses from; DataError if there is none."""
     if not short_edge:
         raise DataError("data.short_edge needs at least one length, in pixels")
     return max(short_edge)

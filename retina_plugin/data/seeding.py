@@ -1,4 +1,4 @@
-"""Random number generators seeded by what their numbers are used for."""
+"""Seed random number generators with keys that say what the numbers are for."""
 
 import random
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Two parts of a COCO data set without a common image, for choices that must not see the test data."""
+"""Split a COCO data set into two parts without common images, for choices that must not use the test data."""
 
 import hashlib
 from pathlib import Path

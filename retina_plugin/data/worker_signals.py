@@ -6,7 +6,7 @@ import threading
 
 
 def shield_worker(worker_id: int) -> None:
-    """Let a loading process ignore signals that are meant for the training, which alone decides when to stop.
+    """Let a loading process ignore signals to the training: only the training process decides when to stop.
 
     Ctrl-C and GNU timeout signal a whole process group, and batch systems signal all processes of a job. Without its
     loading processes a training could not finish its step and save a checkpoint. SIGTERM from the training process

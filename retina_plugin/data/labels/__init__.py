@@ -1,4 +1,4 @@
-"""Labels that are not a COCO json: folders of PASCAL VOC and YOLO, read into one."""
+"""Labels of PASCAL VOC and YOLO, converted to a COCO json."""
 
 from .convert import as_coco_json
 from .voc import is_voc

@@ -13,16 +13,16 @@ from ..errors import DataError
 from .voc import folder_of_labels, is_voc, read_voc
 from .yolo import files_of_names, read_yolo
 
-_converted: dict[tuple[object, ...], Path] = {}  # by this process, in which every use of a config asks for its data
+_converted: dict[tuple[object, ...], Path] = {}  # by arguments and state of files, for this process
 
 
 def as_coco_json(labels: str | Path, image_root: str | Path, classes: Sequence[str] | None = None) -> Path:
-    """The COCO json of a data set, which is written if the labels have another form.
+    """Path of the COCO json of a data set, which is written if the labels have another format.
 
     `labels` is a COCO json; a folder of PASCAL VOC's .xml files, or a list such as ImageSets/Main/train.txt beside it;
     or a folder of YOLO's .txt files. The json is in $RETINA_PLUGIN_CACHE or ~/.cache/retina_plugin, under a name that
-    depends on its content. `classes` are the names in the order of their labels; by default those that the labels
-    declare (see `read_voc` and `read_yolo`). A process converts again only if a file has changed.
+    depends on its content. `classes` are the names in the order of their labels; by default they are found as
+    in `read_voc` and `read_yolo`. A process converts again only if a file has changed.
 
     Raises:
         DataError: naming the file and line that cannot be read.
@@ -51,7 +51,7 @@ def _write(content: dict[str, Any], cache: Path) -> Path:
 
 
 def _state(labels: Path, image_root: Path) -> str:
-    """A hash of the names, times and sizes of all files that `_read` may read."""
+    """A hash of the names, modification times and sizes of all files that `_read` may read."""
     files = [str(path) for path in (labels, *files_of_names(labels)) if path.is_file()]
     states = [(file, os.stat(file)) for file in files]
     states += [(e.path, e.stat()) for folder in (folder_of_labels(labels), image_root) for e in _files(folder)]

@@ -7,7 +7,7 @@ from ..errors import DataError
 
 
 def read_text(path: Path) -> str:
-    """The text of a file in UTF-8, with or without a mark at its beginning; DataError naming it if that fails."""
+    """The text of a file in UTF-8, with or without byte order mark; DataError, with its name, if reading fails."""
     try:
         return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as e:

@@ -16,7 +16,7 @@ def read_voc(labels: Path, image_root: Path, classes: list[str] | None) -> dict[
     """The content of a COCO json with the labels of a folder, or of the images that a list names.
 
     Boxes are those of Detectron2's reader: corners count pixels from 1, so the left and upper side are moved by 1.
-    Difficult objects become crowds: they neither train nor count. Images have the name of the .xml file.
+    Difficult objects become crowds: they neither train nor count. An image has the name of its .xml file.
 
     Args:
         labels: the folder, such as Annotations; or a list of names such as ImageSets/Main/train.txt, whose labels are
@@ -43,11 +43,11 @@ def read_voc(labels: Path, image_root: Path, classes: list[str] | None) -> dict[
         classes = sorted({category for _, objects in parsed.values() for category, *_ in objects})
     numbers = {name: i for i, name in enumerate(classes, 1)}
     images, annotations = [], []
-    in_order = sorted(image_root.iterdir(), reverse=True)  # of a.jpg and a.png the first
+    in_order = sorted(image_root.iterdir(), reverse=True)  # so that a.jpg is used rather than a.png
     files = {path.stem: path.name for path in in_order if path.suffix.lower() in IMAGE_SUFFIXES}
     for i, name in enumerate(names, 1):
         (width, height), objects = parsed[name]
-        file_name = files.get(name, f"{name}.jpg")  # without an image, the reader of images names this one
+        file_name = files.get(name, f"{name}.jpg")  # if there is no image, the reader's error names this file
         images.append({"id": i, "file_name": file_name, "width": width, "height": height})
         for category, box, difficult in objects:
             if category not in numbers:
@@ -59,7 +59,10 @@ def read_voc(labels: Path, image_root: Path, classes: list[str] | None) -> dict[
 
 
 def is_voc(labels: Path) -> bool:
-    """Whether labels that are no COCO json are those of PASCAL VOC; DataError for YOLO's with some .xml among them."""
+    """Whether labels, which are no COCO json, are PASCAL VOC's; a file is a list of images and counts as such.
+
+    Raises DataError for a folder with some .xml files among more .txt files.
+    """
     if labels.is_file():
         return True
     found = Counter(path.suffix for path in labels.iterdir() if path.name != "classes.txt")
@@ -69,7 +72,7 @@ def is_voc(labels: Path) -> bool:
 
 
 def folder_of_labels(labels: Path) -> Path:
-    """The folder of the labels of a list of images; `labels` itself if that is a folder."""
+    """The folder with the labels for a list of images; `labels` itself if it is a folder."""
     return labels if labels.is_dir() else labels.parent.parent.parent / "Annotations"
 
 
@@ -80,7 +83,7 @@ def _listed(path: Path) -> list[str]:
 
 
 def _parse(path: Path, is_listed: bool) -> tuple[tuple[int, int], list[tuple[str, list[float], int]]]:
-    """Width and height of a listed image; and name, box in XYWH pixels and whether it is difficult, of every object."""
+    """Width and height, zeros unless listed; and class, box in XYWH pixels and difficult (0 or 1) of every object."""
     root, objects = _root(path), []
     for found in root.iter("object"):
         x0, y0, x1, y1 = (_number(found, f"bndbox/{key}", path) for key in ("xmin", "ymin", "xmax", "ymax"))

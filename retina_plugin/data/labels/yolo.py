@@ -1,4 +1,4 @@
-"""Labels of YOLO: one .txt file per image, with a line per object, and the names of the classes in a file beside."""
+"""Labels of YOLO: one .txt file per image, with a line per object, and the names of the classes in another file."""
 
 import math
 from pathlib import Path
@@ -13,7 +13,7 @@ from ..image_reader import IMAGE_SUFFIXES
 from .text import read_text
 
 _NAMES = ("data.yaml", "dataset.yaml", "classes.txt", "obj.names")
-_FOLDERS_ABOVE = 3  # in which these are looked for
+_FOLDERS_ABOVE = 3  # number of parent folders in which these are searched
 _ON_ITS_SIDE = (5, 6, 7, 8)  # values of EXIF's Orientation
 
 
@@ -75,7 +75,7 @@ def _boxes(path: Path, num_classes: int, width: int, height: int) -> list[tuple[
 
 
 def _finite(word: str) -> float:
-    """The number that a word says; ValueError if it says none, or one that is not finite."""
+    """The number in a word; ValueError if it is not a finite number."""
     if not math.isfinite(value := float(word)):
         raise ValueError("not finite")
     return value
@@ -91,7 +91,7 @@ def _around(corners: list[float]) -> tuple[float, float, float, float]:
 
 
 def _size(path: Path) -> tuple[int, int]:
-    """Width and height as read_image gives them, which rotates the image by its EXIF tag."""
+    """Width and height after the rotation by the EXIF tag, as `read_image` gives them."""
     try:
         with Image.open(path) as image:
             width, height = image.size
@@ -103,13 +103,13 @@ def _size(path: Path) -> tuple[int, int]:
 
 def _orientation(image: Image.Image) -> int | None:
     try:
-        return Image.Image.getexif(image).get(ExifTags.Base.Orientation)  # that of PNG would decode all pixels
+        return Image.Image.getexif(image).get(ExifTags.Base.Orientation)  # PNG's own would decode all pixels
     except Exception:  # a damaged tag, which read_image ignores, too
         return None
 
 
 def files_of_names(labels: Path) -> list[Path]:
-    """Where the names of the classes of a folder of labels may be, the first place that counts first."""
+    """Files that may hold the class names of a folder of labels, in order of precedence."""
     folders = [labels, *labels.resolve().parents[:_FOLDERS_ABOVE]]
     return [folder / name for folder in folders for name in _NAMES]
 

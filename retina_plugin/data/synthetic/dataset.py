@@ -20,12 +20,12 @@ from ..coco import register_coco
 from ..errors import DataError
 from .shapes import SHAPES, paint_scene
 
-_VERSION = 1  # of the pixels; a new version generates new folders
+_VERSION = 1  # version of the pixels; a new version is generated in new folders
 
 
 @dataclass(frozen=True)
 class SyntheticSettings:
-    """What the images look like: ranges with both ends, sizes in pixels; DataError for one that does not fit."""
+    """Settings of the images. Ranges include both ends; sizes are in pixels. DataError for an invalid value."""
 
     seed: int = 0
     image_size: int = 192
@@ -84,7 +84,7 @@ def register_synthetic(
 def _make(folder: Path, split: str, num_images: int, settings: SyntheticSettings) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, ignore_cleanup_errors=True) as scratch:
-        made = Path(scratch, "made")  # with the permissions of a new folder: others may share the cache
+        made = Path(scratch, "made")  # with usual permissions, unlike `scratch`: others may share the cache
         (made / "images").mkdir(parents=True)
         _paint(made, split, num_images, settings)
         try:
