@@ -1,4 +1,4 @@
-"""COCO's matching and precision of boxes by hotcoco: the numbers of pycocotools, bit for bit, in less time."""
+"""COCO's matching and precision of boxes, computed by hotcoco: pycocotools' numbers, bit for bit, in less time."""
 
 import contextlib
 import functools
@@ -37,6 +37,8 @@ class BoxEvaluation:
         eval: "precision" and "scores" (T, 101, K, A, M), "recall" (T, K, A, M); -1 without objects.
         image_ids, category_ids: those of the json file, ascending.
         areas: names of the area ranges.
+        ious: (T,) thresholds.
+        max_dets: the M numbers of detections per image and category, ascending.
     """
 
     eval: dict[str, np.ndarray]
@@ -49,7 +51,7 @@ class BoxEvaluation:
 
     @functools.cached_property
     def cells(self) -> dict[tuple[int, int, int], Cell]:
-        """By category, area range and image as indices, without those that hold nothing. This takes time."""
+        """Cells by the indices of category, area range and image, without empty ones. The first access is slow."""
         images = {own: place for place, own in enumerate(sorted(self._evaluation.params.imgIds))}
         areas = {tuple(area): i for i, area in enumerate(self._evaluation.params.areaRng)}
         found = filter(None, self._evaluation.evalImgs)
@@ -57,7 +59,7 @@ class BoxEvaluation:
 
     @property
     def stats(self) -> np.ndarray:
-        """The 12 numbers of COCO's summary, of which the first six are AP, AP50, AP75, APs, APm, APl; -1 if unknown."""
+        """The 12 numbers of COCO's summary, first AP, AP50, AP75, APs, APm, APl; -1 without objects."""
         return np.array([self._mean(*which) for which in _STATS])
 
     def summary(self) -> list[str]:
@@ -85,14 +87,14 @@ def evaluate_boxes(
     ious: Sequence[float] | None = None,
     all_areas_only: bool = False,
 ) -> BoxEvaluation:
-    """Match detections, of which there may be none, to boxes, and compute precision and recall.
+    """Match detections, possibly none, to ground-truth boxes, and compute precision and recall.
 
     Args:
         truth: with complete annotations, see `complete_annotations`.
-        max_dets: of each image and category, so many detections with the highest scores count; sorted by size.
-        img_ids: restricts the images.
-        ious: thresholds; None for .5 to .95 in steps of .05.
-        all_areas_only: whether to leave out small, medium and large.
+        max_dets: how many detections, those with the highest scores, count per image and category; in any order.
+        img_ids: evaluate only these images; None for all.
+        ious: IoU thresholds; None for .5 to .95 in steps of .05.
+        all_areas_only: whether to leave out the area ranges small, medium and large.
 
     Raises:
         ValueError: if a detection is in an image that is not in `truth`.
@@ -132,7 +134,7 @@ def _with_hotcoco(dataset: dict[str, Any], rows: np.ndarray) -> Any:
 
 
 def _with_pycocotools(dataset: dict[str, Any], rows: np.ndarray) -> Any:
-    """For what hotcoco cannot do: forked processes, and no image at all, for which it takes all images."""
+    """For two cases that hotcoco cannot handle: forked processes, and no image, which it takes as all images."""
     with contextlib.redirect_stdout(io.StringIO()):
         known, found = COCO(), COCO()
         known.dataset, found.dataset = dataset, dataset | {"annotations": []}

@@ -1,4 +1,4 @@
-"""Calibration of scores: of the detections with score s, is a share of s correct?
+"""Calibration of scores: is a share s of the detections with score s correct?
 
 A detection is correct if COCO's matching at IoU .5 gives it an object; detections of crowds do not count. Calibration
 is thus that of precision: missed objects do not count, and a detector whose scores are all low can be calibrated well.
@@ -7,7 +7,7 @@ which the share prec(m) is correct.
 
 - ECE = sum_m n_m / D |prec(m) - conf(m)|, over bins of equal width: Guo et al. 2017, On Calibration of Modern Neural
   Networks, section 2; for detections Küppers et al. 2020, Multivariate Confidence Calibration for Object Detection,
-  section 3, of which this is the case without the position.
+  section 3, here without the position of boxes.
 - ECE_adaptive: the same over bins with equally many detections, because most scores are low.
 - RMSCE_debiased = sqrt(max(0, sum_m n_m / D [(prec(m) - conf(m))^2 - prec(m) (1 - prec(m)) / (n_m - 1)])), over bins
   with equally many detections: the subtracted variance of prec(m) makes the sum unbiased, while ECE is too large for
@@ -26,12 +26,12 @@ from .box_metrics import Detection, evaluate_boxes
 
 NUM_BINS = 15  # as Guo et al. 2017
 IOU = 0.5
-_LEAST_SCORE = 1e-7  # distance of scores from 0 and 1 in the log-loss; float32 rounds closer ones to 0 or 1
+_LEAST_SCORE = 1e-7  # least distance of scores from 0 and 1 in the log loss; float32 rounds closer ones to 0 or 1
 
 
 @dataclass(frozen=True)
 class Reliability:
-    """Bins of detections, in the order of their scores; empty bins are left out.
+    """Bins of detections by score, in ascending order; empty bins are left out.
 
     Attributes:
         count: (M,) number of detections.
@@ -45,12 +45,12 @@ class Reliability:
 
     @property
     def error(self) -> float:
-        """Mean distance of precision from score over detections; NaN without any."""
+        """|precision - score|, averaged over detections; NaN without detections."""
         return _weighted_mean(np.abs(self.precision - self.score), self.count)
 
     @property
     def debiased_squared_error(self) -> float:
-        """Mean squared distance over detections without its bias, which may be negative; bins of one are left out."""
+        """(precision - score)^2 minus its bias, averaged over detections; may be negative. Skips bins of one."""
         several = self.count > 1
         count, score, precision = self.count[several], self.score[several], self.precision[several]
         variance = precision * (1 - precision) / (count - 1)
@@ -80,7 +80,7 @@ def equal_width_bins(scores: np.ndarray, correct: np.ndarray, num_bins: int = NU
 
 
 def equal_count_bins(scores: np.ndarray, correct: np.ndarray, num_bins: int = NUM_BINS) -> Reliability:
-    """Bins of (D,) scores and labels that hold equally many detections, up to one."""
+    """Bins of (D,) scores and labels; the numbers of detections in two bins differ by at most one."""
     rank = np.empty(len(scores), int)
     rank[np.argsort(scores, kind="stable")] = np.arange(len(scores))
     return _reliability(rank * num_bins // max(len(scores), 1), scores, correct, num_bins)

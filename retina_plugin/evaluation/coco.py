@@ -22,8 +22,8 @@ _LARGEST_ID = 2**53  # pycocotools keeps ids in floating point
 def complete_annotations(truth: COCO) -> None:
     """Fill in what pycocotools needs and many json files lack, in memory.
 
-    `area` becomes that of the box, and `iscrowd` 0. Ids are numbered from 1 if one is less, or not an integer:
-    pycocotools takes a match with annotation 0 for none.
+    `area` becomes that of the box, and `iscrowd` 0. All ids are numbered anew from 1 if one of them is less
+    than 1, 2^53 or more, or not an integer: pycocotools takes a match with annotation 0 for no match.
     """
     annotations = list(truth.anns.values())
     for annotation in annotations:
@@ -55,7 +55,7 @@ class COCOEvaluator(evaluation.COCOEvaluator):
             calibration: also report how well scores agree with precision (see `calibration_metrics`), as the task
                 "calibration".
         """
-        super().__init__(*args, **{"use_fast_impl": False} | kwargs)  # it would warn that it is not built
+        super().__init__(*args, **{"use_fast_impl": False} | kwargs)  # the fast one would warn that it is not built
         self.deployment_thresh, self.calibration = deployment_thresh, calibration
         self._detections_dir = self._output_dir
         complete_annotations(self._coco_api)
@@ -63,7 +63,7 @@ class COCOEvaluator(evaluation.COCOEvaluator):
     def evaluate(self, img_ids: Sequence[int] | None = None) -> dict[str, Any]:
         """Metrics by task and name, of the images `img_ids` or of all.
 
-        The task "best_F1" has the score threshold that suits these detections best, see `thresholds.best_f1`.
+        The task "best_F1" has the highest F1 and its score threshold, see `thresholds.best_f1`.
         Detections are saved as coco_instances_results.json only: upstream saves them a second time, as
         instances_predictions.pth, which takes more than half of its time here. Proposals are not saved.
         """
@@ -107,7 +107,7 @@ def metric_above(score_thresh: float) -> str:
 
 
 def _evaluate(truth: COCO, detections: list[Detection], iou_type: str, **kwargs: Any) -> Any:
-    """Takes the place of Detectron2's function of this name in its evaluator."""
+    """Replaces Detectron2's `_evaluate_predictions_on_coco` in its evaluator."""
     if iou_type != "bbox":
         return coco_evaluation._evaluate_predictions_on_coco(truth, detections, iou_type, **kwargs)
     found = evaluate_boxes(truth, detections, kwargs["max_dets_per_image"], kwargs["img_ids"])
@@ -115,8 +115,8 @@ def _evaluate(truth: COCO, detections: list[Detection], iou_type: str, **kwargs:
     return found
 
 
-# Upstream's evaluator calls functions of its module. Its own code runs here with one of them replaced, and upstream's
-# module stays as it is.
+# Upstream's evaluator calls functions of its module. Here its code runs with one of them replaced; upstream's module
+# does not change.
 _eval_predictions = types.FunctionType(
     evaluation.COCOEvaluator._eval_predictions.__code__,
     vars(coco_evaluation) | {"_evaluate_predictions_on_coco": _evaluate},

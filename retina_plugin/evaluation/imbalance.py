@@ -1,4 +1,4 @@
-"""From which anchors a classification loss and its gradient come: sums by group, and how sure the detector is of them.
+"""Sums of a classification loss and its gradient by group of anchors, and histograms of p_t.
 
 M anchors of a batch, L levels, K classes.
 """
@@ -18,7 +18,7 @@ from ..modeling.meta_arch import TrainingPass
 
 SIZES = ("small", "medium", "large")
 QUANTITIES = ("cls", "gradient")
-"""What has shares: the classification loss, and the L1 norm of its gradient by the logits."""
+"""The quantities that are summed: the classification loss, and the L1 norm of its gradient by the logits."""
 PT_EDGES = np.linspace(-10, 10, 41)
 """Edges of the bins of a histogram, in log-odds of p_t; the outer bins hold what lies beyond."""
 _AREAS = (32.0**2, 96.0**2)  # square pixels, as in COCO
@@ -27,10 +27,10 @@ _CHUNK = 1 << 20  # logits
 
 @dataclass(frozen=True)
 class ImbalanceSums:
-    """Sums of groups of anchors. A row is loss, L1 norm of the gradient by the logits, and number of anchors.
+    """Sums over groups of anchors. A row holds loss, L1 norm of the gradient by the logits, and number of anchors.
 
     Ignored anchors are in no group. An object is small below 32^2 and large from 96^2 square pixels on, as in COCO, but
-    by its box in the image that the network sees.
+    here this is the area of its box in the resized image that the network sees.
 
     Attributes:
         background, foreground: (L, 3) by level; together they hold every anchor that is not ignored.
@@ -52,10 +52,10 @@ class ImbalanceSums:
 
 @torch.no_grad()
 def imbalance_sums(loss: ClassificationLoss, seen: TrainingPass, num_classes: int) -> ImbalanceSums:
-    """The sums of a training pass, of the loss before the detector weighs it and divides it by its normalizer.
+    """The sums of a training pass; the loss is not yet multiplied by its weight or divided by the loss normalizer.
 
     Raises:
-        NotImplementedError: if the loss gives only a sum, so that it is unknown which anchors it comes from.
+        NotImplementedError: if the loss gives only a sum, without the loss of each anchor.
     """
     labels = seen.targets.labels
     value, slope = anchor_sums(loss, seen.logits, seen.targets)
@@ -85,7 +85,7 @@ def _by_level(rows: Tensor, level_sizes: Sequence[int]) -> np.ndarray:
 
 
 def _grouped(rows: np.ndarray, groups: Tensor, number: int) -> np.ndarray:
-    """(number, 3) sums of rows (P, 3) with the same group (P,)."""
+    """(number, 3) sums of the rows (P, 3) in each group; `groups` (P,) are their indices."""
     sums = np.zeros((number, 3))
     np.add.at(sums, groups.cpu().numpy(), rows)
     return sums
@@ -130,10 +130,10 @@ def imbalance_record(
 
 
 def imbalance_shares(record: Mapping[str, Any]) -> dict[str, float]:
-    """Shares in [0, 1] of a line of imbalance.jsonl, by "cls." or "gradient." and the group.
+    """Shares in [0, 1] from a line of imbalance.jsonl; names are "cls." or "gradient." and a group.
 
-    background, foreground and level.NAME are shares of the whole, size.NAME and class.NAME of the foreground. A share
-    of nothing, such as that of a batch without foreground, is left out.
+    The groups background, foreground and level.NAME have shares of the total, size.NAME and class.NAME of the
+    foreground. Shares of a total of 0, as in a batch without foreground, are left out.
     """
     background, foreground = record["background"], record["foreground"]
     shares = {}

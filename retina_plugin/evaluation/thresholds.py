@@ -1,10 +1,10 @@
-"""Score thresholds: AP of the detections above one, from an evaluation without a threshold; the best one for use.
+"""Score thresholds: AP above a threshold, from detections without a threshold; and the threshold with the best F1.
 
-RetinaNet keeps of every level the highest `test_topk_candidates` scores above the threshold, suppresses in order of the
-score, and returns the highest `max_detections_per_image`. Each of these steps treats a detection without regard to
-those that score less. So the detections with a threshold are those without one that score more than it. Two cases are
-exempt: equal scores at one of the two limits, where the order is arbitrary, and pairs of boxes whose IoU equals
-`test_nms_thresh` up to rounding, because torchvision shifts boxes of different classes apart if there are few.
+RetinaNet keeps the highest `test_topk_candidates` scores above the threshold on every level, applies NMS in order of
+the score, and returns the highest `max_detections_per_image`. In no step does a detection depend on others with lower
+scores. So a threshold gives exactly the detections that score above it without a threshold. There are two exceptions:
+equal scores at one of the two limits, where the order is arbitrary, and pairs of boxes whose IoU equals
+`test_nms_thresh` up to rounding, because torchvision shifts boxes of different classes apart if there are few boxes.
 """
 
 from collections.abc import Sequence
@@ -36,10 +36,10 @@ def average_precision(
 
 
 def best_f1(found: BoxEvaluation) -> tuple[float, float] | None:
-    """The highest F1 in percent that one score threshold reaches, and that threshold; None without a correct detection.
+    """The highest F1 in percent for one score threshold, and this threshold; None without a correct detection.
 
-    F1 = 2 P R / (P + R) is at IoU .5, over all areas, and its mean over the categories that have objects. Precision is
-    that of COCO's AP: on its grid of 101 recalls, as the highest at this recall or above.
+    F1 = 2 P R / (P + R) is taken at IoU .5 over all areas, and averaged over the categories that have objects.
+    Precision is interpolated as in COCO's AP: at each of 101 recalls, the highest at this recall or above.
     """
     precision, scores = (found.eval[name][0, :, :, 0, -1] for name in ("precision", "scores"))  # (101, K)
     has_objects = (precision > -1).all(axis=0)
@@ -47,7 +47,7 @@ def best_f1(found: BoxEvaluation) -> tuple[float, float] | None:
     recall = np.linspace(0, 1, len(precision))[:, None]
     f1 = 200 * precision * recall / np.maximum(precision + recall, 1e-9)
     known = precision > 0
-    # a threshold that falls to the score of a recall changes the F1 of that category to the one there
+    # lowering the threshold to the score at a recall changes the F1 of that category to its value there
     gains = np.diff(np.where(known, f1, 0), axis=0, prepend=0)[known]
     if not gains.any():
         return None

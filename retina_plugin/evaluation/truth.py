@@ -10,9 +10,9 @@ from pycocotools.coco import COCO
 
 
 def truth_of(entries: Sequence[dict[str, Any]], image_ids: Sequence[Any], num_classes: int) -> COCO:
-    """The annotations of dataset dicts, with crowds, under these ids of images; classes 0..K-1 are the categories.
+    """The annotations of dataset dicts, crowds included, as a COCO object; areas are those of boxes.
 
-    Areas are those of boxes.
+    `image_ids` has the id of each entry. Category ids are the labels 0..K-1.
     """
     annotations = [(i, a) for i, entry in zip(image_ids, entries, strict=True) for a in entry.get("annotations", ())]
     boxes = [list(BoxMode.convert(a["bbox"], a["bbox_mode"], BoxMode.XYWH_ABS)) for _, a in annotations]

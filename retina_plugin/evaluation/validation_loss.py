@@ -18,7 +18,7 @@ from ..modeling.meta_arch import ForegroundAverage
 
 
 def build_annotated_loader(cfg: DictConfig) -> Iterable[list[dict[str, Any]]]:
-    """Build the test loader of a config such that its batches have annotations; augmentation stays that of the test.
+    """Build the test loader of a config with annotations in its batches; it augments as for the test.
 
     Raises:
         ConfigError: if the mapper of the test data has no argument `is_train`.
@@ -37,7 +37,7 @@ def build_annotated_loader(cfg: DictConfig) -> Iterable[list[dict[str, Any]]]:
 def validation_loss(model: nn.Module, loader: Iterable[list[dict[str, Any]]]) -> dict[str, float]:
     """Compute every loss of a PluggableRetinaNet over a data set, divided by its number of foreground anchors.
 
-    Dropout and BatchNorm act as in a test. `loader` gives this process' share of the annotated batches. Raises
+    Dropout and BatchNorm are in evaluation mode. `loader` gives this process' share of the annotated batches. Raises
     ConfigError for another model.
     """
     average = ForegroundAverage.of(model)
@@ -50,7 +50,7 @@ def validation_loss(model: nn.Module, loader: Iterable[list[dict[str, Any]]]) ->
         parts = comm.all_gather((sums, average.counted()))
     total: Counter[str] = Counter()
     for part, _ in parts:
-        total.update(part)  # the sum of counters would leave out 0 and NaN
+        total.update(part)  # `+` of counters would drop losses of 0 and NaN
     return {name: loss / max(sum(count for _, count in parts), 1) for name, loss in total.items()}
 
 
