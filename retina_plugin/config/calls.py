@@ -29,7 +29,7 @@ def target_of(call: Mapping[str, Any]) -> Any:
 
 
 def parameters_of(call: Mapping[str, Any]) -> Mapping[str, inspect.Parameter] | None:
-    """Parameters of a LazyCall's target by name, None if it does not tell them; raises as `target_of`."""
+    """Parameters of a LazyCall's target by name, None if it has no signature; raises like `target_of`."""
     target = target_of(call)
     try:
         return _signature(target).parameters
@@ -43,7 +43,7 @@ def _signature(target: Callable[..., Any]) -> inspect.Signature:
 
 
 def argument_names(call: Mapping[str, Any]) -> set[str] | None:
-    """Names of the arguments that a LazyCall's target takes, None if it takes any; raises as `target_of`."""
+    """Names of the arguments of a LazyCall's target, None if it takes any or is unknown; raises like `target_of`."""
     parameters = parameters_of(call)
     if parameters is None or any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         return None

@@ -1,4 +1,4 @@
-"""Strict checks of lazy configs: unknown keys, and values of another kind than the key holds."""
+"""Strict checks of lazy configs: unknown keys, and values of another kind than the old value."""
 
 import inspect
 from collections.abc import Mapping
@@ -29,8 +29,9 @@ def check_config(cfg: DictConfig, known_train: DictConfig) -> None:
 def check_kind(node: Any, key: str, full_key: str, value: Any) -> None:
     """Raise ConfigError if `value` cannot replace `node[key]`, which messages call `full_key`.
 
-    Any value can replace a missing one, None, an interpolation, or a LazyCall unless it is the name of a class. An
-    argument whose annotation is a union with a `Literal` may also hold the strings of that `Literal`.
+    A missing value or None can be replaced by any value, and any value by None or an interpolation. A LazyCall can be
+    replaced by any value, but not by a string if its target is a class. An argument whose annotation is a union with a
+    `Literal` may also hold the strings of that `Literal`.
     """
     if key == "_target_":
         target_of({"_target_": value})  # `check_config` checks the arguments
@@ -46,7 +47,7 @@ def check_kind(node: Any, key: str, full_key: str, value: Any) -> None:
         if words and isinstance(value, str) and value not in words:
             choices = " or ".join(repr(word) for word in words)
             raise ConfigError(f"{full_key}={value!r}: the key holds a number or {choices}, not another string")
-        is_free = value in words or (old in words and not isinstance(value, str))  # the target checks the number
+        is_free = value in words or (old in words and not isinstance(value, str))  # the target itself checks the number
         if not is_free and not _fits(_kind(old), _kind(value), is_argument=is_call(node)):
             raise ConfigError(f"{full_key}={value!r}: the key holds {_kind(old)} ({old}), not {_kind(value)}")
     elif isinstance(value, str) and inspect.isclass(target_of(old)):
@@ -76,7 +77,7 @@ def _words(node: Any, key: str) -> tuple[str, ...]:
 
 
 def _fits(old: str, new: str, is_argument: bool) -> bool:
-    one_or_several = is_argument and {old, new} in _ONE_OR_SEVERAL  # the target checks it
+    one_or_several = is_argument and {old, new} in _ONE_OR_SEVERAL  # the target itself checks the value
     return old == new or (old, new) == ("a float", "an integer") or one_or_several
 
 

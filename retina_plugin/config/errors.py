@@ -1,4 +1,4 @@
-"""What is wrong with a config, and which key was meant."""
+"""The error for configs, and suggestions for unknown keys."""
 
 import difflib
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Load configs: found by name from any folder, checked, with overrides."""
+"""Load configs by path or name, check them, and apply overrides."""
 
 import builtins
 import functools
@@ -24,7 +24,7 @@ _ROOTS = (_PACKAGE / "configs", _PACKAGE.parent / "configs")  # installed; in a 
 def get_config(name: str, overrides: Sequence[str] = ()) -> DictConfig:
     """A config that comes with retina_plugin, such as "COCO-Detection/retinanet_R_50_FPN_1x.py".
 
-    Raises ConfigError if there is no config of this name, or as `load_config`.
+    Raises ConfigError if there is no config of this name, and like `load_config`.
     """
     if (path := _packaged(name)) is None:
         raise ConfigError(f"retina_plugin has no config {name!r}; there are {', '.join(_names())}")
@@ -34,8 +34,8 @@ def get_config(name: str, overrides: Sequence[str] = ()) -> DictConfig:
 def load_config(path: str | Path, overrides: Sequence[str] = (), trust: Sequence[str] = EVERYTHING) -> DictConfig:
     """A LazyConfig file (.py, or the .yaml of a run folder) or packaged config, checked, with overrides applied.
 
-    Overrides are `key=value` as in Detectron2; `+key=value` adds a key. `trust` restricts what a .yaml may name: to
-    parts of detectors, their data and training, and to the modules that it lists.
+    Overrides are `key=value` as in Detectron2; `+key=value` adds a key. `trust` restricts what a .yaml may name
+    to parts of detectors, their data and training, and the modules that it lists; by default it may name anything.
 
     Raises:
         ConfigError: if the file cannot be read or raises an error, if it has an unknown key, or if an override
@@ -62,7 +62,7 @@ def _link_seed(cfg: DictConfig) -> None:
     """Let the training data use `train.seed`, unless the file gives their loader another seed.
 
     The files themselves leave the seed out: Detectron2's `benchmark.py --task data_advanced` passes all arguments of
-    the loader on to a class that takes none.
+    the loader on to a class without this argument.
     """
     loader = OmegaConf.select(cfg, "dataloader.train")
     if is_call(loader) and "seed" not in loader and "seed" in (parameters_of(loader) or ()):
@@ -80,7 +80,7 @@ def _names() -> list[str]:
 
 @functools.cache
 def train_defaults() -> DictConfig:
-    """Every key that training reads: configs/common/train.py is their documentation."""
+    """Every key of `train` with its default; configs/common/train.py documents them."""
     return LazyConfig.load(str(_packaged("common/train.py")), "train")
 
 
@@ -102,7 +102,7 @@ def _read(path: Path, trust: Sequence[str]) -> DictConfig:
 
 @contextmanager
 def errors_named(file: str) -> Iterator[None]:
-    """Let every error of reading a config or study become a ConfigError that names the file."""
+    """Turn every error while a config or study is read into a ConfigError that names the file."""
     original_import = builtins.__import__
     try:
         yield

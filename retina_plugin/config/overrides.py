@@ -14,7 +14,7 @@ from .calls import argument_names, is_call
 from .check import check_kind
 from .errors import ConfigError, nearest
 
-_RENAMED = {"dials": "settings"}  # name of a key today by its former name
+_RENAMED = {"dials": "settings"}  # current name of a key by its former name
 
 
 def apply_override(cfg: DictConfig, override: str) -> None:
@@ -36,7 +36,7 @@ def apply_override(cfg: DictConfig, override: str) -> None:
 
 
 def read_overrides(where: str, overrides: Any) -> tuple[str, ...]:
-    """A list of `key=value` from a file; ConfigError, which says `where`, if it is none."""
+    """Overrides `key=value` from a file; ConfigError, with `where` as the place, if they are no such list."""
     is_list = isinstance(overrides, list | tuple)
     if not is_list or not all(isinstance(x, str) and "=" in x for x in overrides):
         raise ConfigError(f"{where} must be a list of key=value, such as ['train.max_iter=300'], got {overrides!r}")
@@ -61,7 +61,7 @@ def _parse(text: str) -> Any:
 
 @functools.lru_cache(maxsize=256)
 def _parsed(override: str) -> Override:
-    """Parsing takes milliseconds, and all runs of a study have the same overrides; `value()` gives a copy."""
+    """Cached: parsing takes milliseconds, and runs of a study share overrides; `value()` gives a copy."""
     return OverridesParser.create().parse_override(override)
 
 
@@ -104,6 +104,6 @@ def _check_interpolation(cfg: DictConfig, key: str, value: Any) -> None:
     parent, _, last = match[1].rpartition(".")
     node = OmegaConf.select(cfg, parent, default=None)
     keys = map(str, range(len(node)) if OmegaConf.is_list(node) else node or ()) if OmegaConf.is_config(node) else ()
-    if last not in (known := set(keys)):  # the value of a key that is there may be null, or still missing
+    if last not in (known := set(keys)):  # an existing key is enough: its value may be null or missing (???)
         near = nearest(last, known) if known else ""
         raise ConfigError(f"override {key}={value}: the config has no {match[1]}{near}")

@@ -1,4 +1,4 @@
-"""What a config file of someone else may do: name parts of detectors, and refer to its own values."""
+"""Limits for config files from others: they may name parts of detectors and refer to their own values."""
 
 import contextlib
 import inspect
@@ -16,7 +16,7 @@ from .moved import current_name
 from .walk import leaves
 
 EVERYTHING = ("*",)
-"""As `trust`: the file may call whatever it names, like a program of one's own."""
+"""As `trust`: the file may call anything that it names, like your own program."""
 
 # modules whose classes and functions build detectors, data and schedules, and do nothing else
 _PARTS = (
@@ -31,17 +31,17 @@ _PARTS = (
 _KEY = r"[\w.\-\[\]]+"
 _REFERENCE = re.compile(rf"[^$]*\$\{{({_KEY}|oc\.select:{_KEY}(,[^$:{{}}]*)?)\}}[^$]*")
 _MOST_VALUES = 5000  # a usual config has 300
-_UNPICKLED = "proposal_file"  # Detectron2 unpickles what keys with this in their name give, such as proposal_files
-_NOT_PARTS = re.compile(r"\._|load_proposals")  # what a package keeps to itself, and the function that unpickles
+_UNPICKLED = "proposal_file"  # Detectron2 unpickles the files in keys that contain this, such as proposal_files
+_NOT_PARTS = re.compile(r"\._|load_proposals")  # private names, and the function that unpickles proposals
 
 
 def locate_admitted(name: Any, trust: Sequence[str]) -> Any:
-    """The class or function of a dotted name in a config file that is not trusted; its module is imported.
+    """The class or function with a dotted name from a config file; its module is imported.
 
-    `trust` has names of modules that are admitted besides those of detector parts; `EVERYTHING` admits any.
+    Only modules of detector parts and those in `trust` are admitted; with `EVERYTHING` all are.
 
     Raises:
-        ConfigError: if it lies in another module, or is another kind of object.
+        ConfigError: if the object is in another module, or is neither a class nor a function.
     """
     name = current_name(name) if isinstance(name, str) else name
     admitted = (*_PARTS, *trust)
@@ -69,7 +69,7 @@ def check_values(cfg: DictConfig) -> None:
 
 
 def _resolved(node: Any) -> Iterator[Any]:
-    """Every value with references followed, one at a time."""
+    """Yield once for every value, with references followed."""
     keys = range(len(node)) if OmegaConf.is_list(node) else list(node) if OmegaConf.is_dict(node) else ()
     for key in keys:
         yield key
@@ -78,7 +78,7 @@ def _resolved(node: Any) -> Iterator[Any]:
 
 
 def _may_be_imported(name: str, trust: Sequence[str]) -> bool:
-    """Whether it lies in a module of `trust`, or where parts do under a name that may be one."""
+    """Whether `name` is in a module of `trust`, or in a package of parts and neither private nor excluded."""
     return _lies_in(name, trust) or (_lies_in(name, _packages(_PARTS)) and not _NOT_PARTS.search(name))
 
 

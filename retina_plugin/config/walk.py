@@ -5,7 +5,7 @@ from typing import Any
 
 
 def leaves(node: Any, into_lists: bool = False, path: str = "") -> Iterator[tuple[str, Any]]:
-    """The values of nested mappings by dotted key below `path`, in order; an empty mapping is a value.
+    """Dotted keys, below `path`, and values of nested mappings, in order; an empty mapping is a value.
 
     `into_lists` enters lists too, with indices as keys; otherwise a list is a value.
     """
@@ -17,7 +17,7 @@ def leaves(node: Any, into_lists: bool = False, path: str = "") -> Iterator[tupl
 
 
 def mappings(node: Any, path: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """All mappings in nested mappings and lists by dotted key, each before those inside it."""
+    """Dotted keys and values of all mappings in nested mappings and lists; outer ones come first."""
     if isinstance(node, Mapping):
         yield path, node
     for key, value in _items(node):
@@ -31,5 +31,5 @@ def _items(node: Any) -> Collection[tuple[Any, Any]]:
 
 
 def as_text(value: Any) -> str:
-    """A config value as text; a class or function by its full name."""
+    """A config value as text; a class or function becomes its full dotted name."""
     return f"{value.__module__}.{value.__qualname__}" if callable(value) else str(value)

@@ -10,9 +10,9 @@ from ..registry import CLS_LOSS_REGISTRY
 def add_retina_plugin_config(cfg: CfgNode) -> None:
     """Add the keys of this package to a yacs config, in Detectron2's own sections."""
     node = cfg.MODEL.RETINANET
-    node.CLS_LOSS = "SigmoidFocalLoss"  # a name of CLS_LOSS_REGISTRY; focal loss has FOCAL_LOSS_*
-    node.CE_LOSS_ALPHA = -1.0  # weight of positives of SigmoidCrossEntropyLoss; negative for none
-    # Other arguments of the loss, such as CLS_LOSS_ARGS.epsilon -1.0 for PolyFocalLoss on a command line, or
+    node.CLS_LOSS = "SigmoidFocalLoss"  # a name in CLS_LOSS_REGISTRY; focal loss reads FOCAL_LOSS_*
+    node.CE_LOSS_ALPHA = -1.0  # weight of positives in SigmoidCrossEntropyLoss; negative for no weights
+    # Arguments of the loss, such as CLS_LOSS_ARGS.epsilon -1.0 for PolyFocalLoss on a command line, or
     # CLS_LOSS_ARGS: {alpha: [.2, .3]} in a file. None stands for the loss's own default.
     node.CLS_LOSS_ARGS = CfgNode(dict.fromkeys(_loss_arguments()), new_allowed=True)
     cfg.MODEL.ANCHOR_GENERATOR.OCTAVE_BASE_SCALE = 4.0
@@ -23,7 +23,7 @@ def add_retina_plugin_config(cfg: CfgNode) -> None:
     cfg.MODEL.FPN.BIFPN_FUSE_TYPE = "avg"  # or "sum"; BiFPN does not read Detectron2's FUSE_TYPE
     cfg.MODEL.TORCHVISION = CfgNode()
     cfg.MODEL.TORCHVISION.NAME = "mobilenet_v2"
-    cfg.MODEL.TORCHVISION.WEIGHTS = "IMAGENET1K_V1"  # "" for random ones
+    cfg.MODEL.TORCHVISION.WEIGHTS = "IMAGENET1K_V1"  # "" for random weights
     cfg.MODEL.TORCHVISION.NORM = "FrozenBN"
     cfg.MODEL.TORCHVISION.FREEZE_AT = 0
 

@@ -1,4 +1,4 @@
-"""Configs as YAML files, which hold classes and functions by their names and call nothing when they are read."""
+"""Configs as YAML files, which hold classes and functions by name; reading them calls nothing."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -35,7 +35,7 @@ def read_yaml(path: Path, trust: Sequence[str]) -> DictConfig:
     `trust` names modules whose classes and functions the file may use besides parts of detectors; see `untrusted.py`.
 
     Raises:
-        ConfigError: if there is anything else in it, or if it is nested or repeated without reason.
+        ConfigError: if it holds anything else, or is nested too deeply or too large.
     """
     text = path.read_text(encoding="utf-8")
     try:
@@ -60,7 +60,7 @@ def _check_untrusted(cfg: DictConfig, trust: Sequence[str]) -> None:
 
 
 def _check_size(text: str) -> None:
-    """Raise ConfigError for a text that aliases make large, or whose nesting would overflow the stack."""
+    """Raise ConfigError for a text with too many values after expanding aliases, or with too deep nesting."""
     sizes, size_of_anchor, names = [0], {}, [""]
     for event in yaml.parse(text, _BaseLoader):
         if isinstance(event, yaml.AliasEvent):
@@ -86,7 +86,7 @@ _DEEPEST, _MOST_NODES = 100, 100_000
 
 
 class _Loader(_BaseLoader):
-    """Calls nothing; the name of a class or function is looked up like a `_target_`, which imports its module."""
+    """Calls nothing; names of classes and functions are looked up, which imports their modules."""
 
     def __init__(self, stream: str, trust: Sequence[str]) -> None:
         super().__init__(stream)
@@ -100,7 +100,7 @@ _Loader.add_multi_constructor(
 
 
 def _with_targets(node: Any, change: Callable[[Any], str]) -> Any:
-    """Nested values with every `_target_` changed."""
+    """Nested values with `change` applied to every `_target_`."""
     if isinstance(node, list):
         return [_with_targets(value, change) for value in node]
     if not isinstance(node, dict):
