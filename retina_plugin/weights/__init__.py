@@ -1,4 +1,4 @@
-"""Weights from files, without running code in them: reading, writing, and a checkpointer for Detectron2."""
+"""Read and write weights without running code in the files, and a checkpointer for Detectron2."""
 
 from .checkpointer import SafeCheckpointer
 from .class_rows import ClassNames, ClassRows

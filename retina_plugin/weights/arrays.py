@@ -1,7 +1,7 @@
 """NumPy's arrays and scalars in checkpoints.
 
-numpy's own functions trust the pickle: `dtype.__setstate__` lets it declare any bytes to be addresses of objects, and
-so lets it overwrite memory. The functions here replace them under the same names and check their arguments.
+numpy's own functions trust the pickle: through `dtype.__setstate__` it can declare any bytes to be addresses of
+objects, and so overwrite memory. The functions here replace them under the same names and check their arguments.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class DType:
 
 
 class Array(np.ndarray):
-    """Stands in for numpy.ndarray while a pickle is read: empty until it gets its state."""
+    """Stands in for numpy.ndarray while a pickle is read; it is empty until its state is set."""
 
     def __new__(cls, *_: Any) -> Array:
         return super().__new__(cls, (0,), np.uint8)
@@ -49,7 +49,7 @@ class Array(np.ndarray):
         super().__setstate__((1, shape, dtype.dtype, type(fortran) in (bool, int) and bool(fortran), data))
 
     def native(self) -> np.ndarray:
-        """The array as one of numpy's own class, in this machine's byte order."""
+        """The array as a numpy.ndarray in this machine's byte order."""
         return np.asarray(self, dtype=self.dtype.newbyteorder("="))
 
 
@@ -63,36 +63,36 @@ def num_elements(shape: tuple[int, ...]) -> int:
 
 
 def as_bytes(data: str | bytes | bytearray) -> bytes:
-    """Bytes from a pickle of Python 2, which has one type for strings and bytes, or of Python 3."""
+    """Bytes from a pickle; those of Python 2 arrive as str, because it has one type for strings and bytes."""
     if isinstance(data, bytes):
         return data
     return data.encode("latin1") if isinstance(data, str) else bytes(memoryview(data))
 
 
 def reconstruct(subtype: Any, shape: Any, typecode: Any) -> Array:
-    """Replaces the function of numpy.core.multiarray that pickles call for an array, whose state follows."""
+    """Replaces numpy.core.multiarray._reconstruct, which pickles call for an array; its state follows."""
     return Array()
 
 
 def frombuffer(data: bytes | bytearray, dtype: DType, shape: tuple[int, ...], order: str) -> Array:
-    """Replaces the function of numpy.core.numeric that pickles of protocol 5 call."""
+    """Replaces numpy.core.numeric._frombuffer, which pickles of protocol 5 call for an array."""
     array = Array()
     array.__setstate__((1, shape, dtype, order == "F", data))
     return array
 
 
 def scalar(dtype: DType, data: str | bytes) -> np.generic:
-    """Replaces the function of numpy.core.multiarray that pickles call for a number."""
+    """Replaces numpy.core.multiarray.scalar, which pickles call for a number."""
     return frombuffer(data, dtype, (), "C").native()[()]
 
 
 def encode(text: str, encoding: str = "latin1") -> bytes:
-    """Bytes, as pickle protocols without a type for them write them."""
+    """Replaces _codecs.encode, which pickle protocols without a type for bytes call to make them."""
     if encoding != "latin1":
         raise ValueError(f"bytes are encoded as {shown(encoding)}")
     return text.encode("latin1")
 
 
 def no_bytes() -> bytes:
-    """Replaces `bytes` as protocols before 3 call it."""
+    """Replaces `bytes()`, which protocols before 3 call for empty bytes."""
     return b""

@@ -1,4 +1,4 @@
-"""What a checkpoint says of itself, which its loading does not compare with the model."""
+"""Compare a checkpoint with a model before loading: anchors, class names, and buffers that are not loaded."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -13,9 +13,9 @@ class Stated(NamedTuple):
     """What is known of a checkpoint before it is loaded into a model.
 
     Attributes:
-        anchors: anchors per place in the checkpoint's head and in the model's, None without such a head.
+        anchors: anchors per location of the checkpoint's head and of the model's, None without such a head.
         rows: classes whose rows of the classification layer are taken over by name.
-        differing: buffers that are not loaded, such as pixel_mean, of which the checkpoint has other values.
+        differing: buffers that are not loaded, such as pixel_mean, and have other values in the checkpoint.
     """
 
     anchors: tuple[int | None, int | None] = (None, None)
@@ -24,7 +24,7 @@ class Stated(NamedTuple):
 
 
 def before_loading(weights: dict[str, Any], model: nn.Module, classes: ClassNames | None) -> Stated:
-    """Compare the tensors `weights` with a model that is to load them; with `classes`, see `take_class_rows`."""
+    """Compare `weights` with a model that will load them; with `classes`, change them as `take_class_rows` does."""
     own = model.state_dict()
     anchors = anchors_per_place(weights), anchors_per_place(own)
     rows = ClassRows() if classes is None else take_class_rows(weights, own, classes)
@@ -32,7 +32,7 @@ def before_loading(weights: dict[str, Any], model: nn.Module, classes: ClassName
 
 
 def _differing(weights: Mapping[str, Any], own: Mapping[str, Any], model: nn.Module) -> tuple[str, ...]:
-    """Older checkpoints of Detectron2 hold the pixels' mean and deviation and the anchors of every level."""
+    """Older checkpoints of Detectron2 hold pixel mean, pixel standard deviation and the anchors of every level."""
     found = []
     for name, ours in model.named_buffers():
         if name in weights and name not in own:

@@ -11,7 +11,7 @@ from ..printable import first_line, shown
 from .errors import CheckpointError, not_downloaded
 from .reading import read_weights
 
-_MOST_TO_MATCH = 20_000  # Detectron2 compares each name with each of the model
+_MOST_TO_MATCH = 20_000  # Detectron2 compares each name with each name in the model
 
 
 class SafeCheckpointer(DetectionCheckpointer):
@@ -21,7 +21,7 @@ class SafeCheckpointer(DetectionCheckpointer):
         """Load a checkpoint as upstream does.
 
         Raises:
-            CheckpointError: if it does not exist, is damaged, or holds something that cannot be loaded.
+            CheckpointError: if it does not exist, cannot be downloaded, is damaged, or cannot be loaded.
         """
         try:
             return super().load(path, *args, **kwargs)
@@ -33,7 +33,7 @@ class SafeCheckpointer(DetectionCheckpointer):
             raise not_downloaded(path, e) from e
         except Exception as e:  # damaged content raises many types of error
             if isinstance(e, ValueError) and type(e) is not ValueError:
-                raise  # CheckpointError and ConfigError say it themselves
+                raise  # such as CheckpointError or ConfigError, which have a message for users
             if "not found!" in str(e) and isinstance(e, AssertionError):
                 raise CheckpointError(f"checkpoint {shown(path, 500)} does not exist") from e
             raise CheckpointError(f"checkpoint {shown(path, 500)} cannot be used: {first_line(e)}") from e
@@ -49,7 +49,7 @@ class SafeCheckpointer(DetectionCheckpointer):
         return read_weights(f)
 
     def _load_model(self, checkpoint: dict[str, Any]) -> _IncompatibleKeys:
-        """Refuse what upstream would load without a word, or compare for minutes."""
+        """Refuse complex or non-finite weights, which upstream loads silently, and too many names to match."""
         weights = checkpoint["model"]
         for name, value in weights.items():
             if "complex" in str(value.dtype):

@@ -1,4 +1,4 @@
-"""Rows of a classification layer, taken over for classes that have the same name in both detectors."""
+"""Copy rows of a classification layer for classes that have the same name in both detectors."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ class ClassNames(NamedTuple):
 
 
 class ClassRows(NamedTuple):
-    """Which classes of the model got the rows of a checkpoint; `reason` says why none were looked for."""
+    """Classes of the model with rows from the checkpoint, and without; `reason` says why none were compared."""
 
     taken: tuple[str, ...] = ()
     new: tuple[str, ...] = ()
@@ -30,8 +30,8 @@ def take_class_rows(weights: dict[str, Any], own: Mapping[str, Tensor], classes:
     """Make the classification layer in `weights` fit a model with the state `own`, class by class.
 
     Afterwards the layer has the checkpoint's rows for classes of the same name, and the model's own for all others.
-    `weights`, tensors or arrays by Detectron2's names, stays as it is where the rows of either side cannot be told
-    apart.
+    `weights`, tensors or arrays by Detectron2's names, is changed in place, unless rows cannot be assigned to
+    classes; then the result has a `reason`.
     """
     anchors = anchors_per_place(weights), anchors_per_place(own)
     if None in anchors or f"{_LAYER}.bias" not in weights or f"{_LAYER}.weight" not in weights:
@@ -54,14 +54,14 @@ def take_class_rows(weights: dict[str, Any], own: Mapping[str, Tensor], classes:
 
 
 def anchors_per_place(weights: Mapping[str, Any]) -> int | None:
-    """A, the number of anchors per location that the box layer of a state dict has; None if it has no such layer."""
+    """A, the number of anchors per location, from the box layer of a state dict; None if it has no such layer."""
     return len(weights[_BOXES]) // _BOX_DIM if _BOXES in weights else None
 
 
 def same_names(theirs: Sequence[str], ours: Sequence[str]) -> list[tuple[int, int]]:
-    """Labels (theirs, ours) of classes with one name.
+    """Pairs of labels (theirs, ours) of classes with the same name.
 
-    The same name comes first; then one that differs in case and punctuation only, of several the first.
+    An equal name is preferred to one that differs only in case and punctuation; of several, the first is used.
     """
     last_first = list(enumerate(theirs))[::-1]
     exact, plain = {name: i for i, name in last_first}, {_plain(name): i for i, name in last_first}

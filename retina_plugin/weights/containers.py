@@ -14,7 +14,7 @@ _VISITED = (dict, list, tuple, Array, DType)
 
 
 def check_keys(keys: Iterable[Any]) -> None:
-    """Raise ValueError for a key of a dict, or member of a set, that is not plain.
+    """Raise ValueError for a key of a dict, or member of a set, that is no plain value.
 
     The hash of nested tuples takes time exponential in their depth, and that of very deep ones crashes Python.
     """
@@ -26,7 +26,7 @@ def check_keys(keys: Iterable[Any]) -> None:
 
 
 def make_ordered_dict(pairs: list[list[Any]] | tuple[()] = ()) -> OrderedDict[Any, Any]:
-    """Pairs are a list as Python 2 writes it; Python 3 adds the items later."""
+    """An OrderedDict from a list of pairs, as Python 2 writes it, or empty: Python 3 adds the items later."""
     if any(type(pair) not in (list, tuple) for pair in pairs):
         raise ValueError("an OrderedDict is not made of pairs")
     check_keys(key for key, _ in pairs)
@@ -47,7 +47,7 @@ def make_counter(counts: dict[Any, int] | tuple[()] = ()) -> Counter[Any]:
 
 
 def without_stand_ins(content: Any) -> Any:
-    """`content` with arrays of numpy's own class and this machine's byte order; lists and dicts are changed in place.
+    """`content` with numpy's arrays and dtypes instead of stand-ins, in native byte order; changes it in place.
 
     Raises ValueError if containers are nested more than 100 deep, or contain themselves.
     """
@@ -58,7 +58,7 @@ class _Walk:
     """Visits every container once, however often others contain it."""
 
     def __init__(self) -> None:
-        # by id: the value, which is kept alive so that no other one gets its id, what it becomes, and its depth
+        # by id: the value, kept alive so that its id stays unique; what it becomes; its depth
         self._done: dict[int, tuple[Any, Any, int]] = {}
 
     def plain(self, value: Any, level: int = 0) -> tuple[Any, int]:

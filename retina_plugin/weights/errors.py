@@ -13,17 +13,17 @@ class CheckpointError(ValueError):
 
 
 class UnsafeCheckpointError(CheckpointError):
-    """A checkpoint that asks for a Python object that weights do not need; the message names it."""
+    """A checkpoint that refers to a Python object that weights do not need; the message names the object."""
 
 
 def unsafe(path: str | Path, name: str) -> UnsafeCheckpointError:
-    """What to raise for a checkpoint that asks for the object `name`, which includes its module."""
+    """The error for a checkpoint that refers to the object `name`, given with its module."""
     message = f"checkpoint {shown(path, 500)} asks for {shown(name)}, which weights do not need: not loaded"
     return UnsafeCheckpointError(message)
 
 
 def unreadable(path: str | Path, error: Exception) -> CheckpointError:
-    """What to raise for an error of any type that a damaged file caused."""
+    """The error for a damaged file, from the `error` of any type that reading it raised."""
     if isinstance(error, EOFError):
         reason = "it ends too early"
     elif isinstance(error, MemoryError):
@@ -36,7 +36,7 @@ def unreadable(path: str | Path, error: Exception) -> CheckpointError:
 
 
 def not_downloaded(path: str, error: Exception) -> CheckpointError:
-    """What to raise for weights at an address that this machine cannot reach; names the address for a browser."""
+    """The error for weights at an address that this machine cannot reach; gives the address for a browser."""
     url = path.replace(Detectron2Handler.PREFIX, Detectron2Handler.S3_DETECTRON2_PREFIX)
     return CheckpointError(
         f"checkpoint {shown(path, 500)} cannot be downloaded ({first_line(error)}). Download {shown(url, 500)} where "

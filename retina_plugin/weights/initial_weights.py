@@ -1,4 +1,4 @@
-"""What a checkpoint gave to a model before training, in a few lines and in full."""
+"""A report of which tensors of a model come from a checkpoint."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,15 +17,15 @@ _BOTTOM_UP = "backbone.bottom_up"
 
 @dataclass(frozen=True)
 class InitialWeights:
-    """Which tensors a model has from a checkpoint. Those it does not have from there are its own initial ones.
+    """Which tensors of a model come from a checkpoint. All others keep the model's own initial values.
 
     Attributes:
         path: of the checkpoint; empty if there is none.
         wanted: names of the model's tensors.
-        taken: those of them that come from the checkpoint.
-        wrong_shape: name, shape in the checkpoint and shape in the model.
+        taken: names of those that come from the checkpoint.
+        wrong_shape: name, shape in the checkpoint and shape in the model, where the shapes differ.
         unused: names of tensors of the checkpoint that the model does not have.
-        stated: what the checkpoint says of itself.
+        stated: the comparison of checkpoint and model before loading.
     """
 
     path: str = ""
@@ -43,14 +43,14 @@ class InitialWeights:
 
     @property
     def by_part(self) -> dict[str, tuple[int, int]]:
-        """Tensors taken and wanted, by part of the model."""
+        """Numbers of tensors taken and wanted, by part of the model."""
         parts = dict.fromkeys(map(_part, self.wanted))
         return {
             part: tuple(sum(_part(n) == part for n in names) for names in (self.taken, self.wanted)) for part in parts
         }
 
     def check(self) -> None:
-        """Raise CheckpointError if almost nothing is taken: a training would begin from noise without a word."""
+        """Raise CheckpointError if less than a tenth is taken: training would silently start from random weights."""
         if len(self.taken) >= max(1, _LEAST_TAKEN * len(self.wanted)):
             return
         how_many = f"{len(self.taken)} of {len(self.wanted)} tensors" if self.taken else "no tensor"
@@ -108,7 +108,7 @@ class InitialWeights:
 
 
 def initial_weights(path: str, model: nn.Module, incompatible: _IncompatibleKeys, stated: Stated) -> InitialWeights:
-    """The account of a load into `model`, from what it found incompatible and what was known before."""
+    """The report for a checkpoint loaded into `model`; `incompatible` is what loading returned."""
     wrong = tuple((name, tuple(there), tuple(here)) for name, there, here in incompatible.incorrect_shapes)
     wanted = tuple(name for name in model.state_dict() if not name.endswith(OPTIONAL))
     absent = {*incompatible.missing_keys, *(name for name, *_ in wrong)}

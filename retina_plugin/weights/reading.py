@@ -1,4 +1,4 @@
-"""Weights from files; no code in them is run."""
+"""Read weights from files without running code in them."""
 
 from pathlib import Path
 from typing import Any
@@ -33,9 +33,9 @@ def read_weights(path: str | Path) -> dict[str, Any]:
         True where Detectron2 has to match names that are not its own.
 
     Raises:
-        UnsafeCheckpointError: if it asks for anything of Python but arrays, tensors and plain containers.
-        CheckpointError: if it does not exist, is damaged, or holds no weights. Damage to tensors is noticed by
-            checksums in today's `.pth` and in write_safetensors' files; other formats have none.
+        UnsafeCheckpointError: if it refers to Python objects other than arrays, tensors and plain containers.
+        CheckpointError: if it does not exist, is damaged, or holds no weights. Checksums show damage to
+            tensors in current `.pth` files and those of `write_safetensors`; other formats have none.
     """
     path = Path(path)
     content = read_content(path, as_detectron2=True)
@@ -45,10 +45,10 @@ def read_weights(path: str | Path) -> dict[str, Any]:
 
 
 def read_content(path: str | Path, as_detectron2: bool = False) -> Any:
-    """Whatever a file holds, weights or not, in Detectron2's form if so asked. No code in the file is run.
+    """Whatever a file holds, weights or not; `as_detectron2` brings it into Detectron2's form. Runs no code in it.
 
     Raises:
-        UnsafeCheckpointError, CheckpointError: as read_weights.
+        UnsafeCheckpointError, CheckpointError: as in `read_weights`, but the file need not hold weights.
     """
     path = Path(path)
     try:
@@ -117,7 +117,7 @@ def _check_model(path: Path, content: Any) -> None:
 
 
 def _check_hints(path: Path, content: dict[str, Any]) -> None:
-    """Of what tells Detectron2 how to convert names, and of what PyTorch adds to a state dict."""
+    """Check the types of what tells Detectron2 how to convert names, and of what PyTorch adds to a state dict."""
     if not isinstance(content.get("__author__"), str | None):
         raise _unusable(path, "is damaged: __author__ is not a string")
     if not isinstance(content.get("matching_heuristics"), bool | int | None):

@@ -1,4 +1,4 @@
-"""Weights as safetensors, a format that holds only tensors, with a checksum, which the format lacks."""
+"""Weights as safetensors, a format that holds only tensors; a checksum, which the format lacks, is added."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ from ..files import written_in_full
 from .errors import CheckpointError
 
 _CHECKSUM = "sha256_of_tensors"
-_LARGEST_HEADER = 16 * 2**20  # some 150,000 tensors
+_LARGEST_HEADER = 16 * 2**20  # bytes, for some 150,000 tensors
 
 
 def write_safetensors(state_dict: Mapping[str, torch.Tensor], path: str | Path, metadata: Mapping[str, str]) -> None:
@@ -33,7 +33,7 @@ def write_safetensors(state_dict: Mapping[str, torch.Tensor], path: str | Path, 
 
 
 def read_safetensors(path: Path) -> dict[str, Any]:
-    """As read_weights; raises an error of any type if the file is not of this format."""
+    """The content in the form of `read_weights`; raises an error of any type if the file is not of this format."""
     _check_header(path)
     with safe_open(path, framework="pt") as f:
         metadata = f.metadata() or {}
@@ -48,7 +48,7 @@ def read_safetensors(path: Path) -> dict[str, Any]:
 
 
 def _check_header(path: Path) -> None:
-    """Raise ValueError if the header is larger than the file, or than that of any weights."""
+    """Raise ValueError if the header is larger than the file, or larger than weights need."""
     with path.open("rb") as f:
         size = int.from_bytes(f.read(8), "little")
     if size > path.stat().st_size - 8:

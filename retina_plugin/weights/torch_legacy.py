@@ -12,12 +12,12 @@ from .arrays import num_elements
 from .containers import without_stand_ins
 from .torch_tensors import TORCH_ADMITTED, TorchUnpickler
 
-LEGACY_BEGINNING = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the pickle of a number
+LEGACY_BEGINNING = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the pickled magic number
 _PROTOCOL = 1001
 
 
 def read_torch_legacy(path: Path) -> Any:
-    """As read_torch_zip, for files without checksums."""
+    """The content of the file, as in `read_torch_zip`; this format has no checksums."""
     stream = io.BytesIO(path.read_bytes())
     stream.seek(len(LEGACY_BEGINNING))
     protocol, system = (_LegacyUnpickler(path, stream).load() for _ in range(2))
@@ -36,7 +36,7 @@ class _LegacyUnpickler(TorchUnpickler):
         self._unclaimed = len(stream.getbuffer())
 
     def storage(self, key: str, dtype: torch.dtype, count: int) -> Tensor:
-        """Memory for the storage with that key; what it holds follows in the file."""
+        """Memory for the storage with that key; its content follows later in the file."""
         if key not in self.storages:
             self._unclaimed -= count * dtype.itemsize
             if self._unclaimed < 0:
@@ -53,7 +53,7 @@ class _LegacyUnpickler(TorchUnpickler):
 
 
 def _fill(storages: dict[str, Tensor], keys: list[str], stream: io.BytesIO) -> None:
-    """Read what the storages hold, in the order of `keys`."""
+    """Read the content of the storages, in the order of `keys`."""
     left = dict(storages)
     for key in keys:
         if (storage := left.pop(key, None)) is None:

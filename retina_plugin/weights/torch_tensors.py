@@ -25,7 +25,7 @@ class TorchUnpickler(AdmittedUnpickler):
     """Rebuilds dense tensors, on the CPU; tensors that shared memory share it again."""
 
     def persistent_load(self, pid: Any) -> Tensor:
-        """The storage that a tensor is a view of, as a tensor of one dimension."""
+        """The storage of a tensor, as a tensor of one dimension."""
         kind, storage_type, key, _, count, *view = pid if type(pid) is tuple and len(pid) in (5, 6) else [None] * 5
         if kind != "storage" or type(storage_type) is not _StorageType or type(key) is not str:
             raise ValueError("it refers to something else than the storage of a tensor")
@@ -46,7 +46,7 @@ class TorchUnpickler(AdmittedUnpickler):
 
 
 class _StorageType:
-    """Stands in for the classes of torch.storage, of which a file needs only the dtype."""
+    """Stands in for the storage classes of torch; a file needs only their dtype."""
 
     __slots__ = ("dtype",)
 
@@ -55,13 +55,13 @@ class _StorageType:
 
 
 def _rebuild_tensor(storage: Tensor, offset: int, size: tuple[int, ...], stride: tuple[int, ...]) -> Tensor:
-    num_elements(stride)  # which checks it
+    num_elements(stride)  # only to check it
     if (needed := num_elements(size)) > storage.numel():
         raise ValueError(
             f"a tensor of shape {shown(size)} has {shown(needed)} elements, and its storage {storage.numel()}. If it "
             "is an expanded tensor, save its clone()"
         )
-    return storage.as_strided(size, stride, offset)  # which refuses what lies outside the storage
+    return storage.as_strided(size, stride, offset)  # refuses a view that reaches outside the storage
 
 
 def _rebuild_tensor_v2(
@@ -97,4 +97,4 @@ TORCH_ADMITTED: dict[str, Any] = {
     "torch.device": _make_device,
     "collections.Counter": make_counter,
 }
-"""What the pickles of torch.save may call or name, by the module and name that they give."""
+"""The functions and objects that pickles of torch.save may refer to, by "module.name"."""

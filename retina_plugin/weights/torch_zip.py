@@ -17,8 +17,8 @@ from .zip_records import ZipRecords
 def read_torch_zip(path: Path) -> Any:
     """The content of the file, its tensors on the CPU; tensors that shared memory share it again.
 
-    Raises UnsafeCheckpointError if it asks for anything of Python but arrays, dense tensors and plain containers, and
-    an error of any type if it is damaged, which checksums show.
+    Raises UnsafeCheckpointError if it refers to Python objects other than arrays, dense tensors and plain containers,
+    and an error of any type if it is damaged; checksums show damage.
     """
     with path.open("rb") as f:
         records = ZipRecords(f)

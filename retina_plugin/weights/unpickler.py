@@ -1,4 +1,4 @@
-"""Unpicklers that call nothing but what a table of names admits, in time and memory that the file's size bounds."""
+"""Unpicklers that call only functions in a given table; time and memory are bounded by the size of the file."""
 
 import io
 import pickle
@@ -22,7 +22,7 @@ ADMITTED: dict[str, Callable[..., Any]] = {
     **{f"numpy.{core}.multiarray.scalar": arrays.scalar for core in ("core", "_core")},
     **{f"numpy.{core}.numeric._frombuffer": arrays.frombuffer for core in ("core", "_core")},
 }
-"""What every pickle may call, by the module and name that it gives; numpy 2 renamed numpy.core."""
+"""The functions that every pickle may call, by "module.name"; numpy 2 renamed numpy.core."""
 
 _MOST_INSTRUCTIONS = 500_000  # a tensor needs some 40
 _CREATE_OBJECTS = ("OBJ", "NEWOBJ", "NEWOBJ_EX", "NEXT_BUFFER", "READONLY_BUFFER")
@@ -32,19 +32,19 @@ _SIZED = (str, bytes, bytearray, list, tuple, dict, set)
 def read_pickle(path: Path) -> Any:
     """The content of a pickle of Python 2 or 3 that holds only arrays, numbers, strings and plain containers.
 
-    Raises UnsafeCheckpointError if it asks for anything else, and an error of any type if it is damaged.
+    Raises UnsafeCheckpointError if it refers to anything else, and an error of any type if it is damaged.
     """
     return containers.without_stand_ins(AdmittedUnpickler(path, io.BytesIO(path.read_bytes()), ADMITTED).load())
 
 
 class AdmittedUnpickler(pickle._Unpickler):
-    """The unpickler written in Python: the one written in C allocates gigabytes when a file says so.
+    """A restricted unpickler, based on the one in Python: the one in C allocates gigabytes if a file says so.
 
-    Its instructions change only plain containers and new arrays, and their keys are plain values.
+    Instructions can change only plain containers, whose keys must be plain values, and new arrays.
     """
 
     def __init__(self, path: Path, stream: io.BytesIO, admitted: Mapping[str, Any]) -> None:
-        """Read a pickle of the file `path`; `admitted` has what it may ask for, by "module.name"."""
+        """Read a pickle of the file `path`; `admitted` has the objects it may refer to, by "module.name"."""
         super().__init__(stream, encoding="latin1")  # as Detectron2
         self._path, self._admitted = path, admitted
         self._copies = 4 * len(stream.getbuffer()) + 1_000_000  # bytes and items that calls may still copy
@@ -120,14 +120,14 @@ class AdmittedUnpickler(pickle._Unpickler):
         super().load_frozenset()
 
     def _count_copies(self, parts: Any) -> None:
-        """A pickle can pass one long argument to many calls, each of which copies it."""
+        """Bound the copies: a pickle can pass one long argument to many calls, and every call copies it."""
         self._copies -= sum(len(part) for part in parts if isinstance(part, _SIZED))
         if self._copies < 0:
             raise ValueError("it copies more than the file holds")
 
 
 class _Instructions(dict[int, Callable[..., None]]):
-    """The methods of an unpickler by instruction; counts the instructions, each of which may need some 200 bytes."""
+    """The methods of an unpickler by instruction; bounds their number, as each may need some 200 bytes."""
 
     def __init__(self, unpickler: type[AdmittedUnpickler]) -> None:
         upstream = pickle._Unpickler.dispatch.items()

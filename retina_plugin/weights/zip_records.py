@@ -7,12 +7,12 @@ from typing import BinaryIO
 
 from ..printable import shown
 
-_LARGEST_DIRECTORY = 8 * 2**20  # some 100,000 records
+_LARGEST_DIRECTORY = 8 * 2**20  # bytes, for some 100,000 records
 _HEADER = struct.Struct("<4s22xHH")  # signature, length of the name, length of the extra field
 
 
 class ZipRecords:
-    """Reads records by their names without the folder that all are in."""
+    """Reads records by name; names leave out the folder that contains all records."""
 
     def __init__(self, file: BinaryIO) -> None:
         """`file` must stay open."""
@@ -51,7 +51,7 @@ class ZipRecords:
         return data
 
     def read_into(self, name: str, target: memoryview) -> None:
-        """Read a record into memory of its size, and compare the checksum."""
+        """Read a record into memory of its size; zipfile.BadZipFile if it is damaged or its checksum is wrong."""
         record, end = self._records[name]
         self._file.seek(record.header_offset)
         signature, *lengths = _HEADER.unpack(self._file.read(_HEADER.size))
@@ -64,7 +64,7 @@ class ZipRecords:
 
 
 class _DirectoryFile:
-    """What zipfile reads a directory of records from, at most one of usual size: each entry takes 500 bytes here."""
+    """The file for zipfile to read the list of records; refuses a large list, as each entry takes 500 bytes here."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.seek, self.tell, self._read = file.seek, file.tell, file.read
