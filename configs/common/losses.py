@@ -19,9 +19,9 @@ from retina_plugin.modeling.losses import (
 )
 
 losses = dict(
-    focal=L(SigmoidFocalLoss)(alpha=0.25, gamma=2.0),  # the paper's best, table 1b
+    focal=L(SigmoidFocalLoss)(alpha=0.25, gamma=2.0),  # the best in the paper's table 1b
     sigmoid_ce=L(SigmoidCrossEntropyLoss)(alpha=None),
-    balanced_ce=L(SigmoidCrossEntropyLoss)(alpha=0.75),  # the paper's best of table 1a
+    balanced_ce=L(SigmoidCrossEntropyLoss)(alpha=0.75),  # the best in table 1a
     softmax_ce=L(SoftmaxCrossEntropyLoss)(),
     softmax_focal=L(SoftmaxFocalLoss)(alpha=0.25, gamma=2.0),
     smoothed_focal=L(SigmoidFocalLoss)(alpha=0.25, gamma=2.0, label_smoothing=0.1),
@@ -36,8 +36,8 @@ losses = dict(
 )
 
 box_losses = dict(
-    l1=L(SmoothL1Loss)(beta=0.0),  # Detectron2's configs
-    smooth_l1=L(SmoothL1Loss)(beta=0.11),  # Detectron's
+    l1=L(SmoothL1Loss)(beta=0.0),  # as in Detectron2's configs
+    smooth_l1=L(SmoothL1Loss)(beta=0.11),  # as in Detectron
     giou=L(GIoULoss)(),
     diou=L(DIoULoss)(),
     ciou=L(CIoULoss)(),

@@ -1,4 +1,4 @@
-# Multipliers of the learning rate. The lengths are shares of train.max_iter, so a schedule follows when that changes.
+# Multipliers of the learning rate. All lengths are relative to train.max_iter, so a schedule scales with it.
 from detectron2.config import LazyCall as L
 from detectron2.solver import WarmupParamScheduler
 from fvcore.common.param_scheduler import CosineParamScheduler, MultiStepParamScheduler
@@ -17,7 +17,7 @@ lr_multiplier_3x = L(WarmupParamScheduler)(
     warmup_factor=0.001,
 )
 
-# one cycle: up in the first tenth, then down to nothing along a cosine
+# one cycle: linear warmup in the first tenth, then down to 0 along a cosine
 lr_multiplier_cosine = L(WarmupParamScheduler)(
     scheduler=L(CosineParamScheduler)(start_value=1.0, end_value=0.0),
     warmup_length=0.1,

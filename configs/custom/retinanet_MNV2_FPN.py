@@ -12,11 +12,11 @@ from ..common.schedule import lr_multiplier_cosine as lr_multiplier
 from ..common.train import train
 
 data = dict(
-    train_json="???",  # COCO json of the training images; or a folder of labels of PASCAL VOC or YOLO
-    train_images="???",  # folder of the images that it names
+    train_json="???",  # COCO json of the training images, or a folder of PASCAL VOC or YOLO labels
+    train_images="???",  # folder of the training images
     val_json="???",
     val_images="???",
-    classes=None,  # names for labels of PASCAL VOC or YOLO that declare none, in the order of their numbers
+    classes=None,  # class names for PASCAL VOC or YOLO labels, in the order of labels; None finds them there
     allow_outside=False,  # whether the json may name images outside these folders
     short_edge=[
         320,

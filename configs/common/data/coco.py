@@ -1,5 +1,5 @@
-# COCO 2017; any other data set by its name in dataset.names. `${oc.select:key,default}` reads a key of the whole config
-# and has a default, so that this dataloader also works in a config with another model and train section.
+# COCO 2017; dataset.names selects any other registered data set. `${oc.select:key,default}` reads a key of the whole
+# config and has a default, so that this dataloader also works in a config with another model and train section.
 import detectron2.data.transforms as T
 from detectron2.config import LazyCall as L
 from detectron2.data import build_detection_test_loader, get_detection_dataset_dicts
@@ -10,7 +10,7 @@ from retina_plugin.evaluation import COCOEvaluator
 
 dataloader = OmegaConf.create()
 
-# Batches depend only on data set and seed: not on workers, processes, or where a run was interrupted. The seed is
+# Batches depend only on data set and seed, not on workers, processes or interruptions of a run. The seed is
 # train.seed unless dataloader.train.seed is set.
 dataloader.train = L(build_train_loader)(
     # filter_empty=True skips images without objects, as Detectron2 does; False trains on them as background

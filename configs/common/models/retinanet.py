@@ -57,7 +57,7 @@ model = L(PluggableRetinaNet)(
     box_loss=L(SmoothL1Loss)(beta="${oc.select:box_losses.l1.beta,0.0}"),
     test_score_thresh=0.05,
     test_nms_thresh=0.5,
-    # of the MSRA weights of Detectron2's model zoo: BGR, with the standard deviation folded into conv1
+    # for the MSRA weights of Detectron2's model zoo: BGR, with the standard deviation folded into conv1
     pixel_mean=[103.53, 116.28, 123.675],
     pixel_std=[1.0, 1.0, 1.0],
     input_format="BGR",
