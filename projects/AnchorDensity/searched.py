@@ -1,5 +1,5 @@
-# What are anchors worth that match the objects? Objects have 8 to 14 pixels, and the default's smallest anchor 32. The
-# others were found on the training images, no more of them than the default's: tools/analyze_anchors.py --search
+# How much do anchors help that match the objects? Objects have 8 to 14 pixels, the smallest default anchor 32. Other
+# anchors were searched on the training images, with no more anchors than the default: tools/analyze_anchors.py --search
 # --config-file configs/quick/retinanet_tiny_synthetic.py synthetic.object_size=[8,14], for P2 with --levels p2 p3 p4 p5
 study = dict(
     base="quick/retinanet_tiny_synthetic.py",

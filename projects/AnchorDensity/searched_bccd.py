@@ -1,6 +1,6 @@
-# What are anchors worth that match the objects of real images? A platelet has 20 pixels here, and the default's
-# smallest anchor 32. The config of ../BloodCells was set by hand to the median sizes of the classes. "searched" was
-# found on the training images, with no more anchors than the default: tools/analyze_anchors.py --search --config-file
+# How much do anchors help that match the objects of real images? A platelet has 20 pixels here, the smallest default
+# anchor 32. The config of ../BloodCells was set by hand to the median sizes of the classes. "searched" was found on the
+# training images, with no more anchors than the default: tools/analyze_anchors.py --search --config-file
 # projects/BloodCells/configs/retinanet_MNV2_FPN_bccd.py model.anchor_generator.octave_base_scale=4.0
 study = dict(
     base="../BloodCells/configs/retinanet_MNV2_FPN_bccd.py",

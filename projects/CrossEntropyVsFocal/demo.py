@@ -1,6 +1,6 @@
-# The question in two minutes on two CPU cores: cross entropy and focal loss, each from its own best constant score, and
-# both from the score of the paper, .01. One cell of phase_diagram.py. Images of 128 pixels, half of them without an
-# object, the others with one; the backbone keeps its ImageNet weights.
+# The question of study.py in two minutes on two CPU cores: cross entropy and focal loss, each from its own best
+# constant score, and both from the score of the paper, .01. One cell of phase_diagram.py. Images have 128 pixels a
+# side; about half of them have no object, the others one. The backbone keeps its ImageNet weights.
 from .study import study
 
 CE = "model.cls_loss=${losses.sigmoid_ce}"

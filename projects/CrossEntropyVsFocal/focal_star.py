@@ -1,4 +1,4 @@
-# Table 3 of the appendix: FL*, which has another formula than focal loss and also reduces the loss of easy examples.
+# Table 3 of the appendix: FL*, an alternative formula to focal loss, which also reduces the loss of easy examples.
 from .study import study
 
 study.reference = "focal"

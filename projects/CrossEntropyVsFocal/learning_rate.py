@@ -1,5 +1,5 @@
-# Does the lead of focal loss depend on the learning rate? Both losses from their own best constant score, at the
-# learning rate of the other studies, .001, and at two and four times that.
+# Does the lead of focal loss depend on the learning rate? Each loss starts from its own best constant score, at
+# the learning rate of the other studies, .001, and at two and four times this rate.
 from .study import study
 
 CE = "model.cls_loss=${losses.sigmoid_ce}"

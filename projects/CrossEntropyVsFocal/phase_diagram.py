@@ -1,5 +1,5 @@
-# Which loss wins where? The study of demo.py in a grid of shares of foreground among all scores and lengths of
-# training. The share changes with the number and size of objects and of the images. A map of the verdicts is drawn.
+# Which loss wins where? The study of demo.py in a grid: share of foreground among all logits, and length of training.
+# The share changes with the number and size of objects and the size of images. The report has a map of the verdicts.
 from .demo import study
 
 study.grid = dict(

@@ -1,5 +1,5 @@
-# Does focal loss forgive a wrong start, or does .01 merely suit it? Each loss starts at the constant score that is best
-# for it on these data, and as far above and below it as .01 is above that of cross entropy: 3.8 logits.
+# Does focal loss tolerate a wrong start, or does .01 merely suit it? Each loss starts at its own best constant score on
+# these data, and 3.8 logits above and below it. This is the distance of .01 above the best score of cross entropy.
 from .study import study
 
 CE = "model.cls_loss=${losses.sigmoid_ce}"

@@ -1,5 +1,5 @@
-# Start and loss on real images, in all four combinations, at the full schedule of ../BloodCells: cross entropy and
-# focal loss, from .01 and from the constant score that is best for each on these data.
+# Start and loss on real images in all four combinations, with the full schedule of ../BloodCells: cross entropy and
+# focal loss, each from .01 and from its own best constant score on these data.
 from .study_bccd import study
 
 del study["variants"], study["reference"]

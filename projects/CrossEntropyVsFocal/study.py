@@ -1,6 +1,6 @@
 # Does focal loss find objects that cross entropy misses among easy negatives? Synthetic shapes, minutes on a CPU.
-# Three of the losses that the paper compares (arXiv 1708.02002, section 4.1); ladder.py has the others. Every other
-# image has no object, the others have one; synthetic.objects=[1,3] gives four times as many objects.
+# Three of the losses that the paper compares (arXiv 1708.02002, section 4.1); ladder.py has the others. About
+# half of the images have no object, the others one; synthetic.objects=[1,3] gives four times as many objects.
 study = dict(
     base="quick/retinanet_tiny_synthetic.py",
     overrides=[
@@ -8,10 +8,10 @@ study = dict(
         "synthetic.image_size=256",
         "dataloader.train.total_batch_size=16",
         "dataloader.test.dataset.names.num_images=400",
-        "train.freeze=[backbone.bottom_up]",  # halves the time, and seeds differ less
+        "train.freeze=[backbone.bottom_up]",  # halves the time and reduces the variation between seeds
         "train.max_iter=80",
         "train.eval_period=40",
-        "train.optimize_model=False",  # as the figures of README.md were measured; rounding differs
+        "train.optimize_model=False",  # as for the figures in README.md; the default rounds differently
         "train.vis_period=0",
         "train.checkpointer.period=40",
     ],

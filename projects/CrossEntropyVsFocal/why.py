@@ -1,5 +1,5 @@
-# Why does cross entropy fail? Three things that change with the loss, each at two levels, in all eight combinations:
-# the score that training starts from, the weight of positives, and the focus of focal loss. Cross entropy is gamma 0.
+# Why does cross entropy fail? Three factors in which the losses differ, each at two levels, in all eight combinations:
+# the score at the start of training, the weight of positives, and gamma of focal loss. Cross entropy has gamma 0.
 from .study import study
 
 del study["variants"], study["reference"]

@@ -1,5 +1,5 @@
-# The question of why.py with the scale of the loss in place of alpha: a matched scale makes the first gradient of
-# the classification as long as that of focal loss at the start .01.
+# The question of why.py with the scale of the loss in place of alpha: a matched scale gives the first gradient of
+# the classification loss the norm that it has with focal loss at the start .01.
 from .why import study
 
 study.factors = dict(

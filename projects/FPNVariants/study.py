@@ -3,7 +3,7 @@ FROM = "model.backbone._target_=retina_plugin.modeling."
 
 study = dict(
     base="quick/retinanet_tiny_synthetic.py",
-    overrides=["train.optimize_model=False"],  # as the figures of README.md were measured; rounding differs
+    overrides=["train.optimize_model=False"],  # as for the figures in README.md; the default rounds differently
     reference="fpn",
     seeds=[0, 1, 2],
     variants=dict(

@@ -1,4 +1,4 @@
-# The same variants on blood cells, whose three sizes fall on different levels.
+# The variants of study.py on blood cells, where objects of the three classes fall on different levels.
 from .study import study
 
 study.base = "../BloodCells/configs/retinanet_MNV2_FPN_bccd.py"
