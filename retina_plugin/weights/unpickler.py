@@ -51,6 +51,7 @@ class AdmittedUnpickler(pickle._Unpickler):
         self.dispatch = _Instructions(type(self))
 
     def find_class(self, module_name: str, global_name: str) -> Any:
+        """The admitted object of this name; UnsafeCheckpointError for any other name."""
         name = f"{module_name}.{global_name}"
         if name not in self._admitted:
             raise unsafe(self._path, name)
@@ -58,6 +59,7 @@ class AdmittedUnpickler(pickle._Unpickler):
         return _Callable(value) if callable(value) else value
 
     def get_extension(self, code: int) -> None:
+        """Refuse objects by number in copyreg's registry."""
         raise unsafe(self._path, f"copyreg extension {code}")
 
     def load_bytearray8(self) -> None:
@@ -71,6 +73,7 @@ class AdmittedUnpickler(pickle._Unpickler):
         self.memo[index] = self.stack[-1]
 
     def load_reduce(self) -> None:
+        """Call a function, if it is an admitted one."""
         arguments, function = self.stack[-1], self.stack[-2]
         if type(function) is not _Callable or type(arguments) is not tuple:
             raise ValueError(f"it calls a {type(function).__name__}")

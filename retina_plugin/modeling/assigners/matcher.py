@@ -26,6 +26,7 @@ class MatcherAssigner(LabelAssigner):
         self.anchor_matcher = anchor_matcher
 
     def forward(self, anchors: list[Boxes], gt_instances: list[Instances], num_classes: int) -> AnchorTargets:
+        """Assign labels (N, R) and boxes (N, R, 4), without weights; background everywhere without objects."""
         all_anchors = Boxes.cat(anchors)
         match = self._matching(all_anchors)
         targets = [self._label_image(match, all_anchors, x, num_classes) for x in gt_instances]

@@ -49,6 +49,7 @@ class GHMCLoss(ClassificationLoss):
         return f"bins={self.bins}, momentum={self.momentum}"
 
     def elementwise(self, logits: Tensor, targets: DenseTargets) -> Tensor:
+        """Weighted cross entropy (M, K); the average includes this batch, but is not updated."""
         x_t = signed_logits(logits, targets.labels)
         region = region_of(torch.sigmoid(-x_t.detach()), self.bins)
         batch = torch.bincount(region[targets.labels >= 0].flatten(), minlength=self.bins)
@@ -56,6 +57,7 @@ class GHMCLoss(ClassificationLoss):
         return -self._weights(counts / mass, logits, targets.labels)[region] * logsigmoid(x_t)
 
     def weighted_sum(self, logits: Tensor, targets: DenseTargets) -> Tensor:
+        """The loss, a scalar; in training mode the average is updated first."""
         counts, mass = self._averages(error_histogram(logits, targets.labels, self.bins))
         if self.training:
             self.counts.copy_(counts)

@@ -58,11 +58,13 @@ class OHEMCrossEntropyLoss(SigmoidCrossEntropyLoss):
         return f"{batch}, nms_thresh={self.nms_thresh}, alpha={self.alpha}"
 
     def elementwise(self, logits: Tensor, targets: DenseTargets) -> Tensor:
+        """Cross entropy (M, K), zero for anchors that are not selected."""
         selected = torch.zeros_like(targets.labels, dtype=logits.dtype)
         selected[self.select(logits, targets)] = 1
         return selected[:, None] * super().elementwise(logits, targets)
 
     def weighted_sum(self, logits: Tensor, targets: DenseTargets) -> Tensor:
+        """Sum over the selected anchors, a scalar."""
         selected = self.select(logits, targets)
         weights = None if targets.weights is None else targets.weights[selected]
         hard = DenseTargets(targets.labels[selected], weights)
