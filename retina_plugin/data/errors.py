@@ -19,7 +19,7 @@ class DataError(ValueError):
 def with_key(message: str, code: str, values: Any) -> str:
     """Put the config key of a path before the message of a DataError that begins with this path: "key=path is ...".
 
-    `code` is that of the error, `values` the nested mappings of the config. The message is unchanged if no key fits.
+    `code` is the error's code, `values` the nested mappings of the config. The message is unchanged if no key fits.
     """
     strings = [(key, value) for key, value in leaves(values) if isinstance(value, str) and value]
     strings = [(key, value) for key, value in strings if message.startswith((f"{value} ", f"{value},", f"{value}:"))]

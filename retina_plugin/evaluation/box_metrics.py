@@ -35,7 +35,8 @@ class BoxEvaluation:
 
     Attributes:
         eval: "precision" and "scores" (T, 101, K, A, M), "recall" (T, K, A, M); -1 without objects.
-        image_ids, category_ids: those of the json file, ascending.
+        image_ids: ids of the evaluated images, ascending.
+        category_ids: ids of all categories in the json file, ascending.
         areas: names of the area ranges.
         ious: (T,) thresholds.
         max_dets: the M numbers of detections per image and category, ascending.

@@ -1,9 +1,8 @@
 """Calibration of scores: is a share s of the detections with score s correct?
 
-A detection is correct if COCO's matching at IoU .5 gives it an object; detections of crowds do not count. Calibration
-is thus that of precision: missed objects do not count, and a detector whose scores are all low can be calibrated well.
-D detections have scores s_i and labels y_i, 1 if correct. Bins B_m hold n_m detections with mean score conf(m), of
-which the share prec(m) is correct.
+A detection is correct if COCO's matching at IoU .5 gives it an object; detections of crowds do not count. So
+missed objects do not count either, and a detector with low scores only can be calibrated well. D detections have scores
+s_i and labels y_i, 1 if correct. Bin B_m holds n_m detections with mean score conf(m); a share prec(m) is correct.
 
 - ECE = sum_m n_m / D |prec(m) - conf(m)|, over bins of equal width: Guo et al. 2017, On Calibration of Modern Neural
   Networks, section 2; for detections Küppers et al. 2020, Multivariate Confidence Calibration for Object Detection,

@@ -22,8 +22,8 @@ _LARGEST_ID = 2**53  # pycocotools keeps ids in floating point
 def complete_annotations(truth: COCO) -> None:
     """Fill in what pycocotools needs and many json files lack, in memory.
 
-    `area` becomes that of the box, and `iscrowd` 0. All ids are numbered anew from 1 if one of them is less
-    than 1, 2^53 or more, or not an integer: pycocotools takes a match with annotation 0 for no match.
+    A missing `area` becomes the box area, a missing `iscrowd` 0. All ids are numbered anew from 1 if one of them is
+    less than 1, 2^53 or more, or not an integer: pycocotools takes a match with annotation 0 for no match.
     """
     annotations = list(truth.anns.values())
     for annotation in annotations:

@@ -14,7 +14,7 @@ from torch import Tensor
 from torchvision.ops import nms
 
 _BLOCK = 64  # logits
-_FEW = 1000  # up to so many candidates, torchvision's batched NMS shifts classes apart instead of looping over them
+_FEW = 1000  # candidates; up to this number, torchvision's batched NMS shifts classes apart and does not loop
 _CHUNK = 4  # NMS begins with this many times the wanted number of detections
 
 

@@ -18,7 +18,7 @@ from .candidates import Candidates, best_detections, gather_deltas, select_by_lo
 
 
 class FastInference(PluggableRetinaNet):
-    """The methods that replace those of a detector which `as_fast` has optimized."""
+    """The methods that `as_fast` gives to a detector in place of its own."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the class before optimization, since `as_fast` makes the current class at run time."""

@@ -23,8 +23,8 @@ def pack_convolutions(module: nn.Module, within: nn.Module | None = None) -> Non
 
     An activation is found after a convolution in a Sequential, in the graph of a torchvision feature extractor, and in
     Detectron2's residual blocks, with their sum. A Sequential is assumed to be called as a whole, not child by child.
-    Convolutions with hooks, and those that are used more than once in `within` (None for the module), stay as they are.
-    The module can no longer be trained. Without the operators that `can_pack` looks for, nothing changes.
+    Convolutions with hooks, or used more than once in `within` (by default the module), do not change. The module can
+    no longer be trained. Without the operators that `can_pack` looks for, nothing changes.
     """
     if not can_pack():
         return

@@ -16,7 +16,7 @@ _VISITED = (dict, list, tuple, Array, DType)
 def check_keys(keys: Iterable[Any]) -> None:
     """Raise ValueError for a key of a dict, or member of a set, that is no plain value.
 
-    The hash of nested tuples takes time exponential in their depth, and that of very deep ones crashes Python.
+    Hashing nested tuples takes time exponential in their depth, and hashing very deep ones crashes Python.
     """
     for key in keys:
         if type(key) not in _KEYS:

@@ -15,7 +15,7 @@ from .text import read_text
 def read_voc(labels: Path, image_root: Path, classes: list[str] | None) -> dict[str, Any]:
     """The content of a COCO json with the labels of a folder, or of the images that a list names.
 
-    Boxes are those of Detectron2's reader: corners count pixels from 1, so the left and upper side are moved by 1.
+    Boxes are as in Detectron2's reader: corners count pixels from 1, so 1 is subtracted from xmin and ymin.
     Difficult objects become crowds: they neither train nor count. An image has the name of its .xml file.
 
     Args:

@@ -8,7 +8,7 @@ from torch import Tensor
 from .base import ClassificationLoss
 from .targets import DenseTargets
 
-_CPU_CHUNK = 1 << 18  # logits; the tensors that autograd keeps for so many fit the cache
+_CPU_CHUNK = 1 << 18  # logits; what autograd keeps for this number of logits fits the cache
 _GPU_CHUNK = 1 << 24
 
 
