@@ -108,10 +108,16 @@ def drawing_names(paths: Sequence[str | Path]) -> list[str]:
     """A .png name for every image: its stem, followed by a number if an earlier image has the same name."""
     names: dict[str, None] = {}
     numbers: dict[str, Iterator[int]] = {}  # next number for each stem
-    for stem in (os.fsdecode(os.fsencode(Path(path).stem)[:_LONGEST_STEM]) for path in paths):
+    for stem in (_shortened(Path(path).stem) for path in paths):
         candidates = chain([f"{stem}.png"], (f"{stem}_{n}.png" for n in numbers.setdefault(stem, count(2))))
         names[next(name for name in candidates if name not in names)] = None
     return list(names)
+
+
+def _shortened(stem: str) -> str:
+    """A name of at most 200 bytes, cut between two characters."""
+    name = os.fsencode(stem)
+    return stem if len(name) <= _LONGEST_STEM else name[:_LONGEST_STEM].decode(errors="ignore")
 
 
 def read_rgb(path: str | Path) -> np.ndarray:

@@ -59,6 +59,9 @@ class VideoFile:
                 self._writer.release()
                 self._check()
                 os.replace(self._partial, self._path)
+        except OSError:
+            if error is None:  # otherwise that error is the one to see
+                raise
         finally:
             shutil.rmtree(self._folder, ignore_errors=True)
 

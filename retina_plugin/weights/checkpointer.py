@@ -7,6 +7,7 @@ import torch
 from detectron2.checkpoint import DetectionCheckpointer
 from fvcore.common.checkpoint import _IncompatibleKeys
 
+from ..config import ConfigError
 from ..printable import first_line, shown
 from .errors import CheckpointError, not_downloaded
 from .reading import read_weights
@@ -32,8 +33,8 @@ class SafeCheckpointer(DetectionCheckpointer):
         except URLError as e:
             raise not_downloaded(path, e) from e
         except Exception as e:  # damaged content raises many types of error
-            if isinstance(e, ValueError) and type(e) is not ValueError:
-                raise  # such as CheckpointError or ConfigError, which have a message for users
+            if isinstance(e, (CheckpointError, ConfigError)):
+                raise  # it has a message for users
             if "not found!" in str(e) and isinstance(e, AssertionError):
                 raise CheckpointError(f"checkpoint {shown(path, 500)} does not exist") from e
             raise CheckpointError(f"checkpoint {shown(path, 500)} cannot be used: {first_line(e)}") from e

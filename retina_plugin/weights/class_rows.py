@@ -37,7 +37,7 @@ def take_class_rows(weights: dict[str, Any], own: Mapping[str, Tensor], classes:
     if None in anchors or f"{_LAYER}.bias" not in weights or f"{_LAYER}.weight" not in weights:
         return ClassRows(reason="the checkpoint has no layers of Detectron2's RetinaNet head")
     if anchors[0] != anchors[1]:
-        return ClassRows(reason=f"its head has {anchors[0]} anchors per place, the model's {anchors[1]}")
+        return ClassRows(reason=f"its head has {anchors[0]} anchors per location, the model's {anchors[1]}")
     for names, layers, whose in ((classes.theirs, weights, "the checkpoint"), (classes.ours, own, "the model")):
         if (logits := len(layers[f"{_LAYER}.bias"]) / anchors[0]) != len(names):
             return ClassRows(reason=f"{whose} has {logits:g} logits per anchor, but {len(names)} names of classes")

@@ -85,7 +85,7 @@ class InitialWeights:
         (theirs, ours), rows, differing = self.stated
         if theirs != ours and None not in (theirs, ours):
             yield (
-                f"its head has {theirs} anchors per place and the model {ours}, so class and box layer are new: to "
+                f"its head has {theirs} anchors per location and the model {ours}, so class and box layer are new: to "
                 "keep them, leave model.anchor_generator as in the checkpoint"
             )
         elif rows.taken or rows.new:

@@ -123,6 +123,7 @@ def test_image_ids_follow_file_names_with_folders(trained_run, images, tmp_path)
 
 def test_images_of_one_name_do_not_overwrite_each_other():
     assert drawing_names(["a/x/1.png", "b/x/1.png", "1_2.png"]) == ["1.png", "1_2.png", "1_2_2.png"]
+    assert drawing_names(["a" + "é" * 120 + ".jpg"]) == ["a" + "é" * 99 + ".png"]  # cut between two characters
 
 
 def test_compare_has_a_column_per_run_and_one_of_truth(trained_run, tmp_path):

@@ -73,7 +73,7 @@ def test_other_anchors_are_told_and_leave_the_head_new(zoo, tiny_cfg):
     path, theirs = zoo
     model = build_model(tiny_cfg("model.anchor_generator.scales_per_octave=2"))
     text = RunCheckpointer(model).load_some(str(path)).summary()
-    assert "its head has 9 anchors per place and the model 6" in text and "leave model.anchor_generator" in text
+    assert "its head has 9 anchors per location and the model 6" in text and "leave model.anchor_generator" in text
     assert torch.equal(model.head.cls_subnet[0].weight, theirs["head.cls_subnet.0.weight"])
     same_number = build_model(tiny_cfg("model.anchor_generator.octave_base_scale=3.0", "model.pixel_mean=[1,2,3]"))
     found = RunCheckpointer(same_number).load_some(str(path))

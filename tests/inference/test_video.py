@@ -169,3 +169,8 @@ def test_a_disk_that_is_full_is_noticed(tmp_path, monkeypatch):
         file.write(np.zeros((48, 64, 3), np.uint8))
         file._partial = tmp_path / "elsewhere.mp4"  # so that nothing is where it was written to
     assert (tmp_path / "a.mp4").read_bytes() == b"earlier"
+    with pytest.raises(RuntimeError, match="the first error"), VideoFile(tmp_path / "a.mp4", 10) as file:
+        file.write(np.zeros((48, 64, 3), np.uint8))
+        file._partial = tmp_path / "elsewhere.mp4"
+        raise RuntimeError("the first error")
+    assert (tmp_path / "a.mp4").read_bytes() == b"earlier"

@@ -77,7 +77,7 @@ def test_a_known_class_has_the_logits_of_the_other_detector_and_a_new_one_its_pr
 @pytest.mark.parametrize(
     ("target", "names", "reason"),
     [
-        (head(OURS, num_anchors=3), THEIRS, "its head has 6 anchors per place, the model's 3"),
+        (head(OURS, num_anchors=3), THEIRS, "its head has 6 anchors per location, the model's 3"),
         (head(OURS, loss=SoftmaxCrossEntropyLoss), THEIRS, "the model has 4 logits per anchor, but 3 names"),
         (head(OURS), THEIRS[:2], "the checkpoint has 4 logits per anchor, but 2 names"),
     ],

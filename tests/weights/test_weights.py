@@ -12,7 +12,7 @@ from detectron2.engine import SimpleTrainer, hooks
 from fvcore.common.param_scheduler import MultiStepParamScheduler
 from torch import nn
 
-from retina_plugin.weights import SafeCheckpointer, read_weights
+from retina_plugin.weights import CheckpointError, SafeCheckpointer, read_weights
 
 
 class Net(nn.Module):
@@ -216,3 +216,11 @@ def test_checkpoints_of_earlier_runs_read_whole(path):
     content = read_weights(path)
     assert same(content, torch.load(path, weights_only=False))
     assert content["model"]
+
+
+def test_every_kind_of_value_error_names_the_checkpoint(tmp_path, monkeypatch):
+    torch.save({"weight": torch.ones(1, 1), "bias": torch.ones(1)}, tmp_path / "x.pth")
+    broken = UnicodeDecodeError("utf-8", b"", 0, 1, "bad")
+    monkeypatch.setattr(SafeCheckpointer, "_load_model", lambda *_: (_ for _ in ()).throw(broken))
+    with pytest.raises(CheckpointError, match="x.pth cannot be used: .*bad"):
+        SafeCheckpointer(nn.Linear(1, 1)).load(str(tmp_path / "x.pth"))

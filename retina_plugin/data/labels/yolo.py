@@ -66,7 +66,7 @@ def _boxes(path: Path, num_classes: int, width: int, height: int) -> list[tuple[
             ) from None
         if category != int(category) or not 0 <= category < num_classes:
             raise DataError(f"{shown(path)}, line {number}: class {category:g} is not in 0 to {num_classes - 1}")
-        if max(x, y, w, h) > 1.5:
+        if max(abs(x), abs(y), w, h) > 1.5:
             raise DataError(f"{shown(path)}, line {number}: {shown(line)} must have shares of the image, not pixels")
         if min(w, h) < 0:
             raise DataError(f"{shown(path)}, line {number}: {shown(line)} has a negative width or height")

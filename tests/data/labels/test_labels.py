@@ -172,6 +172,7 @@ def test_a_photo_on_its_side_has_the_size_with_which_it_is_read(yolo, images, su
         ("cat .5 .5 .1 .1", "neither a class with"),
         ("2 .5 .5 .1 .1", "class 2 is not in 0 to 1"),
         ("0 32 24 10 10", "must have shares of the image, not pixels"),
+        ("0 -300 0.5 0.1 0.1", "must have shares of the image, not pixels"),
         ("0 .5 .5 -.1 .1", "has a negative width or height"),
         ("0 .5 nan .1 .1", "neither a class with"),
         ("inf .5 .5 .1 .1", "neither a class with"),

@@ -59,7 +59,7 @@ def taken(subject: Subject) -> Iterator[Finding]:
         yield Finding("warning", "init-checkpoint-partial", message, _KEY, fix)
     (theirs, ours), _, differing = found.stated
     if theirs != ours and None not in (theirs, ours):
-        message = f"{found.path} has {theirs} anchors per place and the model {ours}: class and box layer start anew"
+        message = f"{found.path} has {theirs} anchors per location and the model {ours}: class and box layer start anew"
         key = "model.anchor_generator"
         yield Finding("warning", "init-checkpoint-anchors", message, key, f"leave {key} as in the checkpoint")
     if differing:
