@@ -1,7 +1,7 @@
 """Sums of a loss that is no function of p_t, computed image by image by the loss itself.
 
-Such are losses with a weight for every class, and those in which the loss of an anchor depends on other anchors: there
-every image counts as a batch of its own.
+Examples are losses with a weight for every class, and losses that couple anchors: for these, every image counts as a
+batch of its own.
 """
 
 from dataclasses import dataclass, field
@@ -69,7 +69,7 @@ class ExactSums:
         _add_sums(self.histogram[1], bins, loss)
 
     def shares(self) -> Shares:
-        """What the elements hold."""
+        """The sums as `Shares`."""
         return Shares(self.by_level, self.by_class, self.by_size, self._curve(0), self._curve(1))
 
     def _curve(self, place: int) -> Curve:
