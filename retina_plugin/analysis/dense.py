@@ -123,7 +123,7 @@ def dense_image(model: PluggableRetinaNet, inputs: dict[str, Any]) -> DenseImage
 
 
 def _config_of(cfg: DictConfig, split: Split) -> DictConfig:
-    """The config whose test data are those of a split."""
+    """The config, with the data of a split as its test data."""
     if split == "test":
         return cfg
     cfg = copy.deepcopy(cfg)

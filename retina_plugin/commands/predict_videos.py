@@ -1,4 +1,4 @@
-"""Detect objects in videos and in what cameras see; write annotated videos and a json beside each."""
+"""Detect objects in videos and camera streams; write an annotated video and a json for each."""
 
 import os
 from collections import Counter

@@ -29,7 +29,7 @@ _MOST_BYTES = 2**24  # of all json files together; examining these takes about t
 
 
 def train(args: argparse.Namespace) -> None:
-    """Train or evaluate as the flags of `retina train` say; a training that comes to its end gets a page.
+    """Train or evaluate as the flags of `retina train` say; a finished training gets a page.
 
     Raises:
         ConfigError: as `launch_training`.

@@ -16,7 +16,7 @@ _GENERATOR = "model.anchor_generator"
 
 
 def current_layout(cfg: DictConfig, detector: AnchorDetector) -> Layout:
-    """The anchors of a config; ConfigError if they are not those of an `OctaveAnchorGenerator`."""
+    """The anchors of a config; ConfigError if its generator is no `OctaveAnchorGenerator`."""
     generator, node = detector.model.anchor_generator, cfg.model.anchor_generator
     if type(generator) is not OctaveAnchorGenerator:
         raise ConfigError(

@@ -21,7 +21,7 @@ class Result:
 
     Attributes:
         config: name of the config or run.
-        split: of the data, to which the boxes belong.
+        split: "train" or "test", the split of the boxes.
         boxes: of the split.
         analyses: "now" is that of the config, "found" that of the anchors that the search found.
         found: the result of the search, or None.

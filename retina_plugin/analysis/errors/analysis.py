@@ -116,7 +116,7 @@ def analyze_run(
         name: of the run on pages.
 
     Raises:
-        ConfigError, DataError: if the folder holds no run, no detections, or other test data.
+        ConfigError, DataError: if the folder holds no run or no detections, or these do not fit its test data.
     """
     results = read_results(run_dir, iou, trust, name)
     errors = find_errors(results)

@@ -67,7 +67,7 @@ def over_seeds(budgets: Sequence[Budget]) -> Budget:
 def change(values: np.ndarray, num_images: int = 0) -> Change:
     """The first of (1 + B,) values, and the percentile interval of the others (Efron and Tibshirani, chapter 13).
 
-    Of (N, 1 + B) values of N seeds: their mean, and an interval over seeds and `num_images` images.
+    For (N, 1 + B) values of N seeds, it is their mean, with an interval over seeds and `num_images` images.
     """
     if values.ndim == 2:
         known = estimate(values[:, 0], values[:, 1:], num_images)
@@ -79,7 +79,7 @@ def change(values: np.ndarray, num_images: int = 0) -> Change:
 
 
 def differences(first: Budget, second: Budget) -> dict[str, Change]:
-    """By "AP" and fix, the second minus the first, on the same resampled images; of N seeds each, pair by pair."""
+    """The second minus the first by "AP" and fix, on the same resampled images; N seeds are subtracted pair by pair."""
     both = {"AP": (first.ap, second.ap)} | {fix: (first.added[fix], second.added[fix]) for fix in FIXES}
     return {name: change(b - a, first.num_images) for name, (a, b) in both.items()}
 

@@ -26,7 +26,7 @@ BACKGROUND_IOU = 0.1  # t_b
 
 
 class Kind(IntEnum):
-    """What a detection is."""
+    """The type of a detection: ignored, correct, or one of TIDE's errors."""
 
     IGNORED = -1
     CORRECT = 0

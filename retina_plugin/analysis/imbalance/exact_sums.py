@@ -46,7 +46,7 @@ class ExactSums:
         self.histogram = np.zeros((2, 2, _NUM_BINS))
 
     def add(self, image: DenseImage) -> None:
-        """Add all elements of an image; NotImplementedError if the loss does not say its formula."""
+        """Add all elements of an image; NotImplementedError if the loss does not define `elementwise`."""
         values, gradient = self.loss.loss_and_gradient(image.logits, image.targets)
         sizes = size_of(image.boxes, image.scale)
         for part in elements_of(image, self.num_classes):

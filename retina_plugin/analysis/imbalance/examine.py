@@ -89,7 +89,7 @@ def examine(
     """Run a trained detector over a split of its data, and measure who holds loss and gradient.
 
     Raises:
-        ConfigError: for an invalid run, an unknown loss, or a detector whose loss does not say its formula.
+        ConfigError: for an invalid run, an unknown loss, or a detector whose loss does not define `elementwise`.
         CheckpointError: for invalid weights.
         DataError: if the split has no images.
     """

@@ -64,7 +64,7 @@ class HardBackground:
         """Look at the background anchors of an image.
 
         Raises:
-            NotImplementedError: if the loss does not say its formula.
+            NotImplementedError: if the loss does not define `elementwise`.
         """
         if not self.number:
             return

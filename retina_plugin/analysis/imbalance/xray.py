@@ -11,7 +11,7 @@ from .elements import BACKGROUND, FOREGROUND, NUM_KINDS, OTHER, Elements, elemen
 from .histogram import LogitHistogram
 
 SIZES = ("small", "medium", "large")
-_SIDES = torch.tensor([32.0, 96.0])  # pixels of the original image: COCO's limits, here of the area of the box
+_SIDES = torch.tensor([32.0, 96.0])  # COCO's limits, in pixels of the original image, for the root of a box's area
 
 
 @dataclass

@@ -44,7 +44,7 @@ class AnnotatedSet:
 
 
 def read_annotated_set(cfg: DictConfig, split: Split) -> AnnotatedSet:
-    """The annotations of a split; DataError if they are not those of one COCO json."""
+    """The annotations of a split; DataError if its data are not a single COCO json."""
     names = instantiate(cfg.dataloader[split].dataset.names)
     names = [names] if isinstance(names, str) else list(names)
     if len(names) != 1:

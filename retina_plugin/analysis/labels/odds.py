@@ -115,7 +115,7 @@ def learn_agreement(images: Sequence[Evidence], num_classes: int) -> Agreement:
 
 
 def log_odds(scores: np.ndarray) -> np.ndarray:
-    """log s / (1 - s) of scores of any shape; those of exactly 1 are finite."""
+    """log(s / (1 - s)) of scores of any shape; a score of 1 gives a finite value."""
     kept = np.minimum(scores.astype(float), 1 - 1e-7)
     return np.log(kept / (1 - kept))
 

@@ -66,7 +66,7 @@ def analyze_anchors(
 
 
 def _row(analysis: Analysis, images: Sequence[BoxImage]) -> Row:
-    """All boxes of other images as one group."""
+    """The row of all boxes of `images`."""
     detector = analysis.detector
     names = [f"{i}" for i in range(detector.model.num_classes)]
     return measure_recall(assign(detector, images), len(images), names, detector.levels).all_boxes

@@ -74,7 +74,7 @@ class Record:
 
     @cached_property
     def truth(self) -> COCO | None:
-        """The annotations of the test data; None if they are not here or not one COCO json."""
+        """The annotations of the test data; None if they are missing or not a single COCO json."""
         try:
             name = instantiate(self.cfg.dataloader.test.dataset.names)
             json_file = dataset_metadata(name).json_file

@@ -55,7 +55,7 @@ def rotated(subject: "Subject") -> Iterator[Finding]:
 
 
 def grey(subject: "Subject") -> Iterator[Finding]:
-    """Images of one channel among others."""
+    """Greyscale images among images with colours."""
     headers = [header for data in subject.sets for header in data.headers.values() if isinstance(header, Header)]
     is_mixed = len({_is_grey(header) for header in headers}) > 1
     for data in subject.sets if is_mixed else ():
@@ -69,7 +69,7 @@ def grey(subject: "Subject") -> Iterator[Finding]:
 
 
 def deep(subject: "Subject") -> Iterator[Finding]:
-    """Images of 16 bits, which other readers clip."""
+    """Images with 16 or more bits per channel, which other readers clip."""
     for data in subject.sets:
         yield from _about(
             data,
