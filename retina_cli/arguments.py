@@ -1,4 +1,4 @@
-"""Arguments that several commands have, and the form of a command."""
+"""Arguments that several commands share, and the definition of a command."""
 
 import argparse
 import re
@@ -17,13 +17,13 @@ class Command:
 
     Attributes:
         name: as in `retina NAME`.
-        group: under which `retina --help` lists it.
+        group: heading under which `retina --help` lists it.
         help: what it does, in one line.
         example: its arguments in an example.
         add_arguments: fills the parser.
-        run: does it; imports what it needs.
+        run: runs the command; imports what it needs.
         has_overrides: whether it takes key=value.
-        check: what is wrong with the arguments together; empty if nothing is.
+        check: returns what is wrong with the combination of arguments; empty if nothing is.
     """
 
     name: str
@@ -52,7 +52,7 @@ def parse(command: Command, prog: str, argv: Sequence[str]) -> argparse.Namespac
 def parse_with_overrides(parser: argparse.ArgumentParser, argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Parse a command line that contains key=value overrides; they become `opts`.
 
-    argparse alone would take an override for a value of a flag with several, as in `--seeds 0 1 train.max_iter=60`.
+    argparse alone would give an override to a flag that takes several values, as in `--seeds 0 1 train.max_iter=60`.
     """
     parser.add_argument("opts", nargs="*", metavar="key=value", help="overrides of the config")
     words = sys.argv[1:] if argv is None else list(argv)
@@ -63,7 +63,7 @@ def parse_with_overrides(parser: argparse.ArgumentParser, argv: Sequence[str] | 
 
 
 def at_least(least: int) -> Callable[[str], int]:
-    """The type of an argument that is a count."""
+    """The argparse type of an integer that is `least` or more."""
 
     def integer(text: str) -> int:
         if (value := int(text)) < least:

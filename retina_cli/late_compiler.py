@@ -1,4 +1,4 @@
-"""Import torchvision without torch's compiler, which takes a third of the time until a command begins."""
+"""Import torchvision without torch's compiler, whose import takes a third of the time until a command begins."""
 
 import importlib
 import sys
@@ -8,10 +8,10 @@ _NAME = "torch._dynamo.utils"
 
 
 def import_torchvision() -> None:
-    """Import torchvision, and leave torch's compiler to the first use of it.
+    """Import torchvision; torch's compiler is imported only when it is first used.
 
-    `torchvision.ops.roi_align` imports one function of the compiler, which it calls on a GPU with deterministic
-    algorithms only. Here it gets one of that name that imports the compiler when it is called.
+    `torchvision.ops.roi_align` imports one function of the compiler, which it calls only on a GPU with deterministic
+    algorithms. Here it gets a stand-in that imports the compiler when it is called.
     """
     if _NAME in sys.modules:
         return

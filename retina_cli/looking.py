@@ -56,7 +56,10 @@ def _predict(args: argparse.Namespace) -> None:
 def _predict_videos(
     predictor: Any, videos: list[str], output: str, score_thresh: float, every: int, failures: Any
 ) -> int:
-    """Print what was seen; 128 + signal if a file was not read to its end, as a camera has none."""
+    """Print what was detected; returns the exit status: 128 + signal if one stopped the videos, else 0.
+
+    A signal during the last video, if that is a camera, is its normal end.
+    """
     from retina_plugin.commands.predict_videos import predict_videos
     from retina_plugin.inference.video import is_camera
 

@@ -20,7 +20,7 @@ from .training import TRAINING
 
 _ALL = (*TRAINING, *LOOKING, *CHECKING, *ANALYZING, *LABELS, *STUDYING, *MEASURING)
 COMMANDS = {command.name: command for command in _ALL}
-# of torch and detectron2, about their own code
+# warnings of torch and detectron2 about their own code
 _NOT_FOR_USERS = ("`torch.jit.script` is deprecated", "torch.meshgrid", "The given NumPy array is not writable")
 
 

@@ -56,7 +56,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _check(args: argparse.Namespace) -> str:
-    """Before minutes of measuring."""
+    """What is wrong with --sweep, found before minutes of measuring; empty if nothing is."""
     if args.stage != "infer" or not args.sweep:
         return ""
     if args.sweep.suffix not in (".svg", ".png"):

@@ -1,4 +1,4 @@
-"""What each stage of the benchmark measures, and the text that shows it."""
+"""Runs each stage of the benchmark, and formats its result as text."""
 
 import argparse
 import sys

@@ -48,7 +48,7 @@ def _executor(args: argparse.Namespace) -> "Executor":
 
 
 def seed(text: str) -> int | str:
-    """The type of a seed, whose name argparse shows."""
+    """The argparse type of a seed: an integer or "auto". Messages of argparse show the name of this function."""
     return text if text == "auto" else int(text)
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Show what costs a run AP: errors by type, class and size, and the anchors behind them; or compare two runs."""
+"""Show what costs a run AP: errors by type, class and size, and the anchors behind them; or compare variants."""
 
 from retina_cli.main import run_tool
 

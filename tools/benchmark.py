@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Measure the time of losses, steps, inference, candidates, label assignment and evaluation against Detectron2's."""
+"""Measure time and memory of losses, steps, inference, loading and more beside Detectron2's and torchvision's."""
 
 from retina_cli.main import run_tool
 

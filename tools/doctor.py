@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Say what is wrong with a config, its data or a finished run, and what to do; status 1 if there is something."""
+"""Say what is wrong with a config, its data or a finished run, and what to do; status 1 for errors and warnings."""
 
 from retina_cli.main import run_tool
 

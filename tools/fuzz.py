@@ -35,7 +35,7 @@ Besides, a file of a random try was changed at random, {{changed}} times: {{chan
 
 
 def parse_args() -> argparse.Namespace:
-    """The command line."""
+    """The parsed command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=0, help="time for random changes, after all defined tries")
     parser.add_argument("--seed", type=int, default=0, help="seed of the random changes")
@@ -45,7 +45,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def held(tried: Try) -> bool:
-    """Run one try, and print what went wrong."""
+    """Run one try, and print what went wrong; returns whether it held."""
     with tempfile.TemporaryDirectory() as folder:
         wrong = run_try(tried, Path(folder))
     if wrong:
@@ -54,7 +54,7 @@ def held(tried: Try) -> bool:
 
 
 def main() -> int:
-    """Run the tries; the number of those that did not hold."""
+    """Run the tries; returns the number of those that did not hold."""
     args = parse_args()
     tries = [tried for part in args.only for tried in importlib.import_module(f"hostile.{part}").tries()]
     done, good = Counter(), Counter()

@@ -21,7 +21,7 @@ Proposals = list[dict[str, Any]]
 
 
 def of_retina_plugin(annotated: AnnotatedSet, images: Sequence[Evidence]) -> Proposals:
-    """Those of find-label-errors."""
+    """The proposals of find-label-errors, the strongest first."""
     return [describe(p, annotated) for p in propose(images, len(annotated.categories))]
 
 
@@ -76,7 +76,7 @@ def _xywh(box: np.ndarray) -> list[float]:
 
 
 def main(run: str, faults: str) -> None:
-    """Print how many planted faults are among twice as many proposals as faults."""
+    """Print how many of N planted faults are among the first 2 N proposals of each program."""
     planted = [Planted(**entry) for entry in read_json(faults)]
     annotated, images = examine_images(run)
     rows = []

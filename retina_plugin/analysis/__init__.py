@@ -1,1 +1,1 @@
-"""Plots and analyses of the losses."""
+"""Analyses of configs, data and runs: doctor, anchors, imbalance, errors, label errors; plots of losses."""

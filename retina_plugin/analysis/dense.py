@@ -1,4 +1,4 @@
-"""What a trained detector says of every anchor of an image: the base of analysis that looks below detections.
+"""What a trained detector predicts at every anchor of an image: the basis of analyses that look behind detections.
 
 R anchors of all levels, K classes, C logits per anchor.
 """
@@ -27,7 +27,7 @@ Split = Literal["train", "test"]
 
 @dataclass(frozen=True)
 class DenseImage:
-    """One image below its detections. Boxes are XYXY in pixels of the resized image that the network sees.
+    """Predictions and targets of all anchors of an image. Boxes are XYXY in pixels of the resized image.
 
     Attributes:
         entry: the dataset dict: file_name, image_id, height and width of the original image.
@@ -66,7 +66,7 @@ class DenseImage:
 def load_detector(
     run_dir: str | Path, weights: str | Path | None = None, overrides: Sequence[str] = (), trust: Sequence[str] = ()
 ) -> tuple[DictConfig, PluggableRetinaNet]:
-    """The config of a run folder and its trained detector, in evaluation mode, as it was trained and not optimized.
+    """The config of a run folder and its trained detector, in evaluation mode, without optimizations for inference.
 
     `weights` is another checkpoint than its final one; `trust` lists modules of your own that the config may use.
 
@@ -85,7 +85,7 @@ def load_detector(
 def dense_images(
     cfg: DictConfig, model: PluggableRetinaNet, split: Split = "test", max_images: int | None = None
 ) -> Iterator[DenseImage]:
-    """The images of a split in their order, resized as in a test, with logits, deltas and labels on the CPU.
+    """The images of a split in their order, resized as in an evaluation, with logits, deltas and labels on the CPU.
 
     One image is in memory at a time.
     """
@@ -100,7 +100,7 @@ def dense_images(
 
 @torch.no_grad()
 def dense_image(model: PluggableRetinaNet, inputs: dict[str, Any]) -> DenseImage:
-    """One image of a mapper's output that has "instances"; the model is in evaluation mode."""
+    """Predictions and targets of an image, from a mapper's output with "instances"; the model is in evaluation mode."""
     images = model.preprocess_image([inputs])
     outputs = DenseNetwork(model)(images.tensor)
     logits, deltas = model._transpose_dense_predictions([list(x) for x in outputs])
@@ -123,7 +123,7 @@ def dense_image(model: PluggableRetinaNet, inputs: dict[str, Any]) -> DenseImage
 
 
 def _config_of(cfg: DictConfig, split: Split) -> DictConfig:
-    """The config whose test data are those of a split."""
+    """The config, with the data of a split as its test data."""
     if split == "test":
         return cfg
     cfg = copy.deepcopy(cfg)

@@ -54,7 +54,7 @@ def figure_5() -> Figure:
 
 
 def figure_6() -> Figure:
-    """The derivatives of these losses, as in the paper's figure 6."""
+    """The derivatives of the losses of `figure_5` over x_t, as in the paper's figure 6."""
     return _over_x_t("derivative by x", derivative=True, ylim=(-1.6, 0.1))
 
 

@@ -28,13 +28,13 @@ _PANELS = (  # title, whether its axis is logarithmic, and keys of metrics.json 
 def write_run_report(
     run_dir: str | Path, output: str | Path | None = None, max_images: int | None = 500, trust: Sequence[str] = ()
 ) -> Path:
-    """Write the page of a run folder: training, errors, findings, config; its path.
+    """Write the page of a run folder: training, errors, findings, config; returns its path.
 
     Args:
         run_dir: a run folder with the detections of an evaluation.
         output: the file; by default report.html in the run folder.
-        max_images: of which the anchors behind errors are computed; None for all, 0 to leave them out, which takes
-            seconds only.
+        max_images: number of images whose anchors are computed, to explain errors; None for all. With 0, which takes
+            seconds only, anchors are left out.
         trust: modules of your own that its config may use.
 
     Raises:

@@ -1,1 +1,1 @@
-"""The body of every script in tools/; a notebook can call the same functions."""
+"""Functions that commands of `retina` call; a notebook can call them, too."""

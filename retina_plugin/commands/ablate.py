@@ -11,7 +11,7 @@ from ..study.planning.planner import plan
 
 
 def ablate(study: Study, executor: Executor | None = None, num_images: int = 4, report_only: bool = False) -> None:
-    """Print which effects a study can see, run it, then write and print its report, with `num_images` test images.
+    """Print which effects a study can detect, run it, then write and print its report, with `num_images` test images.
 
     Runs go to `executor`, by default one after another on this machine. `report_only` trains nothing.
 
@@ -26,10 +26,10 @@ def ablate(study: Study, executor: Executor | None = None, num_images: int = 4, 
 
 
 def ablate_grid(grid: Grid, executor: Executor | None = None, num_images: int = 4, report_only: bool = False) -> None:
-    """Run and report the study of every chosen cell of a grid, then draw the map of all cells that have a report.
+    """Run and report the study of every chosen cell of a grid, and draw the map of all cells that have a report.
 
-    Which differences the map can see is printed first. Each cell resumes by itself, so the same command continues.
-    Arguments and errors are those of `ablate`.
+    Prints first which differences the map can detect. Finished runs are kept, so the same command continues an
+    interrupted grid. Arguments and errors are those of `ablate`.
     """
     if not report_only:
         print("\n".join(plan(grid.study(grid.chosen[0]), num_cells=len(grid.cells))))

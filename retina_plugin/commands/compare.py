@@ -23,11 +23,11 @@ def compare(
     names: Sequence[str] | None = None,
     trust: Sequence[str] = (),
 ) -> list[Path]:
-    """Write one picture per image into the folder `output`, with a column per run folder; the files written.
+    """Write one picture per image into the folder `output`, with a column per run folder; returns their paths.
 
     `inputs` are files, folders or patterns; by default the first `num_images` of the first run's test data, with their
-    ground truth as one more column. `names` are the titles of the runs, `trust` lists modules of
-    your own that their configs may use. An image that fails does not stop the others.
+    ground truth as one more column. `names` are the titles of the runs, `trust` lists modules of your own that their
+    configs may use. An image that fails does not stop the others.
 
     Raises:
         ConfigError, CheckpointError: for an invalid run or checkpoint.
@@ -49,7 +49,7 @@ def compare(
 
 
 def run_names(runs: Sequence[str | Path]) -> list[str]:
-    """The shortest ends of the paths that distinguish the runs."""
+    """Names of the runs: the shortest ends of their paths that differ, or numbered folder names for equal paths."""
     parts = [Path(run).resolve().parts for run in runs]
     for length in range(1, max(map(len, parts)) + 1):
         names = ["/".join(p[-length:]) for p in parts]

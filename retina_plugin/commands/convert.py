@@ -8,7 +8,7 @@ from ..files import written_in_full
 from ..weights import CheckpointError, read_weights, write_safetensors
 
 _MOST_COPIES = 20
-_HINTS = ("__author__", "matching_heuristics")  # tell Detectron2 how to convert names of other frameworks
+_HINTS = ("__author__", "matching_heuristics")  # keys that tell Detectron2 how to convert names of other frameworks
 
 
 def convert_weights(source: str | Path, target: str | Path, overwrite: bool = False) -> int:
@@ -16,7 +16,7 @@ def convert_weights(source: str | Path, target: str | Path, overwrite: bool = Fa
 
     Raises:
         CheckpointError: if the source cannot be read, or would run code.
-        ValueError: if the target has another suffix, or exists and is not to be replaced.
+        ValueError: if the target has another suffix, or exists without `overwrite`.
         OSError: if it cannot be written.
     """
     target = Path(target)
@@ -39,7 +39,7 @@ def convert_weights(source: str | Path, target: str | Path, overwrite: bool = Fa
 
 
 def _check_size(source: str | Path, model: dict[str, torch.Tensor]) -> None:
-    """Tensors that share memory are written separately: a small file can hold millions of such tensors."""
+    """Raise CheckpointError for a small file with many tensors that share memory: safetensors would copy each."""
     needed, held = sum(value.numel() * value.element_size() for value in model.values()), Path(source).stat().st_size
     if needed > _MOST_COPIES * held:
         raise CheckpointError(

@@ -34,7 +34,7 @@ def predict(
 ) -> list[dict[str, Any]]:
     """Draw the detections of every image into the folder `output` and write detections.json there.
 
-    An image that fails does not stop the others, and detections.json is also written if the user stops them.
+    An image that fails does not stop the others. If the user interrupts, detections.json has the images done so far.
 
     Args:
         predictor: the detector.
@@ -42,7 +42,7 @@ def predict(
         output: folder.
         score_thresh: minimum score to draw; the json has all detections.
         image_ids: id by file name, which may include folders; by default images are numbered from 1.
-        failures: where to keep the errors of images, which are then not raised.
+        failures: collects the errors of images, which are then not raised.
 
     Returns:
         The content of the json: image_id, file_name, category_id, category_name, bbox in XYWH pixels and score per
@@ -70,7 +70,7 @@ def predict(
 
 
 def _predict_one(predictor: LazyPredictor, path: Path, drawing: Path, score_thresh: float) -> list[dict[str, Any]]:
-    """Write the drawing of one image; its detections as COCO results without the image's id."""
+    """Write the drawing of one image; returns its detections as COCO results without image_id."""
     image = read_rgb(path)
     instances = predictor(image[:, :, ::-1])
     write_rgb(drawing, draw_detections(image, instances, predictor.metadata, score_thresh))
@@ -78,9 +78,9 @@ def _predict_one(predictor: LazyPredictor, path: Path, drawing: Path, score_thre
 
 
 def choose_threshold(run: str | None, weights: str | None) -> tuple[float, str]:
-    """The minimum score to draw if the user names none, and where it comes from.
+    """The minimum score to draw by default, and where it comes from, in words.
 
-    It is that of the highest F1 in the last evaluation of a run, if its own final weights are used; otherwise .5.
+    It is the score with the highest F1 in the last evaluation of a run, if its final weights are used; otherwise .5.
     """
     evaluated = last_evaluation(run) if run and not weights else {}
     if (best := evaluated.get("best_F1/score_thresh")) is None:
@@ -138,7 +138,7 @@ def named_results(instances: Instances, metadata: Metadata) -> list[dict[str, An
 
 
 def to_coco(instances: Instances, category_ids: Sequence[int] | None) -> list[dict[str, Any]]:
-    """Detections as COCO results: category_id, bbox in XYWH pixels, score; class indices if ids are unknown."""
+    """Detections as COCO results: category_id, bbox in XYWH pixels, score. Unknown ids are class indices."""
     boxes = BoxMode.convert(instances.pred_boxes.tensor, BoxMode.XYXY_ABS, BoxMode.XYWH_ABS)
     found = zip(instances.pred_classes.tolist(), boxes.tolist(), instances.scores.tolist(), strict=True)
     return [
@@ -147,7 +147,7 @@ def to_coco(instances: Instances, category_ids: Sequence[int] | None) -> list[di
 
 
 def _image_ids(paths: Sequence[Path], image_ids: dict[str, int] | None) -> list[int]:
-    """The id of every path; DataError if two images have the same, whose detections would be those of one image."""
+    """The id of every path; DataError if two images have the same id, which would merge their detections."""
     ids = [_image_id(path, number, image_ids) for number, path in enumerate(paths, 1)]
     first: dict[int, Path] = {}
     for image_id, path in zip(ids, paths, strict=True):
@@ -157,7 +157,7 @@ def _image_ids(paths: Sequence[Path], image_ids: dict[str, int] | None) -> list[
 
 
 def _image_id(path: Path, number: int, image_ids: dict[str, int] | None) -> int:
-    """The id of the file name that the path ends with; its number in the list without ids."""
+    """The id of the shortest known file name that the path ends with; without `image_ids`, `number`."""
     if image_ids is None:
         return number
     for start in reversed(range(len(path.parts))):

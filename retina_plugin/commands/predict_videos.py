@@ -1,4 +1,4 @@
-"""Detect objects in videos and in what cameras see; write annotated videos and a json beside each."""
+"""Detect objects in videos and camera streams; write an annotated video and a json for each."""
 
 import os
 from collections import Counter
@@ -21,8 +21,8 @@ from ..inference.visualize import draw_detections
 from ..printable import shown
 from .predict import named_results
 
-_CAMERA_FPS = 10.0  # of a recording, whose frames are shown for as long as they took
-_LOWEST_FPS = 1.0  # of one with few frames, which is easier to watch than one that stands still
+_CAMERA_FPS = 10.0  # of a camera's recording, where each frame is repeated until the time of the next
+_LOWEST_FPS = 1.0  # of an annotated video: with a large `every`, no frame is shown longer than a second
 
 
 @dataclass
@@ -32,12 +32,12 @@ class Seen:
     Attributes:
         name: as the user gave it.
         video: the annotated video; the json lies beside it.
-        frames: how many were examined.
-        last: index of the last of them.
-        seconds: time of the last of them.
-        found: number of detections, all of which the json has.
-        drawn: number of detections in the video by the name of their class.
-        stopped: number of the signal that ended it; 0 for none.
+        frames: number of examined frames.
+        last: index of the last examined frame.
+        seconds: time of the last examined frame.
+        found: number of detections; the json has all of them.
+        drawn: number of drawn detections, by name of their class.
+        stopped: number of the signal that stopped the prediction; 0 for none.
     """
 
     name: str
@@ -67,16 +67,16 @@ def predict_videos(
 
     A json has one entry per detection, in COCO's results format, with the frame (from 0, which is also its image_id)
     and its time in seconds. Both files are written while frames are read, so memory does not grow with a video. SIGINT
-    (Ctrl-C) and SIGTERM end the video after the current frame, and those after it; what was done is saved. A video that
-    fails does not stop the others.
+    (Ctrl-C) and SIGTERM end the video after the current frame and skip the remaining videos; finished frames are saved.
+    A video that fails does not stop the others.
 
     Args:
         predictor: the detector.
         videos: files, or cameras such as "camera:0".
         output: folder.
         score_thresh: minimum score to draw; the json has all detections.
-        every: examine and write only every so many frames.
-        failures: where to keep the errors of videos, which are then not raised.
+        every: examine and write only every N-th frame.
+        failures: collects the errors of videos, which are then not raised.
 
     Raises:
         DataError: if a file would overwrite a video; at the end, for videos that could not be read.
@@ -117,7 +117,7 @@ def _predict_video(
 
 
 def _predict_frame(predictor: LazyPredictor, frame: Frame, score_thresh: float) -> tuple[np.ndarray, list[dict]]:
-    """A frame with its detections drawn, BGR, and its detections."""
+    """A frame (H, W, 3) BGR with its detections drawn, and the detections."""
     instances = predictor(frame.image)
     drawing = draw_detections(frame.image[:, :, ::-1], instances, predictor.metadata, score_thresh)
     place = {"frame": frame.index, "time": frame.seconds}
@@ -142,7 +142,7 @@ def _targets(videos: Sequence[str], output: str | Path) -> list[Path]:
     """
     create_folder(output)
     names = [name.replace(":", "_") if is_camera(name) else name for name in videos]
-    drawings = drawing_names(["detections", *names])[1:]  # detections.json is that of images
+    drawings = drawing_names(["detections", *names])[1:]  # reserves detections.json, which `predict` writes
     targets = [Path(output, name).with_suffix(".mp4") for name in drawings]
     read = {os.path.realpath(name) for name in videos}
     for target in targets:

@@ -13,13 +13,13 @@ from ..run_folder import read_config
 
 
 def replay(dump: str | Path, run_dir: str | Path | None = None, trust: Sequence[str] = ()) -> str:
-    """Describe a training step that was saved in RUN/nonfinite, and name the first value that is not finite.
+    """Describe a training step that was saved in RUN/nonfinite, and name its first value that is not finite.
 
-    The config of `run_dir` describes the model; by default that is the folder above the dump's.
-    `trust` lists modules of your own that the config may use.
+    The model is that of the config in `run_dir`, by default RUN. `trust` lists modules of your own that the config may
+    use.
 
     Raises:
-        ConfigError: if `dump` is not such a file, its run has no config, or the model of the run is another one.
+        ConfigError: if `dump` is no such file, or `run_dir` has no config or the config of another model.
     """
     kept = load_dump(dump)
     cfg = read_config(run_dir or Path(dump).resolve().parent.parent, trust=trust)

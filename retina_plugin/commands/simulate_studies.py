@@ -71,7 +71,7 @@ FACTORS = (
 
 
 def simulate_studies(num_studies: int = 20000, seeds: Sequence[int] = (2, 3, 4, 5), seed: int = 0) -> Iterator[str]:
-    """Lines of tables in Markdown: false calls and coverage by setting, collapsing variants, power, and factors."""
+    """Lines of Markdown tables: rates of false calls, coverage of intervals and power, by setting and seeds."""
     yield from _table("no effect", ["any_call", "unflagged", "coverage"], NULLS, num_studies, seeds, seed)
     yield from _table(
         "images and metrics", ["any_call", "unflagged", "coverage"], ONE_BY_ONE, max(1, num_studies // 20), seeds, seed
@@ -120,7 +120,7 @@ def _rate(rates: Rates, of: str) -> str:
 
 
 def add_to_bank(folders: Sequence[str | Path], bank: str | Path = BANK) -> list[dict[str, Any]]:
-    """Add the variants of study folders to the bank, in place of entries of the same study and variant; those added.
+    """Add the variants of study folders to the bank, replacing those of the same study and name; returns those added.
 
     The name of a study in the bank is that of its folder. Runs without AP and variants with one run are left out.
 
@@ -158,7 +158,7 @@ def _entries(folder: Path) -> list[dict[str, Any]]:
 
 
 def _runs(variant: Path) -> Iterator[tuple[Path, re.Match[str]]]:
-    """The metrics of a variant's runs, and the match of their seed; not those of runs that were moved aside."""
+    """Paths of the metrics of a variant's runs, and the match of their seed; without runs that were moved aside."""
     for path in sorted(variant.glob("seed*/metrics.json")):
         if match := re.fullmatch(r"seed(-?\d+)", path.parent.name):
             yield path, match

@@ -1,4 +1,4 @@
-"""Kill trainings and studies at random moments, go on, and compare them with ones that were not killed."""
+"""Kill trainings and studies at random moments, continue them, and compare them with ones that were not killed."""
 
 import itertools
 import json
@@ -18,7 +18,7 @@ from ..engine.reliability.verify import first_difference
 from ..run_folder import FINAL_CHECKPOINT, checkpoints
 from .trainings import run_to_the_end, train_command
 
-# what a report says apart from times and folders
+# keys of report.json that do not depend on times and folders
 _TOLD = ("verdicts", "rows", "class_rows", "scales", "changes", "num_images")
 _STUDY_PROGRAM = """
 import sys
@@ -31,7 +31,14 @@ ablate(load_study(file, output_dir=output, overrides=overrides), build_executor(
 
 @dataclass(frozen=True)
 class Kill:
-    """One kill: after how many seconds, of what, where the run or study was then, and its difference in the end."""
+    """One kill.
+
+    Attributes:
+        seconds: time from the start of the command.
+        what: which processes were killed.
+        place: progress of the run or study at that time.
+        difference: first difference from the result without kill; empty if there is none.
+    """
 
     seconds: float
     what: str
@@ -49,8 +56,7 @@ def soak(
 ) -> Iterator[Kill]:
     """Start `kills` trainings of `num_processes`, kill all processes of each with SIGKILL, and resume it to its end.
 
-    `folder` is new or empty, for the runs. `seed` is that of the moments, which are uniform between the start of a
-    process and its end.
+    `folder` is new or empty, for the runs. `seed` draws the moments, which are uniform over the duration of a training.
 
     Raises:
         ChildProcessError: if a training fails without being killed, with the last line of its output.
@@ -70,9 +76,9 @@ def soak(
 def soak_study(
     study_file: str, folder: str | Path, kills: int, overrides: Sequence[str] = (), seed: int = 0, jobs: int = 2
 ) -> Iterator[Kill]:
-    """As `soak` for a study with `jobs` runs at once: kills its process alone, or that and all it has started.
+    """As `soak`, for a study with `jobs` runs at once: kills its process alone, or with all processes it has started.
 
-    Afterwards the same command is given again. Its report and the weights and metrics of every run must be the same.
+    Then the same command runs again. Differences of the report, or of weights and metrics of a run, are reported.
     """
 
     def command(output: Path) -> list[str]:
@@ -102,7 +108,7 @@ def _soak(
     for attempt in itertools.count():
         output, moment, what = folder / f"kill{attempt:02d}", rng.uniform(0, duration), rng.choice(whats)
         if not _kill_after(moment, command(output), everything=what == whats[0]):
-            duration = moment  # it had ended by then, which does not count
+            duration = moment  # it had ended before, so this attempt does not count
             continue
         where = place(output)
         run_to_the_end(command(output))
@@ -112,7 +118,7 @@ def _soak(
 
 
 def _kill_after(seconds: float, command: list[str], everything: bool) -> bool:
-    """Whether the command was still running, and was killed with all processes that it had started if `everything`."""
+    """Run a command and kill it after `seconds`, with its descendants if `everything`; False if it ended before."""
     nowhere = subprocess.DEVNULL
     with subprocess.Popen(command, stdout=nowhere, stderr=nowhere, start_new_session=True) as process:
         try:
@@ -126,7 +132,7 @@ def _kill_after(seconds: float, command: list[str], everything: bool) -> bool:
 
 
 def _descendants(pid: int) -> list[int]:
-    """Processes that a process has started, and those that they have started."""
+    """Ids of the processes that a process has started, directly or indirectly."""
     table = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
     parents = {int(child): int(parent) for child, parent in (line.split() for line in table.splitlines())}
     found = [child for child, parent in parents.items() if parent == pid]

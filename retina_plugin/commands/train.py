@@ -1,4 +1,4 @@
-"""Training with a short examination of its config and data before it begins, and a page about it at its end."""
+"""Training, with a short examination of its config and data before, and a page about the run after it."""
 
 import argparse
 import contextlib
@@ -25,16 +25,16 @@ from ..run_folder import FINAL_CHECKPOINT, find_weights
 from .analysis.doctor import findings_of
 
 logger = logging.getLogger(__name__)
-_MOST_BYTES = 2**24  # of all json files together, which take about two seconds to examine
+_MOST_BYTES = 2**24  # of all json files together; examining these takes about two seconds
 
 
 def train(args: argparse.Namespace) -> None:
-    """Train or evaluate as the flags of `retina train` say; a training that comes to its end gets a page.
+    """Train or evaluate as the flags of `retina train` say; a finished training gets a page.
 
     Raises:
         ConfigError: as `launch_training`.
     """
-    # before training, because a config file may change meanwhile
+    # read before training, because the config file may change meanwhile
     cfg = load_config(args.config_file, args.opts) if _is_page_wanted(args) else {}
     start_training(args, None if args.no_doctor else remarks_on)
     if run_dir := OmegaConf.select(cfg, "train.output_dir") if cfg else None:
@@ -42,9 +42,10 @@ def train(args: argparse.Namespace) -> None:
 
 
 def write_page(run_dir: str | Path) -> Path | None:
-    """Write report.html into the folder of a finished run, from the detections that it saved; its path.
+    """Write report.html into the folder of a finished run, from its saved detections; returns its path.
 
-    Never raises, because the training has succeeded; a warning says what to do.
+    Returns None if the run is to be continued, or if the page cannot be written: the training has succeeded, so errors
+    are logged as a warning.
     """
     log_to_terminal()  # the training may have been in other processes
     try:
@@ -60,16 +61,16 @@ def write_page(run_dir: str | Path) -> Path | None:
 
 
 def _is_page_wanted(args: argparse.Namespace) -> bool:
-    """Whether this process, which starts a training or is one of several, writes its page."""
+    """Whether the flags ask for a page, and this process is the one of rank 0 that writes it."""
     return not (args.no_report or args.eval_only or args.machine_rank or int(os.environ.get("RANK", 0)))
 
 
 def train_config(cfg: DictConfig, resume: bool = False) -> dict[str, Any]:
-    """Train a config in this process, as from a notebook; the metrics of the last evaluation by task and name.
+    """Train a config in this process, as from a notebook; returns the metrics of the last evaluation by task and name.
 
-    A bar shows how far it is. Everything else that a training says, and what the doctor remarks, is in the log.txt of
-    `cfg.train.output_dir`; an earlier run in that folder is moved aside, unless `resume` continues it. The config stays
-    as it is. When the training is interrupted, it saves a checkpoint before this raises KeyboardInterrupt.
+    A bar shows progress. All other output, with the doctor's remarks, goes to log.txt in `cfg.train.output_dir`; an
+    earlier run in that folder is moved aside, unless `resume` continues it. `cfg` is not changed. An interrupted
+    training saves a checkpoint before this raises KeyboardInterrupt.
 
     Raises:
         ConfigError, DataError, OSError: for invalid input; the message names the key or the file.
@@ -90,9 +91,9 @@ def train_config(cfg: DictConfig, resume: bool = False) -> dict[str, Any]:
 
 
 def remarks_on(cfg: DictConfig) -> list[str]:
-    """Errors and warnings of the doctor's quick checks, in one line each.
+    """Errors and warnings of the doctor's quick checks, one line each.
 
-    Never raises, because a training does not depend on it.
+    Never raises: an error of the doctor becomes a line, since training does not depend on it.
     """
     try:
         files = [Path(data.json_file) for data in Subject(cfg).sets]

@@ -11,7 +11,7 @@ from ..config import quoted
 def train_command(
     config_file: str, folder: Path, overrides: Sequence[str], resume: bool = False, num_processes: int = 1
 ) -> list[str]:
-    """The command that trains a config into a folder, whatever `train.output_dir` the overrides ask for."""
+    """The command that trains a config into `folder`, even if overrides set another `train.output_dir`."""
     flags = ["--config-file", config_file, *(["--resume"] if resume else []), "--num-gpus", str(num_processes)]
     return [sys.executable, "-m", "retina_plugin.engine", *flags, *overrides, f"train.output_dir={quoted(folder)}"]
 

@@ -10,14 +10,14 @@ from ..study.tuning.tuned import TUNED, write_tuned
 
 
 def tune_study(study: Study, trials: int, executor: Executor | None = None) -> Path:
-    """Search with so many trials for every variant, write results into the study's folder, and print their table.
+    """Search with `trials` trials for every variant, write results into the study's folder, and print their table.
 
     The folder then holds tuned.json, tuning.txt, tuning.png and a run folder per training. Returns the path of
     tuned.json, which retina ablate takes with --tuned-by.
 
     Raises:
         ConfigError, DataError: before any training, for a config or data that cannot be used.
-        ChildProcessError: if a training fails for another reason than that its loss diverges.
+        ChildProcessError: if a training fails and its loss did not diverge.
     """
     searches = tune(study, trials, executor)
     tuned = write_tuned(study.output_dir, searches, trials)

@@ -32,7 +32,7 @@ def verify_resume(config_file: str, iterations: int, folder: str | Path, overrid
     shared = [*overrides, *(f"train.{key}={value}" for key, value in schedule.items())]
     load_config(config_file, shared)  # one clear error before two trainings
     run_to_the_end(train_command(config_file, whole, shared))
-    # the folder of a run that was interrupted long after its checkpoint in the middle
+    # as if a run had been interrupted at its end, with only the checkpoint from its middle
     resumed.mkdir(parents=True)
     checkpoint = f"{iteration_checkpoint(half - 1)}.pth"
     for name in (CONFIG, METRICS, checkpoint):

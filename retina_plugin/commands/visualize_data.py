@@ -20,10 +20,10 @@ from ..inference.visualize import draw_ground_truth
 
 
 def visualize_data(cfg: DictConfig, output: str | Path, source: str = "annotation", num_images: int = 16) -> list[Path]:
-    """Draw up to `num_images` of the training data with class names into `output`/`source`; the files written.
+    """Draw up to `num_images` of the training data with class names into `output`/`source`; returns the paths.
 
     `source` "annotation" draws the files as they are, "dataloader" what the model gets after augmentation. A file that
-    cannot be drawn does not stop the others; an image that the loader cannot give ends it, as it would end a training.
+    cannot be drawn does not stop the others; an error of the loader ends the drawing, as it would end a training.
 
     Raises:
         ConfigError: for an invalid config.
@@ -44,7 +44,7 @@ def visualize_data(cfg: DictConfig, output: str | Path, source: str = "annotatio
 
 
 def drawn_data(cfg: DictConfig, source: str = "annotation") -> Iterator[tuple[str, np.ndarray]]:
-    """The files and the same drawings, (H, W, 3) RGB uint8, one by one; without end for the dataloader.
+    """Yield file names and drawings as of `visualize_data`, (H, W, 3) RGB uint8; endless for the dataloader.
 
     Raises:
         ConfigError, DataError: as `visualize_data`, at the first image that cannot be read.

@@ -1,1 +1,1 @@
-"""The look of all pages: style, page template, figures. Pages are single files that need no network."""
+"""What all pages share: style, page template, figures. Pages are single files that need no network."""

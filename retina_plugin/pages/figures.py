@@ -32,7 +32,7 @@ def new_panel(title: str, xlabel: str, ylabel: str = "") -> tuple[Figure, Axes]:
 
 
 def svg_uri(figure: Figure) -> str:
-    """A figure as a data URI, which needs no file."""
+    """A figure as the data URI of an SVG."""
     buffer = io.BytesIO()
     with matplotlib.rc_context(_STYLE):
         figure.savefig(buffer, format="svg", metadata={"Date": None})
@@ -40,7 +40,11 @@ def svg_uri(figure: Figure) -> str:
 
 
 def jpeg_uri(image: np.ndarray, widest: int = 640) -> str:
-    """An RGB image (H, W, 3) uint8 as a data URI, at most `widest` pixels wide; OSError if OpenCV cannot encode it."""
+    """An RGB image (H, W, 3) uint8 as the data URI of a JPEG, at most `widest` pixels wide.
+
+    Raises:
+        OSError: if OpenCV cannot encode it.
+    """
     scale = min(1.0, widest / image.shape[1])
     if scale < 1:
         image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)

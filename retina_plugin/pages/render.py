@@ -12,9 +12,10 @@ from ..printable import shown
 
 @functools.cache  # with its compiled templates
 def template_environment(package: str, template: str) -> jinja2.Environment:
-    """What renders a template of a package; "page.html.j2" and "style.css.j2" of this package are there as well.
+    """The jinja2 environment for a template of a package, which can also use "page.html.j2" and "style.css.j2".
 
-    Values are escaped, also characters that do not print: for HTML if the name ends with ".html.j2", else for Markdown.
+    Values are escaped, for HTML if the name ends with ".html.j2", otherwise for Markdown. So are characters that do not
+    print.
     """
     html = template.endswith(".html.j2")
     return jinja2.Environment(
@@ -32,7 +33,7 @@ def _printable(value: Any) -> Any:
 
 
 def _escape_markdown(value: Any) -> Any:
-    """Without what would begin a column of a table or a tag of HTML."""
+    """Escape characters that would begin a table column or an HTML tag."""
     if not isinstance(value, str):
         return value
     return re.sub(r"<(?=[A-Za-z/!?])", r"\\<", _printable(value).replace("|", r"\|"))

@@ -1,1 +1,1 @@
-"""Which objects the anchors of a config can match, what AP that allows, and anchors that match more. No weights."""
+"""Analysis and search of a config's anchors, without weights: the objects that they match, and the AP that allows."""

@@ -21,7 +21,7 @@ class Analysis:
         detector: built from the config.
         ceiling: with low-quality matches if the config's matcher has them.
         strict_ceiling: without low-quality matches.
-        locations: at which the head runs, per image in the mean.
+        locations: mean number per image of locations at which the head runs.
     """
 
     detector: AnchorDetector
@@ -33,11 +33,11 @@ class Analysis:
 
     @property
     def anchors(self) -> float:
-        """Anchors per image, in the mean."""
+        """Mean number of anchors per image."""
         return sum(self.recall.anchors_by_level.values())
 
     def as_json(self) -> dict[str, Any]:
-        """For a json file."""
+        """This analysis in anchors.json."""
         return {
             "anchors_per_image": self.anchors,
             "locations_per_image": self.locations,

@@ -1,4 +1,4 @@
-"""Which anchors every box of a data set gets, by the matcher that training uses. N boxes, L levels."""
+"""The anchors that the matcher of training assigns to every box of a data set. N boxes, L levels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,18 +13,18 @@ from .detector import AnchorDetector
 
 @dataclass(frozen=True)
 class Assignment:
-    """What the matcher does with the boxes of a data set.
+    """What the matcher assigns to the boxes of a data set.
 
     Attributes:
-        image: (N,) the place of the box's image.
-        classes: (N,).
+        image: (N,) index of the box's image.
+        classes: (N,) labels.
         sides: (N, 2) width and height in pixels of the resized image.
         areas: (N,) in pixels of the original image.
         best_iou: (N,) the highest IoU with any anchor.
-        best_level: (N,) the level of that anchor.
-        strict: (N, L) foreground anchors without low-quality matches.
-        lenient: (N, L) foreground anchors with low-quality matches.
-        anchors, ignored: (L,) anchors of all images, and those of them that the config's matcher labels as ignored.
+        best_level: (N,) index of that anchor's level.
+        strict: (N, L) number of foreground anchors without low-quality matches.
+        lenient: (N, L) number of foreground anchors with low-quality matches.
+        anchors, ignored: (L,) number of anchors in all images, and of those that the config's matcher ignores.
         allows_low_quality: whether the config's matcher has low-quality matches.
         threshold: IoU from which an anchor is foreground.
     """
@@ -44,7 +44,7 @@ class Assignment:
 
     @property
     def foreground(self) -> Tensor:
-        """(N, L) foreground anchors by the config's own matcher."""
+        """(N, L) number of foreground anchors under the config's own matcher."""
         return self.lenient if self.allows_low_quality else self.strict
 
     @property
@@ -54,17 +54,17 @@ class Assignment:
 
     @property
     def own(self) -> Tensor:
-        """(N,) whether the box has such an anchor to itself."""
+        """(N,) whether an anchor with an IoU of at least the threshold is assigned to the box."""
         return self.strict.sum(1) > 0
 
     @property
     def low_quality_only(self) -> Tensor:
-        """(N,) whether all anchors of the box are low-quality matches."""
+        """(N,) whether a matcher with low-quality matches assigns nothing else to the box."""
         return ~self.own & (self.lenient.sum(1) > 0)
 
     @property
     def crowded_out(self) -> Tensor:
-        """(N,) whether other boxes take every anchor that could be the box's."""
+        """(N,) whether the box has candidate anchors, but other boxes take all of them."""
         candidates = torch.ones_like(self.reachable) if self.allows_low_quality else self.reachable
         return candidates & (self.foreground.sum(1) == 0)
 

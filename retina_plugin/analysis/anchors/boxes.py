@@ -32,7 +32,7 @@ class BoxImage:
         entry: the dataset dict.
         size: (H, W) after resizing, before padding.
         instances: G objects with gt_boxes and gt_classes; crowds and boxes without area are left out, as in training.
-        areas: (G,) in pixels of the original image, which COCO's sizes are about.
+        areas: (G,) in square pixels of the original image, as in COCO's size ranges.
     """
 
     entry: dict[str, Any]
@@ -47,8 +47,8 @@ class BoxSet:
 
     Attributes:
         images: in the order of the data set.
-        num_images: of the split, of which `images` may be a random sample.
-        left_out: objects that no anchor is assigned to: crowds, and boxes without area.
+        num_images: number of images of the split; `images` may be a random sample of them.
+        left_out: number of objects that are no ground truth: crowds, and boxes without area.
         resizing: a sentence about the resolution.
     """
 
@@ -59,7 +59,7 @@ class BoxSet:
 
 
 def load_boxes(cfg: DictConfig, split: Split = "train", max_images: int = 1000, seed: int = 0) -> BoxSet:
-    """The boxes of a split, resized by its mapper; of a random resize, by its median choice.
+    """The boxes of a split, resized by its mapper; a random resize counts as its median choice.
 
     At most `max_images` are taken, drawn at random with `seed`.
 
@@ -92,14 +92,14 @@ def load_boxes(cfg: DictConfig, split: Split = "train", max_images: int = 1000, 
 
 
 def resize_of(loader: DictConfig) -> Callable[[Size], Size]:
-    """`resizing` by the mapper of a data loader; none if it has no augmentations."""
+    """The function of `resizing` for the mapper of a data loader; the identity if that has no augmentations."""
     return resizing(instantiate(loader.mapper.get("augmentations", [])))[0]
 
 
 def resizing(augmentations: Sequence[T.Augmentation | T.Transform]) -> tuple[Callable[[Size], Size], str]:
-    """What augmentations make of the size (H, W) of an image, and a sentence about it.
+    """The function from the size (H, W) of an image to its size after augmentations, and a sentence about it.
 
-    A random resize counts as its median choice; other augmentations as if they left the size as it is.
+    A random resize counts as its median choice; augmentations other than a resize count as keeping the size.
     """
     steps, words, left_out = [], [], []
     for augmentation in augmentations:
@@ -120,7 +120,7 @@ def resizing(augmentations: Sequence[T.Augmentation | T.Transform]) -> tuple[Cal
 
 
 def _with_shorter_side(side: int, most: int, size: Size) -> Size:
-    return T.ResizeShortestEdge.get_output_shape(*size, side, most) if side else size  # as Detectron2, 0 is none
+    return T.ResizeShortestEdge.get_output_shape(*size, side, most) if side else size  # as Detectron2, 0 keeps the size
 
 
 def _median_side(augmentation: T.ResizeShortestEdge) -> tuple[int, str]:

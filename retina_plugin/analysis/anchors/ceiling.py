@@ -1,8 +1,8 @@
 """The AP of an oracle: every foreground anchor scores 1 for its class and predicts its assigned box exactly.
 
-Decoding, suppression and limits are the detector's own. So the AP bounds what training on this assignment asks for: a
-box without foreground anchor is no anchor's target, and of two boxes of a class that overlap by more than the threshold
-of suppression only one is left. A trained detector may still find boxes that it was not trained for.
+Decoding, NMS and limits are the detector's own. So the AP bounds what training on this assignment asks for: a box
+without foreground anchor is no anchor's target, and NMS leaves only one of two boxes of a class whose IoU exceeds its
+threshold. A trained detector may still find boxes that it was not trained for.
 """
 
 from collections.abc import Sequence
@@ -29,11 +29,10 @@ class Ceiling:
     """The oracle's result.
 
     Attributes:
-        metrics: COCO's AP by name, in percent; NaN without boxes of the size. Sizes are those of boxes, also of objects
-            with masks.
-        untrained: boxes without a foreground anchor.
-        lost: boxes with one that no detection of their class meets at IoU .95: lost in suppression, in a limit on the
-            number of detections, or in the clamp of the regression.
+        metrics: COCO's AP by name, in percent; NaN without boxes of the size. Sizes are areas of boxes, not of masks.
+        untrained: number of boxes without a foreground anchor.
+        lost: number of boxes with a foreground anchor, but without a detection of their class at IoU .95. NMS, a limit
+            on the number of detections or the clamp of the regression has removed it.
     """
 
     metrics: dict[str, float]
@@ -44,7 +43,7 @@ class Ceiling:
 def measure_ceiling(
     detector: AnchorDetector, images: Sequence[BoxImage], assignment: Assignment, low_quality: bool
 ) -> Ceiling:
-    """Evaluate the oracle on the boxes of images, which `assignment` is about, with or without low-quality matches."""
+    """Evaluate the oracle on images and the assignment of their boxes, with or without low-quality matches."""
     assigner = MatcherAssigner(detector.other_matcher(low_quality))
     is_trained = (assignment.lenient if low_quality else assignment.strict).sum(1) > 0
     detections, is_met = [], []
@@ -74,7 +73,7 @@ def _oracle(detector: AnchorDetector, assigner: MatcherAssigner, image: BoxImage
 
 
 def _is_met(found: Instances, image: BoxImage) -> torch.Tensor:
-    """(G,) whether a detection of the box's class is all but equal to it."""
+    """(G,) whether a detection of the box's class has an IoU of at least `_SAME` with it."""
     if not len(found) or not len(image.instances):
         return torch.zeros(len(image.instances), dtype=torch.bool)
     iou = pairwise_iou(image.instances.gt_boxes, found.pred_boxes)

@@ -1,4 +1,4 @@
-"""The parts of a detector that decide about anchors: maps, anchors, matcher. Weights play no role."""
+"""The parts of a detector that determine its anchors: feature maps, generator, matcher. Weights play no role."""
 
 import functools
 
@@ -14,11 +14,11 @@ from ...modeling.meta_arch import FeatureMaps
 
 
 class AnchorDetector:
-    """A detector without weights that gives the anchors of an image size.
+    """A detector with random weights that computes the anchors for an image size.
 
     Attributes:
         model: on the CPU, in evaluation mode.
-        matcher: its matcher by IoU.
+        matcher: of anchors with ground truth, by IoU.
         levels: names of its L levels, from high to low resolution.
         threshold: the lowest IoU at which the matcher makes an anchor foreground for its best box.
     """
@@ -35,7 +35,7 @@ class AnchorDetector:
         self._anchors = functools.cache(lambda height, width: model.anchor_generator(self._maps(height, width)))
 
     def anchors(self, size: tuple[int, int]) -> list[Boxes]:
-        """The anchors (Ri, 4) of every level, XYXY in pixels, for an image of size (H, W) that is padded alone."""
+        """The anchors (Ri, 4) of every level, XYXY in pixels, for an image of size (H, W) in a batch of its own."""
         return self._anchors(*self.padded(size))
 
     def padded(self, size: tuple[int, int]) -> tuple[int, int]:
@@ -43,17 +43,17 @@ class AnchorDetector:
         return padded_size(self.model, size)
 
     def num_locations(self, size: tuple[int, int]) -> int:
-        """Places at which the head runs, of all levels: its cost is proportional to them."""
+        """Number of locations of all levels at which the head runs; its cost is proportional to it."""
         return sum(x.shape[-2] * x.shape[-1] for x in self._maps(*self.padded(size)))
 
     def other_matcher(self, allow_low_quality_matches: bool) -> Matcher:
-        """The matcher with or without low-quality matches: a box's best anchor whatever the IoU."""
+        """The matcher with or without low-quality matches, which are a box's best anchors whatever their IoU."""
         thresholds = self.matcher.thresholds[1:-1]
         return Matcher(thresholds, self.matcher.labels, allow_low_quality_matches)
 
 
 def padded_size(model: PluggableRetinaNet, size: tuple[int, int]) -> tuple[int, int]:
-    """The size (H, W) of an image that is padded alone, as the backbone of a detector asks for."""
+    """The size (H, W) of an image in a batch of its own after padding as the backbone of a detector asks for."""
     image, constraints = torch.empty(3, *size, device="meta"), model.backbone.padding_constraints
     padded = ImageList.from_tensors([image], model.backbone.size_divisibility, padding_constraints=constraints)
     return tuple(padded.tensor.shape[-2:])

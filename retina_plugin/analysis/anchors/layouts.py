@@ -16,7 +16,7 @@ _GENERATOR = "model.anchor_generator"
 
 
 def current_layout(cfg: DictConfig, detector: AnchorDetector) -> Layout:
-    """The anchors of a config; ConfigError if they are not those of an `OctaveAnchorGenerator`."""
+    """The anchors of a config; ConfigError if its generator is no `OctaveAnchorGenerator`."""
     generator, node = detector.model.anchor_generator, cfg.model.anchor_generator
     if type(generator) is not OctaveAnchorGenerator:
         raise ConfigError(
@@ -33,7 +33,7 @@ def current_layout(cfg: DictConfig, detector: AnchorDetector) -> Layout:
 
 
 def check_levels(levels: Sequence[str]) -> tuple[str, ...]:
-    """Levels in their order; ConfigError if they are not neighbours of each other, named like p3."""
+    """The levels from fine to coarse; ConfigError if they are not consecutive, or not named like p3."""
     known = [x for x in levels if re.fullmatch(r"p\d", x)]
     stages = sorted(int(x[1]) for x in known)
     if len(known) < len(levels) or stages != list(range(stages[0], stages[0] + len(stages))):
@@ -42,7 +42,7 @@ def check_levels(levels: Sequence[str]) -> tuple[str, ...]:
 
 
 def layout_overrides(cfg: DictConfig, now: Layout, new: Layout) -> list[str]:
-    """What to append to a command line so that the config has the `new` anchors in place of those of `now`."""
+    """Overrides that replace the anchors `now` of a config by `new`; ConfigError if its pyramid lacks the levels."""
     values = {
         "octave_base_scale": f"{new.octave_base_scale:g}",
         "scales_per_octave": f"{new.scales_per_octave}",
@@ -65,7 +65,7 @@ def with_overrides(cfg: DictConfig, overrides: Sequence[str]) -> DictConfig:
 
 
 def _pyramid_overrides(cfg: DictConfig, levels: Sequence[str]) -> list[str]:
-    """Overrides by which the pyramid begins at a finer level than now, if `levels` do."""
+    """Overrides that let the pyramid begin at `levels[0]`; empty if it already has that level."""
     backbone = cfg.model.backbone
     features = OmegaConf.select(backbone, "in_features", default=None)
     stages = [int(re.sub(r"\D", "", name)) for name in features or ()]
@@ -78,7 +78,7 @@ def _pyramid_overrides(cfg: DictConfig, levels: Sequence[str]) -> list[str]:
         )
     wanted = _listed(f"res{i}" for i in range(first, max(stages) + 1))
     overrides = [f"model.backbone.in_features={wanted}"]
-    # the small configs derive it from in_features
+    # small configs interpolate it from in_features
     if not OmegaConf.is_interpolation(backbone.bottom_up, "out_features"):
         overrides.append(f"model.backbone.bottom_up.out_features={wanted}")
     return overrides

@@ -17,13 +17,13 @@ from .tables import BOUND, ceiling, cells, costs, headers, meanings, rows_of, ta
 
 @dataclass(frozen=True)
 class Result:
-    """What the page is about.
+    """The content of the page.
 
     Attributes:
         config: name of the config or run.
-        split: whose boxes.
+        split: "train" or "test", the split of the boxes.
         boxes: of the split.
-        analyses: of the config by the name "now", and of what the search found as "found".
+        analyses: "now" is that of the config, "found" that of the anchors that the search found.
         found: the result of the search, or None.
         held_out: recall (now, found) on the boxes that the search did not see.
     """
@@ -51,7 +51,7 @@ def write_summary(result: Result) -> str:
 
 
 def render_page(result: Result, num_pictures: int) -> str:
-    """The page, one HTML file with its pictures in it."""
+    """The page as one HTML file with `num_pictures` images embedded; DataError if an image cannot be read."""
     template = "anchors.html.j2"
     environment = template_environment("retina_plugin.analysis.anchors", template)
     analyses = result.analyses

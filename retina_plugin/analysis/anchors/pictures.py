@@ -23,7 +23,7 @@ _WIDTH = 720  # pixels of the longer side
 
 
 def choose_images(analysis: Analysis, images: Sequence[BoxImage], number: int) -> list[int]:
-    """Places of the images with the most boxes without an anchor of their own, then of those with the most boxes."""
+    """Indices of `number` images: most boxes without an anchor of their own first, then most boxes."""
     without = torch.bincount(analysis.assignment.image[~analysis.assignment.own], minlength=len(images)).tolist()
     return sorted(range(len(images)), key=lambda i: (-without[i], -len(images[i].instances)))[:number]
 
@@ -53,7 +53,7 @@ def draw_assignment(analysis: Analysis, images: Sequence[BoxImage], place: int) 
 
 
 def legend(levels: Sequence[str]) -> str:
-    """Which line belongs to which level, in words."""
+    """Colour and line style of every level, in words."""
     names = (
         f"{level} {_COLOUR_NAMES[i % len(_COLOUR_NAMES)]} {_STYLE_NAMES[i % len(_STYLE_NAMES)]}"
         for i, level in enumerate(levels)
@@ -62,7 +62,7 @@ def legend(levels: Sequence[str]) -> str:
 
 
 def image_uri(image: np.ndarray) -> str:
-    """An RGB image as a data URI."""
+    """An RGB image (H, W, 3) uint8 as the data URI of a JPEG."""
     _, data = cv2.imencode(".jpg", image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
     return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()
 

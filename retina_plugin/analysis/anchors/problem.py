@@ -1,8 +1,8 @@
-"""What a search of anchors maximises, and within which budget.
+"""Objective and budget of a search for anchors.
 
-The objective is the mean over boxes of min(IoU, t) / t + 0.1 IoU, where IoU is a box's highest with any anchor, t is
-the matcher's foreground threshold, and all classes weigh the same; less 0.002 times the share of the budget that is
-used. So coverage up to the threshold counts most; closer anchors and fewer anchors break ties.
+The objective is the weighted mean over boxes of min(IoU, t) / t + 0.1 IoU, minus 0.002 times the used share of the
+budget of anchors. IoU is a box's highest with any anchor, t is the matcher's foreground threshold, and all classes
+weigh the same. So coverage up to the threshold counts most; closer anchors and fewer anchors break ties.
 """
 
 from collections.abc import Mapping
@@ -12,13 +12,13 @@ import numpy as np
 
 from .shapes import GridBoxes, Layout, Size
 
-_CLOSER, _FEWER = 0.1, 0.002  # weights of the two ties
+_CLOSER, _FEWER = 0.1, 0.002  # weights of the two tie-breakers
 _INFEASIBLE = 10.0
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What a layout may cost, per image in the mean; the head computes at every location."""
+    """The most anchors, and locations at which the head runs, that a layout may have per image in the mean."""
 
     anchors: float
     locations: float
@@ -32,7 +32,7 @@ class Problem:
         self.boxes, self.budget, self.threshold, self._sizes = boxes, budget, threshold, sizes
 
     def excess(self, layout: Layout) -> float:
-        """By which share the layout exceeds the budget; 0 within it."""
+        """The share of the budget by which the layout exceeds it; 0 within it."""
         locations = mean_locations(layout, self._sizes)
         used = max(locations * layout.per_location / self.budget.anchors, locations / self.budget.locations)
         return max(0.0, used - 1 - 1e-9)
@@ -45,11 +45,11 @@ class Problem:
         return float(boxes.weights @ covered) - _FEWER * used
 
     def cost(self, layout: Layout) -> float:
-        """What the optimizer minimises."""
+        """What the optimizer minimises: the negative objective, or a larger value outside the budget."""
         excess = self.excess(layout)
         return _INFEASIBLE + excess if excess else -self.value(layout, self.boxes)
 
 
 def mean_locations(layout: Layout, sizes: Mapping[Size, int]) -> float:
-    """Locations of a layout per image, from the number of images of every padded size (H, W)."""
+    """Mean number of a layout's locations per image, from the number of images of every padded size (H, W)."""
     return sum(number * layout.locations(size) for size, number in sizes.items()) / sum(sizes.values())

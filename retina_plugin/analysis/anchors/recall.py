@@ -22,13 +22,13 @@ class Row:
     Attributes:
         name: of the group.
         boxes: their number.
-        reachable: share with an anchor at or above the foreground threshold, whoever takes it.
-        own: share that gets such an anchor.
-        low_quality_only: share whose anchors are all below the threshold, and only low-quality matches.
+        reachable: share with an anchor whose IoU reaches the foreground threshold, even if another box takes it.
+        own: share to which such an anchor is assigned.
+        low_quality_only: share to which only low-quality matches, below the threshold, are assigned.
         crowded_out: share whose candidate anchors are all taken by other boxes.
         untrained: share without any foreground anchor under the config's matcher.
-        mean_iou: of the best anchors.
-        anchors_per_box: foreground anchors under the config's matcher, in the mean.
+        mean_iou: mean over boxes of the highest IoU with an anchor.
+        anchors_per_box: mean number of foreground anchors under the config's matcher.
     """
 
     name: str
@@ -44,15 +44,15 @@ class Row:
 
 @dataclass(frozen=True)
 class Recall:
-    """The table of an assignment.
+    """An assignment, summarized by groups of boxes and by level.
 
     Attributes:
         all_boxes: all boxes as one group.
         by_class, by_size, by_level: groups of boxes; the level is that of a box's best anchor. Empty groups are left
             out.
-        iou_quantiles: of the best IoU, by probability.
-        foreground_by_level: foreground anchors by name of the level.
-        anchors_by_level: all anchors, in the mean over images.
+        iou_quantiles: quantiles of the best IoU, by probability.
+        foreground_by_level: number of foreground anchors, by name of the level.
+        anchors_by_level: mean number of anchors per image.
         ignored_by_level: share of the anchors that is ignored.
     """
 
@@ -88,7 +88,8 @@ def measure_recall(
 def recall_over_side(assignment: Assignment, edges: np.ndarray) -> np.ndarray:
     """(bins, 3): number of boxes, share that is reachable, share with any foreground anchor under the config's matcher.
 
-    A box is in a bin by its side, the square root of its area in pixels of the resized image; NaN in empty bins.
+    Bins are over the side of a box, the square root of its area in pixels of the resized image. Shares are NaN in empty
+    bins.
     """
     side = assignment.sides.prod(1).sqrt().numpy()
     place = np.digitize(side, edges[1:-1])
@@ -99,7 +100,7 @@ def recall_over_side(assignment: Assignment, edges: np.ndarray) -> np.ndarray:
 
 
 def side_edges(assignment: Assignment) -> np.ndarray:
-    """Edges of bins of equal ratio that hold all sides."""
+    """(bins + 1,) edges of geometric bins that hold the sides of all boxes."""
     side = assignment.sides.prod(1).sqrt().numpy().astype(float)
     return np.geomspace(side.min() * 0.99, side.max() * 1.01, _CURVE_BINS + 1)
 

@@ -1,4 +1,4 @@
-"""Search of anchors that match more boxes, with no more anchors than allowed."""
+"""Search for anchors that match more boxes, within a budget of anchors."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -27,10 +27,11 @@ class Found:
     """The result of a search.
 
     Attributes:
-        now, layout: the anchors of the config, and those found; the same if no others are better on validation boxes,
-            unless those of the config are more than allowed.
-        overrides: that give the config these anchors; empty if it has them.
-        value_search, value_validation: the objective of both on the images of the search, and on the others.
+        now, layout: the anchors of the config, and those found. Both are equal if the best candidate is not better on
+            the validation images and the anchors of the config are within the budget.
+        overrides: that set `layout` in the config; empty if it equals `now`.
+        value_search, value_validation: objective of `now` and of the best candidate, even if that was rejected, on the
+            images of the search and on the validation images.
     """
 
     now: Layout
@@ -62,24 +63,25 @@ def search(
 ) -> Found:
     """Search on two thirds of the images; accept what is better on the other third. The result is reproducible.
 
-    If the present anchors are more than `max_anchors`, what is found is accepted anyway.
+    If the config has more anchors than `max_anchors`, the best candidate is accepted anyway.
 
     Args:
         cfg: of the detector, with the anchors to improve.
         detector: built from `cfg`.
         images: with their boxes.
-        levels: that may be used, such as p2 to p5, neighbours of each other. By default the config's; the head may
-            then not run at more locations than now, which a finer level would make it do.
-        max_anchors: per image in the mean; by default as many as now.
+        levels: consecutive levels that may be used, such as p2 to p5; by default the config's. Only if they include a
+            new level may the head run at more locations than now.
+        max_anchors: most anchors per image, in the mean; by default as many as now.
 
     Raises:
-        ConfigError: if the generator is not an `OctaveAnchorGenerator`, or the backbone cannot have a level.
+        ConfigError: if the generator is not an `OctaveAnchorGenerator`, the backbone cannot have a level, or
+            `max_anchors` is too low for any layout.
         DataError: if there are too few images.
     """
     now = current_layout(cfg, detector)
     levels = check_levels(levels or now.levels)
     widest = layout_overrides(cfg, now, replace(now, levels=levels))
-    AnchorDetector(with_overrides(cfg, widest))  # names a level that the backbone does not have
+    AnchorDetector(with_overrides(cfg, widest))  # raises ConfigError for a level that the backbone lacks
     own, held_out = (GridBoxes.of(detector.model, part) for part in split_images(images))
     sizes = Counter(detector.padded(image.size) for image in images)
     locations = mean_locations(now, sizes)

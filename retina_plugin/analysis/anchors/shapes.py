@@ -1,7 +1,7 @@
-"""The best IoU of every box with anchors of some shapes, without making the anchors. N boxes.
+"""The best IoU of every box with anchors of given shapes, without generating the anchors. N boxes.
 
-Of the anchors of one shape and level, the one with the nearest center has the highest IoU with a box. So a box needs
-its width, its height and the distance of its center from the grid of each level, and the IoU is exact.
+Among the anchors of one shape and level, the one with the nearest center has the highest IoU with a box. So the width
+and height of a box and its distance from the nearest anchor center of each level determine the IoU exactly.
 """
 
 import functools
@@ -56,7 +56,7 @@ class GridBoxes:
 
     @classmethod
     def of(cls, model: PluggableRetinaNet, images: Sequence[BoxImage]) -> "GridBoxes":
-        """The boxes of images, at least one, as the detector sees them."""
+        """The boxes of images as the detector sees them; at least one image has boxes."""
         images = [x for x in images if len(x.instances)]
         padded = [padded_size(model, x.size) for x in images]
         boxes = np.concatenate([x.instances.gt_boxes.tensor.numpy() for x in images])
@@ -65,7 +65,7 @@ class GridBoxes:
         return cls(boxes, np.repeat(padded, numbers, axis=0), classes, model.anchor_generator.offset)
 
     def sample(self, most: int, seed: int = 0) -> "GridBoxes":
-        """At most so many boxes, drawn with `seed`."""
+        """At most `most` boxes, drawn with `seed`."""
         *columns, offset = self._arguments
         chosen = np.random.default_rng(seed).permutation(len(self))[:most]
         return GridBoxes(*(x[chosen] for x in columns), offset)
@@ -79,7 +79,7 @@ class GridBoxes:
         return self.iou_by_level([(stride, layout.shapes(stride)) for stride in strides]).max(0)
 
     def iou_by_level(self, levels: Sequence[tuple[int, np.ndarray]]) -> np.ndarray:
-        """(L, N) the highest IoU of every box with an anchor of each level: its stride, its shapes (2, A) in pixels."""
+        """(L, N) highest IoU of every box with an anchor of each level, given as (stride, shapes (2, A) in pixels)."""
         return np.stack([self._iou(stride, shapes) for stride, shapes in levels])
 
     def _iou(self, stride: int, shapes: np.ndarray) -> np.ndarray:

@@ -36,7 +36,7 @@ def headers(analysis: Analysis) -> list[str]:
 
 
 def meanings(analysis: Analysis) -> str:
-    """What columns and rows of a table are."""
+    """The meaning of the columns and rows of a table."""
     words = (f"{title}: {meaning}" for title, meaning in _COLUMNS.values() if meaning)
     return f"Columns: {'; '.join(words).format(t=threshold(analysis))}.\n{_ROWS}"
 
@@ -47,7 +47,7 @@ def threshold(analysis: Analysis) -> str:
 
 
 def cells(row: Row) -> list[str]:
-    """A row of a table, without its name."""
+    """The texts of a row of a table, without its name."""
     values = {key: getattr(row, key) for key in _COLUMNS}
     texts = {
         "boxes": str(row.boxes),

@@ -1,4 +1,4 @@
-"""Runs the checks. One that fails does not hide what others find."""
+"""Runs the checks of the doctor. A check that raises an error does not hide the findings of the others."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -19,13 +19,13 @@ from .finding import Check, Finding, finding_of
 from .subject import Subject
 
 PARTS = ("data", "training")
-"""Packages beside this module whose `CHECKS` examine a config; their `QUICK_CHECKS` are those that take no time."""
+"""Subpackages whose `CHECKS` examine a config; their `QUICK_CHECKS` read no image and build no model."""
 
 _ORDER = ("error", "warning", "hint")
 
 
 def examine(cfg: DictConfig, quick: bool = False) -> list[Finding]:
-    """What is wrong with a config and its data, the worst first; `quick` reads no image and builds no model."""
+    """Findings about a config and its data, errors first; `quick` reads no image and builds no model."""
     checks = [check for part in PARTS for check in _checks(part, quick)]
     subject, values = Subject(cfg), OmegaConf.to_container(cfg, resolve=False)
     found = [finding for check in checks for finding in _findings(check, subject)]
@@ -35,9 +35,9 @@ def examine(cfg: DictConfig, quick: bool = False) -> list[Finding]:
 
 
 def examine_run(run_dir: str | Path, trust: Sequence[str] = ()) -> list[Finding]:
-    """What a finished or broken run shows, the worst first; `trust` lists modules of your own that its config may use.
+    """Findings about a finished or broken run, errors first; `trust` lists modules of your own that its config may use.
 
-    Without its test data here, only losses, files and scores are examined.
+    If its test data are not on this machine, only files, losses and scores are examined.
     """
     return _sorted(_findings(_run_folder, run_dir, trust))
 
@@ -58,7 +58,7 @@ def _checks(part: str, quick: bool) -> Iterable[Check]:
 
 
 def _findings(check: Callable[..., Iterable[Finding]], *arguments: Any) -> Iterator[Finding]:
-    """The findings of one check; an error of it is one more."""
+    """The findings of one check, and one more if it raises an error."""
     try:
         yield from check(*arguments)
     except (ConfigError, DataError) as e:
@@ -76,6 +76,6 @@ def _findings(check: Callable[..., Iterable[Finding]], *arguments: Any) -> Itera
 
 
 def _sorted(findings: Iterable[Finding]) -> list[Finding]:
-    """Each finding once, also where several checks meet the same error."""
+    """The findings without repetitions, errors first: several checks may meet the same error."""
     once = {(finding.code, finding.message): finding for finding in reversed(list(findings))}
     return sorted(reversed(once.values()), key=lambda finding: _ORDER.index(finding.severity))

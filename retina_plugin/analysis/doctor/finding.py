@@ -1,4 +1,4 @@
-"""One thing that the doctor has found, and the form of its checks."""
+"""A finding of the doctor, and the signature of its checks."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 Severity = Literal["error", "warning", "hint"]
 Check = Callable[["Subject"], Iterable["Finding"]]
-"""A check looks at one thing and yields what is wrong with it. A module lists its checks in a tuple `CHECKS`."""
+"""A check examines one aspect of a config and yields a finding for each problem. Packages list theirs in `CHECKS`."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Finding:
     """One line of the doctor's answer.
 
     Attributes:
-        severity: "error" if training cannot give what is wanted, "warning" if it probably does not, "hint" otherwise.
+        severity: "error" if training fails or its result is useless, "warning" if that is likely, "hint" otherwise.
         code: a short stable name, such as "box-outside-image", the same for every finding of this kind.
         message: what is wrong, with the numbers.
         where: the key of the config, or the file and the entry in it.
@@ -33,7 +33,7 @@ class Finding:
     fix: str
 
     def as_dict(self) -> dict[str, str]:
-        """For `--json`."""
+        """The fields by name, for `--json`."""
         return asdict(self)
 
     def __str__(self) -> str:
@@ -57,7 +57,7 @@ _FIXES = {
 def finding_of(
     error: Exception, where: str = "config and data", fix: str = "correct the key or file that the message names"
 ) -> Finding:
-    """An error that would end a training, as a finding. DataError has a code and a fix of its own."""
+    """The finding for an error that would end a training. The code and the fix of a DataError depend on its `code`."""
     if isinstance(error, DataError):
         fix = _FIXES.get(error.code, "correct the entry that the message names")
         return Finding("error", error.code, str(error), where, f"{fix}; training does not begin before")

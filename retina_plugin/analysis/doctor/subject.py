@@ -1,4 +1,4 @@
-"""What the doctor examines: a config, read once for all checks."""
+"""The config that the doctor examines, and what its checks derive from it."""
 
 import copy
 from functools import cached_property
@@ -17,9 +17,9 @@ from .data.reading.coco_set import CocoSet
 
 
 class Subject:
-    """A config before its training, and what it leads to; each part is made when a check first asks for it.
+    """A config before its training, with its data, detector and initial weights; each is built on first access.
 
-    Parts raise ConfigError or DataError if the config or its data do not allow them.
+    Access raises ConfigError, DataError or CheckpointError if the config, its data or its checkpoint are invalid.
     """
 
     def __init__(self, cfg: DictConfig) -> None:
@@ -38,12 +38,12 @@ class Subject:
 
     @cached_property
     def train_sets(self) -> list[CocoSet]:
-        """The training data sets, entry by entry, also those that cannot be loaded."""
+        """The training data sets, including those that the loader refuses."""
         return [CocoSet(name) for name in self.train_names]
 
     @cached_property
     def test_sets(self) -> list[CocoSet]:
-        """The test data sets, likewise."""
+        """The test data sets; one that is training data, too, is the same object in both lists."""
         known = {data.name: data for data in self.train_sets}
         return [known.get(name) or CocoSet(name) for name in self.test_names]
 
@@ -74,7 +74,7 @@ class Subject:
 
     @cached_property
     def initial_weights(self) -> InitialWeights:
-        """What a copy of the detector takes from `train.init_checkpoint`."""
+        """Which weights a copy of the detector takes from `train.init_checkpoint`."""
         checkpointer = RunCheckpointer(copy.deepcopy(self.model))
         return checkpointer.load_some(self.cfg.train.init_checkpoint, initial_classes(self.cfg))
 

@@ -1,4 +1,4 @@
-"""Everything that is known about the errors of a run or its seeds, or of two such variants on the same images."""
+"""The errors of a run, of several seeds of a variant, or of two such variants on the same images."""
 
 import logging
 from collections.abc import Sequence
@@ -29,10 +29,10 @@ class RunErrors:
     """One run, or the first of several that are seeds of one variant.
 
     Attributes:
-        score_thresh: least score of the detections that tables, the confusion matrix and pictures are about.
-        causes: the anchors behind errors; None without a checkpoint; `no_causes` says why.
+        score_thresh: least score of the detections in tables, confusion matrix and pictures.
+        causes: the anchors behind errors; None if they were not computed, and `no_causes` says why.
         pictures: by type of error; empty if images cannot be read, and `no_pictures` says why.
-        others: the other seeds, which only the cost of errors takes into account.
+        others: the other seeds; they affect only AP and the cost and counts of errors.
     """
 
     results: Results
@@ -47,12 +47,12 @@ class RunErrors:
 
     @property
     def title(self) -> str:
-        """Its name, as pages show it."""
+        """The name of the run on pages."""
         return self.results.name
 
     @property
     def label(self) -> str:
-        """Its name and the number of the other seeds."""
+        """The name of the run, with the number of other seeds."""
         return f"{self.title} and {len(self.others)} more" if self.others else self.title
 
     @property
@@ -66,7 +66,7 @@ class RunErrors:
         return over_seeds([seed.budget for seed in self.seeds])
 
     def as_dict(self) -> dict[str, Any]:
-        """What errors.json says of the run."""
+        """The entry of the run in errors.json."""
         results, errors = self.results, self.errors
         counted = errors.kind != Kind.IGNORED
         scores, correct = results.found.score[counted], errors.kind[counted] == Kind.CORRECT
@@ -109,14 +109,14 @@ def analyze_run(
 
     Args:
         run_dir: the run folder.
-        iou: from which a detection is correct.
+        iou: IoU from which a detection is correct.
         score_thresh: see `RunErrors`; None for the one with the best F1 of all detections.
-        max_images: of which anchors are computed; None for all, 0 to build no model.
+        max_images: number of images whose anchors are computed; None for all, 0 to build no model.
         trust: modules of your own that its config may use.
         name: of the run on pages.
 
     Raises:
-        ConfigError, DataError: if the folder holds no run, no detections, or other test data.
+        ConfigError, DataError: if the folder holds no run or no detections, or these do not fit its test data.
     """
     results = read_results(run_dir, iou, trust, name)
     errors = find_errors(results)

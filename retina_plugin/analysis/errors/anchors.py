@@ -1,7 +1,7 @@
-"""The anchors behind errors: where in the detector a missed object was lost, and what a false detection was taught.
+"""The anchors behind errors: where the detector lost a missed object, and how a false detection's anchor was labelled.
 
-An object is missed if no correct detection of it scores at least the threshold. Its way through the detector is
-followed from its foreground anchors on, and the first step that fails is the cause.
+An object is missed if no correct detection of it scores at least the threshold. It is followed through the detector
+from its foreground anchors on, and the first step that fails is the cause.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from .types import FALSE, Errors, Kind
 
 @dataclass(frozen=True)
 class AnchorCauses:
-    """What `explain` found on the first `num_images` test images."""
+    """The missed objects and false detections of the first `num_images` test images, with their anchors."""
 
     num_images: int
     lost: list[LostObject]

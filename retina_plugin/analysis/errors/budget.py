@@ -1,7 +1,7 @@
 """AP at one IoU threshold after fixing each type of error alone, also on resampled images.
 
-An image that is drawn m times counts m times with its detections, objects and errors, so that nothing is matched
-again: see `study.evidence.resampling`. Runs that are seeds of one variant are judged as studies judge them: see
+An image that is drawn m times counts m times with its detections, objects and errors, so that resamples need no new
+matching: see `study.evidence.resampling`. Seeds of one variant are averaged as in studies: see
 `study.statistics.estimate`.
 """
 
@@ -35,7 +35,7 @@ class Budget:
 
     Attributes:
         ap: (1 + B,) on the images as they are, then on resamples, the same in every run; (N, 1 + B) for N seeds.
-        added: the same by fix.
+        added: what each fix adds to `ap`, of the same shape.
         num_images: of the test data.
     """
 
@@ -44,7 +44,7 @@ class Budget:
     num_images: int
 
     def change(self, name: str) -> Change:
-        """ "AP" or what a fix adds to it: its value, or its mean over seeds, with its interval."""
+        """AP for the name "AP", otherwise what this fix adds to it: value, or mean over seeds, and interval."""
         return change(self.ap if name == "AP" else self.added[name], self.num_images)
 
 
@@ -57,7 +57,7 @@ def error_budget(results: Results, errors: Errors, num_resamples: int = NUM_RESA
 
 
 def over_seeds(budgets: Sequence[Budget]) -> Budget:
-    """The budgets of N seeds as one; that of a single run stays as it is."""
+    """The budgets of N seeds, stacked into one; a single budget is returned unchanged."""
     if len(budgets) == 1:
         return budgets[0]
     added = {fix: np.stack([b.added[fix] for b in budgets]) for fix in FIXES}
@@ -67,7 +67,7 @@ def over_seeds(budgets: Sequence[Budget]) -> Budget:
 def change(values: np.ndarray, num_images: int = 0) -> Change:
     """The first of (1 + B,) values, and the percentile interval of the others (Efron and Tibshirani, chapter 13).
 
-    Of (N, 1 + B) values of N seeds: their mean, and an interval over seeds and `num_images` images.
+    For (N, 1 + B) values of N seeds, it is their mean, with an interval over seeds and `num_images` images.
     """
     if values.ndim == 2:
         known = estimate(values[:, 0], values[:, 1:], num_images)
@@ -79,7 +79,7 @@ def change(values: np.ndarray, num_images: int = 0) -> Change:
 
 
 def differences(first: Budget, second: Budget) -> dict[str, Change]:
-    """By "AP" and fix, the second minus the first, on the same resampled images; of N seeds each, pair by pair."""
+    """The second minus the first by "AP" and fix, on the same resampled images; N seeds are subtracted pair by pair."""
     both = {"AP": (first.ap, second.ap)} | {fix: (first.added[fix], second.added[fix]) for fix in FIXES}
     return {name: change(b - a, first.num_images) for name, (a, b) in both.items()}
 

@@ -1,4 +1,4 @@
-"""What errors.json says of one variant, or of two on the same images."""
+"""The content of errors.json about one variant, or two on the same images."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -12,7 +12,7 @@ from .types import BACKGROUND_IOU, MEANING
 
 
 def as_content(runs: Sequence[RunErrors]) -> dict[str, Any]:
-    """What errors.json says: one variant, or two with the second minus the first.
+    """The content of errors.json: one variant, or two with the differences, second minus first.
 
     Raises:
         DataError: if runs were evaluated on different test data.
@@ -39,7 +39,7 @@ def _test_data(results: Results) -> tuple[Any, ...]:
 
 
 def _interval(runs: Sequence[RunErrors]) -> str:
-    """What the intervals are."""
+    """How the intervals are computed, in words."""
     resamples = f"{NUM_RESAMPLES} resamples of the test images" + ", the same in all runs" * (len(runs) > 1)
     if not runs[0].others:
         return f"{LEVEL} % percentile interval over {resamples}"

@@ -10,11 +10,11 @@ from .types import Errors, Kind, box_iou
 
 @dataclass(frozen=True)
 class Curve:
-    """One point for each of N different scores: what holds for the detections that score at least so much.
+    """One point for each of N different scores.
 
     Attributes:
         score: (N,) from high to low.
-        precision, recall: (N,).
+        precision, recall: (N,) of the detections with at least this score.
     """
 
     score: np.ndarray
@@ -74,7 +74,7 @@ def confusion_matrix(results: Results, errors: Errors, score_thresh: float) -> n
 
 
 def _match(overlap: np.ndarray, iou: float) -> np.ndarray:
-    """(D,) column of the (D, G) overlap that each row gets in its turn; -1 is none."""
+    """(D,) the free column with the highest overlap (D, G) for each row, first rows first; -1 if it is below `iou`."""
     places, free = np.full(len(overlap), -1), overlap.copy()
     for row in range(len(free)):
         column = int(free[row].argmax()) if free.shape[1] else -1

@@ -39,7 +39,7 @@ class _Box:
 def draw_gallery(
     results: Results, errors: Errors, score_thresh: float, causes: AnchorCauses | None = None
 ) -> dict[str, list[Picture]]:
-    """By type, the false detections with the highest scores and the largest missed objects.
+    """By type, the false detections with the highest scores; by "missed", the largest missed objects.
 
     Raises:
         DataError: if an image cannot be read.
@@ -66,7 +66,7 @@ def _draw_false(results: Results, errors: Errors, place: int, score_thresh: floa
 
 
 def _of_target(results: Results, errors: Errors, place: int) -> str:
-    """What the object of a false detection is, or how far off its box."""
+    """The class of a false detection's target object, or its IoU with that object; empty without a target."""
     target, found, objects = errors.target[place], results.found, results.objects
     if target < 0:
         return ""

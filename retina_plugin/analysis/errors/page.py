@@ -23,7 +23,7 @@ _PAGE = "errors.html.j2"
 
 
 def write_page(runs: Sequence[RunErrors], output: str | Path) -> dict[str, Any]:
-    """Write errors.html and errors.json into a folder, which is created if necessary; the content of the json.
+    """Write errors.html and errors.json into a folder, created if necessary; returns the content of the json.
 
     Raises:
         DataError: if two runs were evaluated on different test data.

@@ -35,10 +35,10 @@ class Objects:
 
 @dataclass(frozen=True)
 class Found:
-    """The D detections that count, of each image and class those with the highest scores.
+    """The D detections that COCO evaluates: of each image and class, those with the highest scores.
 
     Attributes:
-        image, label, box: as those of objects.
+        image, label, box: as in `Objects`.
         score: (D,) in [0, 1].
         matched: (D,) index of the object that COCO's matching gives a detection; -1 is none.
         ignored: (D,) bool, whether a detection lies in a crowd and does not count.
@@ -57,9 +57,9 @@ class Results:
     """One run on its test data.
 
     Attributes:
-        name: of the run folder.
+        name: of the run on pages.
         cfg: its config.
-        image_ids, files: (I,) of the json file, ascending by id, and the paths of the images.
+        image_ids, files: I ids of the json file, ascending, and the paths of these images.
         classes: K names.
         iou: the threshold of `found.matched`.
         coco: COCO's metrics at IoU .5 to .95, all classes and area ranges.
@@ -110,7 +110,7 @@ def match_results(
     cfg: DictConfig | None = None,
     image_root: str = "",
 ) -> Results:
-    """Detections in COCO's result format on objects whose annotations are complete, see `complete_annotations`.
+    """Match detections in COCO's result format with objects; `truth` is complete as by `complete_annotations`.
 
     Raises:
         ValueError: if a detection is in an image that is not in `truth`.
@@ -134,7 +134,7 @@ def match_results(
 
 
 def _objects(truth: COCO, coco: BoxEvaluation) -> tuple[Objects, dict[int, int]]:
-    """The objects, and the place among them of the annotation with a number, which counts from 1 in `cells`."""
+    """The objects, and their indices by number of the annotation, as `BoxEvaluation.cells` counts them from 1."""
     images, labels = ({own: i for i, own in enumerate(ids)} for ids in (coco.image_ids, coco.category_ids))
     numbered = enumerate(truth.loadAnns(truth.getAnnIds()), 1)
     known = [(n, a) for n, a in numbered if a["image_id"] in images and a["category_id"] in labels]
@@ -164,6 +164,6 @@ def _found(coco: BoxEvaluation, detections: Sequence[Detection], places: dict[in
 
 
 def by_image(image: np.ndarray, num_images: int) -> list[np.ndarray]:
-    """The places of each image's entries in (N,) indices of images."""
+    """For each image, the indices of its entries in `image`, (N,) indices of images."""
     ends = np.cumsum(np.bincount(image, minlength=num_images))
     return np.split(np.argsort(image, kind="stable"), ends[:-1])

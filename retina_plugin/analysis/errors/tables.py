@@ -11,8 +11,8 @@ from .types import FALSE, Errors, Kind
 
 SIZES = {"small": (0, 32**2), "medium": (32**2, 96**2), "large": (96**2, math.inf)}  # COCO's, in square pixels
 OUTCOMES = ("found", "score too low", "Loc", "Cls", "Miss")
-"""What becomes of an object above a score: it has a correct detection; it has one with a lower score; its best
-detection is of the type Loc or Cls; it has none."""
+"""Outcomes of an object at a score threshold: a correct detection reaches it; one has a lower score; the best detection
+is an error of type Loc; or of type Cls; there is none of these."""
 
 
 def class_table(results: Results, errors: Errors) -> list[dict[str, Any]]:
@@ -36,13 +36,13 @@ def _ap(results: Results, label: int) -> dict[str, float]:
 
 
 def mean_precision(precision: np.ndarray) -> float:
-    """Mean in percent of the precision that is known; NaN if none is."""
+    """Mean in percent of COCO's precision, without its entries of -1 for no objects; NaN if there are no others."""
     known = precision[precision > -1]
     return 100 * float(known.mean()) if known.size else math.nan
 
 
 def outcome_tables(results: Results, errors: Errors, score_thresh: float) -> dict[str, list[dict[str, Any]]]:
-    """What became of objects, and false detections by type, by "size" and by "class", above a score.
+    """Counts of objects by outcome and of false detections by type above a score: rows by "size" and rows by "class".
 
     The size of a false detection is that of its box.
     """

@@ -1,4 +1,4 @@
-"""One missed object or one false detection followed through the detector, from its anchors on."""
+"""Follows one missed object or one false detection through the detector, from its anchors on."""
 
 from dataclasses import dataclass
 
@@ -20,19 +20,19 @@ CAUSES = {
     "over a limit": "the best of these boxes is not kept: there are more candidates than the detector keeps",
 }
 LABELS = ("background", "ignored", "foreground", "unknown")
-_SAME_BOX, _SAME_SCORE = 0.9, 0.02  # IoU and score up to rounding, such as that of bfloat16
+_SAME_BOX, _SAME_SCORE = 0.9, 0.02  # IoU and score of equal boxes after rounding, such as to bfloat16
 
 
 @dataclass(frozen=True)
 class LostObject:
-    """A missed object. IoUs and scores are the highest of the anchors in question.
+    """A missed object.
 
     Attributes:
         place: index of the object.
-        num_foreground: anchors that the label assigner gives it.
-        anchor_iou: of any anchor with it.
-        box_iou: of the box of a foreground anchor with it.
-        score: of a foreground anchor for its class.
+        num_foreground: number of anchors that the label assigner gives it.
+        anchor_iou: highest IoU of any anchor with it.
+        box_iou: highest IoU of a foreground anchor's predicted box with it; 0 without such anchors.
+        score: highest score of a foreground anchor for its class; 0 without such anchors.
         cause: one of `CAUSES`.
     """
 
@@ -51,8 +51,8 @@ class FalseAnchor:
     Attributes:
         place: index of the detection.
         kind: its type of error.
-        label: what the label assigner says of the anchor, one of `LABELS`; "unknown" if no anchor gives this detection.
-        anchor_iou: highest IoU of the anchor with an object.
+        label: the anchor's label in training, one of `LABELS`; "unknown" if no anchor predicts this detection.
+        anchor_iou: highest IoU of the anchor with an object; NaN if it is unknown.
     """
 
     place: int
@@ -63,7 +63,10 @@ class FalseAnchor:
 
 @dataclass(frozen=True)
 class Decoded:
-    """What the R anchors of an image say, in pixels of the original image, boxes XYWH; scores are (R, K)."""
+    """Predicted boxes (R, 4) of the R anchors of an image, the anchors (R, 4), and their scores (R, K).
+
+    Boxes and anchors are XYWH in pixels of the original image.
+    """
 
     boxes: np.ndarray
     anchors: np.ndarray
@@ -92,7 +95,7 @@ def _xywh(boxes: Tensor) -> np.ndarray:
 def lost_object(
     place: int, dense: DenseImage, decoded: Decoded, results: Results, score_thresh: float, nms_thresh: float
 ) -> LostObject:
-    """Follow the missed object `place` of an image."""
+    """Find the cause for which the object with index `place` in `results.objects` is missed."""
     box, label = results.objects.box[place : place + 1], results.objects.label[place]
     own = _foreground_of(box, label, dense)
     iou, scores = box_iou(decoded.boxes[own], box)[:, 0], decoded.scores[own, label]
@@ -122,7 +125,7 @@ def _foreground_of(box: np.ndarray, label: int, dense: DenseImage) -> np.ndarray
 
 
 def _lost_later(anchor: int, label: int, place: int, decoded: Decoded, results: Results, nms_thresh: float) -> str:
-    """Why a good box with a good score is not the object's detection."""
+    """Why an anchor whose box and score suffice is not the object's detection."""
     found = results.found
     own = (found.image == results.objects.image[place]) & (found.label == label)
     iou = box_iou(found.box[own], decoded.boxes[anchor : anchor + 1])[:, 0]
@@ -135,7 +138,7 @@ def _lost_later(anchor: int, label: int, place: int, decoded: Decoded, results: 
 
 
 def false_anchor(place: int, dense: DenseImage, decoded: Decoded, results: Results, errors: Errors) -> FalseAnchor:
-    """Find the anchor of the false detection `place` of an image, and what it was taught."""
+    """Find the anchor of the false detection with index `place` in `results.found`, and the anchor's label."""
     found, kind = results.found, Kind(errors.kind[place]).name.capitalize()
     iou = box_iou(decoded.boxes, found.box[place : place + 1])[:, 0]
     gap = np.abs(decoded.scores[:, found.label[place]] - found.score[place])

@@ -26,7 +26,7 @@ BACKGROUND_IOU = 0.1  # t_b
 
 
 class Kind(IntEnum):
-    """What a detection is."""
+    """The type of a detection: ignored, correct, or one of TIDE's errors."""
 
     IGNORED = -1
     CORRECT = 0
@@ -59,7 +59,7 @@ class Errors:
         target: (D,) index of the object that a detection has, or would have without its error; -1 is none.
         fixed: (D,) bool, whether fixing its error makes a detection correct; otherwise fixing removes it.
         found: (G,) bool, whether an object has a correct detection.
-        missed: (G,) bool, whether it is an error of the type Miss.
+        missed: (G,) bool, whether an object is an error of the type Miss.
     """
 
     kind: np.ndarray

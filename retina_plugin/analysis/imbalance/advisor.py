@@ -1,4 +1,4 @@
-"""The logits of one checkpoint under other alpha and gamma, and the start that its data imply.
+"""The logits of one checkpoint under other alpha and gamma, and the initial score that its data imply.
 
 With F and B the sums of the gradient norms of foreground and background under focal loss without alpha, alpha gives
 background the share (1 - alpha) B / (alpha F + (1 - alpha) B). The share t therefore needs alpha = (1 - t) B / ((1 - t)
@@ -28,8 +28,8 @@ class Advice:
 
     Attributes:
         target: the share of the gradient that background should hold.
-        shares: (2, G, A) of the loss and of the gradient.
-        alphas: (G,) the alpha with which background holds the target.
+        shares: (2, G, A) background's share of the loss and of the gradient.
+        alphas: (G,) the alpha with which background holds the target share.
     """
 
     target: float
@@ -38,7 +38,7 @@ class Advice:
 
     @property
     def is_near(self) -> np.ndarray:
-        """(G, A) whether background holds the target up to .1."""
+        """(G, A) whether background's share of the gradient differs from the target by .1 at most."""
         return np.abs(self.shares[1] - self.target) <= _NEAR
 
 
@@ -69,7 +69,7 @@ def _sums(xray: Xray, present: bool) -> np.ndarray:
 def implied_priors(xray: Xray, losses: Mapping[str, ClassificationLoss]) -> dict[str, float]:
     """By name, the constant score that minimises each loss for the data's share of foreground.
 
-    See `losses.stationary_prob`. NaN where there is none.
+    See `losses.stationary_prob`. NaN for a loss without such a score.
     """
     return {name: _stationary(xray, loss) for name, loss in losses.items()}
 

@@ -40,7 +40,7 @@ class Elements:
 
 
 def elements_of(image: DenseImage, num_classes: int) -> Iterator[Elements]:
-    """All elements of an image, part by part. C = K + 1 logits are those of a softmax."""
+    """All elements of an image, in parts. A detector with C = K + 1 logits per anchor has a softmax."""
     (anchors,) = (image.labels >= 0).nonzero(as_tuple=True)
     split = _of_sigmoids if image.logits.shape[1] == num_classes else _of_softmax
     for part in anchors.split(max(1, _MOST_LOGITS // image.logits.shape[1])):

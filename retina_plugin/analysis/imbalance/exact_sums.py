@@ -1,7 +1,7 @@
 """Sums of a loss that is no function of p_t, computed image by image by the loss itself.
 
-Such are losses with a weight for every class, and those in which the loss of an anchor depends on other anchors: there
-every image counts as a batch of its own.
+Examples are losses with a weight for every class, and losses that couple anchors: for these, every image counts as a
+batch of its own.
 """
 
 from dataclasses import dataclass, field
@@ -46,7 +46,7 @@ class ExactSums:
         self.histogram = np.zeros((2, 2, _NUM_BINS))
 
     def add(self, image: DenseImage) -> None:
-        """Add all elements of an image; NotImplementedError if the loss does not say its formula."""
+        """Add all elements of an image; NotImplementedError if the loss does not define `elementwise`."""
         values, gradient = self.loss.loss_and_gradient(image.logits, image.targets)
         sizes = size_of(image.boxes, image.scale)
         for part in elements_of(image, self.num_classes):
@@ -69,7 +69,7 @@ class ExactSums:
         _add_sums(self.histogram[1], bins, loss)
 
     def shares(self) -> Shares:
-        """What the elements hold."""
+        """The sums as `Shares`."""
         return Shares(self.by_level, self.by_class, self.by_size, self._curve(0), self._curve(1))
 
     def _curve(self, place: int) -> Curve:

@@ -1,4 +1,4 @@
-"""Everything that the imbalance page says of one run, collected in one pass over its images."""
+"""Everything that the imbalance page shows of one run, collected in one pass over its images."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -33,11 +33,12 @@ class Examination:
 
     Attributes:
         own_loss: the run's loss in words.
-        losses: by name, those that are compared, the run's own as `OWN`.
-        shares: by name, what they make of the elements.
-        easiest: share of its loss that the easiest 90 % of background hold, under cross entropy, focal loss with gamma
-            2, and the run's own.
-        scores, correct: (D,) of its detections.
+        losses: the compared losses by name, with the run's own as `OWN`.
+        shares: sums over the elements under each of these losses, by its name.
+        easiest: share of the background's loss that its easiest 90 % hold, under cross entropy, focal loss with gamma
+            2, and the run's own loss.
+        hardest: hard background anchors for the gallery.
+        scores, correct: (D,) scores of the run's detections, and whether each is correct.
     """
 
     name: str
@@ -54,7 +55,7 @@ class Examination:
 
     @property
     def class_names(self) -> list[str]:
-        """Recorded names, or numbers."""
+        """Names of the classes in the run's metadata; "class i" for those without."""
         names = run_metadata(self.cfg).as_dict().get("thing_classes", [])
         return [names[i] if i < len(names) else f"class {i}" for i in range(self.xray.num_classes)]
 
@@ -71,7 +72,7 @@ class Examination:
 
     @property
     def calibration(self) -> dict[str, float]:
-        """See `calibration_metrics`."""
+        """Calibration of the run's detections, see `calibration_metrics`."""
         return calibration_metrics(self.scores, self.correct)
 
 
@@ -88,7 +89,7 @@ def examine(
     """Run a trained detector over a split of its data, and measure who holds loss and gradient.
 
     Raises:
-        ConfigError: for an invalid run, an unknown loss, or a detector whose loss does not say its formula.
+        ConfigError: for an invalid run, an unknown loss, or a detector whose loss does not define `elementwise`.
         CheckpointError: for invalid weights.
         DataError: if the split has no images.
     """

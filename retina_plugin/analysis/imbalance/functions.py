@@ -25,8 +25,8 @@ def is_function_of_p_t(loss: ClassificationLoss) -> bool:
 def loss_and_gradient_norm(loss: ClassificationLoss, x_t: np.ndarray, present: bool) -> tuple[np.ndarray, np.ndarray]:
     """Loss of elements with `x_t`, of any shape, and the absolute derivative by x_t; in float64.
 
-    `present` says whether the class is present. With sigmoids the derivative is that by the logit; with a
-    softmax it is half the sum of the absolute gradients of the anchor's logits. The loss is a function of p_t.
+    `present` says whether the class is present. With sigmoids the derivative is that by the logit; with a softmax it is
+    half the sum of the absolute gradients of the anchor's logits. The loss must be a function of p_t.
     """
     logits = torch.from_numpy(np.ravel(x_t if present else -x_t)).double()[:, None]
     rest = logits.new_zeros(len(logits), loss.num_logits(1) - 1)

@@ -15,7 +15,7 @@ from ..dense import DenseImage
 
 _SAME_PLACE = 0.3  # IoU of decoded boxes, of whatever class
 APART = 0.3  # IoU with labelled objects below which a place counts as one without a label
-_CANDIDATES = 50  # anchors of an image looked at, by picture wanted
+_CANDIDATES = 50  # anchors examined in each image, per wanted picture
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,10 @@ class HardAnchor:
 
     Attributes:
         gradient_norm: norm of the gradient of the run's own loss by the anchor's logits.
+        anchor: (4,) the anchor itself.
         box: (4,) the box that the detector predicts there.
         category, score: its class with the highest score.
-        overlap: IoU of the box with the nearest labelled object; 0 without any.
+        overlap: highest IoU of the box with a labelled object; 0 without any.
         nearest: class of that object; None without any.
         objects: (G, 4) all labelled objects of the image.
     """
@@ -43,15 +44,16 @@ class HardAnchor:
 
     @property
     def is_apart(self) -> bool:
-        """Whether the box overlaps no labelled object, or hardly so."""
+        """Whether the box has an IoU below `APART` with every labelled object."""
         return self.overlap < APART
 
 
 @dataclass
 class HardBackground:
-    """The hardest background anchors of all images added so far, hardest first, each place once.
+    """The hardest background anchors of all images added so far, each place once.
 
-    They are `number` in all: one half of places beside labelled objects, the other half of places without a label.
+    There are at most `number`: the first half overlaps labelled objects, the second half does not (`is_apart`). Each
+    half is sorted, hardest first.
     """
 
     model: PluggableRetinaNet
@@ -62,7 +64,7 @@ class HardBackground:
         """Look at the background anchors of an image.
 
         Raises:
-            NotImplementedError: if the loss does not say its formula.
+            NotImplementedError: if the loss does not define `elementwise`.
         """
         if not self.number:
             return

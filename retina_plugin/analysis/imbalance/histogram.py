@@ -1,4 +1,4 @@
-"""Histograms of log-odds: what every loss that is a function of p_t needs to know of any number of logits.
+"""Histograms of log-odds, from which sums of every loss that is a function of p_t can be computed.
 
 p_t is the probability of the ground truth and x_t its log-odds, as in `modeling/losses/one_vs_all.py`. A histogram
 takes the same memory for ten logits and for ten billion. Functions of x_t are evaluated afterwards, at the mean of each

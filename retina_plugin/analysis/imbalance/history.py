@@ -15,7 +15,7 @@ Record = Mapping[str, Any]
 _WORDS = dict(zip(QUANTITIES, ("loss", "gradient"), strict=True))
 _MOST_POINTS = 40  # of a line; each is then a mean over successive records
 _PHASES = 5  # of the training, after its first batch
-_LEAST = 1e-5  # share of the anchors that is drawn with no height
+_LEAST = 1e-5  # share of the anchors that is drawn with height 0
 _LINES = ("-", "--", ":", "-.", (0, (1, 1)))
 _MARKERS = ("o", "s", "^", "D", "v", "x")
 _TICKS = (1e-4, 0.01, 0.1, 0.5, 0.9, 0.99, 0.9999)  # p_t
@@ -24,7 +24,7 @@ _TICKS = (1e-4, 0.01, 0.1, 0.5, 0.9, 0.99, 0.9999)  # p_t
 def draw_history(run_dir: str | Path) -> list[Figure]:
     """Figures of a run folder: shares of background, levels and sizes over iterations, and p_t in phases of training.
 
-    Without records there are none. A run with many records shows means over successive ones.
+    The list is empty without records. With more than 40 records, each point of a line is a mean over successive ones.
     """
     records = read_imbalance(run_dir)
     if not records:

@@ -18,9 +18,10 @@ from ..dense import DenseImage, Split
 
 @dataclass
 class Detections:
-    """Those of the images added so far, in COCO's result format, with classes as categories.
+    """Detections on the images added so far, in COCO's result format, with labels as category ids.
 
-    They are those of a test, without another pass of the network: a run folder's own may be of other weights.
+    They equal those of an evaluation, but need no second pass of the network. The detections in the run folder may be
+    from other weights.
     """
 
     model: PluggableRetinaNet
@@ -28,7 +29,7 @@ class Detections:
     image_ids: list[Any] = field(default_factory=list)
 
     def add(self, image: DenseImage) -> None:
-        """Detect objects in an image."""
+        """Detect objects in an image, from its logits and deltas."""
         entry, sizes = image.entry, image.levels.bincount().tolist()
         scores = self.model.cls_loss.scores(image.logits.float())
         parts = [x.split(sizes) for x in (image.anchors, scores, image.deltas)]

@@ -1,6 +1,7 @@
 """Who holds the loss and the gradient of a checkpoint under one loss, from its histograms.
 
-The gradient is the sum of absolute derivatives, see `functions.py`. A share is of foreground and background together.
+The gradient is the sum of absolute derivatives, see `functions.py`. Shares by class and by size are of foreground only,
+all others of foreground and background together.
 """
 
 from dataclasses import dataclass
@@ -17,13 +18,13 @@ from .xray import Xray
 
 @dataclass(frozen=True)
 class Shares:
-    """Sums of one loss and of its gradient norm, stacked in this order as the first axis.
+    """Sums of one loss and of its gradient norm, in this order along the first axis.
 
     Attributes:
-        by_level: (2, kind, L).
-        by_class: (2, kind, K), or K + 1 of a softmax.
-        by_size: (2, 3) of foreground.
-        foreground, background: their curves.
+        by_level: (2, kind, L), see `elements.py` for kinds.
+        by_class: (2, kind, K), or (2, kind, K + 1) of a softmax.
+        by_size: (2, 3) of foreground, by size of its object.
+        foreground, background: curves of their cumulative loss.
     """
 
     by_level: np.ndarray
@@ -39,12 +40,12 @@ class Shares:
 
     @property
     def of_other_classes(self) -> np.ndarray:
-        """(2,) share that the logits of other classes at foreground anchors hold; a part of `of_background`."""
+        """(2,) share of the logits of other classes at foreground anchors, which is part of `of_background`."""
         return _share(self.by_level[:, OTHER].sum(1), self.by_level.sum((1, 2)))
 
     @property
     def of_levels(self) -> np.ndarray:
-        """(2, 2, L): share of the whole that foreground, and background, of every level hold."""
+        """(2, 2, L) share of the whole that foreground and background hold at every level; they are the second axis."""
         parts = np.stack([self.by_level[:, FOREGROUND], self.by_level[:, [BACKGROUND, OTHER]].sum(1)], 1)
         return _share(parts, self.by_level.sum((1, 2))[:, None, None])
 
@@ -61,7 +62,7 @@ class Shares:
 
 
 def shares_of(xray: Xray, loss: ClassificationLoss) -> Shares:
-    """What the elements hold under a loss that is a function of p_t."""
+    """The sums over all elements under a loss that is a function of p_t."""
     return Shares(
         by_level=_sums_by_kind(xray.by_level, loss),
         by_class=_sums_by_kind(xray.by_class, loss),

@@ -36,7 +36,7 @@ def check_study_path(path: str | Path) -> None:
 def write_study(path: str | Path, run_dir: str | Path, losses: Mapping[str, object], advice: Advice) -> None:
     """Write a study for retina ablate: the run's own loss beside focal losses that give background the target share.
 
-    `losses` are those of the run's config, of which variants use "focal".
+    `losses` are those of the run's config; variants use its "focal".
 
     Raises:
         ConfigError: as `check_study_path`, or if the config has no losses.focal, or the run no foreground.

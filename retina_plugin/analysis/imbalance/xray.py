@@ -11,20 +11,20 @@ from .elements import BACKGROUND, FOREGROUND, NUM_KINDS, OTHER, Elements, elemen
 from .histogram import LogitHistogram
 
 SIZES = ("small", "medium", "large")
-_SIDES = torch.tensor([32.0, 96.0])  # pixels of the original image: COCO's limits, here of the area of the box
+_SIDES = torch.tensor([32.0, 96.0])  # COCO's limits, in pixels of the original image, for the root of a box's area
 
 
 @dataclass
 class Xray:
-    """What is known of K classes and L levels after any number of images, in memory that does not grow with them.
+    """Histograms and counts over the images added so far, in memory that does not grow with them. K classes, L levels.
 
     Attributes:
         by_level: (kind, L) histograms, see `elements.py` for kinds.
-        by_class: (kind, K) histograms; (kind, K + 1) of a softmax, whose background has the last.
+        by_class: (kind, K) histograms; (kind, K + 1) of a softmax, where index K is background.
         by_size: (3,) histograms of foreground, for objects of `SIZES`.
         objects: (K, 3) objects by class and size, without crowds.
-        anchors: numbers of anchors that are foreground, background and ignored.
-        num_images: images so far.
+        anchors: (3,) numbers of anchors that are foreground, background and ignored.
+        num_images: number of images so far.
     """
 
     num_classes: int
@@ -47,12 +47,12 @@ class Xray:
 
     @property
     def is_softmax(self) -> bool:
-        """Whether an element is an anchor, in place of a logit."""
+        """Whether an element is an anchor, as with a softmax, and not a logit."""
         return self.num_logits != self.num_classes
 
     @property
     def foreground_share(self) -> float:
-        """Foreground anchors over all that are not ignored times K: the share of (anchor, class) pairs; NaN without."""
+        """Share of foreground among the (anchor, class) pairs of anchors that are not ignored; NaN without anchors."""
         total = int(self.anchors[:2].sum()) * self.num_classes
         return float(self.anchors[0] / total) if total else float("nan")
 

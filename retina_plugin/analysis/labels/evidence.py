@@ -1,4 +1,4 @@
-"""What a detector says of every annotation of an image, and of places without one.
+"""What a detector predicts at every annotation of an image, and elsewhere in it.
 
 D detections, T annotations, K classes. Boxes are XYXY in pixels of the original image.
 """
@@ -16,11 +16,11 @@ from torchvision.ops import nms
 from ...modeling.meta_arch import PluggableRetinaNet
 from ..dense import DenseImage
 
-LEAST_SCORE = 0.05  # what Detectron2 detects by default; an anchor that scores less says nothing
+LEAST_SCORE = 0.05  # Detectron2's default test_score_thresh; anchors that score less are left out
 FAR, LOOSE, NEAR, TIGHT = 0.2, 0.3, 0.5, 0.6
-"""IoU of a detection with an annotation: below FAR it means others, from LOOSE perhaps this one, from NEAR it does, and
-from TIGHT it lies as the annotation does."""
-_MOST = 2000  # anchors of an image that are decoded, the best
+"""IoU of a detection with an annotation. Below FAR it is of another object, from LOOSE possibly of this one, from NEAR
+certainly; from TIGHT it also has the annotation's position."""
+_MOST = 2000  # highest-scoring anchors of an image that are decoded
 
 
 @dataclass(frozen=True)
@@ -30,19 +30,20 @@ class Evidence:
     Attributes:
         image_id: of the json file.
         file_name: path of the image.
-        boxes: (D, 4) detections after suppression over all classes, highest score first; none inside a crowd.
+        boxes: (D, 4) detections after class-agnostic NMS, highest score first; none inside a crowd.
         classes: (D,) labels 0..K-1.
         scores: (D,) above LEAST_SCORE.
         annotations: T annotations of the json file that are not crowds.
         truth: (T, 4) their boxes.
         labels: (T,) their labels 0..K-1.
         overlaps: (D, T) IoU.
-        seen: (T, K) highest score of each class among boxes that overlap the annotation by NEAR, before suppression;
+        seen: (T, K) highest score of each class among boxes before NMS with an IoU >= NEAR with the annotation;
             LEAST_SCORE if there is none.
-        partner: (T,) place of the best detection of its class that overlaps it by LOOSE, and no annotation more;
-            -1 if there is none.
-        loose, tight: (T,) highest score of its class in boxes before suppression: those that overlap it by LOOSE, less
-            than TIGHT, and no annotation more; and those that overlap it by TIGHT. LEAST_SCORE if there is none.
+        partner: (T,) index of the highest-scoring detection of the annotation's class with an IoU >= LOOSE that is not
+            higher with another annotation; -1 if there is none.
+        loose, tight: (T,) highest score of the annotation's class among boxes before NMS. For `loose` their IoU is
+            >= LOOSE, < TIGHT, and not higher with another annotation; for `tight` it is >= TIGHT. LEAST_SCORE if there
+            is none.
     """
 
     image_id: Any
@@ -91,7 +92,7 @@ def read_evidence(
 
 
 def _candidates(model: PluggableRetinaNet, dense: DenseImage) -> tuple[Tensor, Tensor]:
-    """Boxes (M, 4) and scores (M, K) of the anchors that say something."""
+    """Boxes (M, 4) and scores (M, K) of the best anchors above LEAST_SCORE."""
     scores = model.cls_loss.scores(dense.logits)
     best, places = scores.amax(dim=1).topk(min(_MOST, len(scores)))
     places = places[best > LEAST_SCORE]
@@ -102,19 +103,19 @@ def _candidates(model: PluggableRetinaNet, dense: DenseImage) -> tuple[Tensor, T
 
 
 def _best_scores(overlap: Tensor, scores: Tensor) -> Tensor:
-    """(T, K) of the candidates with scores (M, K) that overlap, (T, M) bool."""
+    """(T, K) highest of the scores (M, K) where `overlap` (T, M) is True, and at least LEAST_SCORE."""
     nothing = scores.new_full((1, scores.shape[1]), LEAST_SCORE)
     rows = [torch.cat([scores[own], nothing]).amax(dim=0) for own in overlap]
     return torch.stack(rows) if rows else nothing[:0]
 
 
 def _of_class(scores: Tensor, labels: Tensor) -> Tensor:
-    """(T,) of (T, K)."""
+    """(T,) scores at the labels (T,), from (T, K)."""
     return scores.gather(1, labels[:, None])[:, 0]
 
 
 def _partners(overlaps: Tensor, classes: Tensor, labels: Tensor) -> Tensor:
-    """(T,) places of detections, which are sorted by score."""
+    """(T,) indices of detections, see `Evidence.partner`; detections are sorted by score."""
     if not overlaps.numel():
         return torch.full_like(labels, -1)
     fits = (overlaps >= LOOSE) & (classes[:, None] == labels) & (overlaps == overlaps.amax(dim=1, keepdim=True))

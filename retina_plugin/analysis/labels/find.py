@@ -1,4 +1,4 @@
-"""Looks at the annotations of a run's data with the detector of that run."""
+"""Examines the annotations of a run's data with the detector of that run."""
 
 import copy
 from collections import defaultdict
@@ -24,8 +24,8 @@ class AnnotatedSet:
 
     Attributes:
         json_file: its path.
-        content: what it holds.
-        categories: ids by label 0..K-1.
+        content: its content.
+        categories: category ids by label 0..K-1.
         names: of the classes, by label.
     """
 
@@ -36,7 +36,7 @@ class AnnotatedSet:
 
     @property
     def by_image(self) -> dict[Any, list[dict[str, Any]]]:
-        """Annotations by image id; an empty list for others."""
+        """Annotations by image id; an empty list for images without any."""
         found = defaultdict(list)
         for annotation in self.content["annotations"]:
             found[annotation["image_id"]].append(annotation)
@@ -44,7 +44,7 @@ class AnnotatedSet:
 
 
 def read_annotated_set(cfg: DictConfig, split: Split) -> AnnotatedSet:
-    """The annotations of a split; DataError if they are not those of one COCO json."""
+    """The annotations of a split; DataError if its data are not a single COCO json."""
     names = instantiate(cfg.dataloader[split].dataset.names)
     names = [names] if isinstance(names, str) else list(names)
     if len(names) != 1:
@@ -73,7 +73,7 @@ def find_proposals(
 def examine_images(
     run_dir: str | Path, split: Split = "train", trust: Sequence[str] = ()
 ) -> tuple[AnnotatedSet, list[Evidence]]:
-    """What a run's final detector says of the images of a split, also of those without annotations.
+    """What a run's final detector predicts on the images of a split, including those without annotations.
 
     Raises:
         ConfigError, CheckpointError: as `load_detector`.

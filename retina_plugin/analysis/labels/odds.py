@@ -1,8 +1,9 @@
-"""How often a detector as confident as this one agrees with the annotations: log-odds learned from the set itself.
+"""Calibrates scores: the log-odds that detections agree with annotations, learned from the examined set itself.
 
-The scores of a detector are no probabilities, and a detector that was trained on faulty annotations is sure of less.
-So each question below gets a line from its log-odds to those of the answer yes, as in Platt 1999, Probabilistic Outputs
-for Support Vector Machines. Annotations that are faulty count as well: they are few, and make the answers cautious.
+The scores of a detector are no probabilities, and a detector that was trained on faulty annotations is less confident.
+So each question of `Agreement` gets a line from log-odds of scores to log-odds of the answer yes, as in Platt 1999,
+Probabilistic Outputs for Support Vector Machines. Faulty annotations take part in the fit: they are few, and make the
+answers cautious.
 """
 
 from collections.abc import Sequence
@@ -22,14 +23,14 @@ class LogOdds:
     intercept: float = 0.0
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
-        """(N,) of (N,) log-odds x."""
+        """(N,) log-odds of the answer yes, of (N,) log-odds x."""
         return self.slope * x + self.intercept
 
 
 def fit_log_odds(x: np.ndarray, answers: np.ndarray, through_origin: bool = False) -> LogOdds:
-    """The most likely line of (N,) log-odds and answers, bool, with Platt's targets; it does not fall.
+    """Fit a line to (N,) log-odds and answers, bool, by maximum likelihood with Platt's targets; its slope is >= 0.
 
-    `through_origin` is for questions with two sides, where equal scores give equal odds.
+    `through_origin` is for questions with two symmetric sides, where equal scores give equal odds.
 
     The targets are (N_yes + 1) / (N_yes + 2) and 1 / (N_no + 2), so that the line is finite if all answers are alike.
     """
@@ -54,15 +55,15 @@ class ClassLogOdds:
     intercepts: np.ndarray
 
     def __call__(self, x: np.ndarray, labels: np.ndarray | int) -> np.ndarray:
-        """(N,) of (N,) log-odds x and labels 0..K-1."""
+        """(N,) log-odds of the answer yes, of (N,) log-odds x and labels 0..K-1."""
         return self.slope * x + self.intercepts[labels]
 
 
 def fit_by_class(x: np.ndarray, labels: np.ndarray, answers: np.ndarray, num_classes: int) -> ClassLogOdds:
-    """The most likely lines of (N,) log-odds, labels and answers; they do not fall.
+    """Fit one slope >= 0 and an intercept per class to (N,) log-odds, labels and answers, by maximum a posteriori.
 
-    Intercepts are those of one line for all classes and what a class adds, which is normal with mean 0 and variance 1
-    beforehand: a class with few detections keeps the line of all.
+    The intercept of a class is that of one line for all classes plus an offset with a standard normal prior: a class
+    with few detections stays close to the line of all.
     """
     common = fit_log_odds(x, answers)
 
@@ -80,13 +81,13 @@ def fit_by_class(x: np.ndarray, labels: np.ndarray, answers: np.ndarray, num_cla
 
 @dataclass(frozen=True)
 class Agreement:
-    """The answers of a whole set.
+    """Fits of the log-odds of the answer yes to three questions, on a whole set.
 
     Attributes:
-        annotated: is there an annotation, if a detection of this class has this score? Detections between FAR and NEAR
-            are left out, because most of them are inaccurate ones of an annotated object.
-        same_class: has it the class that is seen there, by `margin`?
-        well_placed: does it lie where its class is seen best, by `lead` in size?
+        annotated: does a detection of this class and score have an annotation? Detections with an IoU between FAR and
+            NEAR are left out, because most of them are inaccurate detections of an annotated object.
+        same_class: does an annotation have the class that scores highest there? By `margin`.
+        well_placed: does an annotation lie where its class scores highest? By the absolute value of `lead`.
         balance: log of the number of detections with an annotation over those without.
     """
 
@@ -97,7 +98,7 @@ class Agreement:
 
 
 def learn_agreement(images: Sequence[Evidence], num_classes: int) -> Agreement:
-    """Learn the answers from all images of a set, faults included."""
+    """Fit the answers to all images of a set, including faulty annotations."""
     most = np.concatenate([e.overlaps.max(axis=1, initial=0) for e in images])
     clear, found = (most < FAR) | (most >= NEAR), most >= NEAR
     scores, classes = (np.concatenate([getattr(e, name) for e in images])[clear] for name in ("scores", "classes"))
@@ -114,18 +115,18 @@ def learn_agreement(images: Sequence[Evidence], num_classes: int) -> Agreement:
 
 
 def log_odds(scores: np.ndarray) -> np.ndarray:
-    """log s / (1 - s) of scores of any shape; those of exactly 1 are finite."""
+    """log(s / (1 - s)) of scores of any shape; a score of 1 gives a finite value."""
     kept = np.minimum(scores.astype(float), 1 - 1e-7)
     return np.log(kept / (1 - kept))
 
 
 def margin(seen: np.ndarray) -> np.ndarray:
-    """(T,) log-odds of the best class over those of the second best, from scores (T, K)."""
+    """(T,) log-odds of the best class minus those of the second best, which scores at least LEAST_SCORE; of (T, K)."""
     nothing = np.full((len(seen), 1), LEAST_SCORE)
     second, best = np.sort(np.hstack([seen, nothing]), axis=1)[:, -2:].T
     return log_odds(best) - log_odds(second)
 
 
 def lead(image: Evidence) -> np.ndarray:
-    """(T,) log-odds of the loose boxes of every annotation over those of the tight ones: above 0 it is misplaced."""
+    """(T,) log-odds of `loose` minus those of `tight` for every annotation: above 0 it may be misplaced."""
     return log_odds(image.loose) - log_odds(image.tight)

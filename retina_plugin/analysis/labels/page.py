@@ -16,7 +16,7 @@ _KINDS = ("missing", "wrong class", "misplaced", "spurious")
 
 
 def write_page(path: Path, annotated: AnnotatedSet, proposals: Sequence[Proposal], total: int) -> None:
-    """Write labels.html with a picture of every proposal, in their order; `total` counts those not listed as well.
+    """Write labels.html with a picture of every proposal, in their order; `total` includes proposals not listed.
 
     Raises:
         DataError: for an image that cannot be read.
@@ -40,7 +40,7 @@ def write_page(path: Path, annotated: AnnotatedSet, proposals: Sequence[Proposal
 
 
 def describe(proposal: Proposal, annotated: AnnotatedSet) -> dict[str, Any]:
-    """A proposal in a json file: with names of classes and in COCO's format of boxes, XYWH in pixels."""
+    """An entry of proposals.json: a proposal with names of classes, and boxes as XYWH in pixels."""
     return {
         "id": proposal.id,
         "kind": proposal.kind,

@@ -21,7 +21,7 @@ class Planted:
     after: dict[str, Any] | None
 
     def as_dict(self) -> dict[str, Any]:
-        """For a json file."""
+        """An entry of faults.json."""
         return asdict(self)
 
 
@@ -31,8 +31,8 @@ def plant_faults(
     """A copy of a COCO json's content with faults, and the list of them; the same for the same seed.
 
     No annotation has two faults, and crowds have none. `shares` are shares of all annotations that are not crowds.
-    A wrong class is any other one, each as probable; data of one class get no such fault. A moved box goes by 15 to
-    30 % of its width and of its height, and is not cut at the border of its image.
+    A wrong class is drawn uniformly from the other classes; data of one class get no such fault. A moved box is shifted
+    by 15 to 30 % of its width and of its height, loses its segmentation, and is not clipped to its image.
     """
     rng = np.random.default_rng(seed)
     boxes = [a for a in content["annotations"] if not a.get("iscrowd")]

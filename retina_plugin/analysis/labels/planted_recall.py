@@ -12,10 +12,10 @@ _KIND = {"deleted": "missing", "wrong class": "wrong class", "moved": "misplaced
 
 
 def planted_recall(planted: Sequence[Planted], proposals: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One row per fault: its name, how many were planted, and how many the proposals of a proposals.json name.
+    """One row per fault, with the numbers of faults "planted", "found" by entries of proposals.json, and "right kind".
 
-    "found": a deleted box is where an annotation is said to be missing, with an IoU of NEAR; another fault is found if
-    its annotation is to be changed. "right kind": found as what it is.
+    A deleted box is found if a proposal of kind "missing" has an IoU of NEAR or more with it, another fault if a
+    proposal changes its annotation. "right kind" counts those found by a proposal of the matching kind.
     """
     rows = []
     for fault, kind in _KIND.items():

@@ -3,18 +3,19 @@
 The strength of a proposal is a log-odds: how often, in this set, detections as confident as this one agree with the
 annotations in what the proposal changes.
 
-- missing: a detection overlaps no annotation by FAR. Strength: the log-odds that a detection of its class and score
-  has one.
-- wrong class: another class scores highest where the annotation is. Strength: the log-odds that the annotation has the
+- missing: a detection has an IoU below FAR with every annotation. Strength: the log-odds that a detection of its class
+  and score has an annotation.
+- wrong class: another class scores highest where the annotation is. Strength: the log-odds that an annotation has the
   class that leads by this margin.
-- misplaced: the best detection of its class overlaps it by LOOSE, but not by TIGHT, and scores higher than any box that
-  does. Strength: the log-odds that an annotation lies where the scores lead by as much.
-- spurious: the detector sees little there, in boxes that overlap it by LOOSE. Strength: the log of how much rarer its
-  score is at annotations than at other detections. Unlike above, their numbers do not count: somebody has drawn it.
+- misplaced: `Evidence.partner` has an IoU below TIGHT with the annotation, and `loose` exceeds `tight`. Strength: the
+  log-odds that an annotation lies where the scores lead by as much.
+- spurious: the highest score there, in boxes with an IoU >= LOOSE, is low. Strength: the log of how many times rarer
+  that score is at annotations than at other detections. It is a likelihood ratio, without the prior odds of an
+  annotation: somebody has drawn this one.
 
-So all strengths have one unit. They say how unusual the disagreement is, not whose fault it is: an inaccurate detector
-disagrees as well. The detector may have been trained on these annotations: what it learned by heart agrees with them,
-and weakens proposals.
+So all strengths have one unit. They say how unusual the disagreement is, not whether annotation or detector is wrong:
+an inaccurate detector disagrees as well. A detector that was trained on these annotations may have memorized some,
+which weakens proposals.
 """
 
 from collections.abc import Iterator, Sequence
@@ -40,7 +41,7 @@ class Proposal:
         annotation_id: of the annotation to change; None for a missing one.
         old_box, old_label: as annotated; None for a missing one.
         new_box, new_label: as proposed; None for a spurious one.
-        score: of the detection that speaks for it; for a spurious one the highest score there.
+        score: of the detection or class that it proposes; for a spurious one the highest score there.
         strength: log-odds.
     """
 
@@ -58,7 +59,7 @@ class Proposal:
 
 
 def propose(images: Sequence[Evidence], num_classes: int) -> list[Proposal]:
-    """All proposals for the images of a set, the strongest first; at most one for every annotation."""
+    """All proposals for a set, the strongest first: one per annotation except crowds, however weak, and the missing."""
     agreement = learn_agreement(images, num_classes)
     found = [proposal for image in images for proposal in _of_image(image, agreement)]
     found.sort(key=lambda p: -p.strength)

@@ -1,1 +1,1 @@
-"""The bodies of commands that look inside: findings, loss, anchors, errors, labels."""
+"""Functions behind the commands that analyze configs, data and runs: doctor, imbalance, anchors, errors, labels."""

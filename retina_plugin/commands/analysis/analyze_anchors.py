@@ -38,11 +38,11 @@ def analyze_anchors(
         cfg: its weights play no role.
         output: folder.
         name: of the config, for the page.
-        split: whose boxes, at the size that its mapper gives them.
+        split: the boxes are those of this split, resized by its mapper.
         searching: whether to search better anchors, see `analysis.anchors.search`.
         levels, max_anchors: limits of the search.
-        num_pictures: images drawn.
-        max_images: of the split; of more, a random sample is taken.
+        num_pictures: number of images drawn.
+        max_images: most images of the split; a random sample if there are more.
 
     Raises:
         ConfigError: if the config has no PluggableRetinaNet with Detectron2's Matcher, or anchors cannot be searched.
@@ -66,7 +66,7 @@ def analyze_anchors(
 
 
 def _row(analysis: Analysis, images: Sequence[BoxImage]) -> Row:
-    """All boxes of other images as one group."""
+    """The row of all boxes of `images`."""
     detector = analysis.detector
     names = [f"{i}" for i in range(detector.model.num_classes)]
     return measure_recall(assign(detector, images), len(images), names, detector.levels).all_boxes

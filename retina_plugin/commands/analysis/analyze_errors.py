@@ -19,20 +19,20 @@ def analyze_errors(
     trust: Sequence[str] = (),
     other: Sequence[str | Path] = (),
 ) -> str:
-    """Write errors.html and errors.json about the last evaluation of run folders; their summary.
+    """Write errors.html and errors.json about the last evaluation of run folders; returns a summary with the path.
 
     Args:
         runs: a run folder, or several that are seeds of one variant: intervals are then over seeds and images.
         output: a folder; by default "errors" in the first run folder.
-        iou: from which a detection is correct.
+        iou: IoU from which a detection is correct.
         score_thresh: least score of the detections in tables and pictures; by default that with the best F1.
-        max_images: of which the anchors behind errors are computed; None for all.
+        max_images: number of images whose anchors are computed, to explain errors; None for all, 0 for none.
         trust: modules of your own that the configs may use.
         other: as many run folders of another variant, compared with `runs` in their order on the same test data.
 
     Raises:
-        ConfigError: for another number of `other`, runs that are not of one variant, a threshold out of range, or a
-            folder without a config.
+        ConfigError: if `other` and `runs` differ in number, for runs of different variants, a threshold out of range,
+            or a folder without a config.
         DataError: for a run without detections, or runs with different test data.
         OSError: if `output` cannot be written to.
     """
@@ -59,7 +59,7 @@ def _analyze(
     max_images: int | None,
     trust: Sequence[str],
 ) -> RunErrors:
-    """The first run in full, with what the others add to the mean over seeds."""
+    """The first run in full, with the other seeds."""
     first = analyze_run(runs[0], iou, score_thresh, max_images, trust, names[0])
     others = [read_results(run, iou, trust, name) for run, name in zip(runs[1:], names[1:], strict=True)]
     return with_seeds(first, others)

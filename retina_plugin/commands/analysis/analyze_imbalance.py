@@ -33,11 +33,14 @@ def analyze_imbalance(
     study_file: str | Path | None = None,
     trust: Sequence[str] = (),
 ) -> tuple[Path, list[str]]:
-    """Write the page, its numbers and the paper's figure 4 of run folders; the path of the page, and its sentences.
+    """Write the page, its numbers and the paper's figure 4 of run folders; returns the page's path and its sentences.
 
     Args:
+        runs: run folders.
         output: a folder, by default RUN/imbalance of the first run.
         weights: another checkpoint than the run's, for one run.
+        split: "test" or "train", the data to examine.
+        max_images: number of images, from the first on; None for all.
         losses: names in configs/common/losses.py; by default cross entropy and focal losses as in the paper's figure.
         gallery: number of hard background anchors to draw.
         target: share of the gradient that background should hold, for the advisor.

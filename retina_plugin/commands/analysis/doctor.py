@@ -18,7 +18,7 @@ from ...config import ConfigError, load_config
 def doctor(
     config_file: str | Path, overrides: Sequence[str] = (), quick: bool = False, trust: Sequence[str] = ("*",)
 ) -> list[Finding]:
-    """What is wrong with a config and its data, the worst first, without training.
+    """Findings about a config and its data, errors first, without a full training.
 
     `quick` leaves out all checks that read images or build the model. `trust` restricts what a config in YAML may name,
     as in `load_config`. A config that cannot be read is a finding, too.
@@ -31,19 +31,19 @@ def doctor(
 
 
 def findings_of(cfg: DictConfig, quick: bool = False) -> list[Finding]:
-    """As `doctor`, for a config that is loaded already, which this may change."""
+    """As `doctor`, for a loaded config, which may be changed."""
     with _without_log():
         return examine(cfg, quick)
 
 
 def doctor_of_run(run_dir: str | Path, trust: Sequence[str] = ()) -> list[Finding]:
-    """What a finished run shows, the worst first; `trust` lists modules of your own that its config may use."""
+    """Findings about a finished run, errors first; `trust` lists modules of your own that its config may use."""
     with _without_log():
         return examine_run(run_dir, trust)
 
 
 def as_text(findings: Sequence[Finding], as_json: bool = False, run_dir: str | Path | None = None) -> str:
-    """The findings as blocks of lines, or as a list in json. Without any about a run, what to look at next."""
+    """The findings as blocks of lines, or as a json list. If a run has none, the text says what to look at next."""
     if as_json:
         return json.dumps([finding.as_dict() for finding in findings], indent=1)
     nothing = "no findings"
@@ -54,13 +54,13 @@ def as_text(findings: Sequence[Finding], as_json: bool = False, run_dir: str | P
 
 
 def is_sound(findings: Sequence[Finding]) -> bool:
-    """Whether there are hints at most."""
+    """Whether all findings are hints."""
     return all(finding.severity == "hint" for finding in findings)
 
 
 @contextmanager
 def _without_log() -> Iterator[None]:
-    """Without warnings that loaders log: they are findings, or about single files."""
+    """Suppress the warnings that loaders log: they repeat findings, or are about single files."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -26,11 +26,12 @@ def find_label_errors(
     accept: str | None = None,
     trust: Sequence[str] = (),
 ) -> list[Proposal]:
-    """List the `limit` strongest proposals for a run's split in proposals.json and labels.html; the proposals.
+    """List the `limit` strongest proposals for a run's split in proposals.json and labels.html; returns them.
 
-    `accept` also carries some of them out, in repaired.json, and lists and draws these in changes.json and changes/:
-    "all" those of strength above 0, a number that many, the name of a file the ids in it, one per line or as a json
-    list. The annotations of the run stay as they are. `trust` lists modules of your own that its config may use.
+    With `accept`, some of them are also carried out in repaired.json, listed in changes.json and drawn in changes/.
+    "all" accepts those with strength above 0, a number N the first N, and a file name the ids in that file, one per
+    line or as a json list. The annotations of the run stay as they are. `trust` lists modules of your own that its
+    config may use.
 
     Raises:
         ConfigError, CheckpointError: for an invalid run or checkpoint.

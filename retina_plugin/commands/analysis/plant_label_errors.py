@@ -18,7 +18,7 @@ ANNOTATIONS, FAULTS = "instances.json", "faults.json"
 def plant_label_errors(json_file: str | Path, output: str | Path, seed: int = 0) -> list[Planted]:
     """Write a copy of a COCO json with faults as OUTPUT/instances.json, and their list as OUTPUT/faults.json.
 
-    5 % of the boxes are deleted, 2 % get a wrong class, 2 % are moved. `seed` chooses which.
+    5 % of the boxes are deleted, 2 % get a wrong class, 2 % are moved. `seed` draws them.
 
     Raises:
         DataError: if the json is invalid, or OUTPUT holds such files already.
@@ -35,9 +35,9 @@ def plant_label_errors(json_file: str | Path, output: str | Path, seed: int = 0)
 
 
 def count_found(faults: str | Path, proposals: str | Path) -> str:
-    """A table: how many planted faults are among the first proposals, as many as there are faults and twice as many.
+    """A table of how many planted faults are among the first N and 2 N proposals, where N is the number of faults.
 
-    `faults` is a file of `plant_label_errors`, `proposals` one of `find_label_errors`.
+    `faults` is the faults.json of `plant_label_errors`, `proposals` the proposals.json of `find_label_errors`.
 
     Raises:
         DataError: if a file is missing, or its content has another form.

@@ -23,4 +23,4 @@ RUN_CHECKS: tuple[Callable[[Record], Iterable[Finding]], ...] = (
     detections.duplicates,
     misses.small_misses,
 )
-"""`examine_run` makes them all."""
+"""The checks that `examine_run` makes."""

@@ -58,8 +58,8 @@ def flat(record: Record) -> Iterator[Finding]:
 def overfitted(record: Record) -> Iterator[Finding]:
     """A validation loss that rises, or an AP that falls, while the training loss falls: detectron2#810, #3180.
 
-    The classification loss also rises while AP does, as scores become too high or too low for the share of correct
-    detections: Guo et al. 2017, On Calibration of Modern Neural Networks, section 3.
+    The classification loss can also rise while AP rises, because scores become overconfident: Guo et al. 2017, On
+    Calibration of Modern Neural Networks, section 3.
     """
     _, train = _finite(record.loss)
     if len(train) < _FEW or train[-1] > np.median(train):

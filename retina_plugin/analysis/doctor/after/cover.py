@@ -19,14 +19,14 @@ IOU = 0.5
 
 @dataclass(frozen=True)
 class Found:
-    """What covers each object of the test data, crowds left out.
+    """The detections that cover each object of the test data; crowds are left out.
 
     Attributes:
         truth: (G,) category ids.
         sizes: (G,) square root of the area, in pixels of the original image.
         images: (G,) image ids.
-        covered: (G,) category id of the highest-scoring detection with an IoU of .5, of any class; -1 if there is none.
-        detected: (G,) whether there is such a detection of the object's own class.
+        covered: (G,) category id of the highest-scoring detection with an IoU of .5 or more, of any class; -1 for none.
+        detected: (G,) bool, whether such a detection has the object's own class.
     """
 
     truth: np.ndarray
@@ -54,7 +54,7 @@ def cover(record: Record) -> Found:
 
 
 def by_image(entries: Iterable[dict[str, Any]]) -> dict[Any, list[dict[str, Any]]]:
-    """Annotations or detections of COCO's formats by their image."""
+    """COCO annotations or detections by image id."""
     found = defaultdict(list)
     for entry in entries:
         found[entry["image_id"]].append(entry)
@@ -62,6 +62,6 @@ def by_image(entries: Iterable[dict[str, Any]]) -> dict[Any, list[dict[str, Any]
 
 
 def boxes_of(entries: list[dict[str, Any]]) -> Boxes:
-    """Their boxes, which COCO writes as XYWH."""
+    """(n, 4) boxes of COCO annotations or detections, whose "bbox" is XYWH."""
     boxes = torch.tensor([e["bbox"] for e in entries], dtype=torch.float32).reshape(-1, 4)
     return Boxes(torch.cat([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], 1))

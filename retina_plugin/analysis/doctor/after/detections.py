@@ -1,4 +1,4 @@
-"""What the detections of a run are, beside the ground truth of its test data."""
+"""Detections of a run, compared with the ground truth of its test data."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ _LOW_SCORE = 0.1
 
 
 def nothing(record: Record) -> Iterator[Finding]:
-    """An evaluation without any detection, or with none worth showing: retinanet-examples#8."""
+    """An evaluation without detections, or with low scores only: retinanet-examples#8."""
     found, iterations = record.detections, record.precision[0]
     if found is None:
         if len(iterations):
@@ -38,7 +38,7 @@ def nothing(record: Record) -> Iterator[Finding]:
 
 
 def tells_little(record: Record) -> bool:
-    """Whether all scores are so low that what is missed or confused says nothing yet."""
+    """Whether all scores are below `_LOW_SCORE`, so that missed and confused objects are not worth examining yet."""
     return max((d["score"] for d in record.detections or ()), default=0.0) < _LOW_SCORE
 
 

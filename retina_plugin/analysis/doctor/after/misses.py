@@ -1,4 +1,4 @@
-"""Which objects a run misses, by their size beside the anchors."""
+"""Objects that a run misses because they are smaller than its anchors."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -45,7 +45,7 @@ def small_misses(record: Record) -> Iterator[Finding]:
 
 
 def _smallest_anchor(generator: object) -> float | None:
-    """Square root of the smallest anchor's area in pixels; None if the generator does not tell its anchors."""
+    """Square root of the smallest anchor's area in pixels; None if the generator has no `cell_anchors`."""
     cells = getattr(generator, "cell_anchors", ())
     areas = [((x[:, 2] - x[:, 0]) * (x[:, 3] - x[:, 1])).min().item() for x in cells]
     return min(areas) ** 0.5 if areas else None

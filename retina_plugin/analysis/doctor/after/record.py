@@ -60,12 +60,12 @@ class Record:
 
     @property
     def iterations(self) -> int:
-        """Iterations that metrics.json tells of."""
+        """Number of iterations up to the last line of metrics.json with a loss."""
         return int(max((line["iteration"] + 1 for line in self.lines if _LOSS in line), default=0))
 
     @cached_property
     def detections(self) -> list[Detection] | None:
-        """Those of the last evaluation; None if there is no readable file of them."""
+        """Detections of the last evaluation in COCO's result format; None if their file is missing or invalid."""
         try:
             found = json.loads((self.folder / DETECTIONS).read_text())
         except (OSError, ValueError):
@@ -74,7 +74,7 @@ class Record:
 
     @cached_property
     def truth(self) -> COCO | None:
-        """The annotations of the test data; None if they are not here or not one COCO json."""
+        """The annotations of the test data; None if they are missing or not a single COCO json."""
         try:
             name = instantiate(self.cfg.dataloader.test.dataset.names)
             json_file = dataset_metadata(name).json_file

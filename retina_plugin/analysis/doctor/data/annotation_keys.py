@@ -1,4 +1,4 @@
-"""What annotations say beside their boxes: masks that are no masks, areas of other objects."""
+"""Unusable masks and wrong areas in annotations."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING

@@ -17,7 +17,7 @@ _ENOUGH = 20  # boxes, to judge all of them together
 
 
 def fractions(subject: "Subject") -> Iterator[Finding]:
-    """Boxes in fractions of the image among others (mmdetection#418)."""
+    """Single boxes in fractions of the image, among boxes in pixels (mmdetection#418)."""
     for data in _accepted(subject, AS_FRACTIONS):
         marked = (data.boxes <= 1).all(axis=1) & (data.boxes[:, 2:] > 0).all(axis=1) & (data.sizes > 4).all(axis=1)
         problem = "have numbers up to 1 only: fractions of the image, not pixels"
@@ -28,8 +28,8 @@ def fractions(subject: "Subject") -> Iterator[Finding]:
 def corners(subject: "Subject") -> Iterator[Finding]:
     """Corners x1, y1, x2, y2 in place of x, y, width, height (mmdetection#418, detectron2#550).
 
-    Then the third number is above the first and grows with it, in all boxes. Widths of large centred objects are above
-    x too, but shrink with it.
+    The third number of corners exceeds the first in every box and is positively correlated with it. The width of large
+    centred objects exceeds x, too, but is negatively correlated with it.
     """
     for data in _accepted(subject, AS_CORNERS):
         boxes = data.boxes[~data.is_crowd]
@@ -47,7 +47,8 @@ def corners(subject: "Subject") -> Iterator[Finding]:
 def centres(subject: "Subject") -> Iterator[Finding]:
     """Centres in place of upper left corners, as in the format of YOLO.
 
-    Then every box begins at least half its size from the left and the upper border, and some end beyond the others.
+    Read as x, y, width, height, every such box begins at least half its size from the left and upper border, and some
+    end beyond the right or lower border.
     """
     for data in _accepted(subject, ""):
         boxes, sizes = data.boxes[~data.is_crowd], data.sizes[~data.is_crowd]

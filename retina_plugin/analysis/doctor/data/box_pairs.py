@@ -20,7 +20,7 @@ def repeated_boxes(subject: "Subject") -> Iterator[Finding]:
     """The same box twice, as one class or as several."""
     for data in with_sound_boxes(subject.sets):
         place = np.column_stack([data.image_index, data.boxes.round(1)])
-        place[data.is_crowd, 0] = -1 - np.flatnonzero(data.is_crowd)  # crowds differ from everything
+        place[data.is_crowd, 0] = -1 - np.flatnonzero(data.is_crowd)  # makes each crowd unique
         same_box = _group(place)
         same_object = _group(np.column_stack([same_box, data.labels]))
         twice = ~_is_first(same_object)
@@ -58,7 +58,7 @@ SLOW = (nearly_repeated_boxes,)
 
 
 def _overlapping(data: CocoSet) -> np.ndarray:
-    """(N,) whether a box overlaps one of the same class and image that stands before it, without being equal to it."""
+    """(N,) bool, whether a box has an IoU above `_SAME` and below 1 with an earlier one of its class and image."""
     marked = np.zeros(len(data.boxes), bool)
     corners = np.hstack([data.boxes[:, :2], data.boxes[:, :2] + data.boxes[:, 2:]])
     groups = _group(np.column_stack([data.image_index, data.labels, data.is_crowd]))
@@ -72,7 +72,7 @@ def _overlapping(data: CocoSet) -> np.ndarray:
 
 
 def _group(rows: np.ndarray) -> np.ndarray:
-    """(N,) numbers that are equal where rows are."""
+    """(N,) integers that are equal for equal rows."""
     return np.unique(rows, axis=0, return_inverse=True)[1].reshape(-1)
 
 

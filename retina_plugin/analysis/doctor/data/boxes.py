@@ -1,4 +1,4 @@
-"""Single boxes that train or count otherwise than their author expects."""
+"""Single boxes that training or evaluation treats differently from what their author expects."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -20,7 +20,7 @@ _SLIGHTLY = 2  # pixels that a box may end beyond its image
 
 
 def empty_boxes(subject: "Subject") -> Iterator[Finding]:
-    """Boxes without area, which are objects for the evaluation only (keras-retinanet#555)."""
+    """Boxes without area, which training skips and the evaluation counts (keras-retinanet#555)."""
     for data in with_sound_boxes(subject.sets):
         yield from about_boxes(
             data,
@@ -50,7 +50,7 @@ def outside_boxes(subject: "Subject") -> Iterator[Finding]:
 
 
 def tiny_boxes(subject: "Subject") -> Iterator[Finding]:
-    """Objects that are hardly a pixel for the network (detectron2#1213, retinanet-examples#61)."""
+    """Objects narrower than `_TINY` pixels after resizing (detectron2#1213, retinanet-examples#61)."""
     for split, sets in (("train", subject.train_sets), ("test", subject.test_sets)):
         for data in with_sound_boxes(sets):
             sides = _resized(data, subject.cfg.dataloader[split]).min(axis=1)

@@ -1,4 +1,4 @@
-"""Categories that are no classes, or whose ids or names do not mean what they seem to."""
+"""Categories that are no classes, or have misleading ids or names."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _BACKGROUND = {"background", "bg", "back ground"}
 _PLACEHOLDERS = {"n/a", "na", "none", "null", "unused", "placeholder", "empty"}
-# of the 91 ids of COCO's paper; its annotations have 80 of them
+# among the 91 categories of COCO's paper, but not among the 80 of its annotations
 _NEVER_ANNOTATED = {"street sign", "hat", "shoe", "eye glasses", "plate", "mirror", "window", "desk", "door", "blender"}
 
 
@@ -51,7 +51,7 @@ def placeholder_classes(subject: "Subject") -> Iterator[Finding]:
 
 
 def similar_names(subject: "Subject") -> Iterator[Finding]:
-    """Classes that are one class, by their names."""
+    """Classes whose names suggest that they are the same class."""
     for data in subject.sets:
         exact = Counter(data.categories.values())
         plain = Counter(map(_plain, exact))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _ADD = "add images with these classes, or move some from one part of the data to the other"
 _CHECK = "check category_id of annotations, or remove these classes from the json files"
-_FEW, _UNEQUAL = 10, 10.0  # boxes of a class that is rare; ratio of classes that is worth a line
+_FEW, _UNEQUAL = 10, 10.0  # boxes from which a class is not rare; ratio of boxes that is reported
 
 
 def no_annotations(subject: "Subject") -> Iterator[Finding]:
@@ -58,7 +58,7 @@ def rare_classes(subject: "Subject") -> Iterator[Finding]:
 
 
 def unequal_classes(subject: "Subject") -> Iterator[Finding]:
-    """Imbalance between classes, which is not the one that focal loss is for (mmdetection#6759, torchvision#7167)."""
+    """Imbalance between classes, which focal loss does not address (mmdetection#6759, torchvision#7167)."""
     counts = {name: number for name, number in _counts(subject.train_sets).items() if number}
     if len(counts) < 2:
         return
@@ -80,7 +80,7 @@ CHECKS = (no_annotations, classes_without_boxes, rare_classes, unequal_classes)
 
 
 def _is_complete(sets: Sequence[CocoSet]) -> bool:
-    """Whether counts are right: not where the loader refuses a json, which is a finding of its own."""
+    """Whether counts are complete; they are not if the loader refuses a json, which another check reports."""
     return not any(data.refused for data in sets)
 
 

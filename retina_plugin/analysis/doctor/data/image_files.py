@@ -1,4 +1,4 @@
-"""Image files that are damaged, show nothing, or are not what their entries say or what people see."""
+"""Image files that are damaged, blank, or differ from their entries or from what viewers show."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ def unreadable_headers(subject: "Subject") -> Iterator[Finding]:
 
 
 def wrong_sizes(subject: "Subject") -> Iterator[Finding]:
-    """Entries with another width or height than the file: training stops there, and boxes are of another image."""
+    """Entries with another width or height than the file: training stops there, and their boxes may not fit."""
     for data in subject.sets:
         said = {place: (data.images[place]["width"], data.images[place]["height"]) for place in data.headers}
         wrong = [p for p, h in data.headers.items() if isinstance(h, Header) and h.read_size != said[p]]
@@ -55,7 +55,7 @@ def rotated(subject: "Subject") -> Iterator[Finding]:
 
 
 def grey(subject: "Subject") -> Iterator[Finding]:
-    """Images of one channel among others."""
+    """Greyscale images among images with colours."""
     headers = [header for data in subject.sets for header in data.headers.values() if isinstance(header, Header)]
     is_mixed = len({_is_grey(header) for header in headers}) > 1
     for data in subject.sets if is_mixed else ():
@@ -69,7 +69,7 @@ def grey(subject: "Subject") -> Iterator[Finding]:
 
 
 def deep(subject: "Subject") -> Iterator[Finding]:
-    """Images of 16 bits, which other readers clip."""
+    """Images with 16 or more bits per channel, which other readers clip."""
     for data in subject.sets:
         yield from _about(
             data,
@@ -81,7 +81,7 @@ def deep(subject: "Subject") -> Iterator[Finding]:
 
 
 def transparent(subject: "Subject") -> Iterator[Finding]:
-    """Images whose transparent parts show colours that nobody sees elsewhere."""
+    """Images with transparent parts, whose hidden colours training uses."""
     for data in subject.sets:
         yield from _about(
             data,
@@ -108,7 +108,7 @@ def blank(subject: "Subject") -> Iterator[Finding]:
 
 
 def not_all_read(subject: "Subject") -> Iterator[Finding]:
-    """Says what was not examined."""
+    """Data sets of which only a sample of the images was read."""
     for data in subject.sets:
         if len(data.pixels) < len(data.paths) and len(data.pixels) == MOST_PIXELS:
             yield Finding(
@@ -125,7 +125,7 @@ CHECKS = (unreadable_headers, wrong_sizes, rotated, grey, deep, transparent, unr
 
 
 def unreadable(data: CocoSet, found: Mapping[int, object]) -> Iterator[Finding]:
-    """A finding for the files in place of whose header or pixels is a reason."""
+    """One finding about the files for which `found` holds a str: the reason why they cannot be read."""
     places = [place for place, reason in found.items() if isinstance(reason, str)]
     problem = f"cannot be read: {shown(found[places[0]])}" if places else ""
     fix = "copy or save them again; training stops at them"

@@ -17,9 +17,9 @@ from .reporting import and_others
 if TYPE_CHECKING:
     from ..subject import Subject
 
-_MOST_BITS = 10  # of 64, by which the difference hashes of two images that look alike differ
-_LEAST_CORRELATION = 0.95  # of their thumbnails
-_NEGLIGIBLE = 0.05  # of the test images
+_MOST_BITS = 10  # of 64, in which the difference hashes of similar images differ
+_LEAST_CORRELATION = 0.95  # between the thumbnails of similar images
+_NEGLIGIBLE = 0.05  # share of the test images
 
 Pair = tuple[Path, Path]
 

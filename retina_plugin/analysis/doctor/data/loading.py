@@ -48,7 +48,7 @@ def same_categories(subject: "Subject") -> Iterator[Finding]:
 
 
 def same_file(subject: "Subject") -> Iterator[Finding]:
-    """Images that the detector trains on and is then tested on, by name."""
+    """Test images that are training images too, by path."""
     train = {path for data in subject.train_sets for path in data.paths}
     both = [path for data in subject.test_sets for path in data.paths if path in train]
     if both:

@@ -13,7 +13,7 @@ from .reading.coco_set import CocoSet
 def about_boxes(
     data: CocoSet, marked: np.ndarray, code: str, problem: str, fix: str, severity: Severity = "warning"
 ) -> Iterator[Finding]:
-    """One finding about all marked annotations of (N,), or none."""
+    """One finding about the annotations that are True in `marked` (N,), or none."""
     if marked.any():
         message = f"{int(marked.sum())} of {len(marked)} boxes {problem}"
         yield Finding(severity, code, message, where_boxes(data, marked), fix)
@@ -22,7 +22,7 @@ def about_boxes(
 def about_images(
     data: CocoSet, places: Sequence[int], total: int, code: str, problem: str, fix: str, severity: Severity
 ) -> Iterator[Finding]:
-    """One finding about the images at these places, of `total` that were examined, or none."""
+    """One finding about the images with the indices `places`, out of `total` examined ones, or none."""
     if places:
         where = f"{shown(data.paths[places[0]])}{and_others(len(places))}"
         yield Finding(severity, code, f"{len(places)} of {total} images {problem}", where, fix)
@@ -37,11 +37,11 @@ def where_boxes(data: CocoSet, marked: np.ndarray) -> str:
 
 
 def and_others(number: int) -> str:
-    """The end of a place that names the first of `number`."""
+    """The suffix " (and N others)" for a place that names the first of `number`; empty for one."""
     return f" (and {number - 1} other{'s' * (number > 2)})" if number > 1 else ""
 
 
 def with_sound_boxes(sets: Sequence[CocoSet]) -> list[CocoSet]:
-    """Without data sets whose boxes are refused as being in another format: single boxes say nothing there."""
+    """The data sets whose boxes are not refused for their format; in the others single boxes are meaningless."""
     refused = (AS_CORNERS, AS_FRACTIONS, OF_ANOTHER_SIZE)
     return [data for data in sets if not (data.refused and data.refused.code in refused)]

@@ -20,7 +20,7 @@ QUICK_CHECKS: tuple[Check, ...] = (
     updates.average,
     updates.machine,
 )
-"""Those that read only the config: milliseconds."""
+"""The checks that read only the config; they take milliseconds."""
 
 CHECKS: tuple[Check, ...] = (
     *QUICK_CHECKS,
@@ -42,4 +42,4 @@ CHECKS: tuple[Check, ...] = (
     cost.start,
     cost.cost,
 )
-"""All of them. They build the detector, read annotations and some images, and take a few training steps."""
+"""All checks. They build the detector, read annotations and some images, and take a few training steps."""

@@ -1,4 +1,4 @@
-"""Ground truth that the anchors do not fit, with the matcher of the training at its resolution."""
+"""Ground truth that no anchor fits, by the matcher's thresholds and at the training resolution."""
 
 from collections.abc import Iterator
 
@@ -25,7 +25,8 @@ _KEY = "model.anchor_generator"
 def coverage(subject: Subject) -> Iterator[Finding]:
     """Boxes that no anchor fits: keras-retinanet#555, pytorch-retinanet#173, detectron2#1213, Detectron#283.
 
-    Such a box trains at most the anchors that share its highest IoU, as "low-quality matches": several if it is small.
+    Only the anchors with its highest IoU can be foreground for such a box, as "low-quality matches"; a small box may
+    have several of them.
     """
     thresholds, found = _thresholds(subject), train_boxes(subject)
     if thresholds is None or not len(found.classes):
@@ -47,7 +48,7 @@ def coverage(subject: Subject) -> Iterator[Finding]:
 
 @needs("model")
 def real_strides(subject: Subject) -> Iterator[Finding]:
-    """Anchors that are not where the features are: keras-retinanet#1054, PR#945."""
+    """Anchor strides that differ from the strides of the feature maps: keras-retinanet#1054, PR#945."""
     model = subject.model
     side = 4 * max(model.backbone.size_divisibility, *model.anchor_generator.strides)
     maps = FeatureMaps(model)(side, side)
@@ -91,9 +92,9 @@ def levels(subject: Subject) -> Iterator[Finding]:
 
 
 def _thresholds(subject: Subject) -> tuple[float, float] | None:
-    """IoU up to which an anchor is background, and from which on foreground.
+    """The IoU below which an anchor is background, and the IoU from which it is foreground.
 
-    None if matcher or anchors are not Detectron2's.
+    None if the matcher is no Matcher or the anchors come from no DefaultAnchorGenerator.
     """
     if not isinstance(subject.model.anchor_generator, DefaultAnchorGenerator):
         return None
@@ -102,7 +103,7 @@ def _thresholds(subject: Subject) -> tuple[float, float] | None:
 
 
 def _misfit_classes(subject: Subject, found: TrainBoxes, misfit: np.ndarray) -> Iterator[tuple[str, float, float, int]]:
-    """Name, share without anchor, median size and number of boxes of every class with most boxes so."""
+    """Classes with more than half of their boxes misfit: name, share of misfits, median size, number of boxes."""
     for label in np.unique(found.classes):
         own = found.classes == label
         if misfit[own].mean() > _MANY:
@@ -117,7 +118,7 @@ def _listed(classes: list[tuple[str, float, float, int]]) -> str:
 
 
 def _better_scale(subject: Subject, misfit: np.ndarray, high: float) -> str:
-    """The octave_base_scale that leaves the fewest boxes without an anchor, with the share it leaves."""
+    """The fix to propose: the octave_base_scale that leaves the fewest boxes without an anchor, if one is better."""
     generator = subject.model.anchor_generator
     if not isinstance(generator, OctaveAnchorGenerator):
         return f"set {_KEY}.sizes to the sizes of the objects after resizing"

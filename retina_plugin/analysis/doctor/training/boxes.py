@@ -17,8 +17,8 @@ class TrainBoxes:
     """Objects of training images after the resize of the training augmentation.
 
     Attributes:
-        images: a sample of those with annotations, evenly spread over the data set.
-        classes: (G,).
+        images: I images with annotations, evenly spread over the data set.
+        classes: (G,) labels.
         sizes: (G,) square root of the area in pixels of the resized image.
         original: (G,) the same in pixels of the original image.
         enlarged: (I,) factor between the sides of the resized and the original images.

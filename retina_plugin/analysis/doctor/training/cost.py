@@ -1,4 +1,4 @@
-"""What the first steps of a training tell of all of it: its time, its memory, and whether it starts sanely."""
+"""Time and memory of a whole training, and whether its first loss is plausible, estimated from its first steps."""
 
 import math
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ _FIRST_NORMALIZER, _MOMENTUM = 100.0, 0.9  # of modeling.meta_arch.loss_normaliz
 
 @needs("model", "train", "initial_weights")
 def start(subject: Subject) -> Iterator[Finding]:
-    """A first loss that is not finite, or far from that of the prior: detectron2#550, pytorch-retinanet#40."""
+    """A first loss that is not finite, or far above the one of the prior: detectron2#550, pytorch-retinanet#40."""
     steps = first_steps(subject)
     place, fix = "model", "check pretrained weights, model.pixel_mean and model.pixel_std, and the data of these images"
     if steps.problem:
@@ -53,9 +53,10 @@ def cost(subject: Subject) -> Iterator[Finding]:
 
 
 def expected_start(subject: Subject, steps: FirstSteps) -> float | None:
-    """`loss_cls` of the first batch if every anchor had the logits of the prior; None if the loss does not tell.
+    """`loss_cls` of the first batch if every anchor had the logits of the prior; None if it cannot be computed.
 
-    The loss of all anchors is that of an anchor times their number, which follows from foreground anchors and share.
+    It is the mean loss of an anchor times the number of anchors, over the loss normalizer. That number is the number of
+    foreground anchors over (num_classes * foreground share).
     """
     loss, num_classes = subject.model.cls_loss, subject.model.num_classes
     share, prob = foreground_share(subject), setting(subject.cfg, PRIOR, 0.01)

@@ -25,20 +25,20 @@ from ....engine.run_data import resolve_prior
 from ....inference.optimize import optimize_for_inference
 from ..subject import Subject
 
-_WARM_UP, _ALIKE, _MEASURED = 1, 3, 6  # steps or images; three of them will do if they take the same time
-_SPREAD = 0.1  # of the median: times that differ by less are the same
-_LONGEST = 60.0  # seconds, after which fewer will do
+_WARM_UP, _ALIKE, _MEASURED = 1, 3, 6  # steps or images; _ALIKE suffice if their times agree
+_SPREAD = 0.1  # of the median; times agree if they differ by less
+_LONGEST = 60.0  # seconds, after which measuring stops
 
 
 @dataclass(frozen=True)
 class FirstSteps:
-    """What the first steps show.
+    """Measurements of the first steps.
 
     Attributes:
-        losses: by name, of the first batch, with the initial weights.
+        losses: losses of the first batch with the initial weights, by name.
         num_pos_anchors: foreground anchors per image of the first batch.
-        step_seconds: median time of a step, with loading.
-        image_seconds: median time of an image in an evaluation, with loading.
+        step_seconds: median time of a step, including data loading.
+        image_seconds: median time of an image in an evaluation, including data loading.
         memory_mb: peak of the GPU's memory or, without one, of this process.
         problem: why the first batch cannot be trained on; empty if it can.
     """
@@ -56,7 +56,7 @@ def first_steps(subject: Subject) -> FirstSteps:
     """Take some steps and detect objects in some test images, as a training does.
 
     Raises:
-        ValueError, OSError: if the training cannot begin, as it would itself.
+        ValueError, OSError: if the training could not begin either.
     """
     keep_freed_memory()
     with tempfile.TemporaryDirectory() as folder, EventStorage() as storage:
@@ -106,7 +106,10 @@ def _image_seconds(run: Run) -> float:
 
 
 def _median_seconds(action: Callable[[], object]) -> float:
-    """Median time of an action after warming up; fewer of them if their times agree, are long, or come to an end."""
+    """Median time of an action after warming up.
+
+    Stops early if times agree, after `_LONGEST` seconds, or if the action raises StopIteration.
+    """
     seconds: list[float] = []
     with contextlib.suppress(StopIteration):
         while not _are_enough(seconds[_WARM_UP:]) and sum(seconds) < _LONGEST:
@@ -117,7 +120,7 @@ def _median_seconds(action: Callable[[], object]) -> float:
 
 
 def _are_enough(seconds: Sequence[float]) -> bool:
-    """Whether these times tell their median."""
+    """Whether these are `_MEASURED` times, or at least `_ALIKE` that agree."""
     if len(seconds) < min(_ALIKE, _MEASURED):
         return False
     return len(seconds) >= _MEASURED or max(seconds) - min(seconds) < _SPREAD * statistics.median(seconds)

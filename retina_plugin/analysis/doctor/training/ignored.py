@@ -15,7 +15,7 @@ from .settings import class_of, unread_keys
 _SECTIONS = ("model", "dataloader", "optimizer", "lr_multiplier", "train", "metadata")
 _LOSSES = {"losses": "cls_loss", "box_losses": "box_loss"}  # the key of the model that chooses from each section
 _MISSING = object()
-_LAZY_KEYS = {  # of this project's configs, by the beginning of Detectron2's yacs key
+_LAZY_KEYS = {  # keys of this project's configs by prefix of Detectron2's yacs key
     "MODEL.ROI_HEADS.NUM_CLASSES": "model.num_classes",
     "MODEL.RETINANET.NUM_CLASSES": "model.num_classes",
     "MODEL.ROI_HEADS.SCORE_THRESH_TEST": "model.test_score_thresh",
@@ -38,10 +38,10 @@ _LAZY_KEYS = {  # of this project's configs, by the beginning of Detectron2's ya
 def unread(subject: Subject) -> Iterator[Finding]:
     """Values outside the sections of a training that no interpolation reads: detectron2#1351, #52, #1213.
 
-    Such are Detectron2's yacs keys in a lazy config, among them those of ROI heads, which a RetinaNet lacks.
+    Examples are Detectron2's yacs keys in a lazy config, such as those of ROI heads, which RetinaNet lacks.
     """
     for section in subject.cfg:
-        if section in (*_SECTIONS, *_LOSSES) or is_call(subject.cfg[section]):  # an object may be one to choose
+        if section in (*_SECTIONS, *_LOSSES) or is_call(subject.cfg[section]):  # a LazyCall may be an option to choose
             continue
         for key, value in unread_keys(subject.cfg, section):
             yacs = next((lazy for old, lazy in _LAZY_KEYS.items() if key.startswith(old)), None)
@@ -51,7 +51,7 @@ def unread(subject: Subject) -> Iterator[Finding]:
 
 
 def unread_losses(subject: Subject) -> Iterator[Finding]:
-    """A loss of the menus `losses` and `box_losses` that was changed, but is not the one that the model uses."""
+    """A changed setting of a loss in the sections `losses` and `box_losses` that the model does not use."""
     shipped = get_config("common/losses.py")
     for section, part in _LOSSES.items():
         if not OmegaConf.is_dict(subject.cfg.get(section)):

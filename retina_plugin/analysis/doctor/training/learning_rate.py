@@ -58,7 +58,7 @@ def warmup(subject: Subject) -> Iterator[Finding]:
 
 
 def schedule(subject: Subject) -> Iterator[Finding]:
-    """A learning rate that never falls, or falls at once, as with milestones of another length of training."""
+    """A learning rate that never falls, or falls too early, as with milestones of a shorter training."""
     multipliers = _multipliers(subject.cfg)
     place, iterations = "lr_multiplier", setting(subject.cfg, "train.max_iter", 0)
     after = multipliers[multipliers.argmax() :]

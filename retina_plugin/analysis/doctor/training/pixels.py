@@ -1,4 +1,4 @@
-"""Channel order and normalization, which have to be those of the weights that training begins with."""
+"""Channel order and normalization, which must match the initial weights."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _BOTTOM_UP = "model.backbone.bottom_up"
 
 @dataclass(frozen=True)
 class _Pixels:
-    """What images look like to a network."""
+    """The input format that weights were trained with: channel order, mean and standard deviation per channel."""
 
     input_format: str
     mean: tuple[float, ...]
@@ -23,7 +23,7 @@ class _Pixels:
 
     @property
     def overrides(self) -> str:
-        """What to put on the command line."""
+        """The overrides that set this format."""
         mean, std = (f"[{','.join(f'{x:g}' for x in values)}]" for values in (self.mean, self.std))
         return f"model.input_format={self.input_format} model.pixel_mean={mean} model.pixel_std={std}"
 
@@ -31,12 +31,12 @@ class _Pixels:
 _TORCHVISION = _Pixels("RGB", (123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
 _MSRA = _Pixels("BGR", (103.53, 116.28, 123.675), (1.0, 1.0, 1.0))
 _FAIR = _Pixels("BGR", (103.53, 116.28, 123.675), (57.375, 57.12, 58.395))
-_BY_CHECKPOINT = {  # by a part of the address in Detectron2's model zoo, or of the file
+_BY_CHECKPOINT = {  # by part of the URL in Detectron2's model zoo, or of the file name
     "ImageNetPretrained/MSRA": _MSRA,
     "ImageNetPretrained/torchvision": _TORCHVISION,
     "ImageNetPretrained/FAIR": _FAIR,
     "COCO-Detection/retinanet_R_": _MSRA,
-    **dict.fromkeys(("model_final_bfca0b", "model_final_5bd44e", "model_final_971ab9"), _MSRA),  # its files, copied
+    **dict.fromkeys(("model_final_bfca0b", "model_final_5bd44e", "model_final_971ab9"), _MSRA),  # file names
 }
 
 
@@ -53,7 +53,7 @@ def units(subject: Subject) -> Iterator[Finding]:
 
 
 def mapper_format(subject: Subject) -> Iterator[Finding]:
-    """Images that are read in another order of channels than the model is told."""
+    """A mapper that reads images in another channel order than `model.input_format`."""
     wanted = setting(subject.cfg, "model.input_format", "BGR")
     for split in ("train", "test"):
         key = f"dataloader.{split}.mapper.image_format"
@@ -64,7 +64,7 @@ def mapper_format(subject: Subject) -> Iterator[Finding]:
 
 
 def of_weights(subject: Subject) -> Iterator[Finding]:
-    """Pixels that differ from those of the pretrained weights, which Detectron2's model zoo and torchvision state."""
+    """An input format other than that of the pretrained weights, for weights of Detectron2's zoo and torchvision."""
     weights, wanted = _expected(subject)
     if wanted is None or any(units(subject)):
         return

@@ -1,4 +1,4 @@
-"""The score that training begins with, beside the share of foreground in the data."""
+"""The initial score of the classifier, compared with the share of foreground in the data."""
 
 import functools
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from .settings import setting
 from .wiring import needs
 
 PRIOR = "model.head.prior_prob"
-_FAR = 1.5  # logits; 1.8 take most of the AP of cross entropy in projects/CrossEntropyVsFocal/why_scale.py
+_FAR = 1.5  # logits; at 1.8, cross entropy loses most of its AP in projects/CrossEntropyVsFocal/why_scale.py
 _NO_PRIOR = 0.3
 
 
@@ -66,12 +66,12 @@ def foreground_share(subject: Subject) -> float | None:
     """The share of foreground among the logits of the first training batches; None if no anchor is foreground."""
     try:
         return measure_foreground_share(subject.cfg)
-    except DataError:  # said by other checks
+    except DataError:  # other checks report it
         return None
 
 
 def stationary_score(subject: Subject) -> float | None:
-    """The start at which the model's loss is smallest; None if it has no such score or the data have no foreground."""
+    """The constant score at which the model's loss is smallest; None without such a score or without foreground."""
     share = foreground_share(subject)
     try:
         return None if share is None else stationary_prob(subject.model.cls_loss, subject.model.num_classes, share)

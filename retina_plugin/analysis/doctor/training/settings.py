@@ -1,4 +1,4 @@
-"""Values of a config that several checks read, whatever the config leaves out."""
+"""Reads values of a config for the checks, with defaults for missing keys."""
 
 import re
 from collections.abc import Iterator
@@ -10,18 +10,18 @@ from omegaconf import DictConfig, OmegaConf
 from ....config.calls import is_call, target_of
 from ....config.walk import leaves
 
-_REFERENCE = re.compile(r"\$\{(?:oc\.select:)?([A-Za-z_]\w*(?:\.\w+)*)")  # of the whole config, not ${.relative}
+_REFERENCE = re.compile(r"\$\{(?:oc\.select:)?([A-Za-z_]\w*(?:\.\w+)*)")  # absolute, not ${.relative}
 
 
 def setting(cfg: DictConfig, key: str, default: Any = None) -> Any:
     """The value of a dotted key, as plain lists and dicts; `default` if the config has none or it cannot be resolved.
 
-    A LazyCall is called, so that a value may be one.
+    A LazyCall is instantiated.
     """
     try:
         value = OmegaConf.select(cfg, key)
         value = instantiate(value) if is_call(value) else value
-    except Exception:  # a key that is missing or refused is what building the config reports
+    except Exception:  # building the config reports missing and refused keys
         return default
     if value is None:
         return default
@@ -35,18 +35,18 @@ def class_of(cfg: DictConfig, key: str) -> str:
 
 
 def batch_size(cfg: DictConfig) -> int:
-    """Images of one update of the weights."""
+    """Images per update of the weights."""
     return int(setting(cfg, "dataloader.train.total_batch_size", 16))
 
 
 def references(cfg: DictConfig) -> set[str]:
-    """Dotted keys that interpolations anywhere in the config name."""
+    """Dotted keys that interpolations anywhere in the config refer to."""
     texts = (str(value) for _, value in leaves(_raw(cfg), into_lists=True))
     return {match for text in texts for match in _REFERENCE.findall(text)}
 
 
 def unread_keys(cfg: DictConfig, section: str) -> Iterator[tuple[str, Any]]:
-    """Values of a section by dotted key that no interpolation leads to."""
+    """Dotted keys of a section that no interpolation refers to, with their values."""
     named = references(cfg)
     for key, value in leaves({section: _raw(cfg)[section]}):
         if not any(_is_within(key, name) or _is_within(name, key) for name in named):

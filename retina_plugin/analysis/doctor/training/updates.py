@@ -41,7 +41,7 @@ def clipping(subject: Subject) -> Iterator[Finding]:
 
 @needs("model")
 def batch_norm(subject: Subject) -> Iterator[Finding]:
-    """BatchNorm with one image per forward pass, whose statistics are those of that image: detectron2#2098."""
+    """BatchNorm that takes its statistics from one image per forward pass: detectron2#2098."""
     images = batch_size(subject.cfg) // max(setting(subject.cfg, "train.accumulation", 1), 1)
     norms = [name for name, m in subject.model.named_modules() if isinstance(m, nn.BatchNorm2d | nn.SyncBatchNorm)]
     if images <= 1 and norms:
@@ -73,7 +73,7 @@ def machine(subject: Subject) -> Iterator[Finding]:
 
 
 def _has_bf16() -> bool:
-    """Whether the processor has bfloat16 instructions; True where it does not tell."""
+    """Whether the processor has bfloat16 instructions; True if that is unknown."""
     try:
         flags = _CPU_INFO.read_text().split()
     except OSError:

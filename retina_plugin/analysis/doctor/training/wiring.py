@@ -1,4 +1,4 @@
-"""Whether the detector can be built, and can begin from the weights that it is given."""
+"""Whether the detector can be built and initialized from its checkpoint."""
 
 import functools
 from collections.abc import Callable, Iterator
@@ -13,9 +13,9 @@ _KEY, _BOTTOM_UP = "train.init_checkpoint", "backbone.bottom_up"
 
 
 def needs(*parts: str) -> Callable[[Check], Check]:
-    """Make a check yield nothing if one of these attributes of its subject cannot be had.
+    """Make a check yield nothing if one of these attributes of its subject is unavailable.
 
-    The check `builds`, and those of the data, say why.
+    The check `builds` and the checks of the data report why. A model of another class is unavailable, too.
     """
 
     def guard(check: Check) -> Check:
@@ -30,7 +30,7 @@ def needs(*parts: str) -> Callable[[Check], Check]:
 
 
 def builds(subject: Subject) -> Iterator[Finding]:
-    """Parts that do not fit together: Detectron#93, keras-retinanet#439, detectron2#4470."""
+    """A model that cannot be built or is no PluggableRetinaNet: Detectron#93, keras-retinanet#439, detectron2#4470."""
     problem = _problem(subject, "model")
     if problem and "model" in vars(subject):  # built, but not this package's
         yield Finding("hint", "model-not-examined", problem, "model", "nothing, if you mean this model")
@@ -40,7 +40,7 @@ def builds(subject: Subject) -> Iterator[Finding]:
 
 @needs("model")
 def usable(subject: Subject) -> Iterator[Finding]:
-    """A checkpoint that cannot be downloaded or read, or of which nearly nothing fits."""
+    """A checkpoint that cannot be downloaded or read, or has nearly no weights that fit the model."""
     try:
         _ = subject.initial_weights
     except CheckpointError as e:
@@ -50,7 +50,7 @@ def usable(subject: Subject) -> Iterator[Finding]:
 
 @needs("model", "initial_weights")
 def taken(subject: Subject) -> Iterator[Finding]:
-    """A checkpoint that gives less than it seems to: detectron2#332, #2895."""
+    """A checkpoint that fills only part of the backbone, or was trained with other settings: detectron2#332, #2895."""
     found = subject.initial_weights
     some, all_of_it = found.by_part.get(_BOTTOM_UP, (0, 0))
     if found.path and some < all_of_it:
@@ -72,7 +72,7 @@ def taken(subject: Subject) -> Iterator[Finding]:
 
 @functools.lru_cache(maxsize=8)
 def _problem(subject: Subject, part: str) -> str:
-    """The error that an attribute of the subject raises; empty if there is none."""
+    """Why an attribute of the subject is unavailable: its error, or the class of another model; else empty."""
     try:
         value = getattr(subject, part)
     except Exception as e:  # whatever a part of the config raises

@@ -17,14 +17,14 @@ from ..shares import Shares
 
 _STYLES = (("-", ""), ("--", "s"), ("-.", "^"), ("-", "o"), (":", "D"), ("--", "v"), ("-.", "P"), (":", "X"))
 _POINTS = 200  # of a line
-_MARKERS = 0.125  # of the height of the figure, from one marker to the next
-_POOLED = 16  # bins of the histogram for one of its picture, a quarter of log-odds wide
+_MARKERS = 0.125  # distance between markers, in diagonals of the axes
+_POOLED = 16  # bins of the histogram in one drawn bin, which is a quarter of log-odds wide
 _PNG_STYLE = {"font.size": 15, "axes.spines.top": False, "axes.spines.right": False, "legend.fontsize": 13}
 KINDS = ("foreground", "background")
 
 
 def curves_by_label(shares: Mapping[str, Shares]) -> dict[str, tuple[Curve, Curve]]:
-    """Curves of foreground and background; the run's own loss is one line with another whose curves are the same."""
+    """Curves of foreground and background by label; the run's own loss shares a line with one that has equal curves."""
     curves = {name: (s.foreground, s.background) for name, s in shares.items() if name != OWN}
     own = shares[OWN].foreground, shares[OWN].background
     twins = [name for name, pair in curves.items() if all(map(_are_alike, pair, own))]
@@ -49,7 +49,7 @@ def draw_curves(examination: Examination) -> list[Figure]:
 
 
 def draw_figure_4(examinations: Sequence[Examination]) -> Figure:
-    """The same for several runs below each other, in one picture that stays readable when it is small."""
+    """Figure 4 for several runs below each other, in one picture that stays readable when it is small."""
     with matplotlib.rc_context(_PNG_STYLE):
         rows = len(examinations)
         figure = Figure(figsize=(8, 4.1 * rows), layout="constrained")
@@ -84,7 +84,7 @@ def _draw_curves(axes: Axes, examination: Examination, place: int) -> None:
 
 
 def draw_probabilities(examination: Examination) -> Figure:
-    """How many elements have which p_t, and where an untrained detector has them."""
+    """Histogram of p_t over all elements, and the p_t of an untrained detector."""
     figure, axes = new_panel(
         "$p_t$ of every logit", "log-odds of $p_t$: 0 is 0.5, 2.2 is 0.9, 4.6 is 0.99", "share, log scale"
     )

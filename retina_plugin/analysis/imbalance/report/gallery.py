@@ -22,9 +22,14 @@ _BOX, _ANCHOR, _OBJECT = "#ffb000", "#ee3377", "#33bbee"
 
 @dataclass(frozen=True)
 class Picture:
-    """One place: a picture as a data URI, what the detector sees, what the labels say, and in which image.
+    """One hard background anchor.
 
-    `is_apart` says whether there is no labelled object, or hardly so.
+    Attributes:
+        image: data URI.
+        title: what the detector predicts.
+        words: which labelled object is there.
+        file_name: of the image.
+        is_apart: as in `HardAnchor`.
     """
 
     image: str
@@ -49,7 +54,7 @@ def draw_gallery(anchors: Sequence[HardAnchor], class_names: Sequence[str]) -> l
 
 
 def words_of(anchor: HardAnchor, class_names: Sequence[str]) -> str:
-    """What the labels say of a place."""
+    """The labelled object that an anchor's box overlaps, in words."""
     if not anchor.overlap:
         return "no labelled object"
     return f"IoU {anchor.overlap:.2f} with a labelled {label_text(class_names[anchor.nearest])}"

@@ -16,7 +16,7 @@ _QUANTITIES = ("loss", "gradient")
 
 
 def numbers_of(examination: Examination, advice: Advice) -> dict[str, Any]:
-    """Everything that the page says in numbers; shares are fractions, NaN where there is nothing to share."""
+    """Everything that the page says in numbers; shares are fractions, or NaN if the whole is 0."""
     xray = examination.xray
     foreground, background, ignored = map(int, xray.anchors)
     return {

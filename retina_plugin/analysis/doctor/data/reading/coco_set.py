@@ -1,4 +1,4 @@
-"""A data set as the checks see it: its entries in columns, also those of a json that the loader refuses."""
+"""A data set as the checks read it: its entries in columns, even if the loader refuses its json."""
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -17,16 +17,16 @@ from .dicts_as_coco import dicts_as_coco
 from .image_facts import Header, Pixels, evenly, read_header, read_pixels
 from .usable import is_usable_annotation, is_usable_image
 
-MOST_HEADERS, MOST_PIXELS = 5000, 500  # images of a data set, of which the header or all pixels are read
+MOST_HEADERS, MOST_PIXELS = 5000, 500  # most images of a data set whose header, or whose pixels, are read
 _KEYS = ("images", "annotations", "categories")
 
 
 class CocoSet:
-    """A registered data set. Entries that make no sense are left out, so that the others can be examined.
+    """A registered data set. Unusable entries are left out, so that the others can be examined.
 
     Attributes:
         name: in Detectron2's catalogs.
-        json_file: path of the json; the name of a data set without one.
+        json_file: path of the json, or the name of the data set if it has no json.
     """
 
     def __init__(self, name: str) -> None:
@@ -44,7 +44,7 @@ class CocoSet:
             return DatasetCatalog.get(self.name)
         except DataError:
             raise
-        except (OSError, LookupError, TypeError, AssertionError) as e:  # of data sets that others register
+        except (OSError, LookupError, TypeError, AssertionError) as e:  # from loaders of other packages
             code = "json-missing" if isinstance(e, FileNotFoundError) else "data-unusable"
             message = f"{shown(self.json_file)} cannot be loaded: {type(e).__name__}: {first_line(e)}"
             raise DataError(message, code) from e
@@ -68,7 +68,7 @@ class CocoSet:
 
     @cached_property
     def content(self) -> dict[str, list[Any]]:
-        """The mappings among the entries of the lists images, annotations and categories; empty if unreadable."""
+        """The lists images, annotations and categories without entries that are no mappings; empty if unreadable."""
         try:
             found = self._read
         except DataError:
@@ -78,7 +78,7 @@ class CocoSet:
 
     @cached_property
     def categories(self) -> dict[int, str]:
-        """Name by id, in the order of ids, which is that of the labels."""
+        """Category names by id, sorted by id, which is the order of the labels."""
         valid = {c["id"]: str(c.get("name", "")) for c in self.content["categories"] if type(c.get("id")) is int}
         return dict(sorted(valid.items()))
 
@@ -93,7 +93,7 @@ class CocoSet:
         return [Path(self._root, image["file_name"]) for image in self.images]
 
     def folder_of(self, place: int) -> Path | None:
-        """The parent of the image folder, or a folder in it, if it has the image at a place in `images`."""
+        """The folder that has the image at index `place`: the image folder's parent or a subfolder; None if neither."""
         root, name = Path(self._root), self.images[place]["file_name"]
         folders = [root.parent, *sorted(path for path in root.iterdir() if path.is_dir())] if root.is_dir() else []
         return next((folder for folder in folders if Path(folder, name).is_file()), None)
@@ -106,7 +106,7 @@ class CocoSet:
 
     @cached_property
     def places(self) -> dict[Any, int]:
-        """Place in `images` by id."""
+        """Index in `images` by image id."""
         return {image["id"]: place for place, image in enumerate(self.images)}
 
     @cached_property
@@ -122,33 +122,33 @@ class CocoSet:
 
     @cached_property
     def image_index(self) -> np.ndarray:
-        """(N,) places in `images` of all annotations."""
+        """(N,) index in `images` of each annotation's image."""
         return np.array([self.places[a["image_id"]] for a in self.annotations], int)
 
     @cached_property
     def sizes(self) -> np.ndarray:
-        """(N, 2) width and height of the images of all annotations."""
+        """(N, 2) width and height of each annotation's image."""
         sizes = np.array([[image["width"], image["height"]] for image in self.images], float).reshape(-1, 2)
         return sizes[self.image_index]
 
     @cached_property
     def is_crowd(self) -> np.ndarray:
-        """(N,) whether an annotation is a crowd, which is not trained."""
+        """(N,) bool, whether an annotation is a crowd, which is no ground truth in training."""
         return np.array([bool(a.get("iscrowd", 0)) for a in self.annotations], bool)
 
     @cached_property
     def headers(self) -> dict[int, Header | str]:
-        """By place in `images`: what up to `MOST_HEADERS` files say of themselves, or why they cannot be read."""
+        """By index in `images`: the headers of up to `MOST_HEADERS` files, or why they cannot be read."""
         return {place: read_header(self.paths[place]) for place in evenly(self.there, MOST_HEADERS)}
 
     @cached_property
     def pixels(self) -> dict[int, Pixels | str]:
-        """By place in `images`: the pixels of up to `MOST_PIXELS` files, or why they cannot be read."""
+        """By index in `images`: the pixels of up to `MOST_PIXELS` files, or why they cannot be read."""
         places = evenly(self.there, MOST_PIXELS)
-        with ThreadPoolExecutor() as threads:  # decoding and hashing leave the interpreter to others
+        with ThreadPoolExecutor() as threads:  # decoding and hashing release the GIL
             return dict(zip(places, threads.map(read_pixels, [self.paths[place] for place in places]), strict=True))
 
     @cached_property
     def there(self) -> list[int]:
-        """Places in `images` whose file exists."""
+        """Indices in `images` whose file exists."""
         return [place for place, path in enumerate(self.paths) if path.is_file()]

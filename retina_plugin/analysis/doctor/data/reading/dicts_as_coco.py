@@ -7,7 +7,7 @@ from detectron2.structures import BoxMode
 
 
 def dicts_as_coco(dicts: list[dict[str, Any]], name: str) -> dict[str, list[Any]]:
-    """What a COCO json of these dataset dicts holds; images and categories are numbered from 0."""
+    """Detectron2's dataset dicts as the content of a COCO json; ids of images and categories count from 0."""
     annotations = [
         {
             "id": f"{place} of image {d.get('image_id', d['file_name'])}",

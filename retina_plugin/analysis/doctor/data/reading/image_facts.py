@@ -1,4 +1,4 @@
-"""What the header and the pixels of an image file tell."""
+"""Header of an image file, and statistics of its pixels."""
 
 import hashlib
 from collections.abc import Sequence
@@ -18,7 +18,15 @@ _THUMBNAIL = 16
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says before its pixels: its size in pixels, PIL's mode, and whether it is deep or transparent."""
+    """The header of an image file.
+
+    Attributes:
+        size: width and height in pixels.
+        mode: of PIL.
+        orientation: of EXIF; 1 is upright.
+        is_deep: whether channels have more than 8 bits.
+        is_transparent: whether it has an alpha channel or a transparent colour.
+    """
 
     size: tuple[int, int]
     mode: str
@@ -34,7 +42,7 @@ class Header:
 
 @dataclass(frozen=True)
 class Pixels:
-    """What pixels are compared by.
+    """Statistics by which images are compared.
 
     Attributes:
         digest: hash of all pixels and of the size.
@@ -80,5 +88,5 @@ def read_pixels(path: Path) -> Pixels | str:
 
 
 def evenly(items: Sequence[int], most: int) -> list[int]:
-    """At most so many of the items, at equal distances."""
+    """At most `most` of the items, at equal distances."""
     return [items[i * len(items) // most] for i in range(most)] if len(items) > most else list(items)

@@ -8,7 +8,7 @@ from .....data.entries import is_finite
 
 
 def is_usable_image(image: dict[str, Any], allow_outside: bool) -> bool:
-    """Whether an image has an id, a size, and a name; unless `allow_outside`, one in the image folder."""
+    """Whether an image has an id, a size, and a file name, which leaves the image folder only if `allow_outside`."""
     name, size = image.get("file_name"), (image.get("width"), image.get("height"))
     if not (isinstance(image.get("id"), int | str) and isinstance(name, str) and name and "\0" not in name):
         return False
