@@ -16,7 +16,7 @@ def import_torchvision() -> None:
     if _NAME in sys.modules:
         return
     later = types.ModuleType(_NAME)
-    later.is_compile_supported = lambda device: importlib.import_module(_NAME).is_compile_supported(device)  # type: ignore[attr-defined]
+    vars(later)["is_compile_supported"] = lambda device: importlib.import_module(_NAME).is_compile_supported(device)
     sys.modules[_NAME] = later
     try:
         import torchvision  # noqa: F401

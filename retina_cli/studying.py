@@ -37,7 +37,7 @@ def _executor_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--executor", choices=["local", "ray"], default="local", help="this machine or a Ray cluster")
     parser.add_argument("--jobs", type=at_least(1), default=1, help="runs at once on this machine")
     parser.add_argument("--address", help="address of a Ray cluster; without it Ray starts one here")
-    parser.add_argument("--cpus-per-run", type=at_least(0), default=1, help="CPUs that Ray reserves for a run")
+    parser.add_argument("--cpus-per-run", type=at_least(1), default=1, help="CPUs that Ray reserves for a run")
     parser.add_argument("--gpus-per-run", type=float, default=0, help="GPUs that Ray reserves for a run")
 
 

@@ -94,7 +94,8 @@ def read_results(run_dir: str | Path, iou: float = 0.5, trust: Sequence[str] = (
         truth, detections = read_truth(json_file), json.loads(path.read_text(encoding="utf-8"))
         return match_results(truth, detections, iou, max_dets, name or Path(run_dir).name, cfg, _image_root(cfg))
     except (ValueError, TypeError, KeyError) as e:
-        raise DataError(f"{path} cannot be compared with the test data of the run: {type(e).__name__}: {e}") from e
+        reason = str(e) if isinstance(e, DataError) else f"{type(e).__name__}: {e}"
+        raise DataError(f"{path} cannot be compared with the test data of the run: {reason}") from e
 
 
 def _image_root(cfg: DictConfig) -> str:
