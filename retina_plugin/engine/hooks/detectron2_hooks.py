@@ -66,7 +66,7 @@ class PeriodicCheckpointer(hooks.PeriodicCheckpointer):
 class PeriodicWriter(hooks.PeriodicWriter):
     """Closes the terminal's writer without a last line: upstream divides by zero if a run ends right after a line.
 
-    All writers are closed, also when one of them cannot write.
+    All writers are closed, even if one of them cannot write.
     """
 
     def after_train(self) -> None:

@@ -34,7 +34,7 @@ class VisualizeDetections(HookBase):
     @torch.no_grad()
     def draw(self, dataset_dict: dict[str, Any]) -> np.ndarray:
         """One picture, (H, W, 3) RGB uint8: ground truth on the left, detections on the right."""
-        # imports matplotlib, for which a training should not wait before it begins
+        # imports matplotlib, which would delay the start of a training
         from ...inference.visualize import draw_detections, draw_ground_truth, grid, titled
 
         image = read_image(dataset_dict["file_name"], format="RGB")
