@@ -53,7 +53,7 @@ def magnitudes(
 def _step(
     model: nn.Module, batch: list[dict[str, Any]], dtype: torch.dtype | None
 ) -> Iterator[tuple[dict[str, Tensor], dict[str, Tensor]]]:
-    """Run a forward pass without other processes; yields features and predictions by name, and the losses by name."""
+    """Run a forward pass without other processes; yields features and predictions, and unnormalized losses, by name."""
     buffers = copy.deepcopy(dict(model.named_buffers()))
     precision = torch.autocast(next(model.parameters()).device.type, dtype, enabled=dtype is not None)
     average = ForegroundAverage.of(model)
