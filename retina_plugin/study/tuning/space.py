@@ -45,8 +45,8 @@ class Dimension:
 def search_space(study: Study, variant: Variant, settings: TuneSettings) -> list[Dimension]:
     """The dimensions of a variant: those of the settings that its config has and that its overrides do not set.
 
-    alpha and gamma are tuned only where the loss has a number there: alpha of plain cross entropy is None, and with
-    another one it would be balanced cross entropy.
+    alpha and gamma are tuned only if the loss has a number there: alpha of plain cross entropy is None, and a number
+    would turn it into balanced cross entropy.
     """
     cfg = study.run_config(variant, settings.seed)
     found = []
@@ -71,7 +71,8 @@ def with_tuned(variant: Variant, overrides: Sequence[str]) -> Variant:
 
 
 def _override_key(cfg: DictConfig, name: str) -> str:
-    """The key of a value; below a named loss if the config refers to one, which later overrides then refer to too."""
+    """The override key of a value. If the config refers to a named loss, the key is below that loss, so that later
+    overrides that refer to the same loss use the tuned value too."""
     raw = OmegaConf.to_container(cfg.model, resolve=False).get("cls_loss")
     named = re.fullmatch(r"\$\{([\w.\-]+)\}", raw) if isinstance(raw, str) else None
     return f"{named[1]}.{name}" if named and name in _OF_THE_LOSS else _KEYS[name]

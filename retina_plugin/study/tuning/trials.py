@@ -40,10 +40,10 @@ class Trials:
     def __init__(
         self, folder: Path, variant: str, space: Sequence[Dimension], seed: int, facts: dict[str, Any]
     ) -> None:
-        """`facts`: what the APs follow from, in parts of values as text by key; the file keeps them.
+        """`facts`: everything that determines the APs, as text by part and key; stored in the file.
 
         Raises:
-            ConfigError: if Optuna is not installed, or the file holds trials of other facts.
+            ConfigError: if Optuna is not installed, or the file holds trials with other facts.
         """
         try:
             import optuna
