@@ -45,9 +45,9 @@ def prior_from_runs(runs: np.ndarray, weights: np.ndarray, d0: float) -> Prior:
 
     Args:
         runs: (V, n) the metric of all variants by seed.
-        weights: (V,) the contrast is their product with the runs of each seed; they add up to 0. For the difference of
-            two variants these are 1, -1, and 0 for all others.
-        d0: degrees of freedom of the distribution of variances between variants; 0 if unknown: no prior.
+        weights: (V,) weights of the contrast, which add up to 0. For the difference of two variants these are 1, -1,
+            and 0 for all others.
+        d0: degrees of freedom of the distribution of variances between variants; 0 if unknown, which gives no prior.
     """
     num_others, n = len(runs) - 2, runs.shape[1]
     if num_others < 1 or n < 2 or d0 <= 0:
@@ -73,9 +73,9 @@ def moderate(variance: float, freedom: float, prior: Prior) -> tuple[float, floa
 
 
 def usable_others(others: Sequence[np.ndarray]) -> np.ndarray:
-    """(K, n) those of other variants, in percent, whose runs can show a common spread.
+    """(K, n) the rows of `others`, in percent, that are finite with a mean from 5 to 95.
 
-    Runs near 0 or 100 spread less because they cannot go further.
+    Runs near 0 or 100 are left out: they spread less, because they cannot go further.
     """
     kept = [values for values in others if np.isfinite(values).all() and 5 <= values.mean() <= 95]
     return np.stack(kept) if kept else np.zeros((0, 0))
