@@ -151,10 +151,12 @@ class Trainer(SimpleTrainer):
         self._data_loader_iter_obj = None
 
     def state_dict(self) -> dict[str, Any]:
+        """Upstream's state with the states of all hooks, and in float16 that of the gradient scaler."""
         scaler = {"grad_scaler": self.grad_scaler.state_dict()} if self.grad_scaler.is_enabled() else {}
         return super().state_dict() | {"hooks": hook_states(self._hooks)} | scaler
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore a state of this trainer or of Detectron2's."""
         super().load_state_dict({**state_dict, "hooks": {}})
         load_hook_states(self._hooks, state_dict.get("hooks", {}))
         if "grad_scaler" in state_dict and self.grad_scaler.is_enabled():

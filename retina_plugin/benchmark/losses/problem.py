@@ -51,6 +51,7 @@ class StockFocalLoss(ClassificationLoss):
     """Masking, one-hot targets and fvcore's focal loss, as in `RetinaNet.losses` of Detectron2."""
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """The summed focal loss, a scalar, of (M, K) logits; labels (M,) are classes, K for background, -1 ignored."""
         valid_mask = labels >= 0
         targets = F.one_hot(labels[valid_mask], logits.shape[1] + 1)[:, :-1].to(logits.dtype)
         return sigmoid_focal_loss_jit(logits[valid_mask], targets, alpha=0.25, gamma=2.0, reduction="sum")

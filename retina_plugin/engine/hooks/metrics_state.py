@@ -47,6 +47,7 @@ class MetricsState(HookBase):
                 writer._last_write = self._state["last_write"]
 
     def state_dict(self) -> dict[str, Any]:
+        """Recent "scalars" by name, without times and memory, and "last_write"; flushes metrics.json to the disk."""
         if self._file.is_file():
             with naming(self._file), self._file.open("rb") as f:
                 os.fsync(f.fileno())  # what the checkpoint counts as written must be on the disk

@@ -25,6 +25,7 @@ class VisualizeDetections(HookBase):
         self._mapper = instantiate(cfg.dataloader.test.mapper)
 
     def after_step(self) -> None:
+        """Put the pictures into the storage every `train.vis_period` iterations and after the last one."""
         next_iter = self.trainer.iter + 1
         if next_iter % self._period == 0 or next_iter == self.trainer.max_iter:
             for i, dataset_dict in enumerate(self._dataset_dicts):
