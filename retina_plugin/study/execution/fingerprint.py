@@ -103,7 +103,7 @@ def _fingerprint_of_file(path: Path, mtime: int, size: int) -> str:
 
 
 def _other_modules(config: dict[str, str]) -> Iterator[tuple[str, str]]:
-    """Modules outside this package and its dependencies whose parts the config names, with hashes of their files."""
+    """Modules that the config names outside this package and `_WITH_VERSIONS`, with hashes of their files."""
     targets = [value for key, value in config.items() if key.endswith("._target_")]
     for module in sorted({_module_of(target) for target in targets}):
         path = getattr(sys.modules.get(module), "__file__", None)

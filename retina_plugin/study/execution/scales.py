@@ -33,7 +33,7 @@ def measure_scales(folder: Path, jobs: Sequence[Job], reference: str, is_scaled:
 
     - "factor": if `is_scaled`, the factor that gives the loss the gradient norm of `reference`, otherwise 1;
     - "grad_norm_total": the norm of the gradient of all losses, with the classification loss times that factor;
-    - "clip_factor": this norm relative to that of `reference`, 1 if that is unknown.
+    - "clip_factor": this norm relative to the norm of `reference`, 1 if the latter is unknown.
 
     A variant that cannot be measured is left out.
     """

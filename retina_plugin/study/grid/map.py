@@ -24,7 +24,7 @@ NOT_RUN, OTHER = "not run", "run with other settings"
 
 @dataclass(frozen=True)
 class CellVerdict:
-    """What the study of one cell says about one hypothesis.
+    """The verdict of one cell's study on one hypothesis.
 
     Attributes:
         row, column: levels of the two axes.

@@ -68,7 +68,7 @@ def plan(study: Study, more: Sequence[int] = (1, 2, 5), num_cells: int = 1) -> I
 
 
 def _spread_of_effects(k: int) -> dict[str, float]:
-    """The spread of the effects of k factors, relative to that of the difference of two variants.
+    """The spread of the effects of k factors, relative to the spread of the difference of two variants.
 
     The effect of one factor is a mean over 2^(k - 1) such differences; an interaction is the difference of two means
     over 2^(k - 2) each.

@@ -30,7 +30,7 @@ _NUM_RESAMPLES = 200
 
 @dataclass(frozen=True)
 class Setting:
-    """What the simulated studies are like. Variant "a" is compared with each of the others.
+    """Parameters of simulated studies. Every other variant is compared with variant "a".
 
     Attributes:
         spreads: standard deviation of the runs of each variant; one entry per variant.
@@ -114,7 +114,7 @@ def simulate(setting: Setting, num_seeds: int, num_studies: int, seed: int = 0) 
 
 
 def draw_runs(rng: np.random.Generator, setting: Setting, num_seeds: int, num_studies: int) -> np.ndarray:
-    """(N, V, n) the metric of every run, without what test images add."""
+    """(N, V, n) the metric of every run, without the variation due to test images."""
     number = len(setting.spreads)
     noise = rng.normal(size=(num_studies, number, num_seeds))
     for variant, shape in enumerate(np.resize(setting.shapes, number)):

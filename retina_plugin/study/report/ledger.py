@@ -1,4 +1,4 @@
-"""Collects what differs between the variants of a study besides their results, for `statistics.confounds`."""
+"""Collects the differences between the variants of a study besides their results, for `statistics.confounds`."""
 
 import math
 from collections.abc import Sequence

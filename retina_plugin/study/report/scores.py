@@ -1,4 +1,4 @@
-"""What a report says about the scores of detections."""
+"""The parts of a report about the scores of detections: AP above thresholds, calibration, reliability."""
 
 import math
 import re

@@ -1,4 +1,4 @@
-"""The seeds of a study: those that run, and how many were planned."""
+"""The seeds of a study: which seeds run, and how many were planned."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -35,12 +35,12 @@ class Variant:
 
 @dataclass(frozen=True)
 class Study:
-    """What a study trains, and what its report shows.
+    """The trainings of a study, and the content of its report.
 
     Attributes:
         base: name or path of the base config.
         reference: name of the variant that the others are compared with.
-        partner: the variant whose initial weights the others share. It and `scale_seed` are those of the study file
+        partner: the variant whose initial weights the others share. `partner` and `scale_seed` come from the study file
             even if only some variants or seeds run, so that a run is the same run in every part of a study.
         scale_seed: the seed with which the scale of the losses is measured.
         output_dir: the study folder.
@@ -85,7 +85,7 @@ class Study:
     tuning: dict[str, Any] | None = None
 
     def is_scaled(self, variant: str) -> bool:
-        """Whether the scale of a variant's classification loss is matched to that of the partner."""
+        """Whether the scale of a variant's classification loss is matched to the partner's."""
         known = (self.partner, *self.variants, *self.hidden)
         return "scale" in self.match or any(v.name == variant and MATCHED_SCALE in v.overrides for v in known)
 
@@ -125,7 +125,7 @@ class Study:
         return self.output_dir / variant / f"seed{seed}"
 
     def run_config(self, variant: Variant, seed: int) -> DictConfig:
-        """The checked config of one training. The overrides of the variant take precedence over those of the study.
+        """The checked config of one training. Overrides of the variant take precedence over overrides of the study.
 
         With "prior" in `match`, `model.head.prior_prob` is "stationary" unless the variant sets it.
 

@@ -12,8 +12,8 @@ from ...evaluation import COCOEvaluator
 def evaluate_all_scores(cfg: DictConfig) -> None:
     """Change `cfg` so that its evaluation uses all scores, and also reports AP at the threshold of `cfg`.
 
-    `model.test_score_thresh` becomes 0, and its former value `dataloader.evaluator.deployment_thresh`. A config whose
-    model has no such threshold, or whose evaluator is not a COCOEvaluator of this package, stays as it is.
+    `model.test_score_thresh` becomes 0, and its former value becomes `dataloader.evaluator.deployment_thresh` unless
+    that is set. A config without this threshold, or without a COCOEvaluator of this package, is not changed.
     """
     model, evaluator = (OmegaConf.select(cfg, key) for key in ("model", "dataloader.evaluator"))
     target = target_of(evaluator) if is_call(evaluator) else None

@@ -1,4 +1,4 @@
-"""What this project's own runs say about the spread of a metric between seeds, from bank.json.
+"""The spread of a metric between seeds in this project's own runs, from bank.json.
 
 An entry of the bank is one variant of one study with several seeds: an A/A comparison, because its runs differ by the
 seed only. An entry has either the values by seed, or the mean and standard deviation that a document of this project

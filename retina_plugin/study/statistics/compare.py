@@ -22,7 +22,7 @@ class Comparison:
         low, high: 95 % interval of a minus b over the complete pairs, not corrected; NaN with fewer than two pairs.
         p_value: two-sided, corrected for `family` and `share`; NaN without a verdict.
         flags: runs that failed, are not finite or collapsed, such as "a: seed 2 failed", and "one seed". Failed runs
-            and runs that are not finite prevent a verdict. Collapsed ones do not, but their mean says little. Another
+            and runs that are not finite prevent a verdict. Collapsed runs do not, but make the mean unreliable. Another
             flag is set where all values look like fractions instead of percent.
         simultaneous: the interval at the level of all `family` comparisons, which then hold together.
         caution: how rare collapses must be for the outcome to hold, if these runs cannot exclude them; else empty.
@@ -59,7 +59,7 @@ def compare_seeds(
         a, b: a metric by seed, AP metrics in percent as Detectron2 reports them; None for a failed run. Values at the
             same position share a seed.
         family: number of comparisons made together; p is multiplied by it (Bonferroni).
-        least_spread: see `estimate`; by default that of the metric in this project's own runs.
+        least_spread: see `estimate`; by default the value of the metric in `bank`.
         metric: as in a study file; determines whether higher values are better, and the values of the bank.
         others: the same metric of the study's other variants with the same seeds, for the estimate of the spread.
         margin: a difference that does not matter, for the outcome "equivalent".

@@ -1,4 +1,4 @@
-"""What else may differ between the variants of a study, and from which difference on a report warns.
+"""Unintended differences between the variants of a study, and the limits above which a report warns.
 
 One override of a loss also changes where the loss starts, the norm of its gradients, how often they are clipped, their
 weight against the gradients of boxes, and which scores objects get. Each of these alone may decide a comparison.
@@ -68,7 +68,7 @@ class Check:
     """One thing that must not differ between two variants unless the hypothesis names it.
 
     Attributes:
-        value: what is compared.
+        value: returns the compared value of a variant; NaN if unknown.
         differ: whether two values differ by more than is allowed.
         text: the warning; a and b are the values, better and than the names of the variants.
         keys: prefixes of config keys. A hypothesis names the difference if only one variant overrides such a key.

@@ -18,7 +18,7 @@ The rule, for the n differences d_1 .. d_n of one metric between two variants, o
 4. p is two-sided and corrected after Holm (1979) for all comparisons that the study file asks for. Those that were not
    made, because a run failed or `--only` left a variant out, count as if their p were 1. Runs of variants that `--only`
    leaves out are used if they lie in the study folder, so that `--only` changes no p-value. Below .05 it is "better"
-   or "worse". The simultaneous intervals, which hold together, are those of Bonferroni at 5 % divided by the number of
+   or "worse". The simultaneous intervals, which hold together, are Bonferroni's, at 5 % divided by the number of
    comparisons; Holm's correction may call a difference whose simultaneous interval just includes 0.
 5. A hypothesis with a margin m is also tested for equivalence, by two one-sided tests (Schuirmann 1987): below .05 the
    difference lies between -m and m.
@@ -97,7 +97,7 @@ def estimate(
         resampled: (n, B) the values on resampled images. Ignored if most are NaN, as for sizes that hardly occur.
         num_images: number of images that were resampled.
         least_spread: the smallest standard deviation over seeds that is used.
-        prior: what other runs say about the variance over seeds.
+        prior: the variance over seeds according to other runs.
     """
     n = len(values)
     if n == 0 or np.isnan(values).any():

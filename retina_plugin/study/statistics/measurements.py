@@ -91,7 +91,7 @@ class Measurements:
         return least_spread(metric.key, num_seeds) if self.least_spread is None else self.least_spread
 
     def _prior(self, weights: Mapping[str, float], seeds: Sequence[int], metric: Metric) -> Prior:
-        """What all runs with these seeds say about the spread of a contrast, apart from the contrast itself."""
+        """The prior for the spread of a contrast, from all runs with these seeds except the contrast itself."""
         known = dict.fromkeys(r.variant for r in (*self.results, *self.hidden) if r.variant not in weights)
         complete = [name for name in known if set(seeds) <= set(self.finished(name))]
         own = self._values(list(weights), seeds, metric)

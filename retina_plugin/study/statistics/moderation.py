@@ -1,17 +1,17 @@
 """The spread over seeds, moderated with the runs of the other variants of a study.
 
 Two variants with n seeds give n differences, and their variance s^2 has n - 1 degrees of freedom. The K other variants
-of the study were trained with the same seeds. After subtracting the means of variants and of seeds, what is left of
-their runs, apart from the difference itself, estimates the same variance with K (n - 1) further degrees of freedom, if
-all variants spread alike. They do not spread exactly alike. As in Smyth (2004, Linear models and empirical Bayes
-methods for assessing differential expression), the variance of a variant is taken to be drawn from a scaled inverse
-chi-square distribution with d0 degrees of freedom around the common one; d0 is how alike the variants of one study
-were in this project's own runs (see `bank`). The moderated variance is
+of the study were trained with the same seeds. After subtracting the means of variants and of seeds, the residuals of
+the runs, apart from the difference itself, estimate the same variance with K (n - 1) further degrees of freedom, if
+all variants have the same variance. In general their variances differ. As in Smyth (2004, Linear models and empirical
+Bayes methods for assessing differential expression), the variance of a variant is taken to be drawn from a scaled
+inverse chi-square distribution with d0 degrees of freedom around the common one; d0 measures how similar the variances
+within one study were in this project's own runs (see `bank`). The moderated variance is
 
     (d s^2 + d1 s1^2) / (d + d1)    with d + d1 degrees of freedom,
 
-where d = n - 1, s1^2 is the variance of the others, and d1 accounts for both what is unknown about the common variance
-and how far a variant may differ from it: 1 / d1 = 1 / d0 + 1 / D, with D = K / (1 / d0 + 1 / d).
+where d = n - 1, s1^2 is the variance of the others, and d1 accounts both for the uncertainty of the common variance and
+for the deviation of a variant from it: 1 / d1 = 1 / d0 + 1 / D, with D = K / (1 / d0 + 1 / d).
 
 If s^2 is clearly larger than s1^2 (F-test below .05), it is used alone.
 
@@ -31,7 +31,7 @@ _CLEARLY_LARGER = 0.05
 
 @dataclass(frozen=True)
 class Prior:
-    """What other runs say about the variance of a difference, and how many degrees of freedom that is worth."""
+    """The variance of a difference according to other runs, and its degrees of freedom (0: no prior)."""
 
     variance: float = math.nan
     freedom: float = 0.0

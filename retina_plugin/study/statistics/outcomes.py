@@ -20,7 +20,7 @@ class Outcomes:
         num_runs: number of runs that ended.
         failed: seeds without a result.
         not_finite: seeds whose metric is not finite, as after a divergence.
-        collapsed: seeds whose metric is far worse than that of the variant's other runs.
+        collapsed: seeds whose metric is far worse than in the variant's other runs, see `find_collapsed`.
         low, high: exact 95 % interval of the share of runs that fail, diverge or collapse.
         num_finite, spread: number of finite values, and their standard deviation.
     """

@@ -22,10 +22,10 @@ class Verdict:
             "no verdict" if seeds or the metric are missing or a run failed.
         headline: the answer in one line.
         text: the effect, its interval, what they are based on, and what does not follow from them.
-        difference: the metric of the hypothesis' first variant minus that of its second.
+        difference: the metric of the hypothesis' `better` variant minus its `than` variant.
         p_corrected: p-value, corrected after Holm for all hypotheses of the study file; NaN without a verdict.
         num_comparisons: the number of hypotheses that the correction counts.
-        low, high: simultaneous 95 % interval: those of all hypotheses of the file hold together in 95 % of studies.
+        low, high: simultaneous 95 % interval: in 95 % of studies the intervals of all hypotheses of the file hold.
         p_equivalent: p-value of equivalence, corrected alike; NaN without a margin.
         flags: runs of the two variants that failed, diverged or collapsed, and spreads that differ clearly.
     """
@@ -79,7 +79,7 @@ def judge(
 
 
 class _Comparison:
-    """A hypothesis, and what the runs say about it before any correction."""
+    """A hypothesis with its difference and p-values, before the correction for several comparisons."""
 
     def __init__(self, measurements: Measurements, h: Hypothesis, share: float) -> None:
         self.hypothesis = h

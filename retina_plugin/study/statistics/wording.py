@@ -1,4 +1,4 @@
-"""How a verdict is worded: the headline, the effect, what it is based on and what does not follow from it."""
+"""The wording of a verdict: the headline, the effect, what it is based on and what does not follow from it."""
 
 import math
 from collections.abc import Callable, Sequence

@@ -132,7 +132,7 @@ def tune(study: Study, trials: int, executor: Executor | None = None) -> list[Se
 
 
 def _search(searches: Sequence[Search], trials: int, executor: Executor) -> None:
-    """The first rung: batches of trials, each chosen from the results of those before."""
+    """Train the first rung in batches of trials, each chosen from the results of the batches before."""
     batch = searches[0].study.tune.batch
     for end in [*range(batch, trials, batch), trials]:
         for search in searches:

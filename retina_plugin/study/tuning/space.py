@@ -1,7 +1,7 @@
 """The search space of a variant: the values that are tuned, and the overrides that set them.
 
-A tuned override stands after those of the study and before the variant's own. So a value that a variant sets itself
-stays, and is not tuned.
+Tuned overrides apply after the overrides of the study and before the variant's own. So a value that a variant sets
+itself is kept, and is not tuned.
 """
 
 import re
@@ -43,7 +43,7 @@ class Dimension:
 
 
 def search_space(study: Study, variant: Variant, settings: TuneSettings) -> list[Dimension]:
-    """The dimensions of a variant: those of the settings that its config has and that its overrides do not set.
+    """The dimensions of a variant: values in `settings` that its config has and that its overrides do not set.
 
     alpha and gamma are tuned only if the loss has a number there: alpha of plain cross entropy is None, and a number
     would turn it into balanced cross entropy.
@@ -79,7 +79,7 @@ def _override_key(cfg: DictConfig, name: str) -> str:
 
 
 def _those_with_effect(study: Study, variant: Variant, seed: int, space: Sequence[Dimension]) -> list[Dimension]:
-    """The dimensions whose overrides change the config; those that the variant sets itself do not."""
+    """The dimensions whose overrides change the config; a value that the variant sets itself is left out."""
     values = {d.name: 0.6 * d.low + 0.4 * d.high for d in space}
     overrides = overrides_of(values, space)
     cfg = study.run_config(with_tuned(variant, overrides), seed)

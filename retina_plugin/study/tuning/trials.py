@@ -26,7 +26,7 @@ _SETTINGS = "settings"
 class Trial:
     """A trial: its number from 0, its overrides, and its AP at the first rung, None until that is known.
 
-    Trial 0 is the variant as it is, without overrides.
+    Trial 0 is the unchanged variant, without overrides.
     """
 
     number: int
