@@ -68,7 +68,7 @@ def check_regular(path: Path) -> None:
     try:
         mode = path.lstat().st_mode
     except OSError:
-        return  # whoever opens it reports the reason
+        return  # opening it will report the reason
     if not stat.S_ISREG(mode):
         kinds = {stat.S_IFLNK: "a symbolic link", stat.S_IFDIR: "a folder"}
         raise OSError(f"{path} is {kinds.get(stat.S_IFMT(mode), 'a device')} in place of a file: remove it")

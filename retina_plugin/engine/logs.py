@@ -108,7 +108,7 @@ class _FileHandler(logging.StreamHandler):
                 print(f"warning: cannot write {self._path}: {first_line(error)}", file=sys.stderr)
 
     def close(self) -> None:
-        with contextlib.suppress(OSError):  # what is left cannot be written
+        with contextlib.suppress(OSError):  # buffered lines cannot be written
             self.stream.close()
         super().close()
 

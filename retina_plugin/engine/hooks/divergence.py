@@ -22,7 +22,7 @@ class DivergenceWarning(HookBase):
         self._has_warned = False
 
     def after_step(self) -> None:
-        """Compare the loss with that of the first iteration of this process."""
+        """Compare the loss with the loss of this process's first iteration."""
         is_due = (self.trainer.iter + 1) % self._period == 0 or self._first is None
         if self._has_warned or not is_due or "total_loss" not in self.trainer.storage.histories():
             return
