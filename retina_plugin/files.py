@@ -56,7 +56,7 @@ def open_to_append(path: Path) -> int:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Let an OSError in this context say that `path` cannot be written."""
+    """Replace an OSError in this context by one which says that `path` cannot be written."""
     try:
         yield
     except OSError as e:
@@ -68,7 +68,7 @@ def check_regular(path: Path) -> None:
     try:
         mode = path.lstat().st_mode
     except OSError:
-        return  # whoever opens it reports the reason
+        return  # opening it will report the reason
     if not stat.S_ISREG(mode):
         kinds = {stat.S_IFLNK: "a symbolic link", stat.S_IFDIR: "a folder"}
         raise OSError(f"{path} is {kinds.get(stat.S_IFMT(mode), 'a device')} in place of a file: remove it")
@@ -81,9 +81,9 @@ def write_json(path: Path, content: Any) -> None:
 
 @contextmanager
 def json_list(path: Path) -> Iterator[Callable[[Any], None]]:
-    """Yield a function that appends a value to a json list, which is on the disk alone and not in memory.
+    """Yield a function that appends a value to a json list on the disk, which is never held in memory as a whole.
 
-    The file is whole and replaces `path` when the context ends, also by an error, which then goes on.
+    When the context ends, even by an error, the file is completed and replaces `path`; the error is raised afterwards.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     before, error = "[\n ", None
@@ -134,7 +134,7 @@ def _reason(error: BaseException) -> str:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Flush a folder: a new name in it is safe only then. Some file systems, as of networks, cannot do that."""
+    """Flush a folder, so that a new name in it survives a crash; ignored where the file system does not support it."""
     try:
         _sync(folder)
     except OSError as e:

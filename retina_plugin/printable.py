@@ -1,4 +1,4 @@
-"""What files and errors say, as text for one line of a message."""
+"""Contents of files and errors as text for one line of a message."""
 
 import contextlib
 import difflib
@@ -12,14 +12,14 @@ _MOST_NEIGHBOURS, _SIMILAR = 1000, 0.75
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an error's message, or its type if it has none; as `shown`, but up to 1000 characters."""
+    """First line of an error's message, or its type if the message is empty; as `shown`, but up to 1000 characters."""
     return shown((str(error).strip() or type(error).__name__).splitlines()[0], 1000)
 
 
 def shown(text: Any, limit: int = 200) -> str:
-    """What a file says, for one line of a message: at most `limit` characters, control characters escaped.
+    """A value for one line of a message: at most `limit` characters, with control characters escaped.
 
-    Strings and paths are shown as they are, other values as a short `repr` that takes no time however they are nested.
+    Strings and paths are shown as they are, other values as a short `repr` that is fast even for deep nesting.
     """
     text = str(text) if isinstance(text, str | Path) else _short_repr(text)
     escaped = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[: limit + 1])
@@ -27,7 +27,7 @@ def shown(text: Any, limit: int = 200) -> str:
 
 
 def nearby(path: str | Path, others: Iterable[str] = ()) -> str:
-    """The end of a message about a path that does not exist: where it was looked for, and a similar one or `others`."""
+    """The end of a message about a missing path: the folder that was searched, and a similar path or `others` entry."""
     path = Path(path)
     looked, names = "", []
     with contextlib.suppress(OSError):
@@ -39,7 +39,7 @@ def nearby(path: str | Path, others: Iterable[str] = ()) -> str:
 
 
 def _short_repr(value: Any, depth: int = 3) -> str:
-    """Unlike reprlib's, which sorts and hashes what a file nests, and that may take forever."""
+    """A short repr. reprlib's sorts and hashes nested content, which may take forever for a hostile file."""
     if isinstance(value, str | bytes):
         return repr(value[:100]) + "..." * (len(value) > 100)
     if isinstance(value, list | tuple | dict) and depth:

@@ -1,4 +1,4 @@
-"""Small files that may be damaged, and large ones in less time."""
+"""Read small files that may be damaged, and large files in less time."""
 
 import gc
 import json
@@ -13,14 +13,14 @@ from .printable import first_line
 
 logger = logging.getLogger(__name__)
 Content = TypeVar("Content")
-_MOST_BYTES = 2**24  # of a json file that a program wrote for itself
+_MOST_BYTES = 2**24  # size limit of a small file
 
 
 def read_json(path: Path, default: Content, valid: Callable[[Any], bool] = lambda content: True) -> Content:
     """The content of a json file; `default` if the file does not exist.
 
-    A file that cannot be read, that holds another type than `default`, or that is not `valid` counts as missing, with a
-    warning that names it.
+    A file counts as missing, with a warning that names it, if it cannot be read, or if its content has another type
+    than `default` or is not `valid`.
     """
     try:
         content = json.loads(read_small(path))
@@ -37,7 +37,7 @@ def read_json(path: Path, default: Content, valid: Callable[[Any], bool] = lambd
 
 
 def read_small(path: Path) -> str:
-    """The text of a small file, as UTF-8; raises OSError or ValueError for anything else, or over 16 MB."""
+    """The text of a UTF-8 file of at most 16 MiB; raises OSError, or ValueError if it is not UTF-8."""
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
         raise OSError("it is not a file")
@@ -48,7 +48,7 @@ def read_small(path: Path) -> str:
 
 @contextmanager
 def without_garbage_collection() -> Iterator[None]:
-    """Halves the time of large files: the collector would search a million new objects again and again."""
+    """Pause garbage collection while a large file is read: repeated scans of its new objects would double the time."""
     enabled = gc.isenabled()
     gc.disable()
     try:

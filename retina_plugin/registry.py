@@ -1,4 +1,4 @@
-"""The registries that Detectron2 lacks. Backbones, anchor generators and detectors are in Detectron2's own.
+"""Registries that Detectron2 lacks. Backbones, anchor generators and detectors are in Detectron2's own registries.
 
 A registered class is built by `cls(**cls.from_config(cfg))` from a yacs config, and by keywords from a LazyCall.
 """

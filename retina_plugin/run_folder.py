@@ -25,8 +25,8 @@ LOG = "log.txt"
 REPORT = "report.html"
 FINAL_CHECKPOINT = "model_final.pth"
 LAST_CHECKPOINT = "last_checkpoint"  # names the checkpoint to resume from
-CLIPPED = "clipped_steps"  # in metrics.json, with train.clip_grad_norm: updates so far whose gradient was clipped
-_LARGEST = 1e300  # sums of such numbers are finite
+CLIPPED = "clipped_steps"  # in metrics.json, with train.clip_grad_norm: number of updates clipped so far
+_LARGEST = 1e300  # upper limit of numbers in a file, so that their sums stay finite
 _FILE_NAME = re.compile(r"[\w][\w .+-]{0,250}")
 DETECTIONS = "inference/coco_instances_results.json"  # of the last evaluation
 
@@ -34,12 +34,12 @@ DETECTIONS = "inference/coco_instances_results.json"  # of the last evaluation
 def read_config(run_dir: str | Path, overrides: Sequence[str] = (), trust: Sequence[str] = ()) -> DictConfig:
     """The config of a run with `key=value` overrides. A recorded device that this machine lacks becomes its default.
 
-    The folder may be someone else's: its config may name nothing but parts of detectors, their data and training, and
-    what is in the modules that `trust` lists.
+    The folder may come from someone else, so its config may refer only to parts of detectors, data and training, and
+    to the modules that `trust` lists.
 
     Raises:
-        ConfigError: if there is no such folder or no config.yaml in it, if that names anything else, or if an override
-            does not fit.
+        ConfigError: if the folder or its config.yaml does not exist, if the config refers to anything else, or if an
+            override does not fit.
     """
     if not Path(run_dir).is_dir():
         raise ConfigError(f"run folder {run_dir} does not exist{nearby(run_dir)}")
@@ -75,7 +75,7 @@ def checkpoints(run_dir: str | Path) -> list[Path]:
 
 
 def _tag(path: Path) -> str:
-    """The name of a file in the same folder that `last_checkpoint` holds; empty if it holds nothing else."""
+    """The file name that `last_checkpoint` holds; empty if the file is missing, unreadable, or holds something else."""
     try:
         name = read_small(path).strip()
     except FileNotFoundError:
@@ -97,15 +97,15 @@ def find_weights(run_dir: str | Path) -> Path:
 
 
 def read_metrics(run_dir: str | Path) -> list[dict[str, Any]]:
-    """The lines of metrics.json, without an incomplete last one; an empty list if there is no such file.
+    """The lines of metrics.json, without an incomplete last line; an empty list if there is no such file.
 
-    Lines that are damaged are left out, with a warning that names the file.
+    Damaged lines are left out, with a warning that names the file.
     """
     return _read_lines(Path(run_dir, METRICS), parse_metrics)
 
 
 def read_imbalance(run_dir: str | Path) -> list[dict[str, Any]]:
-    """The lines of imbalance.jsonl, as `evaluation.imbalance.imbalance_record` makes them; otherwise `read_metrics`."""
+    """The lines of imbalance.jsonl, each from `evaluation.imbalance.imbalance_record`; else as `read_metrics`."""
     return _read_lines(Path(run_dir, IMBALANCE), parse_imbalance)
 
 
@@ -136,7 +136,7 @@ def parse_imbalance(line: bytes) -> dict[str, Any] | None:
 
 
 def _is_table(value: Any, width: int) -> bool:
-    """Whether it is a mapping of names to lists of `width` numbers from 0 on."""
+    """Whether `value` maps names to lists of `width` non-negative numbers."""
     rows = value.values() if isinstance(value, dict) else [None]
     return all(isinstance(r, list) and len(r) == width and all(map(_is_amount, r)) for r in rows)
 
@@ -146,7 +146,7 @@ def _is_amount(value: Any) -> bool:
 
 
 def _parse_line(line: bytes) -> dict[str, Any] | None:
-    """A json object with an iteration."""
+    """The json object in a line; None if it is damaged or has no integer "iteration"."""
     try:
         content = json.loads(line)
     except (ValueError, RecursionError):
@@ -155,7 +155,7 @@ def _parse_line(line: bytes) -> dict[str, Any] | None:
 
 
 def last_evaluation(run_dir: str | Path) -> dict[str, Any]:
-    """The last line of metrics.json with results of an evaluator; empty if there is none.
+    """The last line of metrics.json that holds results of an evaluator; empty if there is none.
 
     Detectron2 writes them as "task/metric", such as "bbox/AP"; training losses have no slash.
     """
@@ -164,13 +164,13 @@ def last_evaluation(run_dir: str | Path) -> dict[str, Any]:
 
 
 def is_finished(run_dir: str | Path, max_iter: int) -> bool:
-    """Whether a run has saved its final checkpoint and evaluated it."""
+    """Whether a run has trained for `max_iter` iterations, and saved and evaluated its final checkpoint."""
     is_evaluated = last_evaluation(run_dir).get("iteration") == max_iter
     return is_evaluated and Path(run_dir, FINAL_CHECKPOINT).is_file()
 
 
 def iterations_done(run_dir: str | Path, tail: int = 8192) -> int:
-    """Iterations that metrics.json tells of, read from its last `tail` bytes; 0 if it cannot be read."""
+    """Number of iterations that metrics.json records, from its last `tail` bytes; 0 if it cannot be read."""
     path = Path(run_dir, METRICS)
     if not path.is_file():
         return 0
@@ -180,4 +180,4 @@ def iterations_done(run_dir: str | Path, tail: int = 8192) -> int:
             found = re.findall(rb'"iteration": (\d+)[,}]', f.read())
     except OSError:
         return 0
-    return max(map(int, found)) + 1 if found else 0  # a metric that is not of every iteration may come late
+    return max(map(int, found)) + 1 if found else 0  # metrics that are not written in every iteration may come late

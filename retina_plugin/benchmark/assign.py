@@ -1,4 +1,4 @@
-"""Time of label assignment, by Detectron2's matcher and with the IoU of boxes and anchors that may match only."""
+"""Time of label assignment, by Detectron2's matcher and with IoU only for boxes and anchors that may match."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ _STRIDES = (8, 16, 32, 64, 128)
 
 
 def benchmark_assignment(size: Sequence[int], num_boxes: int, repeats: int, device: str = "cpu") -> Times:
-    """Seconds for the boxes of one image of a size (H, W), from 8 to 400 pixels, and ratios to Detectron2."""
+    """Seconds for one image of a size (H, W) with `num_boxes` boxes of 8 to 400 pixels, and ratios to Detectron2."""
     height, width = size
     torch.manual_seed(0)
     features = [torch.zeros(1, 1, -(-height // stride), -(-width // stride)) for stride in _STRIDES]

@@ -22,7 +22,7 @@ _SPREAD = 1.5  # of logits
 def benchmark_candidates(size: Sequence[int], above: int, repeats: int, device: str = "cpu") -> Times:
     """Seconds for one image of a size (H, W) and 80 classes, with `above` scores over the threshold.
 
-    Logits are normally distributed, and boxes are those of the anchors, moved and resized a little.
+    Logits are normally distributed, and boxes are slightly moved and resized anchors. Ratios are to Detectron2.
     """
     model = build_model(get_config(_CONFIG), pretrained=False).to(device).eval()
     strides = [model.backbone.output_shape()[name].stride for name in model.head_in_features]
@@ -38,7 +38,7 @@ def benchmark_candidates(size: Sequence[int], above: int, repeats: int, device: 
     sides = {"detectron2": detectron2_peer(model), "retina_plugin": optimize_for_inference(model)}
     runs = {}
     for name, side in sides.items():
-        # Detectron2 turns logits into scores in place, so every run needs its own
+        # Detectron2 turns logits into scores in place, so every run needs a copy
         copies = iter([[x.clone() for x in logits] for _ in range(repeats + WARM_UP)])
         runs[name] = partial(_detect, side, *arguments, copies, deltas)
     with torch.no_grad():

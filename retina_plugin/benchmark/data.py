@@ -16,16 +16,16 @@ from .pairs import Times, time_in_turn
 
 
 def benchmark_data(config_file: str, batches: int, overrides: Sequence[str] = ()) -> Times:
-    """Seconds for a batch in the process itself, without workers, and ratios to Detectron2's loader.
+    """Seconds for a batch in this process, without workers, and ratios to Detectron2's loader.
 
-    Both sides load the same images in the same order with the same random numbers, so that their pixels are equal.
+    Both sides load the same images in the same order with the same random numbers, so their pixels are equal.
     """
     sides = loaders(load_config(config_file, overrides))
     return time_in_turn({name: partial(next, batch) for name, batch in sides.items()}, batches)
 
 
 def loaders(cfg: DictConfig) -> dict[str, Iterator[Batch]]:
-    """Streams of the same batches by both loaders."""
+    """Iterators of both loaders over the same batches, by side."""
     train = cfg.copy().dataloader.train
     train.num_workers, train.seed = 0, cfg.train.seed
     upstream = cfg.copy().dataloader.train

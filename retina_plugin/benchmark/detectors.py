@@ -24,9 +24,9 @@ _OURS = "RetinaNet, optimize_for_inference"
 def benchmark_detectors(size: Sequence[int], repeats: int, device: str = "cpu") -> Times:
     """Seconds for one image of a size (H, W) and 80 classes, and ratios to Faster R-CNN.
 
-    All are R-50-FPN with random weights. No score is above its threshold, so that the last suppression, which takes
-    little time in each, has nothing to do. Faster R-CNN classifies up to 1000 proposals, as it does when it is trained;
-    `proposals` says how many there were.
+    All are R-50-FPN with random weights. No score is above its threshold, so the final non-maximum suppression, which
+    takes little time in each detector, has no input. Faster R-CNN classifies up to 1000 proposals, as with trained
+    weights; `proposals` is their number.
     """
     detectors = build_detectors(device)
     batch = [{"image": make_image(*size)}]
@@ -40,7 +40,7 @@ def benchmark_detectors(size: Sequence[int], repeats: int, device: str = "cpu") 
 
 
 def build_detectors(device: str) -> dict[str, nn.Module]:
-    """Detectors by name, in evaluation mode, the first one the two-stage detector."""
+    """Detectors by name, in evaluation mode; the two-stage detector comes first."""
     torch.manual_seed(0)
     cfg = model_zoo.get_config(_FASTER_RCNN)
     cfg.MODEL.DEVICE = device

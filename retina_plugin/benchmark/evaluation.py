@@ -1,4 +1,4 @@
-"""Time of evaluating made-up detections, with Detectron2's evaluator and with this package's."""
+"""Time of evaluating random detections, with Detectron2's evaluator and with this package's."""
 
 import contextlib
 import io
@@ -97,7 +97,7 @@ def _as_json(image: int, output: Instances) -> list[dict[str, Any]]:
 
 
 def _made_up(num_images: int, num_detections: int, num_classes: int) -> tuple[dict[str, Any], list[Instances]]:
-    """A data set in COCO's format, and detections, of which a third lie near an object and have its class."""
+    """A data set in COCO's format, and detections; a third of them lie near an object and have its class."""
     rng = np.random.default_rng(0)
     annotations: list[dict[str, Any]] = []
     outputs = []

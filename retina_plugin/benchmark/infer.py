@@ -1,4 +1,4 @@
-"""Time of inference: RetinaNet of Detectron2 and of torchvision, and the same weights made faster."""
+"""Time of inference: RetinaNet of Detectron2 and of torchvision, and this package's optimized detectors."""
 
 import logging
 from collections.abc import Sequence
@@ -34,11 +34,14 @@ def benchmark_inference(
     batch_size: int = 1,
     memory: bool = True,
 ) -> Times:
-    """Seconds for images of a size (H, W), ratios to Detectron2's RetinaNet, share of the machine, peaks of memory.
+    """Seconds for images of a size (H, W), ratios to Detectron2's RetinaNet, share of the machine, peak memory in MB.
 
-    The weights are random, and the same on all sides, see `torchvision_peer` for what differs there. Time depends on
-    them through the candidates only, so the last layer of classification is scaled: logits spread by 1.5, and
-    `candidates` of them lie above the score threshold, if there is one.
+    All sides have the same random weights; `torchvision_peer` lists its differences. The weights affect the time only
+    through the number of candidates, so the last classification layer is rescaled: logits have a standard deviation of
+    1.5, and `candidates` of them lie above the score threshold, if there is one.
+
+    Raises:
+        ValueError: if there are fewer logits than `candidates`, or as `detectron2_peer`.
     """
     cfg = load_config(config_file, overrides)
     model, batch = _problem(cfg, size, candidates, batch_size)
@@ -57,7 +60,7 @@ def benchmark_inference(
 def measure_memory(
     config_file: str, size: Sequence[int], candidates: int, overrides: Sequence[str], batch_size: int, side: str
 ) -> float:
-    """Peak memory of this process after one of the sides has detected twice, in MB."""
+    """Peak memory in MB of this process after `side` has detected twice."""
     cfg = load_config(config_file, overrides)
     model, batch = _problem(cfg, size, candidates, batch_size)
     detector, device = _sides(model, side)[side], str(model.device)
@@ -80,7 +83,7 @@ def _problem(
 
 
 def _sides(model: PluggableRetinaNet, only: str = "") -> dict[str, nn.Module]:
-    """Every way to detect that there is for a model, or one of them."""
+    """All detectors that can be built from a model, by side, or the one named by `only`."""
     builders = {"detectron2": detectron2_peer, "torchvision": torchvision_peer}
     dtypes = ("float32", "bfloat16") if has_bfloat16(model.device) else ("float32",)
     builders |= {dtype: partial(optimize_for_inference, dtype=dtype) for dtype in dtypes}

@@ -1,4 +1,4 @@
-"""How fast this machine multiplies, and how many multiplications a network takes."""
+"""The speed of this machine in matrix products and convolutions, and the operations that a network needs."""
 
 from collections.abc import Callable
 from functools import partial
@@ -16,9 +16,9 @@ _SIDE, _CHANNELS, _MAP = 2048, 256, (100, 168)  # of the matrices; of P3 of an i
 
 
 def multiply_sides(device: torch.device) -> dict[str, Callable[[], Tensor]]:
-    """A product of matrices and a convolution as in a head, in the number formats that the device multiplies in.
+    """A matrix product and a convolution as in a head, in float32 and, if the device supports it, bfloat16.
 
-    The faster of the two in a format is the rate that a network is compared with.
+    The faster of the two in float32 is the rate that detectors are compared with.
     """
     dtypes = [torch.float32, *([torch.bfloat16] if has_bfloat16(device) else [])]
     sides = {}
@@ -34,10 +34,9 @@ def multiply_sides(device: torch.device) -> dict[str, Callable[[], Tensor]]:
 
 
 def count_gflop(run: Callable[[], Any]) -> float:
-    """Floating point operations of convolutions and matrix products in units of 1e9; a multiplication and the addition
-    behind it are two.
+    """Floating point operations of convolutions and matrix products, in units of 1e9; a multiply-add counts as two.
 
-    Operators of oneDNN that an optimized detector calls are not counted, so count the plain detector.
+    oneDNN operators, which an optimized detector calls, are not counted, so count the plain detector.
     """
     with FlopCounterMode(display=False) as counter:
         run()
@@ -45,10 +44,10 @@ def count_gflop(run: Callable[[], Any]) -> float:
 
 
 def add_rates(found: dict[str, dict[str, float]], gflop: float, sides: dict[str, Callable[[], Tensor]]) -> None:
-    """Add `gflop`, `gflop_per_s` and `of_machine`, the share of the fastest product in float32, to measured times.
+    """Add `gflop`, `gflop_per_s` and `of_machine`, the share of the machine's highest float32 rate, to measured times.
 
-    `gflop` is what the plain detector takes. A side that needs fewer for the same result has a higher share, and so has
-    one in a shorter format.
+    `gflop` is counted on the plain detector. So a side that needs fewer operations for the same result, or computes in
+    a shorter format, has a higher share. Rows of the machine lose their ratios.
     """
     for name, row in found.items():
         row["gflop"] = count_gflop(sides[name]) if name in sides else gflop
@@ -57,5 +56,5 @@ def add_rates(found: dict[str, dict[str, float]], gflop: float, sides: dict[str,
     for name, row in found.items():
         row["of_machine"] = row["gflop_per_s"] / fastest
         if name in sides:
-            for key in ("ratio", "lowest", "highest"):  # to a detector it would say nothing
+            for key in ("ratio", "lowest", "highest"):  # meaningless for a bare product
                 del row[key]

@@ -12,7 +12,7 @@ import torch
 
 
 def peak_mb(device: str = "cpu") -> float:
-    """The highest resident size of this process, in MB, since it began or since `reset_peak`; on CUDA, of tensors."""
+    """Peak memory in MB since the start or the last `reset_peak`: resident size of this process; on CUDA, tensors."""
     if device.startswith("cuda"):
         return torch.cuda.max_memory_allocated(device) / 2**20
     status = Path("/proc/self/status").read_text()
@@ -20,7 +20,7 @@ def peak_mb(device: str = "cpu") -> float:
 
 
 def reset_peak(device: str = "cpu") -> None:
-    """Let the peak begin at the present size. `resource.getrusage` would include that of the parent process."""
+    """Reset the peak to the present size. `resource.getrusage` would include the peak of the parent process."""
     if device.startswith("cuda"):
         torch.cuda.reset_peak_memory_stats(device)
     else:
@@ -28,12 +28,12 @@ def reset_peak(device: str = "cpu") -> None:
 
 
 def call_apart(module: str, function: str, *arguments: Any) -> Any:
-    """What a function of a module returns in a fresh process, whose peak nothing else has raised.
+    """Call a function of a module in a fresh process, where nothing else has raised the peak; returns its result.
 
-    Arguments and result are what JSON can hold.
+    Arguments and result must be JSON values.
 
     Raises:
-        ChildProcessError: if the process fails, with the end of what it said.
+        ChildProcessError: if the process fails, with the end of its error output.
     """
     command = [sys.executable, "-W", "ignore", "-m", __name__, json.dumps([module, function, arguments])]
     done = subprocess.run(command, capture_output=True, text=True)

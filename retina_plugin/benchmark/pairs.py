@@ -1,4 +1,4 @@
-"""Times of several ways to do the same, measured in turn so that a slow moment meets all of them."""
+"""Times of several implementations of one task, measured in turn so that a slow moment affects all of them."""
 
 import statistics
 import time
@@ -10,7 +10,7 @@ from tabulate import tabulate
 
 WARM_UP = 2
 Times = dict[str, dict[str, float]]
-"""By side, what was measured: `seconds`, ratios to the first side, and more, see `format_times`."""
+"""Measured values by side: `seconds`, ratios to the first side, and more, see `format_times`."""
 _COLUMNS = {
     "seconds": ("seconds", ".4f"),
     "ratio": ("ratio", ".3f"),
@@ -24,16 +24,13 @@ _COLUMNS = {
 
 
 def time_in_turn(sides: Mapping[str, Callable[[], Any]], repeats: int) -> Times:
-    """By side, the median of its seconds, and the median, lowest and highest ratio to the first side of one round.
-
-    `WARM_UP` rounds before the `repeats` are not counted.
-    """
+    """Time all sides in `repeats` rounds, after `WARM_UP` rounds that are not counted; returns their `summary_of`."""
     rounds = [{name: seconds_of(run) for name, run in sides.items()} for _ in range(repeats + WARM_UP)]
     return summary_of(rounds[WARM_UP:])
 
 
 def summary_of(rounds: Sequence[Mapping[str, float]]) -> Times:
-    """By side, the median of its seconds, and the median, lowest and highest ratio to the first side of one round."""
+    """By side, the median seconds, and the median, lowest and highest ratio to the first side in the same round."""
     first = next(iter(rounds[0]))
     found = {}
     for name in rounds[0]:
@@ -48,7 +45,7 @@ def summary_of(rounds: Sequence[Mapping[str, float]]) -> Times:
 
 
 def format_times(result: Mapping[str, Mapping[str, float]]) -> str:
-    """The result as a text table, with a column for all that was measured; a row without a ratio is the machine."""
+    """The result as a text table with a column for every measured value; rows without a ratio are the machine's."""
     first = next(iter(result))
     with_range = {
         name: x | ({"range": f"{x['lowest']:.3f} to {x['highest']:.3f}"} if "ratio" in x else {})
@@ -64,7 +61,7 @@ def format_times(result: Mapping[str, Mapping[str, float]]) -> str:
 
 
 def seconds_of(run: Callable[[], Any]) -> float:
-    """Seconds that a function takes, without those of what a GPU was asked to compute before."""
+    """Seconds that a function takes, including its work on a GPU but not work that was queued there before."""
     _wait()
     start = time.perf_counter()
     run()
@@ -74,4 +71,4 @@ def seconds_of(run: Callable[[], Any]) -> float:
 
 def _wait() -> None:
     if torch.cuda.is_initialized():
-        torch.cuda.synchronize()  # a GPU computes later than it is asked to
+        torch.cuda.synchronize()  # a GPU computes asynchronously

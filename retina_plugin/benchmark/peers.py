@@ -1,4 +1,4 @@
-"""RetinaNets of Detectron2 and torchvision with the parts or weights of one of this package's."""
+"""RetinaNets of Detectron2 and torchvision with the parts or weights of a RetinaNet of this package."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def detectron2_peer(model: PluggableRetinaNet) -> RetinaNet:
     """Detectron2's RetinaNet with the parts of a model, in evaluation mode.
 
     Raises:
-        ValueError: if the loss of the model has other logits than one per class, which Detectron2 would misread.
+        ValueError: if the model's loss does not use exactly one logit per class, as Detectron2 requires.
     """
     if (logits := model.cls_loss.num_logits(model.num_classes)) != model.num_classes:
         raise ValueError(
@@ -38,16 +38,16 @@ def detectron2_peer(model: PluggableRetinaNet) -> RetinaNet:
 
 
 def torchvision_peer(model: PluggableRetinaNet) -> nn.Module:
-    """torchvision's RetinaNet with copies of a model's weights, in evaluation mode, called as Detectron2's.
+    """torchvision's RetinaNet with copies of a model's weights, in evaluation mode, called like Detectron2's.
 
     Backbone, pyramid, head, losses, selection of candidates and suppression are torchvision's; anchors, thresholds and
-    numbers of detections are those of the model. torchvision rounds strides down to the size of images divided by that
-    of maps, clips boxes before suppression instead of after it, and divides losses by the foreground of each image
+    numbers of detections are the model's. torchvision's strides are the image size divided by the map size, rounded
+    down; it clips boxes before suppression instead of after it, and divides losses by the foreground of each image
     instead of an average over iterations. Detection passes images through its resizing, here to their own size.
 
     Raises:
-        ValueError: unless the model is an FPN on a ResNet-50, 101 or 152 of Detectron2 with P6 from C5, and has towers
-            of four convolutions without norm, with the reason.
+        ValueError: unless the model is an FPN on a ResNet-50, 101 or 152 of Detectron2 with P6 from C5 and towers of
+            four convolutions without norm.
     """
     depth = _depth(model)
     net = get_model(f"resnet{depth}", weights=None, norm_layer=FrozenBatchNorm2d)
@@ -76,14 +76,18 @@ def torchvision_peer(model: PluggableRetinaNet) -> nn.Module:
 
 
 class TorchvisionRetinaNet(nn.Module):
-    """A detector of torchvision that is called as one of Detectron2."""
+    """A detector of torchvision with the call of a Detectron2 detector."""
 
     def __init__(self, detector: torchvision_retinanet.RetinaNet) -> None:
         super().__init__()
         self.detector = detector
 
     def forward(self, batched_inputs: list[dict[str, Any]]) -> Any:
-        """Losses in training, otherwise the detections of every image in the size that the network sees."""
+        """A dict of losses in training mode, otherwise detections per image, in pixels of the network's input.
+
+        Raises:
+            ValueError: in evaluation mode, if the images have several sizes.
+        """
         device = next(self.parameters()).device
         images = [x["image"].to(device).float() for x in batched_inputs]
         if self.training:
@@ -117,7 +121,7 @@ def _depth(model: PluggableRetinaNet) -> int:
 
 
 def _copy_strides(source: ResNet, target: nn.Module) -> None:
-    """Detectron2's ResNet of MSRA has the stride in its first convolution, torchvision's in the second."""
+    """Copy the strides: Detectron2's MSRA ResNet has them in the first convolution, torchvision's in the second."""
     for i in range(2, 6):
         for block, copied in zip(getattr(source, f"res{i}"), getattr(target, f"layer{i - 1}"), strict=True):
             copied.conv1.stride, copied.conv2.stride = block.conv1.stride, block.conv2.stride
@@ -137,7 +141,7 @@ def _copy_weights(model: PluggableRetinaNet, detector: nn.Module) -> None:
 
 
 def _torchvision_name(name: str) -> str:
-    """The name of a weight of Detectron2's RetinaNet in torchvision's."""
+    """torchvision's name of a weight of Detectron2's RetinaNet."""
     part, _, rest = name.partition(".")
     if part == "head":
         layer, *place, kind = rest.split(".")

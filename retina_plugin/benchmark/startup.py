@@ -20,9 +20,12 @@ _MOMENTS = {"first iteration begins": "Starting training from iteration", "first
 def benchmark_startup(config_file: str, repeats: int, overrides: Sequence[str] = ()) -> Times:
     """Seconds from the command `retina train` until its first iteration begins and ends.
 
-    `libraries` is a process that imports torch, torchvision and Detectron2's trainer and does nothing else, and
-    `without compiler` the same as commands do it, with torch's compiler left out. All are started in turn; the first
-    round, which reads files from the disk, is not counted.
+    `libraries` is a process that only imports torch, torchvision and Detectron2's trainer and evaluators; `without
+    compiler` imports them as commands do, without torch's compiler. All are started in turn. The first round, which
+    reads files from the disk, is not counted.
+
+    Raises:
+        ConfigError: if the training ends before its first iteration has ended.
     """
     rounds = []
     for _ in range(repeats + 1):
@@ -37,7 +40,7 @@ def _run(code: str) -> float:
 
 
 def _start(config_file: str, overrides: Sequence[str]) -> dict[str, float]:
-    """Seconds until the moments of a training, which is ended after the last one."""
+    """Seconds until the `_MOMENTS` of a training, which is terminated after the last one."""
     moments: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
         short = ["train.log_period=1", "train.max_iter=2", f"train.output_dir={folder}/run"]

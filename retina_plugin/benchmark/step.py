@@ -32,12 +32,12 @@ logger = logging.getLogger(__name__)
 
 
 def benchmark_step(config_file: str, steps: int, overrides: Sequence[str] = ()) -> Times:
-    """Seconds of a training step from batch to update, ratios to Detectron2's, share of the machine, peaks of memory.
+    """Seconds of a training step from batch to update, ratios to Detectron2's, share of the machine, peak memory in MB.
 
-    All sides have the same initial weights, batches and optimizer, and no clipping, which Detectron2's trainer lacks.
-    The batches are loaded before. Detectron2's RetinaNet has its own losses: the config must have focal loss and L1 for
-    the same work. It trains in float32, since its mixed precision needs CUDA; `retina_plugin` as `retina train`.
-    For what differs in torchvision, see `torchvision_peer`; it trains with Detectron2's trainer.
+    All sides have the same initial weights, preloaded batches and optimizer, and no clipping, which Detectron2's
+    trainer lacks. Detectron2's RetinaNet has its own losses, so the work is equal only for a config with focal loss and
+    L1. It trains in float32, since its mixed precision needs CUDA; `retina_plugin` trains as `retina train` does.
+    `torchvision_peer` lists the differences of torchvision, which is trained by Detectron2's trainer.
     """
     keep_freed_memory()
     cfg = load_config(config_file, overrides)
@@ -61,7 +61,7 @@ def benchmark_step(config_file: str, steps: int, overrides: Sequence[str] = ()) 
 
 
 def measure_memory(config_file: str, overrides: Sequence[str], side: str) -> float:
-    """Peak memory of this process after training steps of a side, in MB."""
+    """Peak memory in MB of this process after `WARM_UP` training steps of a side."""
     keep_freed_memory()
     cfg = load_config(config_file, overrides)
     batches = _batches(cfg, WARM_UP)

@@ -10,7 +10,7 @@ _BEGIN = "Starting training from iteration"  # in log.txt
 
 
 def benchmark_study(command: Sequence[str], folder: Path, jobs: int) -> dict[str, float]:
-    """Run a study to its end by `command`, retina ablate with its arguments; returns its `study_overhead`.
+    """Run a study with `command`, which is retina ablate with its arguments; returns its `study_overhead`.
 
     Raises:
         FileExistsError: if the folder holds finished runs, which would not be trained.
@@ -25,15 +25,15 @@ def benchmark_study(command: Sequence[str], folder: Path, jobs: int) -> dict[str
 
 
 def study_overhead(folder: Path, jobs: int, seconds: float) -> dict[str, float]:
-    """The share of a study's time in which its processes neither trained nor evaluated, from 0 to 1.
+    """Times of a study in minutes, and in "overhead" the share, from 0 to 1, that is neither training nor evaluation.
 
-    The time is the `seconds` of the whole study for each of the `jobs` that ran at once, without the time for which
-    processes idle while the last run ends. A run, which must not have been interrupted, trains and evaluates from the
-    line of its log that announces training to the last line, each known to a second. Building its model and data before
-    that line is overhead.
+    The total is the `seconds` of the study times the `jobs` that ran at once, without the time in which processes idle
+    while the last run ends. Training and evaluation of a run last from the line of its log that announces training to
+    the last line, with a resolution of one second; building model and data before is overhead. Runs must not have been
+    interrupted.
 
     Raises:
-        ValueError: if no run has ended, or the log of one has no such line.
+        ValueError: if no run has ended, or the log of a run does not announce training.
     """
     if not (results := list(folder.glob("*/seed*/result.json"))):
         raise ValueError(f"{folder} holds no run that has ended")

@@ -1,4 +1,4 @@
-"""Inference over image sizes, numbers of classes and batch sizes, each varied alone, and the picture of it."""
+"""Time of inference over image sizes, numbers of classes and batch sizes, each varied alone, and its figure."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,13 +18,13 @@ _STEP = 16  # pixels
 _STYLES = ("o-", "s--", "^:", "D-.")
 
 Sweep = Mapping[str, Mapping[str, Times]]
-"""By what is varied and its value in words, the times of every side."""
+"""Times of every side, by the varied quantity and its value as text."""
 
 
 def sweep_inference(
     config_file: str, size: Sequence[int], candidates: int, repeats: int, overrides: Sequence[str] = ()
 ) -> dict[str, dict[str, Times]]:
-    """What `benchmark_inference` finds for one image of the size (H, W) and for variations of it, without memory."""
+    """Results of `benchmark_inference`, without memory, for one image of the size (H, W) and its variations."""
 
     def measure(size: Sequence[int] = size, more: Sequence[str] = (), batch_size: int = 1) -> Times:
         return benchmark_inference(
@@ -40,7 +40,7 @@ def sweep_inference(
 
 
 def draw_sweep(sweep: Sweep) -> Figure:
-    """A panel for everything that is varied: ratios of time to Detectron2, with their range over rounds."""
+    """One panel per varied quantity: ratios of time to Detectron2, with their range over rounds."""
     figure = Figure(figsize=(4.8, 2.6 * len(sweep)), layout="constrained")
     panels = figure.subplots(len(sweep), squeeze=False)[:, 0]
     for axes, (varied, points) in zip(panels, sweep.items(), strict=True):
@@ -66,6 +66,6 @@ def _draw_panel(axes: Axes, varied: str, points: Mapping[str, Times]) -> None:
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure in the format of the file's name."""
+    """Write a figure in the format of the file's suffix, SVG without a suffix."""
     with written_in_full(path) as temporary:
         figure.savefig(temporary, format=path.suffix.lstrip(".") or "svg", dpi=150)

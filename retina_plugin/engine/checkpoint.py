@@ -1,4 +1,4 @@
-"""Checkpoints that are written in full or not at all, with errors that say why one does not fit."""
+"""Checkpoints that are written in full or not at all, with errors that say why a checkpoint does not fit."""
 
 import errno
 import logging
@@ -26,7 +26,7 @@ class RunCheckpointer(SafeCheckpointer):
     """Detectron2's checkpointer with atomic writes and checks of what it loads."""
 
     def __init__(self, model: nn.Module, save_dir: str = "", *, tag: bool = True, **checkpointables: Any) -> None:
-        """`tag`: whether a saved file is recorded as the one to resume from."""
+        """`tag`: whether a saved file is recorded in `last_checkpoint` as the one to resume from."""
         super().__init__(model, save_dir, **checkpointables)
         self._tag, self._averaged, self._resuming = tag, False, False
         self._resumed, self._resumed_iteration = Path(), -1
@@ -37,7 +37,7 @@ class RunCheckpointer(SafeCheckpointer):
     def save(self, name: str, **kwargs: Any) -> None:
         """Write `name`.pth in full, or raise OSError and keep earlier checkpoints.
 
-        Each state is kept once: the final checkpoint replaces another of the same iteration.
+        The final checkpoint replaces an earlier file of the same iteration.
         """
         if not self.save_dir or not self.save_to_disk:
             return
@@ -54,12 +54,12 @@ class RunCheckpointer(SafeCheckpointer):
             path.with_name(f"{iteration_checkpoint(kwargs['iteration'])}.pth").unlink(missing_ok=True)
 
     def tag_last_checkpoint(self, last_filename_basename: str) -> None:
-        """Overrides upstream's write, which leaves an empty file when interrupted."""
+        """Overrides upstream's write, which leaves an empty file if it is interrupted."""
         with written_in_full(Path(self.save_dir, LAST_CHECKPOINT)) as partial:
             partial.write_text(last_filename_basename, encoding="utf-8")
 
     def load_all(self, path: str) -> None:
-        """Load the weights, and nothing else, of the same model; averaged weights if the run kept them.
+        """Load only the weights of the same model: averaged weights if the checkpoint holds them.
 
         Raises:
             CheckpointError: naming tensors that are missing, unknown, or of another shape.
@@ -69,12 +69,12 @@ class RunCheckpointer(SafeCheckpointer):
         self._check_model(path)
 
     def load_some(self, path: str, classes: ClassNames | None = None) -> InitialWeights:
-        """Load the weights that fit, to start a training from; returns which these are.
+        """Load the weights that fit, to start a training from them; returns which weights were loaded.
 
         With `classes`, the classification layer is taken over class by class, see `take_class_rows`.
 
         Raises:
-            CheckpointError: if (almost) none fits.
+            CheckpointError: if no or almost no weights fit.
         """
         if not path:
             return InitialWeights()
@@ -87,11 +87,11 @@ class RunCheckpointer(SafeCheckpointer):
     def resume(self) -> int:
         """Load all state from the last checkpoint that is not damaged; returns the iteration to continue with.
 
-        A checkpoint that is damaged or inconsistent is passed over with a warning. All processes must call this.
+        A damaged or inconsistent checkpoint is skipped with a warning. All processes must call this.
 
         Raises:
-            CheckpointError: if there is nothing to resume, it does not fit, or cannot be read though it may be intact,
-                or if processes have loaded different checkpoints.
+            CheckpointError: if there is no usable checkpoint, if it belongs to another model, if it cannot be read
+                but may be intact, or if processes have loaded different checkpoints.
         """
         if not (candidates := checkpoints(self.save_dir)):
             raise CheckpointError(f"nothing to resume in {self.save_dir}: it has no checkpoint. Start without --resume")
@@ -106,12 +106,12 @@ class RunCheckpointer(SafeCheckpointer):
         )
 
     def _load_state(self, path: Path) -> dict[str, Any] | None:
-        """What else the checkpoint holds; None, after a warning, if it is damaged or inconsistent."""
+        """Load a checkpoint; returns its other content, or None after a warning if it is damaged or inconsistent."""
         self._incompatible, self._resuming = _IncompatibleKeys([], [], []), True
         try:
             return self.load(str(path))
         except UnsafeCheckpointError:
-            raise  # not an accident, so an older checkpoint is not tried
+            raise  # not accidental damage, so older checkpoints are not tried
         except CheckpointError as e:
             if _may_be_intact(e.__cause__):
                 raise CheckpointError(f"{e}. Try again, or remove the file to resume from the one before") from e
@@ -122,13 +122,13 @@ class RunCheckpointer(SafeCheckpointer):
             self._resuming = False
 
     def keep_as_final(self) -> None:
-        """Let the resumed checkpoint be model_final.pth, for a run at its end that lacks a whole one."""
+        """Rename the resumed checkpoint to model_final.pth: for a run at its end whose final checkpoint is unusable."""
         if self.save_to_disk and self._resumed.name != FINAL_CHECKPOINT:
             self._rename_resumed(FINAL_CHECKPOINT)
             self.tag_last_checkpoint(FINAL_CHECKPOINT)
 
     def _rename_resumed(self, name: str) -> None:
-        """Until the next tag, `last_checkpoint` names no file, and `checkpoints` gives the same order without it."""
+        """Rename the resumed file. Until the next tag `last_checkpoint` names a missing file, which is ignored."""
         self._resumed = self._resumed.replace(self._resumed.with_name(name))
 
     def _check_model(self, path: str | Path) -> None:
@@ -153,7 +153,7 @@ class RunCheckpointer(SafeCheckpointer):
         optimizer, weights = getattr(self.checkpointables.get("trainer"), "optimizer", None), checkpoint["model"]
         for name, parameter in self.model.named_parameters():
             if name not in weights or weights[name].shape != parameter.shape:
-                optimizer = None  # of another model, which is another error
+                optimizer = None  # a checkpoint of another model is reported elsewhere
         if wrong := next(inconsistencies(checkpoint, optimizer), None):
             raise ValueError(wrong)
 
@@ -162,9 +162,9 @@ class RunCheckpointer(SafeCheckpointer):
 
 
 def _may_be_intact(error: BaseException | None) -> bool:
-    """Whether a checkpoint could not be read for another reason than its content, such as a file server that is away.
+    """Whether reading failed for a reason other than the checkpoint's content, such as an unreachable file server.
 
-    Going back to an earlier one would lose what the run has done since.
+    Resuming from an earlier checkpoint would then lose progress without need.
     """
     if isinstance(error, OSError):
         return error.errno not in (None, errno.ENOENT, errno.EINVAL)  # damaged content leads to invalid positions
@@ -172,7 +172,7 @@ def _may_be_intact(error: BaseException | None) -> bool:
 
 
 def _check_same_everywhere(path: Path) -> None:
-    """Raise CheckpointError if another process has loaded another checkpoint: they would train different models."""
+    """Raise CheckpointError if processes have loaded different checkpoints: they would train different models."""
     if len(names := sorted(set(comm.all_gather(path.name)))) > 1:
         raise CheckpointError(
             f"the processes read different checkpoints of {path.parent}: {', '.join(names)}. Start again; if this is "

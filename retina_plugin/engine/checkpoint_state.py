@@ -1,4 +1,4 @@
-"""Is the state in a checkpoint one that a training can continue from?"""
+"""Checks whether a training can continue from the state in a checkpoint."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -19,10 +19,10 @@ _ELEMENTWISE = ("momentum_buffer", "exp_avg", "exp_avg_sq", "max_exp_avg_sq", "s
 
 
 def inconsistencies(content: Mapping[str, Any], optimizer: Optimizer | None = None) -> Iterator[str]:
-    """What is wrong with the content of a checkpoint of a run, a phrase each; whatever is absent is not wrong.
+    """Yield one phrase per fault in the content of a run's checkpoint. Absent parts are not faults.
 
-    The values of a healthy checkpoint of another model or another config are not wrong either. `optimizer` is the one
-    that will load its part.
+    Values that fit another model or another config are not faults either. `optimizer` is the optimizer that will load
+    the saved state.
     """
     if "iteration" in content and not _is_count(content["iteration"]):
         yield f"iteration is {shown(content['iteration'])}"
@@ -51,7 +51,7 @@ def _trainer(state: dict[str, Any], optimizer: Optimizer | None) -> Iterator[str
 
 
 def _hooks(states: dict[Any, Any]) -> Iterator[str]:
-    """What is wrong with the states of hooks; those of unknown hooks are loaded as they are."""
+    """Faults in the states of hooks. States of unknown hooks are checked only for their form."""
     for name, state in states.items():
         if not _is_name(name):
             yield f"{shown(name)} is not the name of a hook"
@@ -62,7 +62,7 @@ def _hooks(states: dict[Any, Any]) -> Iterator[str]:
 
 
 def _is_schedule(state: dict[str, Any]) -> bool:
-    """PyTorch's schedulers take every entry for an attribute, whatever it replaces."""
+    """Whether a scheduler can load it. PyTorch's schedulers turn every entry into an attribute, even over a method."""
     lrs, epoch = state.get("base_lrs", []), state.get("last_epoch", 0)
     return isinstance(lrs, list) and all(map(_is_number, [*lrs, epoch])) and not _NOT_STATE.intersection(state)
 
@@ -105,7 +105,7 @@ def _optimizer(saved: dict[str, Any], optimizer: Optimizer) -> Iterator[str]:
 
 
 def _group(ours: dict[str, Any], theirs: dict[str, Any]) -> Iterator[str]:
-    """What a group of parameters lacks, or has of another type than the optimizer of this run."""
+    """Entries of a saved parameter group that do not fit the group `ours` of this run's optimizer."""
     params = theirs.get("params")
     if not isinstance(params, list) or not all(type(index) is int for index in params):
         yield "param_groups.params is not a list of numbers"
@@ -115,11 +115,11 @@ def _group(ours: dict[str, Any], theirs: dict[str, Any]) -> Iterator[str]:
 
 
 def _buffers(saved: dict[str, Any], optimizer: Optimizer) -> Iterator[str]:
-    """Moments of another shape than their parameter's."""
+    """Optimizer state that does not fit its parameter, such as moments of another shape."""
     indices = [index for group in saved["param_groups"] for index in group.get("params") or []]
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     if len(indices) != len(parameters):
-        return  # of another model
+        return  # the checkpoint belongs to another model
     for index, parameter in zip(indices, parameters, strict=True):
         for name, value in saved["state"].get(index, {}).items():
             fits = not isinstance(value, Tensor) or value.shape == parameter.shape
@@ -130,7 +130,7 @@ def _buffers(saved: dict[str, Any], optimizer: Optimizer) -> Iterator[str]:
 
 
 def _like(ours: Any, theirs: Any) -> bool:
-    """Whether a setting can have this value; a switch may be unset."""
+    """Whether the value `theirs` fits a setting that is now `ours`; a bool or None may replace any other type."""
     if isinstance(ours, tuple | list):
         return isinstance(theirs, tuple | list) and len(ours) == len(theirs) and all(map(_like, ours, theirs))
     if isinstance(ours, int | float | Tensor) and not isinstance(ours, bool):

@@ -42,23 +42,26 @@ def train_net(argv: Sequence[str] | None = None) -> None:
 
 
 def start_training(args: argparse.Namespace, remarks: Remarks | None = None) -> None:
-    """Train or evaluate as the flags of `train_net` say.
+    """Train or evaluate according to the flags of `train_net`.
 
-    `remarks` says what is unusual about a config before its training. As processes of the training import it, it must
-    be a function of a module.
+    `remarks` returns warnings about a config before its training. It must be a module-level function, because the
+    processes of the training import it.
 
     Raises:
-        ConfigError: as `launch_training`.
+        ConfigError, ChildProcessError: as `launch_training`.
     """
     if args.leave_with_parent:
         terminate_when_stdin_closes()
     for number in (signal.SIGTERM, signal.SIGINT):
-        atexit.register(signal.signal, number, signal.SIG_IGN)  # a training that has ended does not end by a signal
+        atexit.register(signal.signal, number, signal.SIG_IGN)  # no signal may change the exit status any more
     launch_training(functools.partial(main, remarks=remarks) if remarks else main, args)
 
 
 def exit_with(command: Callable[[], Any]) -> NoReturn:
-    """Run a command and end the process: with status 0, or for invalid input 1 and one line on standard error."""
+    """Run a command and end the process with status 0.
+
+    Invalid input or a lack of memory gives status 1 and an interrupt 130, each with one line on standard error.
+    """
     use_utf8()
     try:
         command()

@@ -12,7 +12,7 @@ class WeightAverage:
     """Exponential moving average of a model's weights, as torch's AveragedModel; buffers are copied from the model."""
 
     def __init__(self, model: nn.Module, decay: float) -> None:
-        """Start an average in which the weights of each step enter with the factor 1 - `decay`; 0 < `decay` < 1."""
+        """The weights of each step enter with the factor 1 - `decay`; raises ConfigError unless 0 < `decay` < 1."""
         if not 0 < decay < 1:
             raise ConfigError(f"train.ema_decay must lie between 0 and 1, got {decay}")
         self._source = model
@@ -25,7 +25,7 @@ class WeightAverage:
         return self._average.module
 
     def update(self) -> None:
-        """Update the average after a step of training; the first sets it."""
+        """Update the average after a training step; the first call copies the model."""
         self._average.update_parameters(self._source)
 
     def state_dict(self) -> dict[str, Any]:

@@ -29,6 +29,7 @@ def launch_training(main: Callable[[argparse.Namespace], Any], args: argparse.Na
         ConfigError: if there are fewer GPUs than processes, if several machines have no --dist-url, or if --num-gpus is
             given within torchrun.
         ChildProcessError: if a process died.
+        SystemExit: 130 or 143 if the processes stopped on a signal.
     """
     world_size = args.num_gpus * args.num_machines
     if "TORCHELASTIC_RUN_ID" in os.environ:
@@ -51,9 +52,9 @@ def launch_training(main: Callable[[argparse.Namespace], Any], args: argparse.Na
 
 @contextmanager
 def _pass_on_sigterm() -> Iterator[None]:
-    """Pass SIGTERM on to the processes of the training, and let this one wait until they have saved a checkpoint.
+    """Pass SIGTERM on to the processes of the training, and wait until they have saved a checkpoint.
 
-    If this process died first, theirs would be interrupted.
+    If this process died first, saving would be interrupted.
     """
 
     def pass_on(number: int, _: Any) -> None:
@@ -83,7 +84,7 @@ def _join_torchrun(main: Callable[[argparse.Namespace], Any], args: argparse.Nam
         _check_devices(local_size)
         torch.cuda.set_device(local_rank)
     store, rank, world_size = next(rendezvous("env://"))
-    # restarted processes use a new namespace, without the addresses of dead ones
+    # restarted processes use a new namespace, without the addresses of dead processes
     store = distributed.PrefixStore(f"attempt_{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
     distributed.init_process_group(
         "nccl" if on_gpu else "gloo",

@@ -1,4 +1,4 @@
-"""Splitting of one batch over processes and micro-batches."""
+"""Split one batch over processes and micro-batches."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from ..config import ConfigError
 
 
 def micro_batches(batch: list[dict[str, Any]], number: int) -> list[list[dict[str, Any]]]:
-    """Split a process' share of a batch into `number` equal parts; raises ConfigError if that is not possible."""
+    """Split a process's share of a batch into `number` equal parts; raises ConfigError if that is not possible."""
     check_accumulation(len(batch), number)
     size = len(batch) // number
     return [batch[i : i + size] for i in range(0, len(batch), size)]
@@ -28,7 +28,8 @@ def check_accumulation(num_images: int, number: int) -> None:
 def share_padded_size(batch: list[dict[str, Any]]) -> None:
     """Set "padded_size" of every input to the (H, W) that contains the images of all processes.
 
-    `PluggableRetinaNet.preprocess_image` pads to it, so that all parts of a batch have the same background.
+    `PluggableRetinaNet.preprocess_image` pads to this size, so that splitting a batch does not change its background
+    anchors.
     """
     sizes = _maximum(torch.tensor([list(inputs["image"].shape[-2:]) for inputs in batch]).amax(0))
     for inputs in batch:
@@ -36,7 +37,7 @@ def share_padded_size(batch: list[dict[str, Any]]) -> None:
 
 
 def share_buffers(model: nn.Module) -> None:
-    """Give the model the buffers that it has in the main process.
+    """Copy the model's buffers from the main process.
 
     Statistics of BatchNorm differ between processes, and checkpoints hold those of the main process.
     """

@@ -1,4 +1,4 @@
-"""Logging to the terminal and into run folders, and which errors are shown without a traceback."""
+"""Logging to the terminal and into run folders, and the errors that are shown without a traceback."""
 
 import contextlib
 import locale
@@ -32,7 +32,7 @@ EXPECTED_ERRORS = (ValueError, OSError, FloatingPointError, OmegaConfBaseExcepti
 def log_to_terminal() -> None:
     """Log in Detectron2's format, on the main process only, without warnings that users can do nothing about.
 
-    An expected error is not shown here with its traceback: the command that fails prints its message.
+    Records that carry an expected error are left out: the failing command prints its message.
     """
     use_utf8()
     for message in ("torch.meshgrid", "The given NumPy array is not writable"):
@@ -45,13 +45,13 @@ def log_to_terminal() -> None:
 
 
 def log_to_files_only() -> None:
-    """Let log files have everything. Warnings outside a training still appear on standard error."""
+    """Log INFO and above to log files only. Warnings outside a training still appear on standard error."""
     for name in _LOGGERS:
         logging.getLogger(name).setLevel(logging.INFO)
 
 
 def use_utf8() -> None:
-    """Let this process read and write files as UTF-8 in any locale, also those that other packages open.
+    """Let this process read and write files as UTF-8 in any locale, also files that other packages open.
 
     Characters that a terminal cannot show are escaped.
     """
@@ -92,7 +92,7 @@ def log_to_file(path: Path) -> Iterator[None]:
 
 
 class _FileHandler(logging.StreamHandler):
-    """Appends to a log file. When that fails, as on a full disk, it says so once and tries again at every message."""
+    """Appends to a log file. After a failure, as on a full disk, it warns once and tries again with every message."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(os.fdopen(open_to_append(path), "a", encoding="utf-8", errors="backslashreplace"))
@@ -108,7 +108,7 @@ class _FileHandler(logging.StreamHandler):
                 print(f"warning: cannot write {self._path}: {first_line(error)}", file=sys.stderr)
 
     def close(self) -> None:
-        with contextlib.suppress(OSError):  # what is left cannot be written
+        with contextlib.suppress(OSError):  # buffered lines cannot be written
             self.stream.close()
         super().close()
 
@@ -116,14 +116,14 @@ class _FileHandler(logging.StreamHandler):
 def _ignore_full_disk(record: logging.LogRecord) -> None:
     """Handle an error of a terminal's handler: output may be redirected to a full disk or a closed pipe.
 
-    A message of a signal handler that interrupts another message is a RuntimeError.
+    Logging from a signal handler that interrupts another message raises RuntimeError.
     """
     if not isinstance(sys.exc_info()[1], OSError | RuntimeError):
         logging.Handler.handleError(logging.Handler(), record)
 
 
 def _report_thread(args: threading.ExceptHookArgs) -> None:
-    """Tell in one line of a thread that cannot write, such as TensorBoard's; other errors show their traceback."""
+    """Warn in one line about a thread that cannot write, such as TensorBoard's; other errors show their traceback."""
     if isinstance(args.exc_value, OSError) and not show_tracebacks():
         logging.getLogger(__name__).warning("a background thread has failed: %s", first_line(args.exc_value))
     else:

@@ -1,4 +1,4 @@
-"""The run folder before training."""
+"""Check and prepare the run folder before training."""
 
 import logging
 import os
@@ -27,7 +27,7 @@ def check_output_dir(value: str | Path, key: str = "train.output_dir") -> None:
 
     Raises:
         ConfigError: if it is empty, too long, begins with ~ or contains control characters.
-        OSError: if there is a file in its place or above it, or if the folder is not writable.
+        OSError: if it or one of its parents is a file, or if the folder is not writable.
     """
     text = str(value)
     if not text.strip() or _CONTROL.search(text):
@@ -49,7 +49,7 @@ def prepare_folder(cfg: DictConfig, resume: bool) -> None:
     """Create the run folder and save the config there. An earlier run in it is moved aside unless it is resumed.
 
     Raises:
-        OSError: if the folder cannot be written to, or if a link or a folder is in the place of one of its files.
+        OSError: if the folder cannot be written to, or if one of its files is a link or a folder.
         ConfigError: if it holds an earlier run that cannot be moved, because other runs or data lie inside it.
     """
     folder = Path(cfg.train.output_dir).resolve()
@@ -68,9 +68,9 @@ def prepare_folder(cfg: DictConfig, resume: bool) -> None:
 
 
 def keep_rounding(cfg: DictConfig) -> None:
-    """Let a run that is resumed go on without `train.optimize_model` if it began so, so that it ends as it would have.
+    """Turn `train.optimize_model` off if the resumed run began without it, because it changes the rounding.
 
-    Versions without that key trained without it. `train.accept_changes` leaves the config as it is.
+    A saved config without this key counts as off. With `train.accept_changes` the config stays as it is.
     """
     saved = _saved_train_section(Path(cfg.train.output_dir, CONFIG))
     if not saved or cfg.train.accept_changes or saved.get("optimize_model", "false") == "true":
@@ -81,7 +81,7 @@ def keep_rounding(cfg: DictConfig) -> None:
 
 
 def _saved_train_section(config: Path) -> dict[str, str]:
-    """The plain values of `train` in a saved config, as text; nothing if it cannot be read. Builds no object of it."""
+    """The plain values of `train` in a saved config, as text; empty if it cannot be read. Constructs no objects."""
     try:
         sections = dict(_pairs(yaml.compose(config.read_text(encoding="utf-8"), yaml.SafeLoader)))
     except (OSError, ValueError, yaml.YAMLError):
@@ -94,7 +94,7 @@ def _pairs(node: yaml.Node | None) -> list[tuple[str, yaml.Node]]:
 
 
 def _move_earlier_run(folder: Path, cfg: DictConfig) -> Path | None:
-    """Rename the folder if it holds a run, with whatever tools have written about that run inside it."""
+    """Rename the folder if it holds a run; returns its new path, or None. Files that tools wrote into it move too."""
     if not any((folder / name).exists() for name in (CONFIG, METRICS, LAST_CHECKPOINT)):
         return None
     if reason := _why_it_stays(folder, cfg):
@@ -106,7 +106,7 @@ def _move_earlier_run(folder: Path, cfg: DictConfig) -> Path | None:
 
 
 def _why_it_stays(folder: Path, cfg: DictConfig) -> str:
-    """Why moving a run folder would move more than the run: other runs, or what this training reads."""
+    """Why the run folder must not be moved: it holds other runs or data of this training; empty if it may be moved."""
     if Path.cwd().is_relative_to(folder):
         return "this command was started inside it"
     for inner, _, files in os.walk(folder):

@@ -29,12 +29,12 @@ from .trainer import Trainer, Update
 
 
 class Run:
-    """Model, data, trainer and checkpoints of a config. `evaluated` is the model whose weights are measured."""
+    """Model, data, trainer and checkpoints of a config. `evaluated` is the model to evaluate, maybe the average."""
 
     def __init__(
         self, cfg: DictConfig, resume: bool, test: Callable[[nn.Module], dict[str, Any]], signals: StopSignals
     ) -> None:
-        """`test` returns the metrics of a model. Raises ConfigError for a value that a part refuses."""
+        """`test` returns the metrics of a model. Raises ConfigError for a value that a part rejects."""
         configure_torch(cfg.train)
         device = resolve_device(cfg.train.device)
         self.cfg = cfg
@@ -58,11 +58,13 @@ class Run:
         self.trainer.register_hooks(build_hooks(self, test, signals))
 
     def load(self, resume: bool) -> tuple[int, InitialWeights | None]:
-        """Load weights, and if `resume` all other state; the iteration to begin with, and what a new run begins from.
+        """Load weights, and with `resume` all other state.
+
+        Returns the first iteration to train, and the origin of the initial weights (None for a resumed run).
 
         Raises:
             CheckpointError: if the checkpoint does not exist, is damaged, or belongs to another model.
-            ConfigError: if a run is resumed that began with another config or other data.
+            ConfigError: if the resumed run began with another config or other data.
         """
         if not resume:
             return 0, self.checkpointer.load_some(self.cfg.train.init_checkpoint, initial_classes(self.cfg))
@@ -89,7 +91,7 @@ class Run:
         train = self.cfg.train
         with building(self.cfg, "optimizer"):
             self.cfg.optimizer.params.model = self.model
-            # with plain lists, because PyTorch before 2.6 saves them in checkpoints as they are
+            # as plain lists, because PyTorch before 2.6 would save omegaconf's lists in checkpoints
             optimizer = instantiate(OmegaConf.to_container(self.cfg.optimizer, resolve=True))
             del self.cfg.optimizer.params.model  # the config is saved later
         with building(self.cfg, "dataloader"):
@@ -103,6 +105,6 @@ class Run:
 
 
 def create_model_for_processes(model: nn.Module, device: str, ddp: DictConfig) -> nn.Module:
-    """Detectron2's `create_ddp_model`, also for processes without a GPU."""
+    """Detectron2's `create_ddp_model`, which then also works for processes without a GPU."""
     devices = {} if device.startswith("cuda") else {"device_ids": None}
     return create_ddp_model(model, **ddp, **devices)

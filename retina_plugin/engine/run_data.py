@@ -1,4 +1,4 @@
-"""What a run's config records of its data: class names, category ids, number of classes, and the resolved prior."""
+"""What a run's config records about its data: class names, category ids, number of classes, and the resolved prior."""
 
 import contextlib
 from collections.abc import Sequence
@@ -22,16 +22,14 @@ from ..weights import ClassNames
 from .layout import share_padded_size
 from .setup import PRIOR, build_model, building
 
-_MOST_IMAGES, _MOST_ANCHORS = 128, 10_000_000  # to count labels of; seconds on a CPU
+_MOST_IMAGES, _MOST_ANCHORS = 128, 10_000_000  # limits for counting labels, which then takes seconds on a CPU
 _OF_WORKERS = ("num_workers", "prefetch_factor", "persistent_workers", "multiprocessing_context")
 
 
 def record_data(cfg: DictConfig) -> None:
     """Record class names, category ids, the number of classes, and computed values in the config.
 
-    These are the learning rate and the size of test images.
-
-    A run folder can then be used without its data.
+    Computed values are the learning rate and the size of test images. A run folder can then be used without its data.
 
     Raises:
         ConfigError: if model.num_classes is not the number of categories.
@@ -68,10 +66,10 @@ def record_data(cfg: DictConfig) -> None:
 
 
 def check_images_exist(cfg: DictConfig, splits: Sequence[str] = ("train", "test")) -> None:
-    """Raise DataError for a data set without any image on the disk, at which a training would end after minutes."""
+    """Raise DataError for a data set without any image on the disk, before a training fails on it minutes later."""
     with building(cfg, "data"):
         for split in splits:
-            for name in _data_names(cfg, split):  # which registers it, maybe with another folder than the split before
+            for name in _data_names(cfg, split):  # registers it, maybe with another folder than the split before
                 check_images(name)
 
 
@@ -81,7 +79,7 @@ def _data_names(cfg: DictConfig, split: str) -> list[str]:
 
 
 def run_metadata(cfg: DictConfig) -> Metadata:
-    """Class names and category ids that a run recorded; otherwise the class names of a registered data set."""
+    """Class names and category ids that a run recorded; without them, the class names of a registered data set."""
     metadata = Metadata(name="run")
     if (recorded := cfg.get("metadata")) is not None:
         metadata.set(**OmegaConf.to_container(recorded))
@@ -92,7 +90,7 @@ def run_metadata(cfg: DictConfig) -> Metadata:
 
 
 def initial_classes(cfg: DictConfig) -> ClassNames | None:
-    """Names of the classes of `train.init_checkpoint` and of the run; None without `train.init_classes`.
+    """Class names of `train.init_checkpoint` and of the run; None without `train.init_classes`.
 
     Raises:
         ConfigError: if `train.init_classes` is not a list of names.
@@ -107,10 +105,10 @@ def initial_classes(cfg: DictConfig) -> ClassNames | None:
 
 
 def resolve_prior(cfg: DictConfig) -> str:
-    """Replace `model.head.prior_prob="stationary"` in the config by the number; a sentence about it for the log.
+    """Replace `model.head.prior_prob="stationary"` in the config by a number; returns a sentence for the log.
 
-    The sentence is empty if the config holds a number already. Every process of a training must call this, and all get
-    the same number.
+    The sentence is empty if the config already holds a number. Every process of a training must call this, and all
+    processes get the same number.
 
     Raises:
         ConfigError, ValueError: if the model or its loss has no stationary score.
@@ -122,7 +120,7 @@ def resolve_prior(cfg: DictConfig) -> str:
 
 
 def set_stationary_prior(cfg: DictConfig, foreground_share: float) -> str:
-    """Set `model.head.prior_prob` to the loss's stationary score for a share of foreground; a sentence for the log."""
+    """Set `model.head.prior_prob` to the loss's stationary score for a foreground share; returns a log sentence."""
     with building(cfg, "model.head"):
         loss = instantiate(cfg.model.head.cls_loss)
         prob = stationary_prob(loss, instantiate(cfg.model.num_classes), foreground_share)
@@ -136,8 +134,8 @@ def set_stationary_prior(cfg: DictConfig, foreground_share: float) -> str:
 def measure_foreground_share(cfg: DictConfig) -> float:
     """The share of foreground among all (anchor, class) logits of the first training batches, ignored anchors left out.
 
-    As many batches are labelled as hold 128 images or 10 million anchors, whichever comes first; the network does not
-    run. The share is a function of config and `train.seed`, whatever the number of processes.
+    Batches are labelled, without running the network, until they hold 128 images or 10 million anchors. The share
+    depends only on the config and `train.seed`, not on the number of processes.
 
     Raises:
         ConfigError: if the model is not a PluggableRetinaNet or cannot be built.

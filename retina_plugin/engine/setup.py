@@ -26,7 +26,7 @@ _PRECISIONS = ("highest", "high", "medium")
 
 
 def resolve_device(name: str) -> str:
-    """The device to run on; "auto" is a GPU if there is one, else the CPU. Raises ConfigError if it is unavailable."""
+    """The device to run on; "auto" is a GPU if available, else the CPU. Raises ConfigError if `name` is unavailable."""
     if name == "auto":
         return default_device()
     if reason := why_unavailable(name):
@@ -35,7 +35,7 @@ def resolve_device(name: str) -> str:
 
 
 def resolve_dtype(amp: DictConfig, device: str) -> torch.dtype | None:
-    """The type of mixed precision, or None for float32. Raises ConfigError for one that the device does not support."""
+    """The dtype of mixed precision, or None for float32. Raises ConfigError for a dtype the device does not support."""
     if not amp.enabled:
         return None
     on_cuda = device.startswith("cuda")
@@ -50,7 +50,7 @@ def check_omp_threads() -> int | None:
     """The number of threads that the environment variable OMP_NUM_THREADS asks for, None if it is not set.
 
     Raises:
-        ConfigError: if it is not a whole number of 1 or more, which OpenMP would ignore.
+        ConfigError: if it is not a whole number from 1 to 9999; OpenMP would ignore such a value.
     """
     value = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
     if not value:
@@ -66,8 +66,8 @@ def check_omp_threads() -> int | None:
 def configure_torch(train: DictConfig) -> None:
     """Apply `train.deterministic`, `train.cudnn_benchmark` and `train.float32_precision` to this process.
 
-    The last two mean what they mean in Detectron2's `default_setup`. With `deterministic`, torch raises an error that
-    names an operation whose result may differ from run to run.
+    The last two have the same meaning as in Detectron2's `default_setup`. With `deterministic`, torch raises an error
+    that names any operation whose result may differ from run to run.
 
     Raises:
         ConfigError: for an unknown precision, or if cuDNN is to be both deterministic and benchmarked.
@@ -77,7 +77,7 @@ def configure_torch(train: DictConfig) -> None:
             "train.deterministic=True needs train.cudnn_benchmark=False: cuDNN may choose other algorithms in every run"
         )
     if train.deterministic or torch.are_deterministic_algorithms_enabled():
-        torch.use_deterministic_algorithms(train.deterministic)  # which imports torch's compiler
+        torch.use_deterministic_algorithms(train.deterministic)  # slow: imports torch's compiler
     torch.backends.cudnn.benchmark = train.cudnn_benchmark
     if train.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS requires it
@@ -100,7 +100,7 @@ def set_float32_precision(precision: str) -> None:
 
 
 def freeze(model: nn.Module, names: Sequence[str]) -> None:
-    """Exclude modules from training, with the statistics of their BatchNorm. Raises ConfigError for an unknown name."""
+    """Exclude modules and their BatchNorm statistics from training. Raises ConfigError for an unknown name."""
     modules = dict(model.named_modules())
     for name in names:
         if name not in modules or not name:
@@ -119,12 +119,12 @@ def build_model(cfg: DictConfig, pretrained: bool = True) -> nn.Module:
     `pretrained=False` skips loading ImageNet weights, for when a checkpoint replaces them.
 
     Raises:
-        ConfigError: if a required key is missing, or a part refuses a value.
+        ConfigError: if a required key is missing, or a part rejects a value.
     """
     seed_all_rng(cfg.train.seed)
     if not pretrained and OmegaConf.select(cfg, PRIOR) == STATIONARY:
         cfg = cfg.copy()
-        cfg.model.head.prior_prob = 0.5  # any number: the checkpoint holds the bias that it would set
+        cfg.model.head.prior_prob = 0.5  # any number: the checkpoint replaces the bias that it sets
     weights = contextlib.nullcontext() if pretrained else without_pretrained_weights()
     with weights, building(cfg, "model"):
         return instantiate(cfg.model)
@@ -134,7 +134,7 @@ def build_model(cfg: DictConfig, pretrained: bool = True) -> nn.Module:
 def building(cfg: DictConfig, what: str) -> Iterator[None]:
     """Turn errors of building `what` from the config into a ConfigError; a ValueError or OSError passes unchanged.
 
-    A DataError about a file that the config names gets its key.
+    If a DataError is about a file that the config names, the config key is added to its message.
     """
     try:
         yield

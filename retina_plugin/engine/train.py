@@ -42,13 +42,13 @@ from .setup import build_model, building, check_omp_threads, resolve_device, set
 logger = logging.getLogger(__name__)
 
 Remarks = Callable[[DictConfig], Sequence[str]]
-"""What is unusual about a config whose data are recorded, in one line each."""
+"""A function from a config, after `record_data`, to warnings about it of one line each."""
 
 
 def main(args: argparse.Namespace, remarks: Remarks | None = None) -> dict[str, Any]:
-    """Train or evaluate according to Detectron2's command-line flags; the metrics of the evaluation.
+    """Train or evaluate according to Detectron2's command-line flags; returns the metrics of the evaluation.
 
-    What `remarks` says of the config is logged when a training begins that is not resumed; the main process calls it.
+    The main process calls `remarks` and logs its warnings when a training begins, unless the training is resumed.
 
     Raises:
         ValueError, OSError: for invalid input; the message names the key or the file.
@@ -69,7 +69,7 @@ def main(args: argparse.Namespace, remarks: Remarks | None = None) -> dict[str, 
 
 
 def evaluate(cfg: DictConfig, weights: str | Path) -> dict[str, Any]:
-    """Metrics of `weights` on the config's test data, by task and name, in percent."""
+    """Metrics of `weights` on the config's test data, by task and name; AP and AR in percent."""
     check_images_exist(cfg, ["test"])
     set_float32_precision(cfg.train.float32_precision)
     device = resolve_device(cfg.train.device)
@@ -84,9 +84,9 @@ def evaluate(cfg: DictConfig, weights: str | Path) -> dict[str, Any]:
 def do_train(
     cfg: DictConfig, resume: bool = False, remarks: Sequence[str] = (), hooks: Sequence[HookBase] = ()
 ) -> dict[str, Any]:
-    """Train a config whose data are recorded into its run folder; the metrics of the final evaluation.
+    """Train a config, after `record_data`, and write its run folder; returns the metrics of the final evaluation.
 
-    `remarks` are warnings for its log; `hooks` run after those of the config and are not part of it.
+    `remarks` are warnings for the log. `hooks` run after the hooks of the config and are not recorded in it.
 
     Raises:
         ValueError, OSError: for invalid input; the message names the key or the file.
@@ -102,7 +102,7 @@ def do_train(
         found = do_test(cfg, model, test_loader) or {}
         if annotated_loader is not None:
             found["validation"] = validation_loss(model, annotated_loader)
-        results.clear()  # what this evaluation does not report is not that of the one before
+        results.clear()  # keep no metric that only an earlier evaluation reported
         results.update(found)
         return results
 
@@ -132,17 +132,17 @@ def do_train(
 
 
 def _shielded(loader: Any) -> Any:
-    """The loader, whose processes ignore signals that are meant for the training."""
+    """The loader, with workers that ignore signals meant for the training."""
     if isinstance(loader, DataLoader) and loader.worker_init_fn is None:
         loader.worker_init_fn = shield_worker
     return loader
 
 
 def do_test(cfg: DictConfig, model: nn.Module, test_loader: Any) -> dict[str, Any]:
-    """Metrics of `dataloader.evaluator` over `test_loader`, by task and name, in percent.
+    """Metrics of `dataloader.evaluator` over `test_loader`, by task and name; AP and AR in percent.
 
-    Every process evaluates a part of the data, all with the buffers of the main process. The detector is made faster
-    first, in float32.
+    Every process evaluates a part of the data, with the buffers of the main process. The detector is first optimized
+    for inference and runs in float32.
     """
     share_buffers(model)
     fast = optimize_for_inference(model.module if isinstance(model, DistributedDataParallel) else model)
@@ -173,7 +173,7 @@ def _log_summary(run: Run, prior: str) -> None:
 
 
 def _log_origin(start_iter: int, origin: InitialWeights | None) -> None:
-    """Where the weights come from: a summary, and in the log file every tensor."""
+    """Log where the weights come from: a summary, and every tensor in the log file only."""
     if origin is None:
         logger.info("Resuming at iteration %d", start_iter)
         return

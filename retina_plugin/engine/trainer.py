@@ -1,4 +1,4 @@
-"""Detectron2's trainer with updates that are checked, and that do not depend on how a batch is split."""
+"""Detectron2's trainer with checked updates that do not depend on how a batch is split."""
 
 import contextlib
 import math
@@ -25,22 +25,22 @@ Batch = list[dict[str, Any]]
 
 @dataclass(frozen=True)
 class Update:
-    """Settings of an update of the weights."""
+    """Settings of a weight update."""
 
     seed: int = 0
     dtype: torch.dtype | None = None
-    """Of mixed precision; None for full precision."""
+    """Of mixed precision; None for float32."""
     accumulation: int = 1
     """Micro-batches per update."""
     clip_grad_norm: float | None = None
-    """Largest norm of all gradients together; None for no clipping."""
+    """Largest allowed norm of all gradients together; None for no clipping."""
 
 
 class Trainer(SimpleTrainer):
     """Overrides upstream's training step to add accumulation, clipping, mixed precision on any device, and a guard.
 
-    The random numbers of a model (dropout, stochastic depth) depend only on seed, iteration and process, so no state of
-    a generator has to be saved in checkpoints.
+    The random numbers of a model (dropout, stochastic depth) depend only on seed, iteration and process, so checkpoints
+    need no generator state.
     """
 
     def __init__(
@@ -119,13 +119,13 @@ class Trainer(SimpleTrainer):
         return torch.autocast(self.device_type, self.update.dtype)
 
     def _clip(self) -> Tensor:
-        """Clip the gradients, and return the norm of all of them before that, without the scale of mixed precision."""
+        """Clip the gradients, and return their total norm before clipping, without the loss scale of float16."""
         self.grad_scaler.unscale_(self.optimizer)
         limit = self.update.clip_grad_norm
         return nn.utils.clip_grad_norm_(self.inner.parameters(), float("inf") if limit is None else limit)
 
     def _count_clipped(self, grad_norm: Tensor) -> None:
-        """Write how many updates have been clipped since iteration 0; not if an earlier version wrote no such count."""
+        """Write the number of clipped updates since iteration 0; nothing if the resumed run has no such count."""
         if self.update.clip_grad_norm is None:
             return
         before = self.storage.latest().get(CLIPPED, None if self.iter else (0, 0))
@@ -136,13 +136,13 @@ class Trainer(SimpleTrainer):
     def _is_finite(self, loss_dict: dict[str, Tensor], grad_norm: Tensor) -> bool:
         checked = torch.stack([*loss_dict.values()]).double().sum()
         scaler = self.grad_scaler
-        # the scaler itself skips gradients that its scale made infinite, and lowers the scale
+        # the scaler skips gradients that its scale made infinite, and lowers the scale
         if not scaler.is_enabled() or (not grad_norm.isfinite() and scaler.get_scale() <= 1):
             checked = checked + grad_norm
         return not any_process(not checked.isfinite().item())
 
     def after_train(self) -> None:
-        """Overrides upstream so that a run that is resumed after its last step keeps its number of iterations."""
+        """Overrides upstream so that a run resumed after its last step does not count beyond `max_iter`."""
         self.iter = min(self.iter, self.max_iter)
         super().after_train()
         # garbage collection would take seconds for each worker, and an error's traceback would keep them alive
@@ -151,10 +151,12 @@ class Trainer(SimpleTrainer):
         self._data_loader_iter_obj = None
 
     def state_dict(self) -> dict[str, Any]:
+        """Upstream's state with the states of all hooks, and in float16 that of the gradient scaler."""
         scaler = {"grad_scaler": self.grad_scaler.state_dict()} if self.grad_scaler.is_enabled() else {}
         return super().state_dict() | {"hooks": hook_states(self._hooks)} | scaler
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore a state of this trainer or of Detectron2's."""
         super().load_state_dict({**state_dict, "hooks": {}})
         load_hook_states(self._hooks, state_dict.get("hooks", {}))
         if "grad_scaler" in state_dict and self.grad_scaler.is_enabled():

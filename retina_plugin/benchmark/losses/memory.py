@@ -11,13 +11,13 @@ from .problem import Problem, get_loss, make_step
 
 
 def measure_memory(name: str, size: dict[str, Any]) -> dict[str, float]:
-    """Growth of this process's peak resident size over a step, and what forward saves. Linux only, or CUDA.
+    """Growth of peak memory over a step in MB, and bytes per logit that forward saves. Linux only, or CUDA.
 
-    `size` is that of a `Problem` by name, as `call_apart` can pass it on.
+    `size` holds the fields of a `Problem` by name, as JSON values for `call_apart`.
     """
     loss, problem = get_loss(name), Problem(**size)
     small = Problem(1, 2000, problem.classes, problem.device)
-    for _ in range(3):  # libraries that are loaded or compiled at first use do not count
+    for _ in range(3):  # exclude libraries that are loaded or compiled at first use
         make_step(loss, small, small.targets())()
     targets = problem.targets()
     step = make_step(loss, problem, targets)
@@ -30,7 +30,7 @@ def measure_memory(name: str, size: dict[str, Any]) -> dict[str, float]:
 
 
 def _saved_bytes(step: Callable[[], Tensor]) -> int:
-    """Memory that forward saves for backward, each tensor once, without the logits."""
+    """Bytes that forward saves for backward, each storage once, without the logits."""
     saved: dict[int, int] = {}
 
     def pack(x: Tensor) -> Tensor:

@@ -17,10 +17,11 @@ OURS = "focal"
 
 
 def benchmark_losses(problem: Problem, names: list[str], repeats: int) -> dict:
-    """Time, memory and bandwidth of `names`, all if empty, and of Detectron2's step.
+    """Time, memory and share of bandwidth of the losses `names` (all if empty), of focal loss, and of Detectron2's.
 
-    Every repeat runs each loss once; ratios are of medians over repeats. Memory is measured in a fresh process per
-    loss. The share of bandwidth is the time of copying a tensor of the size of the logits over the time of the loss.
+    Every repeat runs each loss once; "seconds" of a loss is the median over repeats. Memory is measured in a fresh
+    process per loss. The share of bandwidth is the time of copying a tensor of the size of the logits, (M, K), over the
+    time of the loss.
     """
     losses = {DETECTRON2: get_loss(DETECTRON2), OURS: get_loss(OURS)} | named_losses(names)
     seconds: dict[str, list[float]] = {name: [] for name in [*losses, "copy"]}

@@ -24,7 +24,7 @@ from .visualize_detections import VisualizeDetections
 if TYPE_CHECKING:
     from ..run import Run
 
-_SEEDS = 2**32  # numpy takes no other
+_SEEDS = 2**32  # numpy's seeds are below
 _LEAST = dict.fromkeys(("max_iter", "log_period", "checkpointer.period", "accumulation"), 1)
 _LEAST |= dict.fromkeys(("eval_period", "imbalance_period", "vis_period", "vis_images", "early_stopping"), 0)
 
@@ -63,10 +63,10 @@ def build_hooks(run: "Run", test: Callable[[nn.Module], dict[str, Any]], signals
 
 
 def check_train_section(cfg: DictConfig) -> None:
-    """Raise ConfigError for what would end or spoil a training after an earlier run has been moved aside.
+    """Raise ConfigError for settings that would fail or spoil a training only after an earlier run was moved aside.
 
-    That is a period below 1 (or 0, if that means never), early stopping without evaluations, a seed that generators do
-    not take, accumulation that does not divide the batch, or clipping to 0 or less.
+    These are a period below 1 (below 0 where 0 means never), early stopping without evaluations, a seed outside 0 to
+    2**32 - 1, accumulation that does not divide the batch, and clipping to 0 or less.
     """
     for key, least in _LEAST.items():
         value = OmegaConf.select(cfg.train, key)

@@ -37,6 +37,7 @@ class BestCheckpointer(hooks.BestCheckpointer):
             self.stale += 1
 
     def state_dict(self) -> dict[str, Any]:
+        """The "best" metric, its "iteration", and "stale", the number of evaluations since."""
         return {"best": self.best_metric, "iteration": self.best_iter, "stale": self.stale}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -57,6 +58,7 @@ class PeriodicCheckpointer(hooks.PeriodicCheckpointer):
         self.recent_checkpoints = [str(p) for p in mine]
 
     def after_step(self) -> None:
+        """Save a checkpoint every period, and the final checkpoint after the last iteration."""
         if self.trainer.iter + 1 < self.trainer.max_iter:
             super().after_step()
         else:
@@ -66,7 +68,7 @@ class PeriodicCheckpointer(hooks.PeriodicCheckpointer):
 class PeriodicWriter(hooks.PeriodicWriter):
     """Closes the terminal's writer without a last line: upstream divides by zero if a run ends right after a line.
 
-    All writers are closed, also when one of them cannot write.
+    All writers are closed, even if one of them cannot write.
     """
 
     def after_train(self) -> None:

@@ -1,4 +1,4 @@
-"""A loss that explodes, but stays finite, is told."""
+"""Warn about a loss that explodes but stays finite."""
 
 import logging
 
@@ -6,23 +6,23 @@ from detectron2.engine import HookBase
 from omegaconf import DictConfig, OmegaConf
 
 logger = logging.getLogger(__name__)
-_TIMES, _LEAST = 100.0, 1000.0  # a loss has exploded at so many times its first value, and at this value or above
+_TIMES, _LEAST = 100.0, 1000.0  # a loss has exploded above both _TIMES times its first value and _LEAST
 
 
 class DivergenceWarning(HookBase):
-    """Warns once when the total loss has exploded. Losses that are not finite are the guard's.
+    """Warns once when the total loss has exploded. `NonFiniteGuard` handles losses that are not finite.
 
-    Looks only at values that are written anyway, every `train.log_period` iterations, and so waits for no device.
+    Looks only at recorded values, every `train.log_period` iterations, and so never waits for the device.
     """
 
     def __init__(self, cfg: DictConfig) -> None:
-        """The message names the settings of `cfg` that help, with their values."""
+        """The warning names the settings of `cfg` that help, with their values."""
         self._cfg, self._period = cfg, cfg.train.log_period
         self._first: float | None = None
         self._has_warned = False
 
     def after_step(self) -> None:
-        """Compare the loss with that of the first iteration of this process."""
+        """Compare the loss with the loss of this process's first iteration."""
         is_due = (self.trainer.iter + 1) % self._period == 0 or self._first is None
         if self._has_warned or not is_due or "total_loss" not in self.trainer.storage.histories():
             return

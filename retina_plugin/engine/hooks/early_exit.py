@@ -26,7 +26,7 @@ class EarlyExit(HookBase):
         max_minutes: float | None,
         patience: int,
     ) -> None:
-        """`patience`: end after so many evaluations without a new best checkpoint; 0 for never."""
+        """`patience`: number of evaluations without a new best checkpoint after which to end; 0 for never."""
         self._checkpointer, self._best, self._signals = checkpointer, best, signals
         self._max_minutes, self._patience = max_minutes, patience
         self._start = time.monotonic()  # unaffected by changes of the system clock
@@ -37,7 +37,7 @@ class EarlyExit(HookBase):
             raise StopRun(f"Ended early at iteration {self.trainer.iter}: {self._no_gain()}")
 
     def after_step(self) -> None:
-        """Raise StopRun, which leaves Detectron2's training loop, if there is a reason to."""
+        """Raise StopRun, which leaves Detectron2's training loop, if there is a reason to end."""
         if self.trainer.iter + 1 == self.trainer.max_iter:
             return
         if self._stopped_improving():
@@ -52,7 +52,7 @@ class EarlyExit(HookBase):
 
     def _save(self, name: str) -> None:
         self._checkpointer.save(name, iteration=self.trainer.iter)
-        comm.synchronize()  # launchers kill all processes when one ends, also the one that still writes
+        comm.synchronize()  # launchers kill all processes when one ends, even one that still writes
 
     def _is_late(self) -> bool:
         return self._max_minutes is not None and time.monotonic() - self._start >= 60 * self._max_minutes

@@ -1,4 +1,4 @@
-"""From which anchors the classification loss of training comes, recorded while it trains."""
+"""Record during training which anchors the classification loss comes from."""
 
 import json
 import logging
@@ -25,16 +25,16 @@ _MOST_CLASSES = 20  # more scalars would drown the others; imbalance.jsonl has e
 
 
 class ImbalanceRecorder(HookBase):
-    """Records the shares of groups of anchors in `loss_cls` and in its gradient, of the batches that train.
+    """Records the shares that groups of anchors have in `loss_cls` and in its gradient, on the training batches.
 
-    In the first and every `train.imbalance_period`-th iteration. The metrics have imbalance.cls.GROUP and
-    imbalance.gradient.GROUP, see `imbalance_shares`; imbalance.jsonl has the sums and histograms, see
-    `imbalance_record`. They are sums over all processes and micro-batches. Training is the same bit for bit, and so are
-    the records of a run that is resumed.
+    Records the first and every `train.imbalance_period`-th iteration, summed over all processes and micro-batches. The
+    metrics get imbalance.cls.GROUP and imbalance.gradient.GROUP, see `imbalance_shares`; imbalance.jsonl gets the sums
+    and histograms, see `imbalance_record`. Recording does not change the training by a single bit, and a resumed run
+    has the same records as an uninterrupted one.
     """
 
     def __init__(self, cfg: DictConfig, model: nn.Module) -> None:
-        """`model` is the detector that trains, without wrappers; ConfigError if it is not a PluggableRetinaNet."""
+        """`model` is the trained detector without wrappers; raises ConfigError if it is not a PluggableRetinaNet."""
         if not isinstance(model, PluggableRetinaNet):
             raise ConfigError(f"train.imbalance_period needs a PluggableRetinaNet, got {type(model).__name__}")
         self._model, self._period = model, cfg.train.imbalance_period
@@ -44,7 +44,7 @@ class ImbalanceRecorder(HookBase):
         self._obstacle, self._is_due = "", False
 
     def before_step(self) -> None:
-        """Watch the next training passes if they are to be recorded."""
+        """Observe the training passes of this iteration if it is to be recorded."""
         nth = self.trainer.iter + 1
         self._is_due = (nth == 1 or nth % self._period == 0) and not self._obstacle
         if self._is_due:
@@ -52,7 +52,7 @@ class ImbalanceRecorder(HookBase):
             self._model.observer = self._observe
 
     def after_step(self) -> None:
-        """Record what the passes have shown; nothing if the update was not finite and has been skipped."""
+        """Record the observed passes; nothing if the update was skipped because it was not finite."""
         if not self._is_due:
             return
         self._model.observer = None
@@ -74,7 +74,7 @@ class ImbalanceRecorder(HookBase):
             self._model.observer = None
 
     def _record(self, sums: ImbalanceSums) -> None:
-        # of the complete update, whatever its number of passes: the normalizer has moved by now
+        # by now the normalizer is that of the complete update, whatever the number of passes
         scale = self._model.cls_loss_weight / self._model.loss_normalizer.item()
         record = imbalance_record(sums, self.trainer.iter, scale, self._model.head_in_features, self._classes)
         for name, share in imbalance_shares(record).items():
@@ -86,12 +86,12 @@ class ImbalanceRecorder(HookBase):
 
 
 def _class_names(known: Sequence[str], number: int) -> list[str]:
-    """`known` if these are names of all classes, each of another, and numbers otherwise."""
+    """`known` if it holds one distinct name per class, otherwise the numbers of the classes."""
     return list(known) if len(set(known)) == len(known) == number else [str(i) for i in range(number)]
 
 
 def _append(path: Path, record: dict[str, Any]) -> None:
-    """Append a line that is on the disk before a checkpoint counts it as written."""
+    """Append a line and flush it to the disk, before a checkpoint counts it as written."""
     with os.fdopen(open_to_append(path), "a", encoding="utf-8") as file, naming(path):
         file.write(json.dumps(record) + "\n")
         file.flush()

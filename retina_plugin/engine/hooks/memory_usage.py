@@ -10,7 +10,7 @@ MEMORY_METRIC = "max_memory_mb"
 
 
 class MemoryUsage(HookBase):
-    """Records the peak that tensors took of the model's GPU in MB or, on a CPU, that of this process."""
+    """Records the peak memory in MB: of tensors on the model's GPU, or of this process if the model is on the CPU."""
 
     def after_step(self) -> None:
         device = next(self.trainer.model.parameters()).device
@@ -18,7 +18,7 @@ class MemoryUsage(HookBase):
 
 
 def peak_memory_mb(device: torch.device) -> float:
-    """The peak so far that tensors took of `device` in MB or, if it is the CPU, that of this process."""
+    """Peak memory so far in MB (2**20 bytes): of tensors on a CUDA `device`, otherwise of this process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
     unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux kilobytes

@@ -13,15 +13,15 @@ from ...run_folder import parse_metrics
 from ..trackers.tracker import Tracker
 from .memory_usage import MEMORY_METRIC
 
-# differ between processes that do the same
+# metrics that differ between identical runs
 TIMES = ("time", "data_time", "rank_data_time", "eta_seconds", MEMORY_METRIC)
 _WINDOW = 20  # iterations over which Detectron2's writers smooth
 
 
 class MetricsState(HookBase):
-    """Keeps in the checkpoint what the writers need: recent values, and up to which iteration they have written.
+    """Keeps in the checkpoint what the writers need: recent values, and the last iteration that they have written.
 
-    Without it the smoothed values after a resume would differ, and values that were not yet written would be lost.
+    Without it, smoothed values after a resume would differ, and values not yet written would be lost.
     """
 
     def __init__(self, metrics_file: Path, writers: Sequence[EventWriter]) -> None:
@@ -34,7 +34,7 @@ class MetricsState(HookBase):
         return self._state.get("last_write", start_iter - 1)
 
     def before_train(self) -> None:
-        """Fill the new storage with what the old one held."""
+        """Fill the new storage with the values of the checkpoint."""
         storage, now = self.trainer.storage, self.trainer.storage.iter
         for name, known in self._state.get("scalars", {}).items():
             *earlier, (value, iteration) = known["values"]
@@ -47,6 +47,7 @@ class MetricsState(HookBase):
                 writer._last_write = self._state["last_write"]
 
     def state_dict(self) -> dict[str, Any]:
+        """Recent "scalars" by name, without times and memory, and "last_write"; flushes metrics.json to the disk."""
         if self._file.is_file():
             with naming(self._file), self._file.open("rb") as f:
                 os.fsync(f.fileno())  # what the checkpoint counts as written must be on the disk
@@ -70,9 +71,9 @@ class MetricsState(HookBase):
 
 
 def cut_metrics(path: Path, last_iteration: int, parse: Callable[[bytes], Any] = parse_metrics) -> None:
-    """Remove the lines of metrics.json that were written after `last_iteration`, and an incomplete last line.
+    """Cut metrics.json off at its first line that is incomplete or belongs to an iteration after `last_iteration`.
 
-    `parse` reads a line of another file. Damaged lines before that stay, and readers pass over them.
+    `parse` reads one line, for a file of another format. Damaged lines before the cut stay; readers skip them.
     """
     check_regular(path)
     if not path.is_file():

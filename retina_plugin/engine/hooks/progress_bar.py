@@ -1,4 +1,4 @@
-"""One line that says how far a training is."""
+"""A progress bar for a training."""
 
 import sys
 

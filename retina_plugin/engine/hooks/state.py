@@ -1,4 +1,4 @@
-"""State of hooks in checkpoints, by the name of their class as Detectron2's trainer stores it."""
+"""State of hooks in checkpoints, by class name as Detectron2's trainer stores it."""
 
 import logging
 from collections import Counter
@@ -8,7 +8,7 @@ from typing import Any
 from detectron2.engine import HookBase
 
 logger = logging.getLogger(__name__)
-_NAMES_BEFORE = {"MetricsMemory": "MetricsState"}  # class names in older checkpoints: today's
+_NAMES_BEFORE = {"MetricsMemory": "MetricsState"}  # current class name by the name in older checkpoints
 
 
 def hook_states(hooks: Iterable[HookBase]) -> dict[str, dict[str, Any]]:

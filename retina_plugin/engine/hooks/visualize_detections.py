@@ -25,6 +25,7 @@ class VisualizeDetections(HookBase):
         self._mapper = instantiate(cfg.dataloader.test.mapper)
 
     def after_step(self) -> None:
+        """Put the pictures into the storage every `train.vis_period` iterations and after the last one."""
         next_iter = self.trainer.iter + 1
         if next_iter % self._period == 0 or next_iter == self.trainer.max_iter:
             for i, dataset_dict in enumerate(self._dataset_dicts):
@@ -34,7 +35,7 @@ class VisualizeDetections(HookBase):
     @torch.no_grad()
     def draw(self, dataset_dict: dict[str, Any]) -> np.ndarray:
         """One picture, (H, W, 3) RGB uint8: ground truth on the left, detections on the right."""
-        # imports matplotlib, for which a training should not wait before it begins
+        # imports matplotlib, which would delay the start of a training
         from ...inference.visualize import draw_detections, draw_ground_truth, grid, titled
 
         image = read_image(dataset_dict["file_name"], format="RGB")

@@ -8,7 +8,7 @@ _NEVER = -1
 
 
 def keep_freed_memory() -> None:
-    """Let glibc keep freed memory, in this process and those that it forks.
+    """Let glibc keep freed memory, in this process and its forks.
 
     By default glibc maps every block above 32 MB separately and returns it when freed, so the kernel clears the pages
     of a detector's large tensors in every step. Does nothing with another C library.

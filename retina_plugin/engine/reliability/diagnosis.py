@@ -15,8 +15,8 @@ from ...modeling.meta_arch import ForegroundAverage
 def diagnose(model: nn.Module, batch: list[dict[str, Any]], dtype: torch.dtype | None = None) -> str:
     """Name the first image, weight, feature, prediction, loss or gradient of a training step that is not finite.
 
-    The step is repeated, in mixed precision of `dtype` if given. Buffers and random generators are restored afterwards;
-    gradients are not.
+    Repeats the step, in mixed precision of `dtype` if given. Buffers and the CPU's random generator are restored
+    afterwards; gradients are not.
     """
     images = [(f"image {inputs.get('file_name', '?')}", inputs["image"]) for inputs in batch]
     parameters = [(f"parameter {name}", parameter) for name, parameter in model.named_parameters()]
@@ -41,7 +41,7 @@ def _not_finite(tensors: Iterable[tuple[str, Tensor]]) -> list[str]:
 def magnitudes(
     model: nn.Module, batch: list[dict[str, Any]], dtype: torch.dtype | None = None
 ) -> list[tuple[str, float, int]]:
-    """Repeat a step: name, largest absolute value and number of non-finite values of each feature, prediction, loss."""
+    """Repeat a step; (name, largest absolute value, number of non-finite values) per feature, prediction and loss."""
     with _step(model, batch, dtype) as (seen, loss_dict):
         return [
             (name, tensor.detach().abs().max().item(), int((~tensor.isfinite()).sum()))
@@ -53,7 +53,7 @@ def magnitudes(
 def _step(
     model: nn.Module, batch: list[dict[str, Any]], dtype: torch.dtype | None
 ) -> Iterator[tuple[dict[str, Tensor], dict[str, Tensor]]]:
-    """Run a forward pass without other processes; yields features and predictions by name, and the summed losses."""
+    """Run a forward pass without other processes; yields features and predictions, and unnormalized losses, by name."""
     buffers = copy.deepcopy(dict(model.named_buffers()))
     precision = torch.autocast(next(model.parameters()).device.type, dtype, enabled=dtype is not None)
     average = ForegroundAverage.of(model)

@@ -34,12 +34,12 @@ class FolderInUseError(OSError):
 class FolderLock:
     """Lock on the file `folder`.lock beside the folder, which stays in place when the folder is moved aside.
 
-    The file names the process that holds the lock. Processes that load images do not inherit it. Where the parent
-    folder is not writable, so that the folder cannot be moved, the file is `.lock` inside it.
+    The file names the process that holds the lock. Forked processes, such as data loading workers, do not keep it. If
+    the parent folder is not writable, so that the folder cannot be moved, the file is `.lock` inside the folder.
     """
 
     def __init__(self, folder: str | Path) -> None:
-        """`folder` need not exist. All paths that lead to it, also relative and symbolic ones, have the same lock."""
+        """`folder` need not exist. All paths to it, including relative paths and symbolic links, have the same lock."""
         self.folder = Path(folder).resolve()
         self._descriptor: int | None = None
         self._is_inherited = False
@@ -55,10 +55,10 @@ class FolderLock:
         self.close()
 
     def acquire(self) -> None:
-        """Take the lock, or the one that the parent process passed on.
+        """Take the lock, or take over the lock that the parent process passed on.
 
         Raises:
-            FolderInUseError: naming the process that has it.
+            FolderInUseError: naming the process that holds the lock.
             OSError: if the lock's file cannot be written.
         """
         path = _path(self.folder)
@@ -73,19 +73,19 @@ class FolderLock:
             self.name_holder(os.getpid())
 
     def fileno(self) -> int:
-        """The descriptor to pass on to a process, whose environment needs `INHERITED` with this number."""
+        """The descriptor to pass on to a child process; set `INHERITED` to this number in its environment."""
         if self._descriptor is None:
             raise ValueError(f"the lock of {self.folder} is not held")
         return self._descriptor
 
     def name_holder(self, pid: int) -> None:
-        """Write into the file which process on this machine holds the lock; a full disk leaves it unnamed."""
+        """Write into the file that process `pid` of this machine holds the lock; ignored if the disk is full."""
         with contextlib.suppress(OSError):
             os.ftruncate(self.fileno(), 0)
             os.write(self.fileno(), f"{pid} {socket.gethostname()}".encode())
 
     def close(self) -> None:
-        """Give up this process' hold of the lock; a process that it was passed on to keeps it."""
+        """Give up this process's hold of the lock; a child process that inherited the lock keeps it."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
@@ -110,7 +110,7 @@ class FolderLock:
 
 
 def run_lock(folder: str | Path) -> contextlib.AbstractContextManager:
-    """The lock of a run folder, which the main process of a training holds for all of them."""
+    """The lock of a run folder, which the main process of a training holds for all its processes."""
     return FolderLock(folder) if comm.is_main_process() else contextlib.nullcontext()
 
 

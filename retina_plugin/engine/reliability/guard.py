@@ -32,7 +32,7 @@ class NonFiniteGuard:
     """Handles updates that are not finite: saves the batch for a replay, then stops the run or skips the update."""
 
     def __init__(self, policy: str, folder: str | Path) -> None:
-        """`policy` is "stop" or "skip", otherwise ConfigError is raised; batches are saved in `folder`."""
+        """`policy` is "stop" or "skip"; raises ConfigError for anything else. Batches are saved in `folder`."""
         if policy not in ("stop", "skip"):
             raise ConfigError(f"train.nonfinite must be stop or skip, got {policy!r}")
         self._skips, self._folder = policy == "skip", Path(folder)
@@ -42,7 +42,7 @@ class NonFiniteGuard:
         """Diagnose an update, save its batch, and stop or skip it.
 
         Raises:
-            NonFiniteError: if the policy is to stop, if skipping cannot help, and for the tenth skip in a row.
+            NonFiniteError: if the policy is "stop", if buffers are not finite, or for the tenth skip in a row.
         """
         dump = self._folder / f"iteration_{trainer.iter:07d}_rank{comm.get_rank()}.pth"
         where = diagnose(trainer.inner, batch, trainer.update.dtype)
@@ -65,7 +65,7 @@ class NonFiniteGuard:
 
 @dataclass(frozen=True)
 class Dump:
-    """What a guard saves: the model's state before the update, the batch, and the dtype of mixed precision or None."""
+    """What a guard saves: the model's state before the update, the batch, and the mixed-precision dtype or None."""
 
     iteration: int
     model: dict[str, Tensor]
@@ -74,7 +74,7 @@ class Dump:
 
 
 def load_dump(path: str | Path) -> Dump:
-    """Read a batch that a guard saved; raises ConfigError if `path` is not such a file. No code in it is run."""
+    """Read a batch that a guard saved, without running code from the file; raises ConfigError for another file."""
     try:
         content = read_content(Path(path))
     except CheckpointError as e:
@@ -86,7 +86,7 @@ def load_dump(path: str | Path) -> Dump:
 
 
 def _faults(content: Any) -> Iterator[str]:
-    """What is not as `_dump` writes it, a phrase each."""
+    """Yield one phrase per deviation from what `_dump` writes."""
     if not isinstance(content, dict) or not {"iteration", "model", "batch", "dtype"} <= set(content):
         yield "it lacks iteration, model, batch or dtype"
         return

@@ -1,4 +1,4 @@
-"""Does a resumed run still have the config and the data that it began with?"""
+"""Checks that a resumed run has the config and the data that it began with."""
 
 import hashlib
 import itertools
@@ -42,7 +42,7 @@ _FREE = (
     "dataloader.evaluator.output_dir",
 )
 _PLACES = (".json_file", ".image_root")  # ends of keys that say where data lie
-_BEFORE_KEY = {"train.optimize_model": "False"}  # what versions without the key did, if not today's default
+_BEFORE_KEY = {"train.optimize_model": "False"}  # values for checkpoints without the key, where not the default
 _IMPORTED = ("retina_plugin.", "detectron2.")
 _MOST_TOLD = 7
 _DOTTED_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
@@ -52,12 +52,12 @@ _SECTIONS = ("model", "optimizer", "lr_multiplier", "dataloader", "train")
 class RunIdentity:
     """Part of checkpoints: the config values, data and environment of a run, compared when it is resumed.
 
-    Other config values or data are another run, which is refused. In another environment, such as another machine of a
-    cluster, the run goes on, but its weights are no longer bit for bit those of a run without interruption.
+    A run with other config values or data is refused. In another environment, such as another machine of a cluster, the
+    run goes on, but its weights are no longer bit-identical to those of an uninterrupted run.
     """
 
     def __init__(self, cfg: DictConfig, data: str, device: str = "cpu") -> None:
-        """`data` is the fingerprint of the training data, `device` the one that the run trains on."""
+        """`data` is the fingerprint of the training data, `device` the device that the run trains on."""
         self._environments = [numeric_environment(device)]
         self._values = {k: v for k, v in config_values(cfg).items() if not k.startswith(_FREE)}
         self._folder = shown(cfg.train.output_dir)
@@ -66,17 +66,17 @@ class RunIdentity:
     def state_dict(self) -> dict[str, Any]:
         """Every config value that affects results, as text by its dotted key, and the fingerprint of the data.
 
-        "test_data" is a hash of the json files of the test data, "" if they have none. "environments" are those in
-        which the run has trained, the present one last.
+        "test_data" is a hash of the json files of the test data, "" if there are none. "environments" lists the
+        environments in which the run has trained, the present one last.
         """
         data = {"data": self._data, "test_data": self._test_data}
         return {"config": self._values, **data, "environments": self._environments}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Compare with what the run began with; `inexact` then says how its last environment differed, if it did.
+        """Compare this run with the saved state; `inexact` then says how the environments of the run differ.
 
         Raises:
-            ConfigError: naming what has changed, unless train.accept_changes.
+            ConfigError: naming what has changed, unless train.accept_changes is set.
         """
         if (changes := self.changes(state)) and not self._accepts:
             told = [shown(change) for change in changes[:_MOST_TOLD]]
@@ -94,7 +94,7 @@ class RunIdentity:
 
     @property
     def inexact(self) -> str:
-        """Why the weights are not bit for bit those of an uninterrupted run; empty if they are, as far as known."""
+        """Why the weights are not bit-identical to those of an uninterrupted run; empty if no reason is known."""
         pairs = list(itertools.pairwise(self._environments))
         phrases = [
             f"{key} was {before.get(key, 'unknown')}, now {now.get(key, 'unknown')}"
@@ -105,8 +105,8 @@ class RunIdentity:
         return "; ".join(dict.fromkeys(phrases))
 
     def changes(self, state: dict[str, Any]) -> list[str]:
-        """What differs, a phrase each. A setting that the checkpoint does not know had today's default, or that of
-        its version. Data may have moved, if those found there are known to be the same."""
+        """What differs, one phrase each. A train setting that the checkpoint lacks counts as `_BEFORE_KEY` or the
+        default. Other paths of data do not count if their fingerprints are known and equal."""
         before = {current_key(key): value for key, value in state["config"].items()}
         before, now = _with_train_defaults(before), self._values
         same_train = self._data and state["data"] == self._data
@@ -123,10 +123,10 @@ class RunIdentity:
 
 
 def numeric_environment(device: str) -> dict[str, str]:
-    """What the last bits of a training depend on besides its config and data.
+    """What the last bits of a training depend on besides its config and data, as text by name.
 
-    Sums on a CPU depend on the number of threads and on the instructions of the CPU, sums over a batch on how many
-    processes share it.
+    Sums on a CPU depend on the number of threads and on the instructions of the CPU; sums over a batch depend on how
+    many processes share it.
     """
     on_gpu = device.startswith("cuda")
     return {
@@ -164,7 +164,7 @@ def _with_train_defaults(before: dict[str, str]) -> dict[str, str]:
 
 
 def _same_value(before: str | None, now: str | None) -> bool:
-    """Whether two values are equal, or two names of one object: configs may name it by any module that exports it."""
+    """Whether two values are equal or name the same object, which configs may import from any module exporting it."""
     if before is None or now is None or before == now:
         return before == now
     found = _named_object(before)
@@ -172,9 +172,9 @@ def _same_value(before: str | None, now: str | None) -> bool:
 
 
 def _named_object(name: str) -> Any:
-    """What a dotted name stands for; None unless this process has loaded its module, or the module is of Detectron2.
+    """The object of a dotted name; None if its top-level package is not loaded.
 
-    A name from a checkpoint must not import whatever is installed: that would run it.
+    Only modules of `_IMPORTED` are imported: a name from a checkpoint must not run the code of other modules.
     """
     name = current_name(name)
     if not _DOTTED_NAME.fullmatch(name) or name.split(".")[0] not in sys.modules or "__main__" in name:

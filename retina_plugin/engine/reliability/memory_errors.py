@@ -1,4 +1,4 @@
-"""Running out of memory as an error that says which settings need less."""
+"""Turns a lack of memory into an error that says which settings need less."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +22,7 @@ _SIZES = ("short_edge_length", "max_size", "image_size")
 
 
 class OutOfMemoryError(OSError):
-    """The memory of the machine or of a GPU does not suffice; the message names settings that need less."""
+    """The memory of the machine or a GPU is insufficient; the message names settings that reduce it."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -34,7 +34,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 @contextmanager
 def named_memory_errors(cfg: DictConfig) -> Iterator[None]:
-    """Raise OutOfMemoryError, with present values of `cfg` that matter, for any error of allocating memory."""
+    """Turn any allocation error into an OutOfMemoryError that names the relevant settings of `cfg` and their values."""
     try:
         yield
     except (MemoryError, RuntimeError) as e:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 logger = logging.getLogger(__name__)
-_ONE_REQUEST = 2.0  # seconds in which SIGTERM may be repeated
+_ONE_REQUEST = 2.0  # seconds within which a repeated SIGTERM is the same request
 _is_stopping = False  # whether a signal has asked the training of this process to stop
 
 
@@ -27,7 +27,7 @@ class StopRun(BaseException):
 
 
 class FirstSignal:
-    """The first signal that asks a process to stop, and what counts as a second one.
+    """The first signal that asks a process to stop, and the rule for a second request.
 
     GNU timeout sends SIGTERM to a process and then to its group, and programs that end pass it on, so a SIGTERM soon
     after another is the same request.
@@ -38,7 +38,7 @@ class FirstSignal:
         self._time = 0.0
 
     def is_second(self, number: int) -> bool:
-        """Whether a signal that has come is another request to stop than the first, which is kept."""
+        """Whether this signal is a second request to stop. The first signal is recorded in `number`."""
         if not self.number:
             self.number, self._time = number, time.monotonic()
             return False
@@ -71,7 +71,7 @@ class StopSignals:
 def stop_signals() -> Iterator[StopSignals]:
     """Handle SIGTERM and SIGINT with `StopSignals` inside this context.
 
-    In a thread other than the main one, which cannot set signal handlers, signals act as before.
+    Only the main thread can set signal handlers; in other threads signals act as before.
     """
     global _is_stopping
     signals, _is_stopping = StopSignals(), False
@@ -89,9 +89,8 @@ def stop_signals() -> Iterator[StopSignals]:
 def terminate_when_stdin_closes() -> None:
     """Send SIGTERM to this process when standard input closes, which also happens when its parent dies.
 
-    Does nothing if a signal has asked for that already.
-
-    A daemon thread reads standard input until then, so nothing else may read it.
+    Sends nothing if a signal has already stopped the training. A daemon thread reads standard input until it closes,
+    so nothing else may read it.
     """
 
     def wait() -> None:

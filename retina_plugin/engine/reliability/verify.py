@@ -12,9 +12,9 @@ from ..hooks.metrics_state import TIMES
 
 
 def first_difference(one: str | Path, other: str | Path) -> str:
-    """The first difference of two finished runs apart from times: weights, optimizer, averages, schedule or metrics.
+    """The first difference between two finished runs in weights, optimizer, averages, schedule or metrics.
 
-    An empty string if there is none.
+    An empty string if there is none. Times and peak memory are not compared.
     """
     ours, theirs = (_state(Path(run, FINAL_CHECKPOINT)) for run in (one, other))
     for key in {**ours, **theirs}:

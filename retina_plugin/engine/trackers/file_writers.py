@@ -24,13 +24,13 @@ class MetricsWriter(JSONWriter):
             super().write()
 
     def close(self) -> None:
-        """Close the file; raises OSError naming it if what is left cannot be written."""
+        """Close the file; raises OSError naming it if buffered metrics cannot be written."""
         with naming(self._path):
             super().close()
 
 
 class TensorBoardWriter(TensorboardXWriter):
-    """Overrides Detectron2's TensorboardXWriter so that an error names the folder."""
+    """Overrides Detectron2's TensorboardXWriter so that an error names the event file, without its suffix."""
 
     def __init__(self, folder: Path, **arguments: Any) -> None:
         """`arguments` are those of torch's SummaryWriter."""
@@ -43,6 +43,6 @@ class TensorBoardWriter(TensorboardXWriter):
             super().write()
 
     def close(self) -> None:
-        """Close the file; raises OSError naming it if what is left cannot be written."""
+        """Close the file; raises OSError naming it if buffered metrics cannot be written."""
         with naming(self._path):
             super().close()

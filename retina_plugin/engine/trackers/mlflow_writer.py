@@ -24,7 +24,7 @@ class MLflowWriter(Tracker):
         experiment_name: str = "Default",
         tracking_uri: str | None = None,
     ) -> None:
-        """`tracking_uri`: address of a server or database; by default that of MLflow's own settings."""
+        """`tracking_uri`: address of a server or database; by default the one of MLflow's own settings."""
         mlflow, known = library("mlflow"), run_dir / "mlflow_run_id"
         self._entities = mlflow.entities
         self._client = mlflow.MlflowClient(tracking_uri)
@@ -59,5 +59,5 @@ class MLflowWriter(Tracker):
 
 
 def _name(key: str) -> str:
-    """Replace characters that MLflow does not accept in names, such as those of class names."""
+    """Replace characters that MLflow does not accept in names; class names may contain them."""
     return re.sub(r"[^\w\-. :/]", "_", key)

@@ -22,6 +22,7 @@ class Tracker(EventWriter):
     _last_write = -1
 
     def write(self) -> None:
+        """Send the scalars of iterations that have not been sent; a failure is logged."""
         new: dict[int, dict[str, float]] = defaultdict(dict)
         for name, (value, iteration) in get_event_storage().latest_with_smoothing_hint().items():
             if iteration > self._last_write:
@@ -34,6 +35,7 @@ class Tracker(EventWriter):
             logger.warning("%s gets no scalars: %s", type(self).__name__, e)
 
     def close(self) -> None:
+        """End the tracker's run; a failure is logged."""
         try:
             self._finish()
         except Exception as e:

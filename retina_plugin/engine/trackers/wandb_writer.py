@@ -12,7 +12,7 @@ class WandbWriter(Tracker):
     """Scalars to a run of Weights & Biases; its files are in the run folder's `wandb/`."""
 
     def __init__(self, run_dir: Path, config: Mapping[str, Any], **arguments: Any) -> None:
-        """`arguments`: those of wandb.init, such as project."""
+        """`arguments`: arguments of wandb.init, such as project."""
         wandb, known = library("wandb"), run_dir / "wandb_run_id"
         defaults = {"dir": str(run_dir), "name": run_dir.name, "id": known_id(known), "resume": "allow"}
         self._run = wandb.init(**(defaults | arguments), config={"run_dir": str(run_dir), **config})

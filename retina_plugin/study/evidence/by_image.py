@@ -29,7 +29,7 @@ _AP = COCO_METRICS[0]
 
 @dataclass(frozen=True)
 class Evidence:
-    """The matched detections of one run, and by key of metrics.json its (B,) values in percent on resampled images.
+    """The matched detections of one run, and its (B,) values in percent on resampled images by key of metrics.json.
 
     Resample b has the same images in every run of a study.
     """
@@ -39,9 +39,9 @@ class Evidence:
 
 
 def collect_evidence(results: Sequence[RunResult]) -> tuple[dict[tuple[str, int], Evidence], str]:
-    """The evidence of every finished run by variant and seed, and ""; or none at all, and the reason.
+    """The evidence of every finished run by variant and seed, and ""; or an empty dict, and the reason.
 
-    Every run needs a readable COCO json as its ground truth, and detections that give the AP that it reports.
+    Every run needs a readable COCO json as ground truth, and detections that give the reported AP.
     """
     truths: dict[str, COCO] = {}
     evidence: dict[tuple[str, int], Evidence] = {}

@@ -16,7 +16,7 @@ class RankedDetections:
 
     Attributes:
         image: (D,) index of the image.
-        score: (D,).
+        score: (D,) in [0, 1].
         matched: (T, D) bool, whether the detection matches an object at IoU threshold t.
         ignored: (T, D) bool, whether the detection does not count: its object is a crowd or outside the area range,
             or it matches no object and is itself outside the area range.
@@ -33,12 +33,12 @@ class Matches:
     """The detections of one run on I images, as `COCOeval.evaluate` matches them, by area range and category.
 
     Attributes:
-        image_ids: (I,) of the json file.
+        image_ids: I image ids of the json file.
         categories: K names.
         areas: names of the area ranges, "all" first.
         num_objects: (A, K, I) number of objects that count.
-        ranked: A lists, one per area range, of K, one per category.
-        precision: (T, 101, K) over recall, for all areas, from `COCOeval.accumulate`; NaN without objects.
+        ranked: ranked[a][k] are the detections under area range a and of category k.
+        precision: (T, 101, K) over recall, for area range "all", from `COCOeval.accumulate`; NaN without objects.
     """
 
     image_ids: tuple[int, ...]
@@ -52,8 +52,8 @@ class Matches:
 def match_detections(truth: COCO, detections: Sequence[dict[str, Any]], max_dets: int = 100) -> Matches:
     """Match detections in COCO's result format to boxes, at COCO's thresholds and area ranges.
 
-    The annotations of `truth` are complete (see `evaluation.complete_annotations`). Of each image and category, the
-    `max_dets` detections with the highest scores count.
+    The annotations of `truth` must be complete (see `evaluation.complete_annotations`). The `max_dets` detections with
+    the highest scores count, per image and category.
 
     Raises:
         ValueError: if a detection is in an image that is not in `truth`.

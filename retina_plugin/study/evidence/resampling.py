@@ -15,7 +15,7 @@ _AREA_NAMES = {"small": "APs", "medium": "APm", "large": "APl"}
 
 
 def image_weights(num_images: int, num_resamples: int, seed: int = 0) -> np.ndarray:
-    """(num_images, num_resamples) how often each image is drawn, with replacement. Depends only on the arguments."""
+    """(num_images, num_resamples) number of draws of each image, with replacement; the same for the same arguments."""
     rng = np.random.default_rng(seed)
     return rng.multinomial(num_images, np.full(num_images, 1 / num_images), num_resamples).T
 
@@ -23,7 +23,7 @@ def image_weights(num_images: int, num_resamples: int, seed: int = 0) -> np.ndar
 def resample_metrics(matches: Matches, weights: np.ndarray) -> dict[str, np.ndarray]:
     """AP, AP50, AP75, APs, APm, APl and "AP-<category>" in percent, each (B,), under image weights (I, B).
 
-    A category without objects in a resample does not enter the mean of that resample; NaN where no category has any.
+    A category without objects in a resample does not enter its mean, which is NaN if no category has objects.
     """
     ap = {}  # (K, T, B) by area
     for area, ranked, num_objects in zip(matches.areas, matches.ranked, matches.num_objects, strict=True):
@@ -48,7 +48,7 @@ def _average_precision(ranked: RankedDetections, weights: np.ndarray, num_object
 def interpolated_precision(
     image: np.ndarray, true_positive: np.ndarray, counted: np.ndarray, weights: np.ndarray, num_objects: np.ndarray
 ) -> np.ndarray:
-    """(B,) interpolated AP of D detections, highest score first. Where `num_objects` is 0 it is 0.
+    """(B,) interpolated AP in [0, 1] of D detections, highest score first; 0 where `num_objects` is 0.
 
     Only ranks of true positives matter: between them recall is constant.
 

@@ -1,1 +1,1 @@
-"""Which runs a study has, where they run, and what is known about them already."""
+"""The runs of a study: preparation, execution, recorded ends and results."""

@@ -1,7 +1,7 @@
-"""Measure what may differ between the variants of a study besides what they are meant to differ in.
+"""Measure unintended differences between the variants of a study.
 
-That is where each loss starts, and which share of the gradient is that of the classification loss, during training.
-`study.statistics.confounds` compares variants by it.
+These are where each loss starts, and the share of the classification loss in the gradient during training.
+`study.statistics.confounds` compares variants by them.
 """
 
 import math
@@ -27,14 +27,13 @@ CONFOUNDS = "confounds.json"  # in the study folder
 
 
 def measure_confounds(folder: Path, samples: Sequence[Job], jobs: Sequence[Job]) -> None:
-    """Measure what confounds.json in a study folder does not know yet, and complete it. Runs are read, not changed.
+    """Measure what confounds.json in a study folder lacks, and add it to the file. Runs are read, not changed.
 
-    `samples` are one job of each variant before training, `jobs` those that have run. By variant, the file holds
+    `samples` are one job of each variant before training, `jobs` the jobs that have run. By variant, the file holds
 
-    - "foreground_share", "prior_prob" and "stationary_prob", or "unknown", why there is no stationary score;
-    - "course": by number of iterations, the share of the classification loss in the gradients of one batch, which is
-      its norm over the sum of the norms for both losses. It is that of the first of `jobs` of the variant, for its
-      checkpoints, in training mode.
+    - "foreground_share", "prior_prob" and "stationary_prob", or "unknown", the reason for their absence;
+    - "course": by number of iterations, the gradient norm of the classification loss over the sum of the gradient norms
+      of both losses, on one batch in training mode, for the checkpoints of the variant's first job in `jobs`.
     """
     known = read_confounds(folder)
     for sample in samples:
@@ -49,7 +48,7 @@ def measure_confounds(folder: Path, samples: Sequence[Job], jobs: Sequence[Job])
 
 
 def read_confounds(folder: Path) -> dict[str, dict[str, Any]]:
-    """What confounds.json of a study folder holds by variant; empty if it cannot be read."""
+    """The content of confounds.json of a study folder, by variant; empty if it cannot be read."""
     return read_json(folder / CONFOUNDS, {}, lambda content: all(map(_is_entry, content.values())))
 
 
@@ -88,7 +87,7 @@ def _start_of(sample: Job) -> dict[str, Any]:
 
 
 def _course_of(job: Job, sample: Job, known: dict[str, Any]) -> dict[str, Any]:
-    """ "course" of a finished run, and of which run it is, "run"."""
+    """ "course" of a finished run, and "run", the fingerprint of this run."""
     checkpoints = {int(path.stem.removeprefix("model_")) + 1: path for path in iteration_checkpoints(job.run_dir)}
     checkpoints[job.max_iter] = job.run_dir / FINAL_CHECKPOINT
     course = dict(known.get("course", {})) if known.get("run") == job.fingerprint else {}

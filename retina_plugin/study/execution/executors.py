@@ -16,7 +16,7 @@ _PATIENCE = 120.0  # seconds that runs have to save a checkpoint when the study 
 
 
 class Executor(Protocol):
-    """Executes jobs. `threads` is the number of CPU threads of each."""
+    """Executes jobs. `threads` is the number of CPU threads per job."""
 
     threads: int
 
@@ -36,7 +36,7 @@ def build_executor(
     """The executor "local" with `jobs` runs at once, or "ray" with `cpus_per_run` and `gpus_per_run`.
 
     Raises:
-        ConfigError: if a number is out of range, or Ray is not installed.
+        ConfigError: if a number is out of range, Ray is not installed, or there is no cluster at `address`.
     """
     if jobs < 1 or cpus_per_run < 1 or gpus_per_run < 0:
         raise ConfigError("--jobs and --cpus-per-run must be 1 or more, --gpus-per-run 0 or more")
@@ -76,9 +76,9 @@ class LocalExecutor:
 
 
 class RayExecutor:
-    """One Ray task per run. A run whose worker died is started again, and continues from its last checkpoint.
+    """One Ray task per run. If a worker dies, its run is started again and continues from its last checkpoint.
 
-    All machines need the same retina_plugin, and the study's folder and the data under the same paths.
+    All machines need the same retina_plugin, and the study folder and the data under the same paths.
     """
 
     def __init__(self, address: str | None = None, cpus_per_run: int = 1, gpus_per_run: float = 0) -> None:
@@ -137,7 +137,7 @@ def _run_to_end(job: Job) -> RunEnd:
 
 
 def _stop_runs(runs: Sequence[RunProcess]) -> None:
-    """Ask runs to save a checkpoint and leave, and wait until they have; kill those that take longer than _PATIENCE."""
+    """Ask runs to save a checkpoint and leave, and wait for them; kill runs that take longer than `_PATIENCE`."""
     for run in runs:
         run.ask_to_leave()
     end = time.monotonic() + _PATIENCE
@@ -150,10 +150,10 @@ def _stop_runs(runs: Sequence[RunProcess]) -> None:
 
 
 def _count_cores() -> int:
-    """The cores that this process may use; all of the machine where the system does not say."""
+    """Number of cores that this process may use, or of the machine if the system has no affinity."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _threads_per_run(share: int) -> int:
-    """OMP_NUM_THREADS if that is set, otherwise `share`, and 1 at least."""
+    """OMP_NUM_THREADS if set, otherwise `share`, at least 1."""
     return check_omp_threads() or max(1, share)

@@ -1,4 +1,4 @@
-"""What the numbers of a run follow from: its config, its data, the code, and the number of threads."""
+"""Everything that determines the results of a run: its config, its data, the code, and the number of threads."""
 
 import functools
 import hashlib
@@ -38,19 +38,19 @@ def package_fingerprint() -> str:
     return found.hexdigest()
 
 
-_LOADED_PACKAGE = package_fingerprint()  # what this process imported, whatever an editor saves later
+_LOADED_PACKAGE = package_fingerprint()  # of the imported code, even if files change later
 
 
 def run_facts(cfg: DictConfig, threads: int) -> RunFacts:
-    """Everything that the numbers of a run follow from.
+    """Everything that determines the results of a run; large contents as hashes.
 
-    "data" is the content of the annotation files and of checkpoints that the config names, such as
-    `train.init_checkpoint`. Images are not read, so changed pixels go unnoticed. "code" is the
-    part of this package that trains, the versions of torch, torchvision and detectron2, and the files of other modules
-    that the config names. "threads" counts because sums on a CPU depend on how many threads share them.
+    "data" covers the annotations, and checkpoints that the config names, such as `train.init_checkpoint`. Images are
+    not read, so changed pixels go unnoticed. "code" covers the part of this package that trains, the versions of torch,
+    torchvision and detectron2, and the files of other modules that the config names. "threads" is included because sums
+    on a CPU depend on the number of threads.
 
     Raises:
-        ConfigError: if a key without a value needs one.
+        ConfigError: if a required key has no value, or a class or function that the config names cannot be imported.
         DataError: if the annotations cannot be read.
     """
     with building(cfg, "data"):
@@ -89,7 +89,7 @@ def _fingerprint_of_data(name: str) -> str:
 
 
 def _checkpoints(cfg: DictConfig) -> Iterator[tuple[str, str]]:
-    """Files that the config names in train.init_checkpoint or a key "weights" of the model; others are not local."""
+    """Hashes of local files that the config names in train.init_checkpoint or in a key "weights" of the model."""
     sections = {name: OmegaConf.to_container(cfg[name], resolve=True) for name in ("train", "model")}
     for key, value in leaves(sections):
         is_named = key == "train.init_checkpoint" or key.endswith(".weights")
@@ -103,7 +103,7 @@ def _fingerprint_of_file(path: Path, mtime: int, size: int) -> str:
 
 
 def _other_modules(config: dict[str, str]) -> Iterator[tuple[str, str]]:
-    """Modules outside this package and its dependencies whose parts the config names, with hashes of their files."""
+    """Modules that the config names outside this package and `_WITH_VERSIONS`, with hashes of their files."""
     targets = [value for key, value in config.items() if key.endswith("._target_")]
     for module in sorted({_module_of(target) for target in targets}):
         path = getattr(sys.modules.get(module), "__file__", None)

@@ -1,4 +1,4 @@
-"""Finished runs of the variants that `--only` leaves out, as far as they belong to the study that is reported."""
+"""Runs of the variants that `--only` leaves out, if they belong to the reported study."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -15,9 +15,9 @@ from .results import RunResult, found_results
 def hidden_results(study: Study, results: Sequence[RunResult]) -> list[RunResult]:
     """The runs of `study.hidden` that lie in its folder, so that leaving variants out changes no p-value.
 
-    A folder may also hold runs of other settings, data or code. So a run counts only if it differs from one of
-    `results`, with the same seed, in nothing but values that the study gives its variant. Runs without facts.json, of
-    earlier versions, count if those of `results` have none either.
+    A folder may also hold runs of other settings, data or code. So a run counts only if it differs from a run of
+    `results` with the same seed only in values that the study gives its variant. Runs without facts.json count if the
+    runs of `results` have none either.
     """
     peers = {r.seed: facts for r in results if (facts := read_facts(Path(r.run_dir)))}
     variants = {v.name: v for v in study.hidden}
@@ -42,7 +42,7 @@ def _belongs(study: Study, variant: Variant, result: RunResult, peer: Mapping[st
 
 
 def _matched_keys(study: Study, variant: str) -> set[str]:
-    """What matching sets to another value than the config has."""
+    """Config keys whose values are replaced by matching."""
     if variant == study.partner.name:
         return set()
     scale = {"model.cls_loss_weight"} if study.is_scaled(variant) else set()

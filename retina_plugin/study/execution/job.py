@@ -1,4 +1,4 @@
-"""One run of a study: what to train, where, and how its last start ended."""
+"""One run of a study: what to train, where, and how its last training process ended."""
 
 import hashlib
 import json
@@ -28,8 +28,8 @@ class Job:
 
     Attributes:
         run_dir: the run folder, absolute.
-        config: the resolved config of the run; every stage of a study reads this one.
-        facts: everything that the numbers of the run follow from.
+        config: the resolved config of the run, which every stage of a study reads.
+        facts: everything that determines the results of the run, see `run_facts`.
         threads: number of CPU threads.
         cwd: the working directory that relative paths of the config refer to.
     """
@@ -44,7 +44,7 @@ class Job:
 
     @property
     def fingerprint(self) -> str:
-        """The facts as one short string."""
+        """SHA-256 of the facts."""
         return hashlib.sha256(json.dumps(self.facts, sort_keys=True).encode()).hexdigest()
 
     @property
@@ -54,7 +54,7 @@ class Job:
 
     @property
     def name(self) -> str:
-        """For messages."""
+        """Variant and seed as text for messages."""
         return f"{self.variant}, seed {self.seed}"
 
     @property
@@ -68,7 +68,7 @@ class Job:
         return self.sibling_path(".yaml")
 
     def sibling_path(self, suffix: str) -> Path:
-        """A file next to the run folder, such as seed0.log, which stays in place when the folder is moved."""
+        """The path of a file next to the run folder, such as seed0.log, which stays when the folder is moved."""
         return self.run_dir.with_name(self.run_dir.name + suffix)
 
     def write_config(self) -> None:
@@ -87,10 +87,10 @@ class Job:
 
 @dataclass(frozen=True)
 class RunEnd:
-    """How the last start of a run ended. `error` is empty if it trained to its end.
+    """How the last training process of a run ended. `error` is empty if the run is complete.
 
-    Minutes add up over interruptions. `peak_memory_mb` is the peak that tensors took of the GPU or, without one, the
-    peak of the training process without its loading processes; NaN if unknown.
+    `digest` is the job's fingerprint. Minutes add up over interruptions. `peak_memory_mb` is the peak of tensors on the
+    GPU or, without a GPU, of the training process without data loading workers; NaN if unknown.
     """
 
     digest: str
@@ -100,13 +100,13 @@ class RunEnd:
 
 
 def known_end(job: Job) -> RunEnd | None:
-    """What the run folder says about this very run; None if it says nothing."""
+    """The end that the run folder records for this very run (same fingerprint); None if there is none."""
     end = read_end(job.run_dir)
     return end if end is not None and end.digest == job.fingerprint else None
 
 
 def read_end(run_dir: Path) -> RunEnd | None:
-    """What a run folder says about how its run ended; None if it says nothing, or nothing readable."""
+    """The end that a run folder records; None if there is none or it is unreadable."""
     found = read_json(run_dir / RESULT, {}, _is_end)
     return RunEnd(**found) if found else None
 
@@ -117,19 +117,19 @@ def write_end(job: Job, end: RunEnd) -> None:
 
 
 def what_changed(job: Job) -> list[str]:
-    """How the run in the run folder differs from this one; empty if it does not, or if that is unknown."""
+    """How the facts of the run in the run folder differ from the job's; empty if they do not or are unknown."""
     before = read_facts(job.run_dir)
     return changes(before, job.facts) if before else []
 
 
 def holds_part_of(job: Job) -> bool:
-    """Whether the run folder says that it holds a part of this very run, in its facts or, without these, its end."""
+    """Whether the run folder holds a part of this very run, by its facts or, without facts, by its recorded end."""
     before = read_facts(job.run_dir)
     return not changes(before, job.facts) if before else known_end(job) is not None
 
 
 def read_facts(run_dir: Path) -> RunFacts:
-    """The facts of the run in a run folder; empty if it has none, or none that are readable."""
+    """The facts of the run in a run folder; empty if they are missing or unreadable."""
     return read_json(run_dir / FACTS, {}, _are_facts)
 
 

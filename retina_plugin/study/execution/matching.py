@@ -1,6 +1,6 @@
-"""Make runs of a study alike in what is not compared: start of the losses, size of gradients, clipping.
+"""Match what a study does not compare: the start of the losses, the norm of their gradients, and clipping.
 
-`Study.match` holds the names of `spec.study.MATCHES`. What is matched becomes part of a run's config and facts.
+`Study.match` holds names of `spec.study.MATCHES`. Matched values become part of a run's config and facts.
 """
 
 import json
@@ -18,7 +18,7 @@ from ..spec.study import Study
 from .job import Job, RunEnd
 from .scales import measure_scales
 
-_shares: dict[str, float] = {}  # share of foreground by what it is a function of
+_shares: dict[str, float] = {}  # foreground share, by everything that it depends on
 _NOT_FOR_LABELS = ("model.cls_loss", "model.box_loss", "model.head.", "model.test_", "dataloader.train.num_workers")
 
 
@@ -46,10 +46,10 @@ def foreground_share(cfg: DictConfig) -> float:
 def match_gradients(
     study: Study, jobs: Sequence[Job], samples: Sequence[Job]
 ) -> tuple[list[Job], dict[tuple[str, int], RunEnd]]:
-    """The jobs with matched "scale" and "clip", and by `Job.key` the ends of those that could not be measured.
+    """The jobs with matched "scale" and "clip", and by `Job.key` failed ends of jobs that could not be measured.
 
     "scale" multiplies a classification loss by the factor that gives its gradient at step 0 the norm of the partner's:
-    every loss, or only those of variants with the override `MATCHED_SCALE`. "clip" then multiplies
+    for all variants, or only for those with the override `MATCHED_SCALE`. "clip" then multiplies
     `train.clip_grad_norm` by the ratio of the total gradient norms at step 0, so that every variant is clipped at the
     same multiple of its own first gradient.
     """

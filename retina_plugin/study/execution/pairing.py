@@ -1,6 +1,6 @@
-"""The same initial weights for all variants of a study, where their shapes allow.
+"""The same initial weights for all variants of a study, where names and shapes agree.
 
-The same seed alone does not give that: a part of another size draws other numbers, and so do all parts built after it.
+The same seed is not enough: a part of another size draws other random numbers, and so do all parts built after it.
 """
 
 import hashlib
@@ -22,14 +22,14 @@ from .job import Job
 logger = logging.getLogger(__name__)
 Weights = dict[str, Tensor]
 INITIAL_WEIGHTS = ".initial.pth"
-"""What the name of a run folder is followed by in that of the weights that it starts from."""
+"""Suffix of the file of initial weights, which is named after the run folder, such as seed0.initial.pth."""
 
 
 def pair_weights(jobs: Sequence[Job], reference: Job) -> list[Job]:
-    """The jobs, each starting from the weights that `reference` draws where shapes and names agree.
+    """The jobs, each starting from the weights that `reference` draws where names and shapes agree.
 
-    All have the seed of `reference`. A job that draws them anyway comes back as it is. So does one that cannot be
-    built: its run reports the reason.
+    All jobs must have the seed of `reference`. A job is returned unchanged if it draws the same weights by itself, or
+    if its model cannot be built, which its run will report.
     """
     theirs: Weights | None = None
     paired = []
@@ -48,9 +48,9 @@ def pair_weights(jobs: Sequence[Job], reference: Job) -> list[Job]:
 
 
 def shared_start(own: Weights, redrawn: Weights, reference: Weights) -> Weights:
-    """`own`, with the reference's in place of all weights that are drawn at random and agree in name and shape.
+    """`own`, with the reference's weights for all random weights that agree in name and shape.
 
-    Weights that do not depend on the seed, such as a bias prior, are equal in `redrawn`, which another seed drew.
+    `redrawn` are the weights of another seed: weights that are equal in both, such as a bias prior, are not random.
     """
     start = dict(own)
     for name, theirs in reference.items():
@@ -60,7 +60,7 @@ def shared_start(own: Weights, redrawn: Weights, reference: Weights) -> Weights:
 
 
 def _start(job: Job, theirs: Weights) -> Weights | None:
-    """The weights for the job to start from; None if it draws them by itself."""
+    """The weights that the job must start from; None if it draws them by itself."""
     own = _initial_weights(job.config)
     if all(torch.equal(own[name], theirs[name]) for name in own if name in theirs):
         return None
@@ -77,7 +77,7 @@ def _initial_weights(cfg: DictConfig, seed: int | None = None) -> Weights:
 
 
 def _known_start(job: Job, reference: Job) -> str | None:
-    """Hash of the weights written for the job, empty if it needs none; None if that is not known yet."""
+    """Hash of the weights written for the job, "" if it needs none; None if nothing valid has been written yet."""
     weights, facts = job.sibling_path(INITIAL_WEIGHTS), job.sibling_path(".initial.json")
     known = read_json(facts, {}, lambda content: {"pair", "weights"} <= set(content))
     if not known or known["pair"] != _pair(job, reference):
@@ -86,7 +86,7 @@ def _known_start(job: Job, reference: Job) -> str | None:
 
 
 def _write(job: Job, reference: Job, start: Weights | None) -> str:
-    """Write the weights to start from, if any, and what they were made for; their hash, or nothing."""
+    """Write the initial weights, if any, and a record of the pair of jobs; returns the weights' hash, or ""."""
     digest, known = "", job.sibling_path(".initial.json")
     known.unlink(missing_ok=True)  # it describes the weights that are about to be replaced
     if start is not None:

@@ -15,9 +15,9 @@ from .scales import measure_scales
 
 @dataclass(frozen=True)
 class Prepared:
-    """A study that is ready to run: its jobs seed by seed, and by `Job.key` the ends of those that cannot run.
+    """A study that is ready to run: its jobs seed by seed, and by `Job.key` the ends of jobs that cannot run.
 
-    `samples` are one job of each variant, as it is without matching, to measure the scale of its loss.
+    `samples` are one job of each variant without matching, to measure the scale of its loss.
     """
 
     jobs: list[Job]
@@ -48,7 +48,7 @@ def measure(study: Study, prepared: Prepared) -> None:
 
 
 def make_job(study: Study, variant: Variant, seed: int, threads: int) -> Job:
-    """One run as it is without the others."""
+    """The job of one run, before its weights and gradients are matched to other variants."""
     cfg = study.run_config(variant, seed)
     resolve_prior(cfg)
     return Job(
@@ -70,7 +70,7 @@ def _paired_jobs(study: Study, threads: int) -> dict[int, dict[str, Job]]:
     jobs = {s: {n: make_job(study, v, s, threads) for n, v in variants.items()} for s in seeds}
 
     def pair(seed: int, names: Iterable[str]) -> list[str]:
-        """Pair variants of a seed; the names of those that do not draw the partner's weights by themselves."""
+        """Pair variants of a seed; returns the names of variants that do not draw the partner's weights themselves."""
         before = [jobs[seed][name] for name in names]
         after = pair_weights(before, jobs[seed][partner])
         jobs[seed] |= {job.variant: job for job in after}

@@ -1,4 +1,4 @@
-"""How far a study is: a bar and the runs under way, or lines without a terminal; a line for every run that ends."""
+"""Progress of a study: a bar and the active runs, or lines without a terminal, and a line for every run that ends."""
 
 import sys
 import time
@@ -16,7 +16,7 @@ class Progress:
     """Counts the iterations of all runs. The time per iteration includes evaluations and everything else runs do."""
 
     def __init__(self, jobs: Iterable[Job], finished: Iterable[Job]) -> None:
-        """`finished`: those of `jobs` that an earlier start completed; they do not count in the speed."""
+        """`finished` are the `jobs` that were complete before this start; they do not count in the speed."""
         jobs, finished = list(jobs), list(finished)
         self._num_runs, self._num_ended = len(jobs), len(finished)
         self._total, self._done = (sum(job.max_iter for job in x) for x in (jobs, finished))
@@ -35,7 +35,7 @@ class Progress:
         self._runs = tqdm(bar_format="{desc}", disable=None, leave=False)
 
     def show(self, under_way: Iterable[Job]) -> None:
-        """Update the bar and what is known of the runs under way."""
+        """Update the bar and the progress of the runs that are `under_way`."""
         under_way = list(under_way)
         self._now = self._done + sum(_reached(job) for job in under_way)
         self._bar.update(max(0, self._now - self._bar.n))
@@ -49,7 +49,7 @@ class Progress:
     def end_of(self, job: Job, end: RunEnd) -> None:
         """Print how a run ended, and when the study will probably end."""
         reached = _reached(job) if end.error else job.max_iter
-        self._total -= job.max_iter - reached  # a failed run leaves these undone
+        self._total -= job.max_iter - reached  # iterations that a failed run leaves out
         self._done += reached
         self._num_ended += 1
         how = f"failed: {end.error}" if end.error else f"{end.minutes:.1f} minutes"
@@ -76,13 +76,13 @@ class Progress:
 
 
 class _Pace:
-    """How far one run is, and how long it will take at the speed that it has had since it started."""
+    """Progress of one run, and its remaining time at the speed since it started."""
 
     def __init__(self, job: Job) -> None:
         self._job, self._initial, self._start = job, _reached(job), time.monotonic()
 
     def words(self) -> str:
-        """Such as "focal, seed 0: 60/120, 35 s left"; iterations are known when metrics.json has them."""
+        """Such as "focal, seed 0: 60/120, 35 s left"; iterations are those that metrics.json records."""
         reached = _reached(self._job)
         known = f"{self._job.name}: {reached}/{self._job.max_iter}"
         if reached <= self._initial:

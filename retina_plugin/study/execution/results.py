@@ -1,4 +1,4 @@
-"""What the runs of a study gave."""
+"""Results of the runs of a study."""
 
 import math
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from .job import NOT_ENDED, RESULT, RunEnd, read_end
 
 @dataclass(frozen=True)
 class RunResult:
-    """One training: its metrics under the keys of metrics.json, or why there are none; its peak memory in MB."""
+    """One training: its metrics by key of metrics.json, or the `error` that explains their absence."""
 
     variant: str
     seed: int
@@ -23,7 +23,7 @@ class RunResult:
 
 
 def found_results(study: Study) -> list[RunResult]:
-    """The results that lie in a study's folder, whichever code, config and data made them; nothing is trained."""
+    """The results in a study's folder, whatever code, config and data produced them; nothing is trained."""
     results = []
     for seed in study.seeds:
         if study.adds_seeds and not any(study.run_dir(v.name, seed).is_dir() for v in study.variants):
@@ -32,13 +32,13 @@ def found_results(study: Study) -> list[RunResult]:
             run_dir = study.run_dir(variant.name, seed)
             end = read_end(run_dir) or RunEnd("", error=f"{run_dir / RESULT} does not exist: the run has not ended")
             if end.error == NOT_ENDED and is_finished(run_dir, study.run_config(variant, seed).train.max_iter):
-                end = replace(end, error="")  # the process that would have noted it was killed
+                end = replace(end, error="")  # the process that records the end was killed
             results.append(result_of(study, variant.name, seed, end))
     return results
 
 
 def seeds_of(study: Study, results: Sequence[RunResult]) -> tuple[int, ...]:
-    """The seeds of a study; where it adds seeds, those that it has added."""
+    """The seeds of a study; for a study that adds seeds, only those with results."""
     ran = {result.seed for result in results}
     return tuple(seed for seed in study.seeds if seed in ran) if study.adds_seeds else study.seeds
 

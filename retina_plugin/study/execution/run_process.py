@@ -26,9 +26,9 @@ _NOTE_PERIOD = 10.0  # seconds between notes of a run's minutes, which then surv
 class RunProcess:
     """Trains a run, from its last checkpoint if the run folder holds a part of this very run.
 
-    A lock beside the run folder admits one process at a time: others wait. This process and the one that trains both
-    hold it, so nobody else starts before the end is noted. The run stops with a checkpoint when this process is gone,
-    however that happened.
+    A lock beside the run folder admits one process at a time; others wait. This process and the training process both
+    hold it, so nobody else starts before the end is recorded. If this process ends for any reason, the run saves a
+    checkpoint and stops.
     """
 
     def __init__(self, job: Job) -> None:
@@ -50,19 +50,19 @@ class RunProcess:
         return self._end
 
     def ask_to_leave(self) -> None:
-        """The run saves a checkpoint and ends; `poll` says when it has."""
+        """Ask the run to save a checkpoint and end; `poll` tells when it has ended."""
         if self._process is None:
             self._lock.close()
         else:
             self._process.terminate()
 
     def kill(self) -> None:
-        """End the process at once; the study continues from the run's last checkpoint when it is started again."""
+        """Kill the process; if the study is started again, it continues from the run's last checkpoint."""
         self._process.kill()
 
     @property
     def has_started(self) -> bool:
-        """Whether there is a process that trains."""
+        """Whether the training process has been started."""
         return self._process is not None
 
     def _look(self) -> RunEnd | None:
@@ -87,7 +87,7 @@ class RunProcess:
         known = known_end(self.job)
         if known is not None and not known.error:
             self._lock.close()
-            return known  # another process has finished it meanwhile
+            return known  # another process has finished the run
         if package_fingerprint() != self.job.facts["code"]["retina_plugin"]:
             self._lock.close()
             changed = "the code of retina_plugin has changed since the study began: start the study again"
@@ -127,7 +127,7 @@ class RunProcess:
         return end
 
     def _error(self, status: int) -> str:
-        """Why the run did not reach its end; empty if it did."""
+        """Why the run is not complete; empty if it is."""
         log = self.job.sibling_path(".log")
         by_signal = status < 0 or status in (128 + signal.SIGTERM, 128 + signal.SIGINT)
         if by_signal and is_finished(self.job.run_dir, self.job.max_iter):
@@ -149,7 +149,7 @@ class RunProcess:
 
 
 def _can_resume(job: Job) -> bool:
-    """Whether the run folder holds a part of this very run; anything else in it is moved aside."""
+    """Whether the run can resume from its folder; a folder that does not allow it is moved aside. Writes the facts."""
     folder = job.run_dir
     can = holds_part_of(job) and bool(checkpoints(folder))
     if folder.exists() and not can:

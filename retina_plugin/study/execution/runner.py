@@ -24,9 +24,9 @@ _MOST_CHANGES = 3  # that a message names
 
 
 def run_study(study: Study, executor: Executor | None = None) -> list[RunResult]:
-    """Train every variant with every seed; the results seed by seed, in the order of the variants.
+    """Train every variant with every seed; returns the results seed by seed, in the order of the variants.
 
-    A finished run is reused if config, data, code and thread count are unchanged. An interrupted or failed one
+    A finished run is reused if config, data, code and thread count are unchanged. An interrupted or failed run
     continues from its last checkpoint. If anything has changed, the run is trained again: the terminal says what
     changed, and the earlier run is moved aside. A run that fails is reported, and the others go on.
 
@@ -60,7 +60,7 @@ def run_study(study: Study, executor: Executor | None = None) -> list[RunResult]
 
 
 def run(prepared: Prepared, executor: Executor) -> dict[tuple[str, int], RunEnd]:
-    """Execute every job that has not finished yet; how each ended, by `Job.key`."""
+    """Execute every job that has not finished yet; returns how each job ended, by `Job.key`."""
     known = {job.key: known_end(job) for job in prepared.jobs}
     ends = {key: end for key, end in known.items() if end and not end.error} | prepared.failed
     rest = [job for job in prepared.jobs if job.key not in ends]
@@ -89,7 +89,7 @@ def run(prepared: Prepared, executor: Executor) -> dict[tuple[str, int], RunEnd]
 
 @contextmanager
 def sigterm_unwinds() -> Iterator[None]:
-    """SIGTERM raises SystemExit, as Ctrl-C raises KeyboardInterrupt; only a main thread can arrange that."""
+    """Let SIGTERM raise SystemExit, as Ctrl-C raises KeyboardInterrupt; no effect outside the main thread."""
     first, asked = FirstSignal(), []
 
     def leave(number: int, _: Any) -> None:

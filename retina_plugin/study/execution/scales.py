@@ -1,4 +1,4 @@
-"""How large losses and gradients of a study's variants are at step 0: comparing losses also compares their scales."""
+"""Sizes of losses and gradients of a study's variants at step 0: comparing losses also compares their scales."""
 
 import logging
 import math
@@ -27,13 +27,13 @@ logger = logging.getLogger(__name__)
 
 
 def measure_scales(folder: Path, jobs: Sequence[Job], reference: str, is_scaled: Callable[[str], bool]) -> Scales:
-    """Measure the scales that scales.json in a study folder does not know yet, and complete it.
+    """Measure the scales that scales.json in a study folder lacks, and add them to the file.
 
-    `jobs` are one of each variant. Returns, by variant, what `loss_scale` gives and
+    `jobs` holds one job of each variant. Returns, by variant, the values of `loss_scale` and
 
     - "factor": if `is_scaled`, the factor that gives the loss the gradient norm of `reference`, otherwise 1;
     - "grad_norm_total": the norm of the gradient of all losses, with the classification loss times that factor;
-    - "clip_factor": this norm relative to that of `reference`, 1 if that is unknown.
+    - "clip_factor": this norm relative to the norm of `reference`, 1 if the latter is unknown.
 
     A variant that cannot be measured is left out.
     """
@@ -71,7 +71,7 @@ def _is_known(scale: dict[str, Any], job: Job) -> bool:
 
 
 def read_scales(folder: Path) -> Scales:
-    """What scales.json of a study folder holds; empty if it cannot be read."""
+    """The content of scales.json of a study folder, by variant; empty if it cannot be read."""
     return read_json(folder / SCALES, {}, _are_scales)
 
 
@@ -103,10 +103,10 @@ def first_batch(cfg: DictConfig) -> list[dict[str, Any]]:
 
 
 def gradient_norms(model: nn.Module, batch: list[dict[str, Any]]) -> dict[str, float]:
-    """Classification loss of a batch, and how its gradient compares with that of the other losses, the box loss.
+    """Classification loss of a batch, the norms of its gradient and of the box loss's, and their dot product.
 
     `loss_cls` is the value of that name in metrics.json. `grad_norm` and `grad_norm_box` are L2 norms over all
-    trainable parameters of backbone, pyramid and head, in float32, and `grad_dot` is the dot product of the gradients.
+    trainable parameters, in float32, and `grad_dot` is the dot product. All other losses count as the box loss.
     """
     with EventStorage():
         losses = model(batch)
@@ -137,12 +137,12 @@ def _scale_of(job: Job) -> dict[str, float]:
 
 @contextmanager
 def measuring(job: Job, what: str) -> Iterator[None]:
-    """Compute with the threads of the job; an error is logged with `what`, and ends the block."""
+    """Compute with the threads of the job; an error ends the block and is logged with `what`, not raised."""
     threads = torch.get_num_threads()
     torch.set_num_threads(job.threads)
     try:
         yield
-    except (ValueError, OSError, RuntimeError) as e:  # as RuntimeError, torch reports memory and shapes
+    except (ValueError, OSError, RuntimeError) as e:  # torch reports memory and shapes as RuntimeError
         logger.warning("%s of %s cannot be measured: %s", what, job.name, e)
     finally:
         torch.set_num_threads(threads)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .map import CellVerdict
 
 _STYLE = {"font.size": 10, "hatch.color": "#9a9a9a", "hatch.linewidth": 0.6}
-_COLOURS = "PuOr_r"  # colour-blind readers can tell its ends apart: orange above 0, purple below
+_COLOURS = "PuOr_r"  # safe for colour-blind readers: orange above 0, purple below
 _DECIDED = (BETTER, WORSE, EQUIVALENT)
 
 
@@ -38,7 +38,7 @@ def draw_map(grid: Grid, maps: Mapping[Hypothesis, Sequence[CellVerdict]], path:
 def map_figure(rows: GridAxis, columns: GridAxis, maps: Mapping[Hypothesis, Sequence[CellVerdict]]) -> Figure:
     """The cells of every hypothesis.
 
-    Colour and number are the difference; undecided cells are hatched, and cells without a verdict to show are white.
+    Colour and number show the difference; undecided cells are hatched, and cells without a difference are white.
     """
     height, width = len(rows.levels), len(columns.levels)
     with matplotlib.rc_context(_STYLE):

@@ -16,13 +16,13 @@ _EXAMPLE = "grid=dict(share={'1e-4': ['synthetic.objects=[0,1]'], ...}, schedule
 
 @dataclass(frozen=True)
 class Axis:
-    """One thing that differs between the cells of a grid: a name, and by level the overrides."""
+    """One setting that differs between the cells of a grid: its name, and the overrides by level."""
 
     name: str
     levels: dict[str, tuple[str, ...]]
 
 
-Cell = tuple[str, str]  # a level of the rows and one of the columns
+Cell = tuple[str, str]  # a level of the rows and a level of the columns
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Grid:
         chosen: the cells to train; all unless the user names some.
         output_dir: the folder of the map.
         shared: overrides of the study file, for all cells.
-        overrides: of the command line.
-        options: of `load_study`.
+        overrides: overrides of the command line.
+        options: further arguments of `load_study`.
     """
 
     path: Path
@@ -61,12 +61,12 @@ class Grid:
         """The study of a cell. Overrides apply in the order: study, row, column, command line, variant.
 
         Raises:
-            ConfigError: if it is not valid.
+            ConfigError: if the study is not valid.
         """
         return load_study(self.path, output_dir=self.folder(cell), overrides=self._own_settings(cell), **self.options)
 
     def settings(self, cell: Cell) -> list[str]:
-        """The overrides of all runs of a cell, without those of their variants."""
+        """The overrides of all runs of a cell, without the overrides of variants."""
         return [*self.shared, *self._own_settings(cell)]
 
     def _own_settings(self, cell: Cell) -> list[str]:
@@ -83,8 +83,8 @@ def load_grid(
 ) -> Grid | None:
     """Read a study file with a grid, and check every row and every column; None if the file has no grid.
 
-    `cells` names what to train, such as "1e-4" for a row or column or "1e-4/40" for a cell. `options` are those of
-    `load_study`.
+    `cells` names what to train, such as "1e-4" for a row or column or "1e-4/40" for a cell. `options` are further
+    arguments of `load_study`.
 
     Raises:
         ConfigError: if the grid has another form, a name is unknown, or a study is not valid.
@@ -100,7 +100,7 @@ def load_grid(
     folder = Path(output_dir or content.get("output_dir", "./output/study"))
     grid = Grid(Path(path), rows, columns, _choose(every, cells), folder, shared, tuple(overrides), options)
     for cell in every:
-        if every[0][0] == cell[0] or every[0][1] == cell[1]:  # all levels occur, and a config takes time to read
+        if every[0][0] == cell[0] or every[0][1] == cell[1]:  # every level once; reading all would be slow
             if (study := grid.study(cell)).adds_seeds:
                 raise ConfigError("seeds='auto' cannot be used with a grid: give the same seeds to all cells")
     if not (study.questions or study.other_questions):

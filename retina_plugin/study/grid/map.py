@@ -24,16 +24,16 @@ NOT_RUN, OTHER = "not run", "run with other settings"
 
 @dataclass(frozen=True)
 class CellVerdict:
-    """What the study of one cell says about one hypothesis.
+    """The verdict of one cell's study on one hypothesis.
 
     Attributes:
         row, column: levels of the two axes.
-        outcome: as of `Verdict`; "not run" if the cell has no report, "run with other settings" if it is of others.
-        difference: of the means of the two variants, in the unit of the metric; None if unknown.
+        outcome: as in `Verdict`; "not run" without a report, "run with other settings" if the report is about others.
+        difference: mean of `better` minus mean of `than`, in the unit of the metric; None if unknown.
         better, than: means of the two variants; None if unknown.
-        p_corrected: of the cell's report times the number of cells (Bonferroni), at most 1; NaN without a verdict.
-        p_equivalent: of equivalence, corrected alike; NaN without a margin.
-        flags: of the cell's verdict, such as collapsed runs.
+        p_corrected: p of the cell's report times the number of cells (Bonferroni), at most 1; NaN without a verdict.
+        p_equivalent: p of equivalence, corrected alike; NaN without a margin.
+        flags: flags of the cell's verdict, such as collapsed runs.
     """
 
     row: str
@@ -87,10 +87,10 @@ def _cell_verdict(grid: Grid, cell: Cell, report: Mapping[str, Any], h: Hypothes
 
 
 def _has_settings(facts: Mapping[str, Any], settings: Mapping[str, Any], h: Hypothesis, study: Study) -> bool:
-    """Whether the runs of a report had these settings, and the base config and the two variants of the study now."""
+    """Whether a report has these settings, and the present base config and the two present variants of the study."""
     now = {variant.name: list(variant.overrides) for variant in study.variants}
     variants = facts.get("variants", now)  # older reports lack some
-    same_base = Path(facts.get("base", study.base)).name == Path(study.base).name  # its folder depends on where one is
+    same_base = Path(facts.get("base", study.base)).name == Path(study.base).name  # the folder depends on the cwd
     return (
         same_base
         and all(facts.get(key, value) == value for key, value in settings.items())

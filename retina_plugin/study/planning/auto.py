@@ -12,16 +12,16 @@ from .looks import all_settled, judge_looks, looks_until, record_look
 
 
 def parts(study: Study) -> Iterator[Study]:
-    """The study with its first two seeds, three and so on if it adds seeds; otherwise the study as it is."""
+    """Yield the study with its first two seeds, then three and so on, if it adds seeds; otherwise only the study."""
     first = 2 if study.adds_seeds else len(study.seeds)
     for number in range(first, len(study.seeds) + 1):
         yield replace(study, seeds=study.seeds[:number])
 
 
 def measure_results(study: Study, results: Sequence[RunResult]) -> tuple[Measurements, str]:
-    """The measurements of a study, and why test images could not be resampled, if they could not.
+    """The measurements of a study, and the reason if test images could not be resampled, otherwise "".
 
-    Runs of variants that `--only` leaves out are included, so that it changes no p-value.
+    Runs of variants that `--only` leaves out are included, so that the option changes no p-value.
     """
     hidden = hidden_results(study, results)
     evidence, reason = collect_evidence([*results, *hidden])
@@ -29,7 +29,7 @@ def measure_results(study: Study, results: Sequence[RunResult]) -> tuple[Measure
 
 
 def settled_by(study: Study, results: Sequence[RunResult]) -> bool:
-    """Look at a part of a study, and record the look: whether its verdicts are settled."""
+    """Judge a part of a study, print its verdicts and record the look; returns whether all verdicts are settled."""
     looks = looks_until(study.output_dir, study.seeds, study.planned)
     measurements, _ = measure_results(study, results)
     verdicts = judge_looks(measurements, study.questions, study.other_questions, looks)

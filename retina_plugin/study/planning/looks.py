@@ -1,16 +1,16 @@
-"""Looks at a study while seeds are added, and what each may spend of the 5 % of false verdicts.
+"""Looks at a study while seeds are added, and the share of the 5 % of false verdicts that each look may spend.
 
-Whoever looks after every seed and stops at the first p below .05 is wrong more often than in 5 % of studies. So the 5 %
+Looking after every seed and stopping at the first p below .05 gives false calls in more than 5 % of studies. So the 5 %
 are spent over the looks (Lan and DeMets 1983, Discrete sequential boundaries for clinical trials), with the spending
-function 5 % (n / N)^2 at n of N planned seeds (Kim and DeMets 1987). A look gets what the function has gained since the
-look before, and calls a difference if p is below that. By Bonferroni's inequality the looks together make at most 5 %
+function 5 % (n / N)^2 at n of N planned seeds (Kim and DeMets 1987). A look gets the increase of this function since
+the look before, and calls a difference if p is below it. By Bonferroni's inequality the looks together make at most 5 %
 false calls, whatever the distribution. The joint distribution of the looks, which gives Lan and DeMets somewhat more
 power, is not used: it needs statistics with a known variance, which a few seeds do not give.
 
 N is the number of seeds that the study file names, or `max_seeds` for `seeds="auto"`. A report on two or more seeds is
-a look, and looks.json in the study folder records it with what it spent. A later report with more seeds pays for it,
-also if N has grown since. Beyond N nothing is left to spend: more seeds narrow the interval, but cannot change the
-verdict. Reports on other seeds, such as 3, 4, 5 after 0, 1, 2, are a repetition and not a look.
+a look, and looks.json in the study folder records it with the share that it spent. This share is lost to later reports
+with more seeds, even if N has grown since. Beyond N nothing is left to spend: more seeds narrow the interval, but
+cannot change the verdict. A report on other seeds, such as 3, 4, 5 after 0, 1, 2, is a repetition and not a look.
 """
 
 import itertools
@@ -41,14 +41,14 @@ class Look(NamedTuple):
 
 
 def spent(share_of_seeds: float) -> float:
-    """The share of the 5 % that is spent when this share of the planned seeds has run; 1 from there on."""
+    """The share of the 5 % that is spent when `share_of_seeds` of the planned seeds have run; 1 from all seeds on."""
     return min(share_of_seeds, 1.0) ** 2
 
 
 def shares(looks: Sequence[int], planned: int, recorded: Sequence[float | None] = ()) -> list[float]:
-    """What each look may spend of the 5 %, for increasing numbers of seeds.
+    """The share of the 5 % that each look may spend, for increasing numbers of seeds.
 
-    Looks with a `recorded` share have spent that, whatever is planned now; None for those without.
+    A look with a `recorded` share keeps it, whatever is planned now; None for a look without one.
     """
     found: list[float] = []
     for number, known in itertools.zip_longest(looks, recorded):
@@ -69,14 +69,14 @@ def looks_until(folder: Path, seeds: Sequence[int], planned: int) -> list[Look]:
 
 
 def record_look(folder: Path, look: Look) -> None:
-    """Note in looks.json that the study was looked at with these seeds. One seed gives no verdict, so no look."""
+    """Record a look in looks.json, unless its seeds are recorded already. One seed gives no verdict, so no look."""
     known = _read(folder)
     if len(look.seeds) > 1 and list(look.seeds) not in [own["seeds"] for own in known]:
         write_json(folder / LOOKS, [*known, {"seeds": list(look.seeds), "share": look.share}])
 
 
 def _read(folder: Path) -> list[dict[str, Any]]:
-    """The recorded looks; those of earlier versions are lists of seeds, without a share."""
+    """The recorded looks. An entry may also be a list of seeds, without a share."""
 
     def valid(content: list) -> bool:
         return all(map(_is_look, map(_as_record, content)))
@@ -97,7 +97,7 @@ def _is_look(record: Any) -> bool:
 def judge_looks(
     measurements: Measurements, hypotheses: Sequence[Hypothesis], others: Sequence[Hypothesis], looks: Sequence[Look]
 ) -> list[Verdict]:
-    """The verdicts at the last of `looks`, each at seeds that contain those before; `others` as in `judge`.
+    """The verdicts at the last of `looks`, whose seeds contain those of all earlier looks; `others` as in `judge`.
 
     A hypothesis that an earlier look settled keeps that outcome and p-value.
     """
@@ -108,7 +108,7 @@ def judge_looks(
 def effects_at_looks(
     measurements: Measurements, factors: Sequence[Factor], metric: Metric, looks: Sequence[Look]
 ) -> list[Effect]:
-    """The effects of factors at the last of `looks`; one that an earlier look showed keeps that p-value."""
+    """The effects of factors at the last of `looks`; an effect that an earlier look called keeps its p-value."""
     rounds = [factor_effects(measurements.of_seeds(look.seeds), factors, metric, look.share) for look in looks]
     return [
         replace(own[-1], p_corrected=next((e.p_corrected for e in own if e.p_corrected < LEVEL), own[-1].p_corrected))
@@ -153,5 +153,5 @@ def is_settled(verdict: Verdict) -> bool:
 
 
 def all_settled(verdicts: Sequence[Verdict]) -> bool:
-    """Whether a study of two or more seeds need not add any: each verdict is settled, or more seeds bring none."""
+    """Whether a study of two or more seeds can stop: no verdict is "not distinguishable", which seeds may change."""
     return all(verdict.outcome != ALIKE for verdict in verdicts)

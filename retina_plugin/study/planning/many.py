@@ -1,4 +1,4 @@
-"""The rule of `statistics` for the AP of many studies at once, without test images; a test compares it with `judge`."""
+"""The rule of `statistics`, vectorized for AP of many studies, without test images; a test compares it with `judge`."""
 
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ _AP = "bbox/AP"
 
 
 class Comparisons(NamedTuple):
-    """Variants b, c, .. minus a, of N studies: each (N, V - 1); p is corrected after Holm, intervals are not."""
+    """Variants b, c, .. minus a in N studies, each (N, V - 1); p is corrected after Holm, intervals are not."""
 
     p: np.ndarray
     low: np.ndarray
@@ -79,7 +79,7 @@ def _collapsed(runs: np.ndarray) -> np.ndarray:
 
 
 def _cautions(runs: np.ndarray, mean: np.ndarray, num_bad: np.ndarray) -> np.ndarray:
-    """(N, V - 1) whether collapses of the better variant that the runs cannot exclude would undo the difference."""
+    """(N, V - 1) whether the runs cannot exclude collapses of the better variant that would undo the difference."""
     n, level = runs.shape[2], runs.mean(axis=2)
     most = np.array([exact_interval(number, n)[1] for number in range(n + 1)])[num_bad]
     ahead, high = (np.where(mean > 0, x[:, 1:], x[:, :1]) for x in (level, most))
@@ -98,7 +98,7 @@ def _flags(runs: np.ndarray, collapsed: np.ndarray) -> np.ndarray:
 
 
 def called_at_any_look(runs: np.ndarray) -> np.ndarray:
-    """(N, V - 1) whether a look after some seed from the second on calls a comparison; all looks pay for each other."""
+    """(N, V - 1) whether any look, after the second or a later seed, calls a comparison; looks share the 5 %."""
     numbers = range(2, runs.shape[2] + 1)
     looks = zip(numbers, shares(numbers, runs.shape[2]), strict=True)
     return np.any([compare_many(runs[:, :, :number]).p < LEVEL * share for number, share in looks], axis=0)

@@ -1,9 +1,9 @@
-"""Which effect a study can see, before anything is trained.
+"""Which effect a study can detect, before anything is trained.
 
 An effect can be detected if the study calls it in 80 % of repetitions: the power of a t-test with the degrees of
 freedom of `statistics.moderation` at 5 % divided by the number of comparisons, from the noncentral t distribution. How
 far differences will spread is unknown before the runs, so the plan gives the effect for the quietest, a typical and the
-loudest study of the bank. Resampled test images add to the spread. Their part is known once some runs are there.
+loudest study of the bank. Resampled test images add to the spread; how much is known only after some runs.
 """
 
 import itertools
@@ -27,7 +27,7 @@ def detectable_effect(spread: float, num_seeds: int, family: float = 1, prior_fr
 
     Args:
         spread: standard deviation of the differences over seeds.
-        family: number of comparisons that p is corrected for.
+        family: number of comparisons that p is corrected for (Bonferroni).
         prior_freedom: degrees of freedom that other variants add.
     """
     if num_seeds < 2:
@@ -39,7 +39,7 @@ def detectable_effect(spread: float, num_seeds: int, family: float = 1, prior_fr
 
 
 def prior_freedom(num_variants: int, num_seeds: int, d0: float) -> float:
-    """What the other variants of a study add to the degrees of freedom of one difference."""
+    """Degrees of freedom that the other variants of a study add to one difference; `d0` as in `heterogeneity`."""
     others = num_variants - 2
     if others < 1 or num_seeds < 2 or d0 <= 0:
         return 0.0
@@ -47,7 +47,7 @@ def prior_freedom(num_variants: int, num_seeds: int, d0: float) -> float:
 
 
 def plan(study: Study, more: Sequence[int] = (1, 2, 5), num_cells: int = 1) -> Iterator[str]:
-    """Lines that say which effect a study can see with its seeds, and with some more.
+    """Lines that say which effect a study can detect with its seeds, and with each number in `more` of further seeds.
 
     Comparisons of a study on a grid are also corrected for its `num_cells` cells.
     """
@@ -68,7 +68,7 @@ def plan(study: Study, more: Sequence[int] = (1, 2, 5), num_cells: int = 1) -> I
 
 
 def _spread_of_effects(k: int) -> dict[str, float]:
-    """The spread of the effects of k factors, relative to that of the difference of two variants.
+    """The spread of the effects of k factors, relative to the spread of the difference of two variants.
 
     The effect of one factor is a mean over 2^(k - 1) such differences; an interaction is the difference of two means
     over 2^(k - 2) each.

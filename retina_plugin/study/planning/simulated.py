@@ -1,7 +1,7 @@
-"""Simulated studies whose truth is known: how often verdicts are wrong, intervals miss, and effects are found.
+"""Simulated studies with a known truth: how often verdicts are wrong, intervals miss, and effects are found.
 
-A run is the level of its variant, what its seed gives to all variants, and noise of its own. Spreads are those of the
-noise: a difference of two variants with spread s has the spread s times the root of two.
+The metric of a run is the sum of its variant's level, an effect of its seed on all variants, and noise of its own.
+Spreads are standard deviations of the noise: a difference of two variants with spread s has the spread sqrt(2) s.
 """
 
 import math
@@ -30,18 +30,18 @@ _NUM_RESAMPLES = 200
 
 @dataclass(frozen=True)
 class Setting:
-    """What the simulated studies are like. Variant "a" is compared with each of the others.
+    """Parameters of simulated studies. Every other variant is compared with variant "a".
 
     Attributes:
-        spreads: of the runs of each variant; one entry per variant.
+        spreads: standard deviation of the runs of each variant; one entry per variant.
         effects: the true mean of each variant minus that of "a"; zeros if empty.
         shapes: "normal" or "skewed" (lognormal, sigma 1) by variant; one entry stands for all.
         level: the mean of "a", in percent. Values are clipped to [0, 100].
-        of_seeds: standard deviation of what a seed gives to all variants.
+        of_seeds: standard deviation of the effect that a seed has on all variants.
         collapsing: the share of runs of "b" that end at 0; its other runs are better, so that the means are equal.
         num_images: number of test images that can be resampled; 0 for none.
         of_images: standard deviation over images of a difference between two variants that all runs share.
-        num_metrics: the table has this many, of which the hypotheses are about the first.
+        num_metrics: number of metrics in the table; the hypotheses are about the first.
         looks: whether the study is looked at after every seed from the second on.
     """
 
@@ -65,12 +65,13 @@ class Setting:
 
 @dataclass(frozen=True)
 class Rates:
-    """What a number of simulated studies gave, as shares; each has the Monte-Carlo error `error(share)`.
+    """Results of simulated studies, as shares; each has the Monte-Carlo error `error(share)`.
 
     Attributes:
         any_call: studies that call at least one comparison different.
-        unflagged: those among them that call one without a flag.
-        unscoped: studies that call a comparison with neither a flag nor a caution about collapses.
+        unflagged: studies that call at least one comparison without a flag.
+        unscoped: studies that call a comparison with neither a flag nor a caution about collapses; cautions are not
+            counted for settings with images or several metrics.
         unflagged_seen: studies with a collapsed run that call a comparison without a flag; 0 without collapses.
         power: comparisons with an effect that are called different; without effects, all of them.
         coverage: 95 % intervals that contain the true difference.
@@ -113,7 +114,7 @@ def simulate(setting: Setting, num_seeds: int, num_studies: int, seed: int = 0) 
 
 
 def draw_runs(rng: np.random.Generator, setting: Setting, num_seeds: int, num_studies: int) -> np.ndarray:
-    """(N, V, n) the metric of every run, without what test images add."""
+    """(N, V, n) the metric of every run, without the variation due to test images."""
     number = len(setting.spreads)
     noise = rng.normal(size=(num_studies, number, num_seeds))
     for variant, shape in enumerate(np.resize(setting.shapes, number)):
@@ -157,7 +158,7 @@ def _measured(rng: np.random.Generator, setting: Setting, runs: np.ndarray) -> M
 
 
 def _calls(measurements: Measurements, verdicts: Sequence[Verdict], setting: Setting) -> list[bool]:
-    """Which comparisons a reader sees called: verdicts, and p-values below .05 in a table of several metrics."""
+    """Which comparisons a reader takes as called: settled verdicts, or with several metrics any p below .05."""
     if setting.num_metrics == 1:
         return [is_settled(v) for v in verdicts]
     names = NAMES[: len(setting.spreads)]

@@ -1,4 +1,4 @@
-"""Simulated factorial studies: how often an effect is called that does not exist, missed, or outside its interval."""
+"""Simulated factorial studies: how often effects are falsely called, missed, or outside their intervals."""
 
 import math
 

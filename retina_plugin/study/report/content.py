@@ -1,4 +1,4 @@
-"""What all three forms of a report say."""
+"""The content that all three forms of a report share."""
 
 import difflib
 import math
@@ -75,7 +75,7 @@ def collect_content(study: Study, measurements: Measurements) -> dict[str, Any]:
 
 
 def _environment(study: Study, results: Sequence[RunResult]) -> dict[str, Any]:
-    """How to repeat a study: threads (empty if unknown) and versions of its runs, and the machine of the report."""
+    """How to repeat a study: settings, threads (empty if unknown) and versions of its runs; the report's machine."""
     accelerator = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
     versions = {name: metadata.version(name) for name in _PACKAGES}
     versions |= {"detectron2": detectron2.__version__, "python": platform.python_version()}
@@ -97,7 +97,7 @@ def _environment(study: Study, results: Sequence[RunResult]) -> dict[str, Any]:
 
 
 def _command(program: str, *arguments: str) -> str:
-    """What to type again: `retina` by its name, a script with Python."""
+    """The command line that repeats the report: `retina` by its name, a script with Python."""
     is_installed = Path(program).name == "retina" or Path(program).parent.name == "retina_cli"
     return shlex.join(["retina", *arguments] if is_installed else ["python", program, *arguments])
 
@@ -110,13 +110,13 @@ def _training_images(results: Sequence[RunResult]) -> str:
 
 
 def _of_runs(results: Sequence[RunResult], part: str, key: str) -> str:
-    """A fact of the runs, several if they differ; empty if it is unknown."""
+    """A fact of the runs, joined by commas if the runs differ; empty if unknown."""
     found = [read_facts(Path(result.run_dir)).get(part, {}) for result in results]
     return ", ".join(sorted({facts[key] for facts in found if key in facts}))
 
 
 def _missing_metrics(measurements: Measurements, metrics: Sequence[Metric]) -> dict[str, str]:
-    """By name, why a metric has no value in any finished run; empty if no run finished."""
+    """Reasons by name of metrics that have no value in any finished run; empty if no run finished."""
     lines = [result.metrics for result in measurements.results if not result.error]
     reported = sorted({key for line in lines for key in line if key != "iteration"})
     return {
@@ -160,7 +160,7 @@ def _changes(study: Study) -> dict[str, list[Change]]:
 
 
 def plain_content(content: dict[str, Any]) -> dict[str, Any]:
-    """The same for report.json, under the keys of its first version, which scripts may read."""
+    """The content as plain values for report.json. Its keys stay fixed, because scripts may read them."""
     plain = dict(content)
     plain["facts"], plain["dropped"] = plain.pop("environment"), plain.pop("not_asked")
     return plain | {

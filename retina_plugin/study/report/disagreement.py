@@ -11,7 +11,7 @@ _THRESHOLDS = np.arange(0.05, 1.0, 0.05)
 
 @dataclass(frozen=True)
 class ImageCounts:
-    """(I,) over images: objects that count, those that a detection matches at IoU .5, and false detections."""
+    """(I,) per image: objects that count, objects that a detection matches at IoU .5, and false detections."""
 
     objects: np.ndarray
     found: np.ndarray
@@ -53,6 +53,6 @@ def rank_by_lead(ahead: ImageCounts, behind: ImageCounts) -> list[int]:
 
 
 def compare_errors(ahead: ImageCounts, behind: ImageCounts) -> tuple[int, int, int]:
-    """On how many images `behind` makes more errors than `ahead`, fewer, and as many."""
+    """Numbers of images on which `behind` makes more errors than `ahead`, fewer, and as many."""
     gaps = behind.errors - ahead.errors
     return int((gaps > 0).sum()), int((gaps < 0).sum()), int((gaps == 0).sum())

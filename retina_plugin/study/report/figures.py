@@ -20,10 +20,9 @@ _HALF = 48  # percent of the width of a bar, from the centre to the end of the w
 
 
 def effect_bars(verdicts: Sequence[Verdict]) -> list[dict[str, float] | None]:
-    """By verdict, left, centre and right of its interval in percent of the width; None without an interval.
+    """Per verdict, left, centre and right of its interval in percent of the width; None without an interval.
 
-    50 means that the variants do not differ, and the hypothesis holds to the right of it. Bars of one metric have the
-    same scale.
+    50 means no difference; to the right of it the hypothesis holds. Bars of one metric have the same scale.
     """
     widest: dict[str, float] = {}
     for v in verdicts:
@@ -59,7 +58,7 @@ def draw_means(measurements: Measurements, variants: Sequence[str], metric: Metr
 def draw_training(measurements: Measurements, variants: Sequence[str], metric: Metric) -> list[Figure]:
     """A metric and the training losses over iterations: mean, lowest and highest over seeds, and every seed.
 
-    Values that no run has get no figure.
+    A value that no run has gets no figure.
     """
     titles = {
         metric.key: f"{label_text(metric.name)} on the test data",
@@ -117,7 +116,7 @@ def draw_bands(
 ) -> tuple[Figure, Axes]:
     """A panel with the (2, P) lines of every variant: their mean, lowest and highest, and each line.
 
-    A line counts as far as it goes: runs may end early.
+    Each line counts only up to its last point, because runs may end early.
     """
     figure, axes = new_panel(title, xlabel, ylabel)
     for place, (variant, own) in enumerate(lines.items()):

@@ -17,12 +17,12 @@ from ...inference.text import label_text
 STYLES = {"object": ("#ffffff", "-"), "right": ("#33ddff", "-"), "false": ("#ff4fc3", "--"), "missed": ("#fff04d", ":")}
 _WIDTH, _SEAM = 3.0, 3.0  # points at 480 pixels, of a line and of the seam around it
 _SMALLEST_SIDE = 480  # pixels; smaller images are enlarged so that labels fit
-_FEW = 6  # boxes in an image, whose labels have room for large letters
+_FEW = 6  # up to this many boxes in an image, labels have room for large letters
 
 
 @dataclass(frozen=True)
 class JudgedBox:
-    """A box XYWH in pixels, its kind, one of `STYLES`, and a label."""
+    """A box XYWH in pixels, its kind (a key of `STYLES`), and a label."""
 
     box: Sequence[float]
     kind: str
@@ -32,8 +32,8 @@ class JudgedBox:
 def judge_boxes(truth: COCO, detections: Sequence[Mapping[str, Any]], image_id: Any, max_dets: int) -> list[JudgedBox]:
     """The detections of one image as right or false, and its missed objects, at IoU .5.
 
-    A detection is right if it matches an object of its class that no detection with a higher score matches. Crowds,
-    and detections that match crowds, are left out, as in COCO's metrics.
+    A detection is right if it matches an object of its class that no higher-scoring detection matches. Crowds, and
+    detections that match crowds, are left out, as in COCO's metrics.
     """
     own = [d for d in detections if d["image_id"] == image_id]
     found = evaluate_boxes(truth, own, [max_dets], [image_id], [0.5], all_areas_only=True)
@@ -51,7 +51,7 @@ def judge_boxes(truth: COCO, detections: Sequence[Mapping[str, Any]], image_id: 
 
 
 def objects_of(truth: COCO, image_id: Any) -> dict[int, dict[str, Any]]:
-    """The annotations of an image, without crowds, by their place among all of the json file, which counts from 1."""
+    """Annotations of an image, without crowds, by their 1-based position among all annotations of the json file."""
     everything = enumerate(truth.loadAnns(truth.getAnnIds()), 1)
     return {number: x for number, x in everything if x["image_id"] == image_id and not x["iscrowd"]}
 

@@ -1,4 +1,4 @@
-"""Collects what differs between the variants of a study besides their results, for `statistics.confounds`."""
+"""Collects the differences between the variants of a study besides their results, for `statistics.confounds`."""
 
 import math
 from collections.abc import Sequence
@@ -24,9 +24,9 @@ from .warnings import warn, warn_of_factors
 
 
 def confounds(study: Study, measurements: Measurements, hypotheses: Sequence[Hypothesis]) -> dict[str, Any]:
-    """What a report says about differences: "rows", a ledger per variant, "warnings", and what is "matched".
+    """What a report says about confounds: "rows" with a ledger per variant, "warnings", and names in "matched".
 
-    Empty if nothing is known, as for runs of an earlier version.
+    Empty if nothing is known about any variant.
     """
     rows = collect_ledger(study, measurements)
     is_known = any(row != Ledger(row.variant) for row in rows)
@@ -35,7 +35,7 @@ def confounds(study: Study, measurements: Measurements, hypotheses: Sequence[Hyp
 
 
 def plain_confounds(content: dict[str, Any]) -> dict[str, Any]:
-    """The same for report.json."""
+    """The result of `confounds` as plain values for report.json."""
     return content and content | {"rows": [asdict(row) for row in content["rows"]]}
 
 
@@ -65,7 +65,7 @@ def _start(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _of_run(run: RunResult, evidence: Evidence | None) -> dict[str, float]:
-    """What the run folder tells, under the names of `Ledger`."""
+    """Values of a run folder under the attribute names of `Ledger`; empty if its config cannot be read."""
     lines = [line for line in read_metrics(run.run_dir) if "lr" in line]
     try:
         cfg = read_config(run.run_dir, trust=EVERYTHING)
@@ -94,7 +94,7 @@ def _scores(cfg: DictConfig, evidence: Evidence | None) -> dict[str, float]:
 
 
 def hidden_share(evidence: Evidence, threshold: float) -> float:
-    """Share of the true positives at IoU .5 that score less than `threshold`; NaN without true positives."""
+    """Share of the true positives at IoU .5 with a score below `threshold`; NaN without true positives."""
     scores = [found.score[found.matched[0] & ~found.ignored[0]] for found in evidence.matches.ranked[0]]
     positives = np.concatenate([np.zeros(0), *scores])
     return float((positives < threshold).mean()) if len(positives) else math.nan

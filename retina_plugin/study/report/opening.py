@@ -1,4 +1,4 @@
-"""The first sentence of a report: what was compared, and what came out."""
+"""The first sentence of a report: what was compared, and the result."""
 
 import math
 from collections.abc import Sequence

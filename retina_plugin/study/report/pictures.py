@@ -1,4 +1,4 @@
-"""The same test images under every variant: those that show most clearly what the table says."""
+"""The same test images under every variant, chosen to show most clearly what the table says."""
 
 import json
 import logging
@@ -56,9 +56,9 @@ class Pictures:
 
 
 def draw_pictures(study: Study, measurements: Measurements, metric: Metric, num_images: int) -> Pictures | None:
-    """Drawings for the first seed that all variants finished; None if weights or images of a run cannot be read.
+    """Drawings for the first seed that all variants with finished runs share; None without one, or if drawing fails.
 
-    The best and worst variant by `metric` choose the images.
+    Images are chosen by the errors of the best and worst variant by `metric`; without results by image, the first ones.
     """
     runs = _runs_of_one_seed(study, measurements)
     if not runs or not num_images:
@@ -80,7 +80,7 @@ def _runs_of_one_seed(study: Study, measurements: Measurements) -> list[RunResul
 
 
 def _first_images(runs: list[RunResult], num_images: int) -> Pictures:
-    """Without results by image: drawn by the detectors themselves, by class."""
+    """The first images, with detections that the detectors compute now: for runs without results by image."""
     entries = instantiate(_config(runs[0]).dataloader.test.dataset)[:num_images]
     predictors = [LazyPredictor.from_run(run.run_dir, trust=EVERYTHING) for run in runs]
     drawn = draw_columns(entries, predictors, [run.variant for run in runs], [_SCORE_THRESH] * len(runs))
@@ -92,7 +92,7 @@ def _first_images(runs: list[RunResult], num_images: int) -> Pictures:
 
 
 def _judged_pictures(runs: list[RunResult], measurements: Measurements, metric: Metric, num_images: int) -> Pictures:
-    """From the detections that the evaluations wrote, each run above the score threshold with its best F1."""
+    """Images with the detections that the evaluations wrote, each run above the score threshold of its best F1."""
     matches = [measurements.evidence[r.variant, r.seed].matches for r in runs]
     thresholds = [best_threshold(m) for m in matches]
     counts = [count_images(m, t) for m, t in zip(matches, thresholds, strict=True)]

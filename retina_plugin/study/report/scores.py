@@ -1,4 +1,4 @@
-"""What a report says about the scores of detections."""
+"""The parts of a report about the scores of detections: AP above thresholds, calibration, reliability."""
 
 import math
 import re
@@ -21,7 +21,7 @@ _ABOVE = re.compile(r"bbox/AP_above_(\S+)")
 def above_thresholds(measurements: Measurements, variants: Sequence[str]) -> dict[str, dict[str, dict[str, Any]]]:
     """By score threshold and variant, "mean", "spread" and "text" of the AP of detections with a score above it.
 
-    Empty if no run reports such an AP, which is so if it was evaluated with its threshold.
+    Empty if no run reports such an AP, as after an evaluation with a score threshold.
     """
     keys = {key for result in measurements.results for key in result.metrics}
     found = sorted((match[1], key) for key in keys if (match := _ABOVE.fullmatch(key)))
@@ -39,7 +39,7 @@ def _spread_text(spread: float) -> str:
 
 
 def calibrations(measurements: Measurements, variants: Sequence[str]) -> dict[str, dict[str, float]]:
-    """By variant and name, the means over its runs of `calibration_metrics`; empty without results by image."""
+    """By variant and name, means over runs of `calibration_metrics`; empty without results by image."""
     scored = _scored_by_variant(measurements, variants)
     return {
         variant: {name: float(np.mean([run[name] for run in runs])) for name in runs[0]}

@@ -1,4 +1,4 @@
-"""Warnings of a report where two variants also differ in what their comparison does not name."""
+"""Warnings of a report about differences between two variants that their comparison does not name."""
 
 import itertools
 import math
@@ -11,7 +11,7 @@ from ..statistics.confounds import CHECKS, Check, Ledger
 
 
 def warn(study: Study, ledgers: Sequence[Ledger], hypotheses: Sequence[Hypothesis]) -> list[str]:
-    """One sentence for each thing that differs between the two variants of a hypothesis and that it does not name."""
+    """One sentence for each difference between the two variants of a hypothesis that the hypothesis does not name."""
     known = {x.variant for x in ledgers}
     pairs = dict.fromkeys((h.better, h.than) for h in hypotheses if {h.better, h.than} <= known)
     return [
@@ -22,7 +22,7 @@ def warn(study: Study, ledgers: Sequence[Ledger], hypotheses: Sequence[Hypothesi
 
 
 def warn_of_factors(study: Study, ledgers: Sequence[Ledger]) -> list[str]:
-    """One sentence for each thing that a factor changes besides what it names, with one pair of variants as example."""
+    """One sentence for each unnamed difference that a factor causes, with one pair of variants as an example."""
     return [text for factor in study.factors for text in _warn_of_factor(study, ledgers, factor)]
 
 
@@ -48,7 +48,7 @@ def _pairs_of(factors: Sequence[Factor], factor: Factor) -> list[tuple[str, str]
 
 
 def _differences(study: Study, ledgers: Sequence[Ledger], better: str, than: str) -> Iterator[tuple[Check, str]]:
-    """What differs between two variants by more than is admitted and is in no override of only one of them."""
+    """Failed checks of two variants, with a sentence each, unless an override of only one variant names the cause."""
     ledger, variant = {x.variant: x for x in ledgers}, {v.name: v for v in study.variants}
     named = _named_keys(variant[better], variant[than])
     for check in CHECKS:

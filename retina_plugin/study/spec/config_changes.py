@@ -29,7 +29,7 @@ class Change:
 
 
 def config_changes(base: DictConfig, own: DictConfig, named_overrides: Sequence[str]) -> list[Change]:
-    """Every value in which `own` differs from `base`; those that an override (`key=value`) names come first."""
+    """Every value in which `own` differs from `base`; values that an override (`key=value`) names come first."""
     named = tuple(o.partition("=")[0].lstrip("+") + "." for o in named_overrides)
     before, after = (dict(leaves(OmegaConf.to_container(cfg, resolve=True))) for cfg in (base, own))
     changes = []

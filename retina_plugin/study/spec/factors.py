@@ -17,9 +17,9 @@ class Factor:
     """One thing that a study changes, at two levels.
 
     Attributes:
-        name: of what is changed, such as "prior".
-        levels: two names, the one that effects are counted from first, such as ("fixed", "stationary").
-        overrides: of each level.
+        name: what is changed, such as "prior".
+        levels: names of the two levels, such as ("fixed", "stationary"). An effect is the second minus the first.
+        overrides: the overrides of each level.
     """
 
     name: str
@@ -52,7 +52,7 @@ def _read(name: str, levels: Any) -> Factor:
 
 
 def combine(factors: Sequence[Factor]) -> dict[str, list[str]]:
-    """By name of the variant, such as "fixed-focal", its overrides; the variant of all first levels comes first."""
+    """Overrides by variant, such as "fixed-focal", of all combinations; the one of all first levels comes first."""
     return {
         "-".join(f.levels[i] for f, i in zip(factors, chosen, strict=True)): [
             override for f, i in zip(factors, chosen, strict=True) for override in f.overrides[i]

@@ -16,8 +16,8 @@ _EXAMPLE = "dict(better='focal', than='ce', metric='AP')"
 class Hypothesis:
     """The claim that variant `better` is better than variant `than` in `metric`, fixed before training.
 
-    `margin` is a difference that would not matter, in the unit of the metric: with one, the study also tests whether
-    the two variants are equivalent.
+    `margin` is a difference that would not matter, in the unit of the metric. With a margin, the study also tests
+    whether the two variants are equivalent.
     """
 
     better: str
@@ -33,7 +33,7 @@ class Hypothesis:
 def read_hypotheses(
     entries: Sequence[Any], declared: Sequence[str], kept: Sequence[str], metrics: Sequence[Metric]
 ) -> tuple[tuple[Hypothesis, ...], tuple[Hypothesis, ...]]:
-    """The hypotheses of a study file: those about variants that are `kept`, and the others.
+    """The hypotheses of a study file: first those about variants that are all `kept`, then the others.
 
     An entry such as dict(better="focal", than="ce", metric="AP") is about two `declared` variants. Its metric defaults
     to the first of `metrics`; with `margin=1.0` it may also end as "equivalent within 1.0".

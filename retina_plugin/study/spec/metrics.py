@@ -64,9 +64,9 @@ def read_metric(entry: Any, declared: Sequence[Metric] = ()) -> Metric:
     """One metric of a study file, which may refer to a `declared` one by its name or key.
 
     An entry is a name such as "AP50", which means "bbox/AP50"; a key of metrics.json with a slash, such as "segm/AP";
-    or dict(key=..., name=..., higher_is_better=..., unit=...), of which all but the key may be left out. Unless the
-    entry says otherwise, lower is better for keys that end in a name with "loss" and for those of calibration, and bbox
-    metrics, AP and AR are in percent.
+    or dict(key=..., name=..., higher_is_better=..., unit=...), where only the key is required. Unless the entry says
+    otherwise, lower is better for calibration keys and keys with "loss" after the last slash, and bbox metrics and
+    names that begin with AP or AR are in percent.
 
     Raises:
         ConfigError: if the entry is something else, or has unknown keys or values of the wrong type.
@@ -88,7 +88,7 @@ def read_metric(entry: Any, declared: Sequence[Metric] = ()) -> Metric:
 
 def _from_key(key: str) -> Metric:
     last = key.rpartition("/")[2]
-    of_category = "/AP-" in key  # its name may have slashes and "loss" in it
+    of_category = "/AP-" in key  # the name of a category may contain slashes and "loss"
     unit = "%" if of_category or key.startswith("bbox/") or last.startswith(("AP", "AR")) else ""
     is_error = not of_category and ("loss" in last or key.startswith("calibration/"))
     return Metric(key, key.removeprefix("bbox/"), not is_error, unit)

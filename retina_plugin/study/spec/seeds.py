@@ -1,4 +1,4 @@
-"""The seeds of a study: those that run, and how many were planned."""
+"""The seeds of a study: which seeds run, and how many were planned."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,7 +7,9 @@ from ...config import ConfigError
 
 
 def plan_seeds(seeds: Sequence[int] | str | None, content: Mapping[str, Any]) -> dict[str, Any]:
-    """What a `Study` knows of its seeds: those of the file unless others are asked for; the file plans their number.
+    """The `Study` arguments seeds, planned and adds_seeds, from `seeds` or without them from the study file.
+
+    The file determines the number of planned seeds: of its own seeds, or `max_seeds` if `seeds` are "auto".
 
     Raises:
         ConfigError: as `read_seeds`, or for "auto" where no hypothesis can settle.
@@ -25,7 +27,7 @@ def plan_seeds(seeds: Sequence[int] | str | None, content: Mapping[str, Any]) ->
 
 
 def read_seeds(seeds: Sequence[int] | str, content: Mapping[str, Any]) -> tuple[int, ...]:
-    """A list of seeds, or those that "auto" may use up to `max_seeds` of the file; ConfigError if it is neither."""
+    """The seeds of a list, or 0 to `max_seeds` - 1 of the file for "auto"; raises ConfigError for anything else."""
     most = content.get("max_seeds", 10)
     if type(most) is not int or most < 2:
         raise ConfigError(f"max_seeds must be an integer of at least 2, got {most!r}")

@@ -19,10 +19,10 @@ MATCHES = {
     "scale": "the gradients of the classification losses have equal norms at step 0 (model.cls_loss_weight)",
     "clip": "train.clip_grad_norm is the same multiple of the gradient norm at step 0",
 }
-"""What a study can make alike in all runs: in where a loss starts, in its scale, and in how gradients are clipped."""
+"""What a study can match in all runs, by name: the start of the loss, the scale of its gradient, and clipping."""
 
 MATCHED_SCALE = "model.cls_loss_weight=matched"
-"""An override of a variant that matches the scale of its loss alone, as "scale" in `match` does for all variants."""
+"""An override that matches the loss scale of one variant, as "scale" in `match` does for all variants."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,12 @@ class Variant:
 
 @dataclass(frozen=True)
 class Study:
-    """What a study trains, and what its report shows.
+    """The trainings of a study, and the content of its report.
 
     Attributes:
         base: name or path of the base config.
         reference: name of the variant that the others are compared with.
-        partner: the variant whose initial weights the others share. It and `scale_seed` are those of the study file
+        partner: the variant whose initial weights the others share. `partner` and `scale_seed` come from the study file
             even if only some variants or seeds run, so that a run is the same run in every part of a study.
         scale_seed: the seed with which the scale of the losses is measured.
         output_dir: the study folder.
@@ -53,12 +53,12 @@ class Study:
         paper: published figures, by variant and metric name, with their "source".
         has_factors: whether the variants are the combinations of factors.
         factors: these factors; empty unless all variants run.
-        match: what is made alike in all runs, names of `MATCHES`.
+        match: what is matched in all runs, names of `MATCHES`.
         threshold_free: whether runs are evaluated without a score threshold; see `evaluate_all_scores`.
-        resample_train: whether each seed trains on a bootstrap sample of the training images of its own, the same for
-            all variants, so that verdicts also hold for other samples of these images.
+        resample_train: whether each seed has its own bootstrap sample of the training images, shared by all variants,
+            so that verdicts also hold for other samples of these images.
         tune: settings of retina tune.
-        tuning: the file of tuned values and what it says, by variant; None if the variants are not tuned.
+        tuning: the "file" of tuned values and its content for "variants"; None if the variants are not tuned.
     """
 
     base: str
@@ -85,20 +85,20 @@ class Study:
     tuning: dict[str, Any] | None = None
 
     def is_scaled(self, variant: str) -> bool:
-        """Whether the scale of a variant's classification loss is matched to that of the partner."""
+        """Whether the scale of a variant's classification loss is matched to the partner's."""
         known = (self.partner, *self.variants, *self.hidden)
         return "scale" in self.match or any(v.name == variant and MATCHED_SCALE in v.overrides for v in known)
 
     @property
     def questions(self) -> tuple[Hypothesis, ...]:
-        """What the file asks about variants that run: its hypotheses, or without any, see `_pairs`."""
+        """Questions about variants that run: the file's hypotheses; without any, each variant against the reference."""
         if self.hypotheses or self.not_asked:
             return self.hypotheses
         return tuple(h for h in self._pairs if self._runs(h))
 
     @property
     def other_questions(self) -> tuple[Hypothesis, ...]:
-        """What the file asks about variants that do not run. p-values are corrected for these questions too."""
+        """Questions of the file about variants that do not run. p-values are corrected for these too."""
         if self.hypotheses or self.not_asked:
             return self.not_asked
         return tuple(h for h in self._pairs if not self._runs(h))
@@ -116,7 +116,7 @@ class Study:
 
     @property
     def made_alike(self) -> dict[str, Any]:
-        """What else than overrides makes runs of two studies incomparable, for report.json."""
+        """Settings besides overrides that must agree for runs of two studies to be comparable, for report.json."""
         tuned_by = self.tuning["file"] if self.tuning else ""
         return {"match": list(self.match), "tuned_by": tuned_by, "resample_train": self.resample_train}
 
@@ -125,13 +125,13 @@ class Study:
         return self.output_dir / variant / f"seed{seed}"
 
     def run_config(self, variant: Variant, seed: int) -> DictConfig:
-        """The checked config of one training. The overrides of the variant take precedence over those of the study.
+        """The checked config of one training. Overrides of the variant take precedence over overrides of the study.
 
         With "prior" in `match`, `model.head.prior_prob` is "stationary" unless the variant sets it.
 
         Raises:
-            ConfigError: if an override does not fit the base config, or with `resample_train`, its loader is not
-            `retina_plugin.data.build_train_loader`.
+            ConfigError: if an override does not fit the base config, or if `resample_train` is set and the training
+                loader takes no `resample_seed`.
         """
         place = f"train.output_dir={quoted(self.run_dir(variant.name, seed))}"
         prior = ["model.head.prior_prob=stationary"] if "prior" in self.match else []

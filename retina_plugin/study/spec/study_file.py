@@ -42,14 +42,14 @@ def load_study(
 ) -> Study:
     """Read and check a study file.
 
-    With `factors` in place of variants, their combinations are the variants (see `factors.py`). The `grid` of a file is
-    left to `grid.load_grid`: this is the study without the settings of a cell.
+    With `factors` in place of variants, their combinations are the variants (see `factors.py`). The study ignores a
+    `grid` in the file, which `grid.load_grid` reads.
 
     `seeds`, `output_dir`, `match` (names of `MATCHES`) and `tuned_by` replace what the file says, `overrides` are added
-    to those of the file, and `only` names the variants to keep. Overrides apply in the order: study, tuned, variant; so
-    a variant's own win. `match_scale` is short for adding "scale" to `match`, or removing it. An empty `tuned_by` takes
-    no tuned values. `seeds` may be "auto": they are added until every verdict is settled, at most `max_seeds` of the
-    file, by default 10.
+    to those of the file, and `only` names the variants to keep. Overrides apply in the order study, tuned, variant, so
+    a variant's own overrides win. `match_scale` adds "scale" to `match` or removes it. With an empty `tuned_by`, no
+    tuned values are used. With `seeds="auto"`, seeds are added until every verdict is settled, at most `max_seeds` of
+    the file (default 10).
 
     Raises:
         ConfigError: if the file is not a valid study, a name is unknown, or an override does not fit the base config.
@@ -96,7 +96,7 @@ def load_study(
 
 
 def read_study_file(path: str | Path) -> dict[str, Any]:
-    """What a study file says, with the combinations of its factors as variants; ConfigError if it is not valid."""
+    """The content of a study file, with combinations of factors as variants; raises ConfigError if it is not valid."""
     path = Path(path)
     if path.suffix != ".py" or not path.is_file():
         raise ConfigError(f"study {path} does not exist or is not a .py file")
@@ -155,7 +155,9 @@ def _read_paper(
 
 
 def read_match(content: Mapping[str, Any], match: Sequence[str] | None, scale: bool | None) -> tuple[str, ...]:
-    """What a study matches, in the order of `MATCHES`: by its file, or as asked instead.
+    """What a study matches, in the order of `MATCHES`.
+
+    `match` replaces the list of the file, and `scale` adds or removes "scale"; None leaves both to the file.
 
     Raises:
         ConfigError: for an unknown name.
@@ -170,13 +172,13 @@ def read_match(content: Mapping[str, Any], match: Sequence[str] | None, scale: b
 
 
 def _check_overrides(where: str, overrides: Any) -> None:
-    """Refuse what is no list of key=value, and what the study sets for every run, which would mix up runs."""
+    """Raise ConfigError unless `overrides` is a list of key=value without the seed and folder that the study sets."""
     overrides = read_overrides(where, overrides)
     if taken := [o for o in overrides if re.match(r"\+?train\.(seed|output_dir)\b", o)]:
         raise ConfigError(f"{where}: the study sets {taken}; use its seeds and output_dir, or --seeds and --output")
 
 
 def _sibling(name: str, study_file: Path) -> str:
-    """A file that lies next to the study file; otherwise its name as it is."""
+    """The path of a file next to the study file if it exists there; otherwise `name`."""
     sibling = study_file.parent / name
     return str(sibling) if sibling.is_file() else name

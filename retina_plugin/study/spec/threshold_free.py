@@ -1,6 +1,6 @@
 """Evaluation of a study's runs without a score threshold.
 
-Losses differ in the scores that they give to objects they find. With a threshold, AP would also measure that.
+Losses differ in the scores that they give to detected objects. With a threshold, AP would also measure this difference.
 """
 
 from omegaconf import DictConfig, OmegaConf
@@ -10,10 +10,10 @@ from ...evaluation import COCOEvaluator
 
 
 def evaluate_all_scores(cfg: DictConfig) -> None:
-    """Change `cfg` such that its evaluation uses all scores, and also reports AP at the threshold that `cfg` has.
+    """Change `cfg` so that its evaluation uses all scores, and also reports AP at the threshold of `cfg`.
 
-    `model.test_score_thresh` becomes 0, and its former value `dataloader.evaluator.deployment_thresh`. A config whose
-    model has no such threshold, or whose evaluator is not a COCOEvaluator of this package, stays as it is.
+    `model.test_score_thresh` becomes 0, and its former value becomes `dataloader.evaluator.deployment_thresh` unless
+    that is set. A config without this threshold, or without a COCOEvaluator of this package, is not changed.
     """
     model, evaluator = (OmegaConf.select(cfg, key) for key in ("model", "dataloader.evaluator"))
     target = target_of(evaluator) if is_call(evaluator) else None

@@ -23,14 +23,14 @@ class TuneSettings:
     """Settings of tuning, the same for all variants.
 
     Attributes:
-        ranges: lowest and highest value by the names of RANGES; None for the default of lr. Names that are left out are
-            not tuned.
+        ranges: lowest and highest value by name of RANGES; None for the default range of lr. Names that are left out
+            are not tuned.
         rungs: shares of train.max_iter, ascending. All trials train for the first; the best of each rung train anew
             for the next, with a learning rate schedule of that length.
-        reduction: one of so many trials goes on to the next rung; at least two do, one of them the default config.
+        reduction: one in this many trials is promoted to the next rung; at least two are, one of them the default.
         batch: number of trials of a variant that are chosen together. Results do not depend on how many run at once.
-        seed: of the trainings and, with the number of the trial, of the sampler.
-        share: of the training images that are held out to measure AP, if data are not synthetic.
+        seed: seed of the trainings; plus the number of a trial, the seed of the sampler.
+        share: share of the training images that is held out to measure AP, if data are not synthetic.
     """
 
     ranges: Mapping[str, tuple[float, float] | None] = field(default_factory=lambda: dict(RANGES))
@@ -53,12 +53,12 @@ class TuneSettings:
             )
 
     def survivors(self, trials: int) -> int:
-        """How many of so many trials go on to the next rung."""
+        """How many of a rung's trials are promoted to the next rung."""
         return min(trials, max(2, trials // self.reduction))
 
 
 def read_tune_settings(content: Mapping[str, Any]) -> TuneSettings:
-    """The settings of `tune` in a study file; what it leaves out has defaults.
+    """The settings of `tune` in a study file, with defaults for missing keys; None for a range does not tune it.
 
     Raises:
         ConfigError: if a key is unknown or a value is not valid.

@@ -1,4 +1,4 @@
-"""What this project's own runs say about the spread of a metric between seeds, from bank.json.
+"""The spread of a metric between seeds in this project's own runs, from bank.json.
 
 An entry of the bank is one variant of one study with several seeds: an A/A comparison, because its runs differ by the
 seed only. An entry has either the values by seed, or the mean and standard deviation that a document of this project
@@ -11,8 +11,9 @@ the runs of a new study will spread. It says, per metric:
 - `least_spread`: the spread of a difference below which no observed spread is trusted, because 95 % of studies as quiet
   as the quietest one of the bank would show a larger one. It grows with the number of seeds.
 
-A metric that fewer than four studies report has the values of AP: the quietest of two or three studies may be a loud
-one. Metrics that the bank does not know have neither. Runs near 0 or 100 are left out, because they cannot spread.
+A metric that fewer than four studies report gets the values of AP, because the quietest of two or three studies may be
+a loud one. For metrics that the bank does not know, both values are 0. Runs near 0 or 100 are left out, because they
+cannot spread.
 """
 
 import json
@@ -54,7 +55,7 @@ def spreads(metric: str, entries: Sequence[Mapping[str, Any]] | None = None) -> 
 
 
 def heterogeneity(metric: str) -> float:
-    """d0 of the module's docstring, at most `MOST_ALIKE`; 0 for a metric that the bank does not know."""
+    """d0 as in the module's docstring, at most `MOST_ALIKE`; 0 for a metric that the bank does not know."""
     return _cached(metric)[0]
 
 

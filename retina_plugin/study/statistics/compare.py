@@ -22,10 +22,10 @@ class Comparison:
         low, high: 95 % interval of a minus b over the complete pairs, not corrected; NaN with fewer than two pairs.
         p_value: two-sided, corrected for `family` and `share`; NaN without a verdict.
         flags: runs that failed, are not finite or collapsed, such as "a: seed 2 failed", and "one seed". Failed runs
-            and runs that are not finite prevent a verdict. Collapsed ones do not, but their mean says little. Another
+            and runs that are not finite prevent a verdict. Collapsed runs do not, but make the mean unreliable. Another
             flag is set where all values look like fractions instead of percent.
         simultaneous: the interval at the level of all `family` comparisons, which then hold together.
-        caution: how rare collapses must be for a call in percent to hold, if these runs cannot exclude that.
+        caution: how rare collapses must be for the outcome to hold, if these runs cannot exclude them; else empty.
         p_equivalent: p-value of equivalence within the margin, corrected alike; NaN without a margin.
     """
 
@@ -56,16 +56,16 @@ def compare_seeds(
     A failed run on either side gives "no verdict": the seeds that finished may differ from the one that failed.
 
     Args:
-        a, b: a metric by seed, AP and its kind in percent as Detectron2 reports them; None for a failed run.
-            Values of one position share a seed.
+        a, b: a metric by seed, AP metrics in percent as Detectron2 reports them; None for a failed run. Values at the
+            same position share a seed.
         family: number of comparisons made together; p is multiplied by it (Bonferroni).
-        least_spread: see `estimate`; by default that of the metric in this project's own runs.
-        metric: as in a study file; says whether higher values are better, and what the bank knows.
-        others: the same metric of the study's other variants with the same seeds: they help to know the spread.
+        least_spread: see `estimate`; by default the value of the metric in `bank`.
+        metric: as in a study file; determines whether higher values are better, and the values of the bank.
+        others: the same metric of the study's other variants with the same seeds, for the estimate of the spread.
         margin: a difference that does not matter, for the outcome "equivalent".
-        paired: False if values of one position have nothing in common: Welch's test, without `others`. Decide before
+        paired: False if values at the same position do not share a seed: Welch's test, without `others`. Decide before
             looking at the values. a and b may then have different lengths.
-        share: of the 5 %, what this look may spend (see `planning.looks`).
+        share: share of the 5 % that this look may spend (see `planning.looks`).
 
     Raises:
         ValueError: if paired a and b have different lengths, or `family` is less than 1.
@@ -98,7 +98,7 @@ def compare_seeds(
 
 
 def _runs(name: str, values: Sequence[float | None], metric: Metric) -> list[RunResult]:
-    """Results of a study; values that are not finite count as failed here, so that the other pairs give an interval."""
+    """Run results. Values that are not finite count as failed here, so that the other pairs give an interval."""
     return [
         RunResult(name, seed, "", 0.0, {metric.key: value}, "" if _is_finite(value) else "failed")
         for seed, value in enumerate(values)

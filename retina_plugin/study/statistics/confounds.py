@@ -1,7 +1,7 @@
-"""What else may differ between the variants of a study, and by how much before a report warns.
+"""Unintended differences between the variants of a study, and the limits above which a report warns.
 
-One override of a loss also changes where the loss starts, how long its gradients are, how often they are clipped, how
-much they weigh against those of boxes, and which scores objects get. Each of these may decide a comparison by itself.
+One override of a loss also changes where the loss starts, the norm of its gradients, how often they are clipped, their
+weight against the gradients of boxes, and which scores objects get. Each of these alone may decide a comparison.
 """
 
 import math
@@ -19,21 +19,21 @@ MOST_SCHEDULE = 0.05  # between the shares of the schedule that they did not tra
 
 @dataclass(frozen=True)
 class Ledger:
-    """What one variant is like, apart from its results; NaN where it is unknown. Means over its finished runs.
+    """Properties of one variant besides its results, as means over its finished runs; NaN where unknown.
 
     Attributes:
         prior_prob: score at which every class starts.
         stationary_prob: constant score at which the classification loss is smallest for the training data.
-        start_distance: the first minus the second in logits: positive if the run starts with scores that are too high.
-        unknown: why the start has no distance.
+        start_distance: prior_prob minus stationary_prob in logits; positive if the run starts with too high scores.
+        unknown: why `start_distance` is unknown.
         grad_norm: norm of the whole gradient at step 0, before clipping.
         clipped_share: share of updates whose gradient was clipped.
-        cls_shares: by number of iterations, norm of the gradient of the classification loss over the sum of the norms
-            for both losses, on one batch; of one run.
+        cls_shares: by number of iterations, the gradient norm of the classification loss over the sum of the gradient
+            norms of both losses, on one batch of one run.
         threshold: score below which the deployed detector drops detections (`model.test_score_thresh`).
         hidden_share: share of the true positives at IoU .5 with a lower score; NaN if the evaluation dropped them.
         last_lr: last learning rate.
-        lr_share: the same, relative to the highest one.
+        lr_share: last learning rate relative to the highest one.
         schedule_left: share of the schedule that was not trained.
     """
 
@@ -68,11 +68,11 @@ class Check:
     """One thing that must not differ between two variants unless the hypothesis names it.
 
     Attributes:
-        value: what is compared.
-        differ: whether two values differ by more than is admitted.
+        value: returns the compared value of a variant; NaN if unknown.
+        differ: whether two values differ by more than is allowed.
         text: the warning; a and b are the values, better and than the names of the variants.
-        keys: prefixes of config keys. A hypothesis names it if an override of these is in only one of its variants.
-        match: what of `MATCHES` makes it alike; empty if nothing does.
+        keys: prefixes of config keys. A hypothesis names the difference if only one variant overrides such a key.
+        match: the name in `MATCHES` that removes the difference; empty if there is none.
     """
 
     value: Callable[[Ledger], float]
@@ -83,12 +83,12 @@ class Check:
 
 
 def by_more_than(most: float) -> Callable[[float, float], bool]:
-    """Whether two values are further apart than `most`."""
+    """A function that returns whether two values are further apart than `most`."""
     return lambda a, b: abs(a - b) > most
 
 
 def by_factor(most: float) -> Callable[[float, float], bool]:
-    """Whether two values of 0 or more differ by more than a factor."""
+    """A function that returns whether two non-negative values differ by more than the factor `most`."""
     return lambda a, b: max(a, b) > most * min(a, b)
 
 

@@ -19,8 +19,8 @@ class Effect:
 
     Attributes:
         name: such as "focus: ce → focal", or "prior × focus".
-        difference: of one factor, the metric at its second level minus that at its first, averaged over the levels of
-            the others; of two factors, by how much the effect of one is larger at the second level of the other.
+        difference: for one factor, the metric at its second level minus that at its first, averaged over the levels of
+            the others; for two factors, by how much the effect of one is larger at the second level of the other.
         p_corrected: two-sided, corrected (Holm) for all effects of the table; NaN if unknown or if a run failed.
     """
 
@@ -34,8 +34,8 @@ def factor_effects(
 ) -> list[Effect]:
     """The effect of every factor and of every pair of factors, over the seeds that all variants finished.
 
-    If a run failed there are no p-values: the seeds that finished may differ from the one that failed. `share` is what
-    this look at the study may spend of the 5 %, see `planning.looks`.
+    If a run failed there are no p-values: the seeds that finished may differ from the one that failed. `share` is the
+    share of the 5 % that this look may spend, see `planning.looks`.
     Source: Box, Hunter and Hunter 2005, Statistics for Experimenters, chapter 5 (there interactions are half as large).
     """
     pairs = [(f,) for f in factors] + list(itertools.combinations(factors, 2))
@@ -47,7 +47,7 @@ def factor_effects(
 
 
 def _weights(factors: Sequence[Factor], chosen: Sequence[Factor]) -> dict[str, float]:
-    """By variant, its weight in the effect of the chosen factors."""
+    """Weight of every variant in the effect of the chosen factors."""
     weights = {}
     for levels in itertools.product((0, 1), repeat=len(factors)):
         names = [f.levels[i] for f, i in zip(factors, levels, strict=True)]

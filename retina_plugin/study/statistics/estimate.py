@@ -9,16 +9,16 @@ The rule, for the n differences d_1 .. d_n of one metric between two variants, o
    than in 95 % of studies as quiet as the quietest one in this project (see `bank`).
 2. Other seeds and other images. The differences are computed again on resampled images, the same for all runs, and
    n - 1 of the n seeds are drawn with replacement (Rao and Wu 1988: with n draws the variance of so few is too small by
-   a factor of 1 - 1 / n). The variance over resamples is split into the part of the seeds, in place of which (1) is
-   used, and the part of the images. Their sum has degrees of freedom after Satterthwaite (1946). Resampling both seeds
-   and images overestimates the variance rather than underestimating it (Owen 2007, The pigeonhole bootstrap). Only the
-   spread of the resamples is used: their centre is biased, because a data set with repeated images has another AP.
+   a factor of 1 - 1 / n). The variance over resamples is split into a part of the seeds, which the variance of (1)
+   replaces, and a part of the images. Their sum has degrees of freedom after Satterthwaite (1946). Resampling both
+   seeds and images rather overestimates the variance (Owen 2007, The pigeonhole bootstrap). Only the spread of the
+   resamples is used: their centre is biased, because a data set with repeated images has another AP.
 3. The interval is the wider of the two intervals, and p the larger of the two p-values: a difference counts if it
    should hold for other seeds and for other images of the same kind.
 4. p is two-sided and corrected after Holm (1979) for all comparisons that the study file asks for. Those that were not
    made, because a run failed or `--only` left a variant out, count as if their p were 1. Runs of variants that `--only`
-   leaves out are used if they lie in the study folder, so that it changes no p-value. Below .05 the verdict is "better"
-   or "worse". The simultaneous intervals, which hold together, are those of Bonferroni at 5 % divided by the number of
+   leaves out are used if they lie in the study folder, so that `--only` changes no p-value. Below .05 it is "better"
+   or "worse". The simultaneous intervals, which hold together, are Bonferroni's, at 5 % divided by the number of
    comparisons; Holm's correction may call a difference whose simultaneous interval just includes 0.
 5. A hypothesis with a margin m is also tested for equivalence, by two one-sided tests (Schuirmann 1987): below .05 the
    difference lies between -m and m.
@@ -94,10 +94,10 @@ def estimate(
 
     Args:
         values: (n,) one per seed. If any is NaN, the estimate is NaN.
-        resampled: (n, B) the same on resampled images. Ignored if most are NaN, as for sizes that hardly occur.
+        resampled: (n, B) the values on resampled images. Ignored if most are NaN, as for sizes that hardly occur.
         num_images: number of images that were resampled.
         least_spread: the smallest standard deviation over seeds that is used.
-        prior: what other runs say about the variance over seeds.
+        prior: the variance over seeds according to other runs.
     """
     n = len(values)
     if n == 0 or np.isnan(values).any():
@@ -119,7 +119,7 @@ def estimate(
 
 
 def estimate_unpaired(a: Sequence[float], b: Sequence[float], least_spread: float = 0.0) -> Estimate:
-    """The difference of two means whose runs are not paired; (n,) and (m,) finite values, `num_seeds` the smaller.
+    """The difference of two means of unpaired runs, from (n,) and (m,) finite values; `num_seeds` is min(n, m).
 
     Source: Welch 1947, The generalization of Student's problem when several different population variances are
     involved.

@@ -17,10 +17,10 @@ from .outcomes import Outcomes, count_outcomes
 
 @dataclass(frozen=True)
 class Measurements:
-    """The runs of a study, and their results by image: of all finished runs, or of none.
+    """The runs of a study, with results by image for all finished runs or for none.
 
     `least_spread` replaces the bank's least spread of a difference. `hidden` are runs of variants that the report does
-    not show, which help to know the spread.
+    not show; they enter the estimate of the spread.
     """
 
     results: Sequence[RunResult]
@@ -38,7 +38,7 @@ class Measurements:
 
     def outcomes(self, variant: str, metric: Metric) -> Outcomes:
         """How many runs of a variant failed, diverged or collapsed."""
-        known = any(math.isfinite(metric.value(r.metrics)) for r in self.results)  # not so for sizes that do not occur
+        known = any(math.isfinite(metric.value(r.metrics)) for r in self.results)  # False for absent object sizes
         values = {
             r.seed: None if r.error else metric.value(r.metrics) if known else 0.0
             for r in (*self.results, *self.hidden)
@@ -52,7 +52,7 @@ class Measurements:
         return len(next(iter(self.evidence.values())).matches.image_ids) if self.evidence else 0
 
     def of_seeds(self, seeds: Sequence[int]) -> "Measurements":
-        """Those of some seeds only."""
+        """The measurements of some seeds only."""
         results, hidden = ([r for r in runs if r.seed in seeds] for runs in (self.results, self.hidden))
         return replace(self, results=results, hidden=hidden)
 
@@ -91,7 +91,7 @@ class Measurements:
         return least_spread(metric.key, num_seeds) if self.least_spread is None else self.least_spread
 
     def _prior(self, weights: Mapping[str, float], seeds: Sequence[int], metric: Metric) -> Prior:
-        """What all runs with these seeds say about the spread of a contrast, apart from the contrast itself."""
+        """The prior for the spread of a contrast, from all runs with these seeds except the contrast itself."""
         known = dict.fromkeys(r.variant for r in (*self.results, *self.hidden) if r.variant not in weights)
         complete = [name for name in known if set(seeds) <= set(self.finished(name))]
         own = self._values(list(weights), seeds, metric)

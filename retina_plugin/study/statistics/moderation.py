@@ -1,17 +1,17 @@
 """The spread over seeds, moderated with the runs of the other variants of a study.
 
 Two variants with n seeds give n differences, and their variance s^2 has n - 1 degrees of freedom. The K other variants
-of the study were trained with the same seeds. After subtracting the means of variants and of seeds, what is left of
-their runs, apart from the difference itself, estimates the same variance with K (n - 1) further degrees of freedom, if
-all variants spread alike. They do not spread exactly alike. As in Smyth (2004, Linear models and empirical Bayes
-methods for assessing differential expression), the variance of a variant is taken to be drawn from a scaled inverse
-chi-square distribution with d0 degrees of freedom around the common one; d0 is how alike the variants of one study
-were in this project's own runs (see `bank`). The moderated variance is
+of the study were trained with the same seeds. After subtracting the means of variants and of seeds, the residuals of
+the runs, apart from the difference itself, estimate the same variance with K (n - 1) further degrees of freedom, if
+all variants have the same variance. In general their variances differ. As in Smyth (2004, Linear models and empirical
+Bayes methods for assessing differential expression), the variance of a variant is taken to be drawn from a scaled
+inverse chi-square distribution with d0 degrees of freedom around the common one; d0 measures how similar the variances
+within one study were in this project's own runs (see `bank`). The moderated variance is
 
     (d s^2 + d1 s1^2) / (d + d1)    with d + d1 degrees of freedom,
 
-where d = n - 1, s1^2 is the variance of the others, and d1 accounts for both what is unknown about the common variance
-and how far a variant may differ from it: 1 / d1 = 1 / d0 + 1 / D, with D = K / (1 / d0 + 1 / d).
+where d = n - 1, s1^2 is the variance of the others, and d1 accounts both for the uncertainty of the common variance and
+for the deviation of a variant from it: 1 / d1 = 1 / d0 + 1 / D, with D = K / (1 / d0 + 1 / d).
 
 If s^2 is clearly larger than s1^2 (F-test below .05), it is used alone.
 
@@ -31,7 +31,7 @@ _CLEARLY_LARGER = 0.05
 
 @dataclass(frozen=True)
 class Prior:
-    """What other runs say about the variance of a difference, and how many degrees of freedom that is worth."""
+    """The variance of a difference according to other runs, and its degrees of freedom (0: no prior)."""
 
     variance: float = math.nan
     freedom: float = 0.0
@@ -45,9 +45,9 @@ def prior_from_runs(runs: np.ndarray, weights: np.ndarray, d0: float) -> Prior:
 
     Args:
         runs: (V, n) the metric of all variants by seed.
-        weights: (V,) the contrast is their product with the runs of each seed; they add up to 0. For the difference of
-            two variants these are 1, -1, and 0 for all others.
-        d0: degrees of freedom of the distribution of variances between variants; 0 if unknown: no prior.
+        weights: (V,) weights of the contrast, which add up to 0. For the difference of two variants these are 1, -1,
+            and 0 for all others.
+        d0: degrees of freedom of the distribution of variances between variants; 0 if unknown, which gives no prior.
     """
     num_others, n = len(runs) - 2, runs.shape[1]
     if num_others < 1 or n < 2 or d0 <= 0:
@@ -73,9 +73,9 @@ def moderate(variance: float, freedom: float, prior: Prior) -> tuple[float, floa
 
 
 def usable_others(others: Sequence[np.ndarray]) -> np.ndarray:
-    """(K, n) those of other variants, in percent, whose runs can show a common spread.
+    """(K, n) the rows of `others`, in percent, that are finite with a mean from 5 to 95.
 
-    Runs near 0 or 100 spread less because they cannot go further.
+    Runs near 0 or 100 are left out: they spread less, because they cannot go further.
     """
     kept = [values for values in others if np.isfinite(values).all() and 5 <= values.mean() <= 95]
     return np.stack(kept) if kept else np.zeros((0, 0))

@@ -1,4 +1,4 @@
-"""Runs that failed or collapsed are outcomes of a variant: how many there were, and how many to expect."""
+"""Failed and collapsed runs as outcomes of a variant: how many there were, and how many to expect."""
 
 import math
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ from scipy.special import betaincinv, fdtrc
 
 from ..spec.metrics import Metric
 
-COLLAPSED = 0.5  # of the median of the other runs
-HEALTHY = 5.0  # percent: runs below have learned nothing that could collapse
+COLLAPSED = 0.5  # a run below this fraction of the median of the other runs has collapsed
+HEALTHY = 5.0  # percent; if the other runs have a lower median, they learned nothing that could collapse
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Outcomes:
         num_runs: number of runs that ended.
         failed: seeds without a result.
         not_finite: seeds whose metric is not finite, as after a divergence.
-        collapsed: seeds whose metric is far worse than that of the variant's other runs.
+        collapsed: seeds whose metric is far worse than in the variant's other runs, see `find_collapsed`.
         low, high: exact 95 % interval of the share of runs that fail, diverge or collapse.
         num_finite, spread: number of finite values, and their standard deviation.
     """
@@ -47,7 +47,7 @@ class Outcomes:
 
 
 def count_outcomes(variant: str, values: dict[int, float | None], metric: Metric) -> Outcomes:
-    """The outcomes of a variant, from its metric by seed; None for a run that failed."""
+    """The outcomes of a variant, from its metric by seed, which is None for a failed run."""
     failed = tuple(seed for seed, value in values.items() if value is None)
     not_finite = tuple(seed for seed, value in values.items() if value is not None and not math.isfinite(value))
     finite = {seed: value for seed, value in values.items() if value is not None and math.isfinite(value)}
@@ -60,9 +60,9 @@ def count_outcomes(variant: str, values: dict[int, float | None], metric: Metric
 def find_collapsed(values: dict[int, float], higher_is_better: bool = True, healthy: float = 0.0) -> tuple[int, ...]:
     """Seeds whose value is below half the median of the variant's other runs, or above twice, if lower is better.
 
-    Collapse is defined by a ratio and not by standard deviations, which three runs do not give. A variant whose runs
-    are all near 0 has learned nothing and did not collapse: medians below `healthy` do not count. Values must not be
-    negative.
+    Collapse is defined by a ratio, because three runs do not give a reliable standard deviation. A variant with all
+    runs near 0 has learned nothing and did not collapse: medians below `healthy` do not count. With a negative value
+    the result is empty.
     """
     if len(values) < 2 or min(values.values()) < 0:
         return ()
@@ -78,8 +78,8 @@ def find_collapsed(values: dict[int, float], higher_is_better: bool = True, heal
 def spread_flag(a: Outcomes, b: Outcomes) -> list[str]:
     """A flag if one of two variants spreads clearly further (F-test, two-sided, 10 %), unless a run collapsed.
 
-    The difference then has the distribution of that one variant. If it is skewed, a few seeds agree too often on the
-    wrong side, which cannot be seen in them.
+    The difference then mainly follows the distribution of that variant. If this is skewed, a few seeds too often agree
+    on the wrong sign, which their values do not reveal.
     """
     wide, narrow = (a, b) if a.spread > b.spread else (b, a)
     if not narrow.spread < wide.spread or a.collapsed or b.collapsed:
@@ -91,7 +91,7 @@ def spread_flag(a: Outcomes, b: Outcomes) -> list[str]:
 
 
 def exact_interval(number: int, total: int, level: float = 0.05) -> tuple[float, float]:
-    """Clopper and Pearson's interval of a share of which `number` of `total` were seen; (0, 1) for none.
+    """Clopper and Pearson's interval of a share, from `number` of `total` runs; (0, 1) if `total` is 0.
 
     Source: Clopper and Pearson 1934, The use of confidence or fiducial limits illustrated in the case of the binomial.
     """
@@ -103,7 +103,7 @@ def exact_interval(number: int, total: int, level: float = 0.05) -> tuple[float,
 
 
 def break_even_share(effect: float, level: float) -> float:
-    """The share of runs that would have to collapse to 0 for an effect on the mean to vanish; NaN if none would.
+    """The share of runs that would have to collapse to 0 for an effect on the mean to vanish; NaN if `level` <= 0.
 
     Args:
         effect: the difference of the means, positive.

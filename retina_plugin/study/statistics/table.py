@@ -16,9 +16,9 @@ class Row:
 
     Attributes:
         num_runs: number of finished runs.
-        mean: over its runs.
-        difference: to the reference; empty for the reference itself.
-        p_corrected: of the difference, as in the verdict of the hypothesis about it; NaN where nobody asked.
+        mean: mean over its runs.
+        difference: difference to the reference; empty for the reference itself.
+        p_corrected: p-value of the difference, from the verdict on its hypothesis; NaN without a hypothesis.
     """
 
     variant: str
@@ -35,7 +35,7 @@ def tabulate_runs(
     metrics: Sequence[Metric],
     verdicts: Sequence[Verdict] = (),
 ) -> list[Row]:
-    """One row per variant, with the p-values of the `verdicts`: a metric in no hypothesis has none."""
+    """One row per variant, with the p-values of the `verdicts`; NaN for a metric without a hypothesis."""
     asked = {(frozenset((v.hypothesis.better, v.hypothesis.than)), v.hypothesis.metric): v for v in verdicts}
     rows = []
     for name in variants:

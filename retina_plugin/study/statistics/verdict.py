@@ -21,11 +21,11 @@ class Verdict:
         outcome: "better", "worse", "equivalent" (only if the hypothesis has a margin), "not distinguishable", or
             "no verdict" if seeds or the metric are missing or a run failed.
         headline: the answer in one line.
-        text: effect, interval, what they are based on and what does not follow from them.
-        difference: the metric of the hypothesis' first variant minus that of its second.
+        text: the effect, its interval, what they are based on, and what does not follow from them.
+        difference: the metric of the hypothesis' `better` variant minus its `than` variant.
         p_corrected: p-value, corrected after Holm for all hypotheses of the study file; NaN without a verdict.
         num_comparisons: the number of hypotheses that the correction counts.
-        low, high: simultaneous 95 % interval: those of all hypotheses of the file hold together in 95 % of studies.
+        low, high: simultaneous 95 % interval: in 95 % of studies the intervals of all hypotheses of the file hold.
         p_equivalent: p-value of equivalence, corrected alike; NaN without a margin.
         flags: runs of the two variants that failed, diverged or collapsed, and spreads that differ clearly.
     """
@@ -46,7 +46,7 @@ class Verdict:
 def decide(difference: Estimate, p_corrected: float, higher_is_better: bool = True, p_equivalent: float = 1.0) -> str:
     """The outcome for a paired difference; "no verdict" if `p_corrected` is NaN.
 
-    "equivalent" precedes "better": a difference that surely lies within the margin is one that does not matter.
+    "equivalent" takes precedence over "better": a difference inside the margin does not matter.
     """
     if math.isnan(p_corrected):
         return NONE
@@ -66,9 +66,9 @@ def judge(
     one that failed.
 
     Args:
-        others: what the study file asks besides, for which p-values are corrected too. If their runs are known, the
+        others: further hypotheses of the study file, which count in the correction. If their runs are known, the
             correction is the same as if they were among `hypotheses`.
-        share: of the 5 %, what this look at the study may spend.
+        share: share of the 5 % that this look at the study may spend.
     """
     asked = [_Comparison(measurements, h, share) for h in (*hypotheses, *others)]
     corrected = correct_holm([one.p_value for one in asked])
@@ -79,7 +79,7 @@ def judge(
 
 
 class _Comparison:
-    """A hypothesis, and what the runs say about it before any correction."""
+    """A hypothesis with its difference and p-values, before the correction for several comparisons."""
 
     def __init__(self, measurements: Measurements, h: Hypothesis, share: float) -> None:
         self.hypothesis = h
@@ -106,7 +106,7 @@ def _answer(measurements: Measurements, one: _Comparison, p: float, family: int,
 def caution_of(
     measurements: Measurements, outcome: str, difference: Estimate, outcomes: Sequence[Outcomes], metric: Metric
 ) -> str:
-    """The caution that belongs to a call in percent where higher is better; `outcomes` of both variants."""
+    """`caution` about the better variant, for a metric in percent where higher is better; otherwise empty."""
     if outcome not in (BETTER, WORSE) or not metric.is_percent or not metric.higher_is_better:
         return ""
     ahead = outcomes[outcome == WORSE]
@@ -114,13 +114,13 @@ def caution_of(
 
 
 def spend(p: float, share: float) -> float:
-    """p for a look that may spend a share of the 5 %; 1 where nothing is left."""
+    """p divided by the share of the 5 % that a look may spend, at most 1; 1 if `share` is 0. NaN stays NaN."""
     if math.isnan(p):
         return p
     return min(1.0, p / share) if share else 1.0
 
 
 def flags_of(outcomes: Outcomes) -> list[str]:
-    """What a reader must know about the runs of a variant."""
+    """One phrase per failed, non-finite or collapsed run of a variant, such as "focal: seed 2 failed"."""
     kinds = {"failed": outcomes.failed, "is not finite": outcomes.not_finite, "collapsed": outcomes.collapsed}
     return [f"{outcomes.variant}: seed {seed} {kind}" for kind, seeds in kinds.items() for seed in seeds]

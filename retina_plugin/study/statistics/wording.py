@@ -1,4 +1,4 @@
-"""How a verdict is worded: the headline, the effect, what it is based on and what does not follow from it."""
+"""The wording of a verdict: the headline, the effect, what it is based on and what does not follow from it."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ from .outcomes import Outcomes, break_even_share
 
 BETTER, WORSE, ALIKE, NONE, EQUIVALENT = "better", "worse", "not distinguishable", "no verdict", "equivalent"
 
-RARE = 0.2  # collapses that are more frequent would have been noticed
+RARE = 0.2  # share of runs; more frequent collapses would have been noticed
 
 
 def number(value: float, metric: Metric) -> str:
@@ -59,7 +59,7 @@ def explain(
     """The effect, what it is based on, and what does not follow from it.
 
     `p` is corrected for `family` comparisons, and NaN without a verdict; `failed` names failed runs of both variants;
-    `together` is the simultaneous interval, which is not shown unless it is finite.
+    `together` is the simultaneous interval, shown only if it is finite and there are several comparisons.
     """
     if d.num_seeds == 0:
         return "No seed has a finished run of both."

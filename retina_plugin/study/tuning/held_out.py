@@ -18,8 +18,11 @@ _SYNTHETIC_SPLIT = "tune"
 def hold_out(cfg: DictConfig, share: float) -> None:
     """Change `cfg` so that it is evaluated on data that its training and test data do not contain.
 
-    For synthetic data these are another split, which is drawn from other random numbers; the training data stay. For
-    a COCO json, `share` of the training images are held out, see `register_split`.
+    For synthetic data this is another split, drawn from other random numbers; the training data stay. For a COCO json,
+    `share` of the training images are held out, see `register_split`.
+
+    Raises:
+        ConfigError: if the training data are several data sets.
     """
     data = cfg.dataloader
     if all(_is_synthetic(data[part].dataset.names) for part in ("train", "test")):
@@ -36,10 +39,10 @@ def hold_out(cfg: DictConfig, share: float) -> None:
 
 
 def check_disjoint(tuned: DictConfig, study: DictConfig) -> None:
-    """Check that the images on which a `tuned` config is measured are in neither its training nor the study's test.
+    """Check that the evaluation images of a `tuned` config are in neither its training data nor the study's test data.
 
     Raises:
-        ConfigError: naming an image that is.
+        ConfigError: naming an image that is in one of them.
         DataError: if data cannot be read.
     """
     measured = _files(tuned, "test")

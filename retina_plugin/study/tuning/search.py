@@ -49,7 +49,11 @@ class Search:
     """The search for one variant."""
 
     def __init__(self, study: Study, variant: Variant, threads: int) -> None:
-        """`study` has the folder of the tuning; raises ConfigError, DataError for data that cannot be held out."""
+        """`study.output_dir` is the folder of the tuning.
+
+        Raises:
+            ConfigError, DataError: for rungs that are too short, data that cannot be held out, or other trials there.
+        """
         self.study, self.variant, self.threads = study, variant, threads
         settings = study.tune
         self.space = search_space(study, variant, settings)
@@ -65,7 +69,7 @@ class Search:
         self.runs: list[list[TrialRun]] = [[] for _ in self.rungs]
 
     def job(self, trial: Trial, rung: int) -> Job:
-        """The training of a trial for a rung."""
+        """The training job of a trial in a rung."""
         config = self._config(trial, rung)
         return Job(
             variant=f"{self.variant.name}, trial {trial.number} of {self.rungs[rung]} iterations",
@@ -78,7 +82,7 @@ class Search:
         )
 
     def promoted(self, rung: int, trials: int) -> list[Trial]:
-        """The trials of a rung: the best ones of the rung before, with the default among them, in their order."""
+        """The trials of a rung: the best of the rung before, always with the default (trial 0), sorted by number."""
         by_number = {t.number: t for t in self.trials.all()}
         before = sorted(self.runs[rung - 1], key=lambda r: (-r.ap, r.number))
         count = trials
@@ -100,15 +104,15 @@ class Search:
 
 
 def tune(study: Study, trials: int, executor: Executor | None = None) -> list[Search]:
-    """Search for every variant with so many trials each, in the study's folder; the finished searches.
+    """Search for every variant with `trials` trials each, in the study's folder; returns the finished searches.
 
-    Finished trials are not repeated. An interrupted training goes on from its last checkpoint. The chosen trials and
+    Finished trials are not repeated. An interrupted training continues from its last checkpoint. The chosen trials and
     their results do not depend on how many trainings run at once.
 
     Raises:
         ConfigError, DataError: for settings, a config or data that cannot be used.
         FolderInUseError: if another process uses the folder.
-        ChildProcessError: if a training fails for another reason than that its loss diverges.
+        ChildProcessError: if a training fails for a reason other than a diverging loss.
         KeyboardInterrupt, SystemExit: as `run_study`.
     """
     if trials < 1:
@@ -128,7 +132,7 @@ def tune(study: Study, trials: int, executor: Executor | None = None) -> list[Se
 
 
 def _search(searches: Sequence[Search], trials: int, executor: Executor) -> None:
-    """The first rung: batches of trials, each chosen from the results of those before."""
+    """Train the first rung in batches of trials, each chosen from the results of the batches before."""
     batch = searches[0].study.tune.batch
     for end in [*range(batch, trials, batch), trials]:
         for search in searches:

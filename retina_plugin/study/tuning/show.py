@@ -1,4 +1,4 @@
-"""What a tuning shows: a table, and AP over trials as a figure."""
+"""Results of a tuning as a table, and AP over trials as a figure."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,7 @@
 """The search space of a variant: the values that are tuned, and the overrides that set them.
 
-A tuned override stands after those of the study and before the variant's own. So a value that a variant sets itself
-stays, and is not tuned.
+Tuned overrides apply after the overrides of the study and before the variant's own. So a value that a variant sets
+itself is kept, and is not tuned.
 """
 
 import re
@@ -43,10 +43,10 @@ class Dimension:
 
 
 def search_space(study: Study, variant: Variant, settings: TuneSettings) -> list[Dimension]:
-    """The dimensions of a variant: those of the settings that its config has and that its overrides do not set.
+    """The dimensions of a variant: values in `settings` that its config has and that its overrides do not set.
 
-    alpha and gamma are tuned only where the loss has a number there: alpha of plain cross entropy is None, and with
-    another one it would be balanced cross entropy.
+    alpha and gamma are tuned only if the loss has a number there: alpha of plain cross entropy is None, and a number
+    would turn it into balanced cross entropy.
     """
     cfg = study.run_config(variant, settings.seed)
     found = []
@@ -71,14 +71,15 @@ def with_tuned(variant: Variant, overrides: Sequence[str]) -> Variant:
 
 
 def _override_key(cfg: DictConfig, name: str) -> str:
-    """The key of a value; below a named loss if the config refers to one, which later overrides then refer to too."""
+    """The override key of a value. If the config refers to a named loss, the key is below that loss, so that later
+    overrides that refer to the same loss use the tuned value too."""
     raw = OmegaConf.to_container(cfg.model, resolve=False).get("cls_loss")
     named = re.fullmatch(r"\$\{([\w.\-]+)\}", raw) if isinstance(raw, str) else None
     return f"{named[1]}.{name}" if named and name in _OF_THE_LOSS else _KEYS[name]
 
 
 def _those_with_effect(study: Study, variant: Variant, seed: int, space: Sequence[Dimension]) -> list[Dimension]:
-    """The dimensions whose overrides change the config; those that the variant sets itself do not."""
+    """The dimensions whose overrides change the config; a value that the variant sets itself is left out."""
     values = {d.name: 0.6 * d.low + 0.4 * d.high for d in space}
     overrides = overrides_of(values, space)
     cfg = study.run_config(with_tuned(variant, overrides), seed)

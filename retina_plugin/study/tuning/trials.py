@@ -26,7 +26,7 @@ _SETTINGS = "settings"
 class Trial:
     """A trial: its number from 0, its overrides, and its AP at the first rung, None until that is known.
 
-    Trial 0 is the variant as it is, without overrides.
+    Trial 0 is the unchanged variant, without overrides.
     """
 
     number: int
@@ -40,10 +40,10 @@ class Trials:
     def __init__(
         self, folder: Path, variant: str, space: Sequence[Dimension], seed: int, facts: dict[str, Any]
     ) -> None:
-        """`facts`: what the APs follow from, in parts of values as text by key; the file keeps them.
+        """`facts`: everything that determines the APs, as text by part and key; stored in the file.
 
         Raises:
-            ConfigError: if Optuna is not installed, or the file holds trials of other facts.
+            ConfigError: if Optuna is not installed, or the file holds trials with other facts.
         """
         try:
             import optuna

@@ -1,4 +1,4 @@
-"""tuned.json: the best values of every variant, and how a study takes them."""
+"""tuned.json: the best values of every variant, and their use in a study."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -45,7 +45,7 @@ def config_facts(study: Study, variant: Variant) -> RunFacts:
 
 
 def write_tuned(folder: Path, searches: Sequence["Search"], trials: int) -> dict[str, dict[str, Any]]:
-    """Add the results of searches to tuned.json in a folder; what it holds then, by variant."""
+    """Add the results of searches to tuned.json in a folder; returns its new content by variant."""
     known = _read(folder / TUNED) if (folder / TUNED).is_file() else {}
     known |= {search.variant.name: _outcome(search, trials) for search in searches}
     write_json(folder / TUNED, known)
@@ -69,12 +69,12 @@ def _outcome(search: "Search", trials: int) -> dict[str, Any]:
 
 
 def best_run(runs: Sequence["TrialRun"]) -> "TrialRun":
-    """The run with the highest AP; of equal ones, that of the first trial."""
+    """The run with the highest AP; ties go to the earliest trial."""
     return max(runs, key=lambda run: (run.ap, -run.number))
 
 
 def apply_tuned(study: Study, path: str | Path) -> Study:
-    """The study with the best overrides of tuned.json before each variant's own, and what it says about them.
+    """The study with the best overrides of tuned.json before each variant's own, and `tuning` set to their results.
 
     Raises:
         ConfigError: if the file cannot be read, lacks a variant, tuned another config, or gave variants different
