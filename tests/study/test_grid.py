@@ -160,7 +160,11 @@ def test_a_grid_that_asks_nothing_is_refused(tmp_path):
 
 
 def test_a_grid_without_any_report_has_a_map_that_says_so(tmp_path):
-    write_map(grid_of(tmp_path))
+    grid = grid_of(tmp_path)
+    damaged = grid.folder(grid.cells[0])
+    damaged.mkdir(parents=True)
+    (damaged / "report.json").write_text('{"rows": []}')
+    write_map(grid)
     assert {c["outcome"] for c in cells_of(tmp_path)} == {"not run"}
 
 

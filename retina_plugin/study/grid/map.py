@@ -52,7 +52,7 @@ def write_map(grid: Grid) -> Path:
 
     Returns the path of the picture.
     """
-    reports = {cell: read_json(grid.folder(cell) / "report.json", {}) for cell in grid.cells}
+    reports = {cell: read_json(grid.folder(cell) / "report.json", {}, _is_report) for cell in grid.cells}
     study = grid.study(grid.cells[0])
     maps = {
         h: [_cell_verdict(grid, cell, report, h, study) for cell, report in reports.items()] for h in study.questions
@@ -65,6 +65,10 @@ def write_map(grid: Grid) -> Path:
     write_json(grid.output_dir / "map.json", without_nan(plain))
     write_text(grid.output_dir / "map.md", render("map.md.j2", {"grid": grid, "maps": maps}))
     return draw_map(grid, maps, grid.output_dir / "map.png")
+
+
+def _is_report(content: Mapping[str, Any]) -> bool:
+    return {"verdicts", "facts", "rows"} <= set(content)
 
 
 def _cell_verdict(grid: Grid, cell: Cell, report: Mapping[str, Any], h: Hypothesis, study: Study) -> CellVerdict:

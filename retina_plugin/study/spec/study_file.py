@@ -24,7 +24,7 @@ resample_train tune tuned_by hypotheses metrics paper grid""".split()
 _KINDS = {
     "base": (str | Path, "the name of a config"),
     "output_dir": (str | Path, "a folder"),
-    "tuned_by": (str | Path, "a file"),
+    "tuned_by": (str | Path | None, "a file"),
     "hypotheses": (list, "a list of dict(better=..., than=...)"),
     "paper": (dict, "dict(variant=dict(AP=..., source='Table 1b'))"),
 }
@@ -103,7 +103,7 @@ def read_study_file(path: str | Path) -> dict[str, Any]:
     with errors_named(f"study {path}"):
         content = _load(path)
     for key, (kind, words) in _KINDS.items():
-        if not isinstance(content.get(key), kind | None):
+        if key in content and not isinstance(content[key], kind):
             raise ConfigError(f"{path}: {key} must be {words}, got {content[key]!r}")
     if "factors" in content and "variants" not in content:
         content["variants"] = combine(read_factors(content["factors"]))

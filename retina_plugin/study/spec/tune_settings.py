@@ -66,7 +66,9 @@ def read_tune_settings(content: Mapping[str, Any]) -> TuneSettings:
     budget = ("rungs", "reduction", "batch", "seed", "share")
     if not isinstance(content, Mapping) or not set(content) <= {*RANGES, *budget}:
         raise ConfigError(f"tune takes {[*RANGES, *budget]}, such as {_EXAMPLE}, got {content!r}")
-    given = {name: content.get(name, RANGES[name]) for name in RANGES if name not in content or content[name]}
+    given = {
+        name: content.get(name, RANGES[name]) for name in RANGES if name not in content or content[name] is not None
+    }
     ranges = {name: _read_range(name, value) for name, value in given.items()}
     rest = {name: content[name] for name in budget if name in content}
     if "rungs" in rest:

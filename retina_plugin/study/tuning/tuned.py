@@ -115,7 +115,7 @@ def _check(tuned: Mapping[str, Any], study: Study, variant: Variant, path: Path)
 def _read(path: Path) -> dict[str, dict[str, Any]]:
     try:
         content = json.loads(read_small(path))
-    except (OSError, ValueError) as e:
+    except (OSError, ValueError, RecursionError) as e:
         raise ConfigError(f"tuned values {path} cannot be read: {e}") from e
     if not isinstance(content, dict) or not all(map(_is_outcome, content.values())):
         raise ConfigError(f"{path} is not a file of tuned values, which retina tune writes as {TUNED}")

@@ -60,6 +60,12 @@ def small(tmp_path, variants, hypotheses=(), **settings):
         ("study = dict(base='a', variants=['x'])", {}, r"variants must be dict\(name="),
         ("study = dict(base='a', variants=dict(x=[]), overrides='a=1')", {}, "overrides must be a list of key=value"),
         ("study = dict(base='a', factors=dict(f=dict(x='a=1', y=[])))", {}, r"factors.f\['x'\] must be a list"),
+        ("study = dict(base=None, variants=dict(x=[]))", {}, "base must be the name of a config, got None"),
+        (
+            "study = dict(base='a', variants=dict(x=[]), tune=dict(lr=[]))",
+            {},
+            "tune.lr must be .lowest, highest. or None",
+        ),
         ("study = dict(base='a', variants=dict(x=[]), seeds=3)", {}, "seeds must be a list of integers or 'auto'"),
         ("study = dict(base='a', variants=dict(x=[]), reference='y')", {}, "no variant 'y'"),
         ("study = dict(base='a', variants=dict(x=[]), seeds=[])", {}, "at least one"),
