@@ -47,7 +47,7 @@ def read_voc(labels: Path, image_root: Path, classes: list[str] | None) -> dict[
     files = {path.stem: path.name for path in in_order if path.suffix.lower() in IMAGE_SUFFIXES}
     for i, name in enumerate(names, 1):
         (width, height), objects = parsed[name]
-        file_name = files.get(name, f"{name}.jpg")  # if there is no image, the reader's error names this file
+        file_name = files.get(name, f"{name}.jpg")  # without an image, the error on reading names this file
         images.append({"id": i, "file_name": file_name, "width": width, "height": height})
         for category, box, difficult in objects:
             if category not in numbers:

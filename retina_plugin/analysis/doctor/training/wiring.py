@@ -30,7 +30,10 @@ def needs(*parts: str) -> Callable[[Check], Check]:
 
 
 def builds(subject: Subject) -> Iterator[Finding]:
-    """A model that cannot be built or is no PluggableRetinaNet: Detectron#93, keras-retinanet#439, detectron2#4470."""
+    """A model that cannot be built, or another than PluggableRetinaNet.
+
+    Source: Detectron#93, keras-retinanet#439, detectron2#4470.
+    """
     problem = _problem(subject, "model")
     if problem and "model" in vars(subject):  # built, but not this package's
         yield Finding("hint", "model-not-examined", problem, "model", "nothing, if you mean this model")
