@@ -1,4 +1,4 @@
-"""A study on a Ray cluster of two nodes, one of whose workers is killed."""
+"""A study on a Ray cluster, one of whose workers is killed."""
 
 import os
 import signal
@@ -30,7 +30,7 @@ if find_spec("ray") is None:  # importing it takes seconds
 
 @pytest.fixture(scope="module")
 def cluster():
-    """The address of a cluster of two nodes with a CPU each."""
+    """The address of a cluster with two CPUs; a second node would add only the seconds that it takes to start."""
     import ray
     from ray.cluster_utils import Cluster
 
@@ -39,8 +39,7 @@ def cluster():
         patch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         patch.setattr(executors, "_run_to_end", forked_run())
         nodes = Cluster()
-        for _ in range(2):
-            nodes.add_node(num_cpus=1, object_store_memory=80 * 2**20, include_dashboard=False)
+        nodes.add_node(num_cpus=2, object_store_memory=80 * 2**20, include_dashboard=False)
         yield nodes.address
         ray.shutdown()
         nodes.shutdown()
