@@ -1,10 +1,11 @@
 """One training with all its parts, built from a config."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from detectron2.config import instantiate
+from detectron2.engine import HookBase
 from detectron2.engine.defaults import create_ddp_model
 from detectron2.utils import comm
 from detectron2.utils.env import seed_all_rng
@@ -32,7 +33,12 @@ class Run:
     """Model, data, trainer and checkpoints of a config. `evaluated` is the model to evaluate, maybe the average."""
 
     def __init__(
-        self, cfg: DictConfig, resume: bool, test: Callable[[nn.Module], dict[str, Any]], signals: StopSignals
+        self,
+        cfg: DictConfig,
+        resume: bool,
+        test: Callable[[nn.Module], dict[str, Any]],
+        signals: StopSignals,
+        hooks: Sequence[HookBase] = (),
     ) -> None:
         """`test` returns the metrics of a model. Raises ConfigError for a value that a part rejects."""
         configure_torch(cfg.train)
@@ -55,7 +61,7 @@ class Run:
         self.metrics_file = Path(cfg.train.output_dir, METRICS)
         self.writers: list[EventWriter] = []  # opened when training begins
         self.metrics_state = MetricsState(self.metrics_file, self.writers)
-        self.trainer.register_hooks(build_hooks(self, test, signals))
+        self.trainer.register_hooks(build_hooks(self, test, signals, hooks))
 
     def load(self, resume: bool) -> tuple[int, InitialWeights | None]:
         """Load weights, and with `resume` all other state.

@@ -86,7 +86,7 @@ def do_train(
 ) -> dict[str, Any]:
     """Train a config, after `record_data`, and write its run folder; returns the metrics of the final evaluation.
 
-    `remarks` are warnings for the log. `hooks` run after the hooks of the config and are not recorded in it.
+    `remarks` are warnings for the log. `hooks` run after those of `train.hooks` and are not recorded in the config.
 
     Raises:
         ValueError, OSError: for invalid input; the message names the key or the file.
@@ -113,8 +113,7 @@ def do_train(
         prior = resolve_prior(cfg)
         if resume:
             keep_rounding(cfg)
-        run = Run(cfg, resume, test, signals)
-        run.trainer.register_hooks(hooks)
+        run = Run(cfg, resume, test, signals, hooks)
         start_iter, origin = run.load(resume)
         prepare_folder(cfg, resume)
         with log_to_file(Path(cfg.train.output_dir, "log.txt")):

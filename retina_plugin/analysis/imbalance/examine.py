@@ -100,7 +100,11 @@ def examine(
     detections, hardest = Detections(model), HardBackground(model, gallery)
     own_sums = ExactSums(model.cls_loss, model.num_classes, len(model.head_in_features))
     has_histogram = is_function_of_p_t(model.cls_loss)
-    _pass(cfg, model, split, max_images, [xray, detections, hardest, *([] if has_histogram else [own_sums])])
+    parts = [xray, detections, hardest, *([] if has_histogram else [own_sums])]
+    try:
+        _pass(cfg, model, split, max_images, parts)
+    except NotImplementedError as e:
+        raise ConfigError(f"{run_dir}: {e}") from e
     if not xray.num_images:
         raise DataError(f"the {split} data of {run_dir} have no images")
     scores, correct = detections.match(cfg, split)
@@ -128,13 +132,10 @@ def _pass(
     max_images: int | None,
     parts: Sequence[Xray | Detections | HardBackground | ExactSums],
 ) -> None:
-    try:
-        images = dense_images(cfg, model, split, max_images)
-        for image in tqdm(images, desc="examine", unit="image", total=max_images, leave=False):
-            for part in parts:
-                part.add(image)
-    except NotImplementedError as e:
-        raise ConfigError(f"{cfg.train.output_dir}: {e}") from e
+    images = dense_images(cfg, model, split, max_images)
+    for image in tqdm(images, desc="examine", unit="image", total=max_images, leave=False):
+        for part in parts:
+            part.add(image)
 
 
 def _easiest(xray: Xray, shares: Mapping[str, Shares]) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """All hooks of a training, in the order in which they run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from detectron2.config import instantiate
@@ -29,11 +29,13 @@ _LEAST = dict.fromkeys(("max_iter", "log_period", "checkpointer.period", "accumu
 _LEAST |= dict.fromkeys(("eval_period", "imbalance_period", "vis_period", "vis_images", "early_stopping"), 0)
 
 
-def build_hooks(run: "Run", test: Callable[[nn.Module], dict[str, Any]], signals: StopSignals) -> list[HookBase]:
+def build_hooks(
+    run: "Run", test: Callable[[nn.Module], dict[str, Any]], signals: StopSignals, more: Sequence[HookBase] = ()
+) -> list[HookBase]:
     """The hooks of a training. Each of their methods is called in the order of this list.
 
-    Hooks of `train.hooks` follow evaluation, so they see its metrics, and precede the writers and the checkpoint, so
-    what they put into the storage is written and what they change is saved.
+    Hooks of `train.hooks`, and then `more`, follow evaluation, so they see its metrics, and precede the writers and the
+    checkpoint, so what they put into the storage is written and what they change is saved.
 
     Raises:
         ConfigError: for an argument that a hook refuses, or an entry of `train.hooks` that is not a hook.
@@ -55,6 +57,7 @@ def build_hooks(run: "Run", test: Callable[[nn.Module], dict[str, Any]], signals
             best,
             VisualizeDetections(cfg, model) if main_process and train.vis_period else None,
             *_user_hooks(cfg),
+            *more,
             PeriodicWriter(run.writers, period=train.log_period),
             PeriodicCheckpointer(run.checkpointer, **train.checkpointer) if main_process else None,
             EarlyExit(run.checkpointer, best, signals, train.max_minutes, train.early_stopping),

@@ -159,7 +159,8 @@ OF_MODELS = {
         ["model.cls_loss='${losses.softmax_ce}'", "model.head.prior_prob=0.5"],
     ),
     "cross entropy far from its start": (prior.prior, "prior-far", "warning", [CE, "model.head.prior_prob=1e-6"]),
-    "focal loss far from its start": (prior.prior, "prior-far", "hint", ["model.head.prior_prob=1e-4"]),
+    "focal loss far from its start": (prior.prior, "prior-far", "hint", ["model.head.prior_prob=5e-3"]),
+    "focal loss very far from its start": (prior.prior, "prior-far", "warning", ["model.head.prior_prob=1e-4"]),
     "weight of cross entropy with focus": (
         prior.focus_and_weight,
         "alpha-high",

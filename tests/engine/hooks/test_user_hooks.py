@@ -10,6 +10,7 @@ from detectron2.engine import HookBase
 from retina_plugin.config import ConfigError
 from retina_plugin.engine import main
 from retina_plugin.engine.reliability.verify import first_difference
+from retina_plugin.engine.train import do_train
 from retina_plugin.run_folder import read_metrics
 
 
@@ -90,3 +91,10 @@ def test_an_entry_that_is_not_a_hook_is_named(entry, message, tmp_path):
         main(train_args(tmp_path / "run", f"train.hooks=[{ONE},{entry}]"))
     assert "train.hooks[1]" in str(error.value) or "train.hooks.1" in str(error.value)
     assert not (tmp_path / "run").exists()
+
+
+def test_hooks_of_a_call_see_the_step_after_which_training_stops(tiny_cfg):
+    hook = Count()
+    cfg = tiny_cfg("train.max_minutes=0")
+    do_train(cfg, hooks=[hook])
+    assert hook.count == 1

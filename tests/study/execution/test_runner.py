@@ -230,3 +230,8 @@ def test_scales_are_what_training_has_at_its_first_step(uninterrupted):
 def test_bad_numbers_of_executors_are_refused(settings):
     with pytest.raises(ConfigError, match="must be 1 or more"):
         build_executor(**settings)
+
+
+def test_an_unknown_executor_is_named():
+    with pytest.raises(ConfigError, match="must be local or ray, got 'Local'"):
+        build_executor("Local")
