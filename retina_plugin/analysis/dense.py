@@ -107,7 +107,7 @@ def dense_image(model: PluggableRetinaNet, inputs: dict[str, Any]) -> DenseImage
     maps = [x.new_zeros(()).expand(x.shape) for x in outputs[0]]  # anchors depend on the sizes of the maps alone
     anchors = model.anchor_generator(maps)
     ground_truth = inputs["instances"].to(model.device)
-    targets = model.assign_labels(anchors, [ground_truth])
+    targets = model.training_targets(anchors, [ground_truth])
     entry = {k: v for k, v in inputs.items() if k not in ("image", "instances")}
     return DenseImage(
         entry=entry,

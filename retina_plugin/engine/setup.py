@@ -22,6 +22,7 @@ from ..modeling.losses import STATIONARY
 PRIOR = "model.head.prior_prob"
 _OWN_DATA = ": *_images are folders of images, *_json a COCO json or labels of VOC or YOLO; see docs/own_data.md"
 _MOST_THREADS = 9999
+_BATCH_NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm)
 _PRECISIONS = ("highest", "high", "medium")
 
 
@@ -110,7 +111,17 @@ def freeze(model: nn.Module, names: Sequence[str]) -> None:
             )
         modules[name].requires_grad_(False)
         parent, _, child = name.rpartition(".")
-        setattr(modules[parent], child, FrozenBatchNorm2d.convert_frozen_batchnorm(modules[name]))
+        setattr(modules[parent], child, _with_fixed_statistics(modules[name]))
+
+
+def _with_fixed_statistics(module: nn.Module) -> nn.Module:
+    """The module with FrozenBN in place of BatchNorm, and with the same names in its state dict."""
+    norms = [name for name, x in module.named_modules() if isinstance(x, _BATCH_NORMS) and not x.affine]
+    frozen = FrozenBatchNorm2d.convert_frozen_batchnorm(module)
+    for norm in map(frozen.get_submodule, norms):
+        for name in ("weight", "bias"):
+            norm.register_buffer(name, getattr(norm, name), persistent=False)
+    return frozen
 
 
 def build_model(cfg: DictConfig, pretrained: bool = True) -> nn.Module:

@@ -1,5 +1,6 @@
 """An anchor generator with sizes by octave, and values that a model config derives from other keys."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -99,8 +100,15 @@ def num_cell_anchors(anchor_generator: nn.Module) -> int:
 
 
 def feature_strides(in_features: Sequence[str]) -> list[int]:
-    """Strides, in pixels, of pyramid levels given by name: ["p3", "p4"] gives [8, 16]."""
-    return [2 ** int(name.lstrip("p")) for name in in_features]
+    """Strides, in pixels, of levels given by name: ["p3", "p4"] gives [8, 16], and ["res4"] gives [16].
+
+    ValueError for a name without the number of its stage.
+    """
+    stages = [re.fullmatch(r"(?:p|c|res)(\d+)", name) for name in in_features]
+    if None in stages:
+        wrong = in_features[stages.index(None)]
+        raise ValueError(f"the stride of the level {wrong!r} is unknown: names are p<stage> or res<stage>, as in p3")
+    return [2 ** int(stage[1]) for stage in stages]
 
 
 def _octave_sizes(

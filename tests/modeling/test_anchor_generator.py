@@ -41,6 +41,9 @@ def test_levels_with_different_numbers_are_refused():
 
 def test_strides_follow_level_names():
     assert feature_strides(["p2", "p3", "p7"]) == [4, 8, 128]
+    assert feature_strides(["res4"]) == [16]
+    with pytest.raises(ValueError, match="stride of the level 'stem' is unknown"):
+        feature_strides(["p3", "stem"])
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ class ForegroundCounter:
         """
         height, width = self.model.preprocess_image(batch).tensor.shape[-2:]
         anchors = self.anchors(height, width)
-        targets = self.model.assign_labels(anchors, [inputs["instances"] for inputs in batch])
+        targets = self.model.training_targets(anchors, [inputs["instances"] for inputs in batch])
         labels, weights = targets.labels, targets.weights
         counts = torch.ones_like(labels, dtype=torch.float64) if weights is None else weights.double()
         is_foreground = (labels >= 0) & (labels < self.model.num_classes)

@@ -17,7 +17,7 @@ from ..yacs import require_plugin_keys
 from .loss_normalizer import ForegroundAverage, keep_state_dict_name
 from .training import RetinaNetTraining
 from .upstream_arguments import UPSTREAM_LOSS_ARGUMENTS, check_vis_period, choose_box_loss, choose_cls_loss
-from .wiring import BOX_DIM, check_wiring
+from .wiring import BOX_DIM, check_channels, check_wiring, head_outputs
 
 
 @META_ARCH_REGISTRY.register()
@@ -136,7 +136,10 @@ class PluggableRetinaNet(RetinaNetTraining):
         self, predictions: list[list[Tensor]], dims_per_anchor: list[int] | None = None
     ) -> list[list[Tensor]]:
         """Overrides upstream so that the classification loss gives the number of logits, not `dims_per_anchor`."""
-        return super()._transpose_dense_predictions(predictions, [self.cls_loss.num_logits(self.num_classes), BOX_DIM])
+        dims = [self.cls_loss.num_logits(self.num_classes), BOX_DIM]
+        if head_outputs(self.head) is None:
+            check_channels(self, predictions, dims)
+        return super()._transpose_dense_predictions(predictions, dims)
 
     def forward_inference(
         self, images: ImageList, features: list[Tensor], predictions: list[list[Tensor]]

@@ -49,7 +49,7 @@ class RetinaNetTraining(RetinaNet):
         features = [by_name[name] for name in self.head_in_features]
         gt_instances = [inputs["instances"].to(self.device) for inputs in batched_inputs]
         anchors = self.anchor_generator(features)
-        targets = self.assign_labels(anchors, gt_instances)
+        targets = self.training_targets(anchors, gt_instances)
         start_at_first_level(self.head)
         logits = [self.head.cls_score(self.head.cls_subnet(feature)) for feature in features]
         pred_logits, _ = self._transpose_dense_predictions([logits, []])
@@ -62,7 +62,7 @@ class RetinaNetTraining(RetinaNet):
         """Compute the losses. Overrides upstream so that a label assigner can weigh anchors."""
         pred_logits, pred_anchor_deltas = self._transpose_dense_predictions(predictions)
         anchors = self.anchor_generator(features)
-        targets = self.assign_labels(anchors, gt_instances)
+        targets = self.training_targets(anchors, gt_instances)
         gt_labels, gt_boxes = list(targets.labels), list(targets.boxes)
         weights = {} if targets.weights is None else {"weights": targets.weights}
         return self.losses(anchors, pred_logits, gt_labels, pred_anchor_deltas, gt_boxes, **weights)
@@ -78,8 +78,15 @@ class RetinaNetTraining(RetinaNet):
         gt_instances = [x[x.gt_boxes.nonempty()] for x in gt_instances]
         return self.label_assigner(anchors, gt_instances, self.num_classes)
 
+    def training_targets(self, anchors: list[Boxes], gt_instances: list[Instances]) -> AnchorTargets:
+        """The targets of training: those of `label_anchors` if a subclass overrides it, else of `assign_labels`."""
+        if type(self).label_anchors is RetinaNetTraining.label_anchors:
+            return self.assign_labels(anchors, gt_instances)
+        labels, boxes = self.label_anchors(anchors, gt_instances)
+        return AnchorTargets(torch.stack(labels), torch.stack(boxes), None)
+
     def label_anchors(self, anchors: list[Boxes], gt_instances: list[Instances]) -> tuple[list[Tensor], list[Tensor]]:
-        """Return labels (R,) and matched boxes (R, 4) of every image, as upstream; training uses `assign_labels`."""
+        """Return labels (R,) and matched boxes (R, 4) of every image, as upstream. A subclass may override it."""
         targets = self.assign_labels(anchors, gt_instances)
         return list(targets.labels), list(targets.boxes)
 

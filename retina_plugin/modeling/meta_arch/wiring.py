@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from detectron2.layers import Conv2d
 from detectron2.modeling.meta_arch.retinanet import RetinaNetHead
 from detectron2.structures import Instances
-from torch import nn
+from torch import Tensor, nn
 
 from ..anchor_generator import num_cell_anchors
+from ..head import PluggableRetinaNetHead
 
 if TYPE_CHECKING:
     from .retinanet import PluggableRetinaNet
@@ -20,7 +22,7 @@ _OWN_HEAD = "retina_plugin.modeling.PluggableRetinaNetHead"
 
 def head_outputs(head: nn.Module) -> tuple[int, int, int] | None:
     """Anchors per location, logits per anchor and box deltas per anchor of a head; None if it declares none."""
-    if isinstance(head, RetinaNetHead):
+    if isinstance(head, RetinaNetHead) and _are_convolutions(head.cls_score, head.bbox_pred):
         num_anchors = head.bbox_pred.out_channels // BOX_DIM
         return num_anchors, head.cls_score.out_channels // num_anchors, BOX_DIM
     declared = tuple(getattr(head, name, None) for name in ("num_anchors", "num_logits", "box_dim"))
@@ -37,6 +39,24 @@ def check_wiring(model: PluggableRetinaNet) -> None:
         _check_predictions(model, *outputs[1:])
     if hasattr(model.anchor_generator, "num_cell_anchors"):
         _check_anchors(model, None if outputs is None else outputs[0])
+
+
+def check_channels(model: PluggableRetinaNet, predictions: Sequence[Sequence[Tensor]], dims: Sequence[int]) -> None:
+    """Raise a ValueError if a head gave other numbers of channels than the anchors need.
+
+    `predictions` are logits and deltas per level, each (N, channels, Hi, Wi); `dims` are their values per anchor.
+    """
+    if not hasattr(model.anchor_generator, "num_cell_anchors"):
+        return
+    num_anchors = num_cell_anchors(model.anchor_generator)
+    for what, levels, dim in zip(("logits", "box deltas"), predictions, dims, strict=True):
+        for level in levels:
+            if level.shape[1] != num_anchors * dim:
+                raise ValueError(
+                    f"model.head={type(model.head).__name__} gives {level.shape[1]} channels of {what}, but "
+                    f"{num_anchors} anchors per location with {dim} {what} each need {num_anchors * dim}: "
+                    "derive its number of anchors from model.anchor_generator, its logits from model.cls_loss"
+                )
 
 
 def check_gt_classes(gt_instances: Sequence[Instances], num_classes: int) -> None:
@@ -84,16 +104,22 @@ def _check_top_block(backbone: nn.Module) -> None:
 
 
 def _check_head_inputs(model: PluggableRetinaNet) -> None:
+    if type(model.head).forward not in (RetinaNetHead.forward, PluggableRetinaNetHead.forward):
+        return  # another head may add channels before its towers
     shapes = model.backbone.output_shape()
     channels = sorted({shapes[name].channels for name in model.head_in_features})
     for tower, last in (("cls_subnet", "cls_score"), ("bbox_subnet", "bbox_pred")):
-        layers = [getattr(model.head, name, None) for name in (tower, last)]
-        convs = [m for layer in layers if layer for m in layer.modules() if isinstance(m, nn.Conv2d)]
-        if convs and channels != [convs[0].in_channels]:
+        first = next((x for x in (*getattr(model.head, tower), getattr(model.head, last))), None)
+        if _are_convolutions(first) and channels != [first.in_channels]:
             raise ValueError(
-                f"model.head.{tower} takes {convs[0].in_channels} channels, but model.backbone outputs {channels} on "
+                f"model.head.{tower} takes {first.in_channels} channels, but model.backbone outputs {channels} on "
                 f"model.head_in_features: set model.head.input_shape to model.backbone.out_channels"
             )
+
+
+def _are_convolutions(*layers: nn.Module) -> bool:
+    """Whether the layers are plain convolutions; a class of the user may take or give other channels than it says."""
+    return all(type(x) in (nn.Conv2d, Conv2d) for x in layers)
 
 
 def _check_predictions(model: PluggableRetinaNet, num_logits: int, box_dim: int) -> None:
