@@ -2,7 +2,7 @@
 
 import argparse
 
-from .arguments import Command, add_trust_flags, at_least
+from .arguments import Command, add_trust_flags, at_least, share
 
 _GROUP = "look inside"
 
@@ -81,6 +81,13 @@ def _anchors_arguments(parser: argparse.ArgumentParser) -> None:
     add_trust_flags(parser)
 
 
+def _check_anchors(args: argparse.Namespace) -> str:
+    """What is wrong if limits of a search are given without one; empty if nothing is."""
+    limits = {"--levels": args.levels, "--max-anchors": args.max_anchors is not None}
+    given = [flag for flag, value in limits.items() if value and not args.search]
+    return f"{' and '.join(given)} limit the search: add --search" if given else ""
+
+
 def _anchors(args: argparse.Namespace) -> None:
     from retina_plugin.analysis.anchors.page import write_summary
     from retina_plugin.commands.analysis.analyze_anchors import PAGE, analyze_anchors
@@ -110,7 +117,7 @@ def _errors_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--iou", type=float, default=0.5, help="from which a detection is correct")
     parser.add_argument(
         "--score-thresh",
-        type=float,
+        type=share,
         help="least score of the detections in tables and pictures; by default that with the best F1",
     )
     parser.add_argument("--max-images", type=at_least(0), default=500, help="of which anchors are computed")
@@ -140,6 +147,7 @@ ANALYZING = (
         _anchors_arguments,
         _anchors,
         has_overrides=True,
+        check=_check_anchors,
     ),
     Command(
         "analyze-errors",

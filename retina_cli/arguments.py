@@ -73,6 +73,14 @@ def at_least(least: int) -> Callable[[str], int]:
     return integer
 
 
+def share(text: str) -> float:
+    """The argparse type of a number from 0 to 1, such as a score."""
+    value = float(text)
+    if not 0 <= value <= 1:  # also refuses nan
+        raise argparse.ArgumentTypeError(f"must be from 0 to 1, got {text}")
+    return value
+
+
 def add_trust_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags that say what a run folder's config may use besides parts of detectors; they fill `trust`."""
     parser.add_argument(

@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import Any
 
-from .arguments import Command, add_trust_flags, at_least
+from .arguments import Command, add_trust_flags, at_least, share
 
 _GROUP = "look at detections, data and losses"
 
@@ -18,7 +18,7 @@ def _predict_arguments(parser: argparse.ArgumentParser) -> None:
         "--input", nargs="+", required=True, help="images and videos: files, folders, glob patterns; cameras: camera:0"
     )
     parser.add_argument("--output", required=True, metavar="DIR")
-    parser.add_argument("--score-thresh", type=float, help="minimum score to draw; by default the run's best one")
+    parser.add_argument("--score-thresh", type=share, help="minimum score to draw; by default the run's best one")
     parser.add_argument("--coco-json", metavar="FILE", help="annotation file that gives the image ids")
     parser.add_argument(
         "--every", type=at_least(1), default=1, metavar="N", help="of videos, examine only every Nth frame"
@@ -76,7 +76,7 @@ def _compare_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--input", nargs="*", default=(), help="images; by default test data")
     parser.add_argument("--output", required=True, metavar="DIR")
     parser.add_argument("--num-images", type=at_least(1), default=8, help="number of test images")
-    parser.add_argument("--score-thresh", type=float, default=0.5, help="minimum score to draw")
+    parser.add_argument("--score-thresh", type=share, default=0.5, help="minimum score to draw")
     add_trust_flags(parser)
 
 

@@ -90,12 +90,12 @@ def choose_threshold(run: str | None, weights: str | None) -> tuple[float, str]:
 
 def describe_counts(results: Sequence[dict[str, Any]], score_thresh: float) -> str:
     """How many detections were drawn in each of the first images, by class, and how many there are in all."""
-    drawn: dict[str, Counter[str]] = {}
+    drawn: dict[tuple[int, str], Counter[str]] = {}  # images in two folders may have the same name
     for detection in results:
-        counts = drawn.setdefault(detection["file_name"], Counter())
+        counts = drawn.setdefault((detection["image_id"], detection["file_name"]), Counter())
         counts[detection["category_name"]] += detection["score"] >= score_thresh
     lines = []
-    for name, counts in list(drawn.items())[:_LISTED]:
+    for (_, name), counts in list(drawn.items())[:_LISTED]:
         by_class = ", ".join(f"{number} {shown(category)}" for category, number in counts.most_common() if number)
         lines.append(f"{shown(name)}: {by_class or 'nothing drawn'}")
     if len(drawn) > _LISTED:

@@ -2,7 +2,8 @@
 
 import inspect
 from collections.abc import Mapping
-from typing import Any, Literal, get_args, get_origin
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -31,7 +32,7 @@ def check_kind(node: Any, key: str, full_key: str, value: Any) -> None:
 
     A missing value or None can be replaced by any value, and any value by None or an interpolation. A LazyCall can be
     replaced by any value, but not by a string if its target is a class. An argument whose annotation is a union with a
-    `Literal` may also hold the strings of that `Literal`.
+    `Literal` may also hold the strings of that `Literal`; an integer whose annotation has float may become a float.
     """
     if key == "_target_":
         target_of({"_target_": value})  # `check_config` checks the arguments
@@ -43,11 +44,13 @@ def check_kind(node: Any, key: str, full_key: str, value: Any) -> None:
     if old is None or value is None or (isinstance(value, str) and "${" in value):
         return
     if not is_call(old):
-        words = _words(node, key)
+        types = _annotated_types(node, key)
+        words = tuple(word for kind in types if get_origin(kind) is Literal for word in get_args(kind))
         if words and isinstance(value, str) and value not in words:
             choices = " or ".join(repr(word) for word in words)
             raise ConfigError(f"{full_key}={value!r}: the key holds a number or {choices}, not another string")
         is_free = value in words or (old in words and not isinstance(value, str))  # the target itself checks the number
+        is_free |= float in types and type(old) is int and type(value) is float
         if not is_free and not _fits(_kind(old), _kind(value), is_argument=is_call(node)):
             raise ConfigError(f"{full_key}={value!r}: the key holds {_kind(old)} ({old}), not {_kind(value)}")
     elif isinstance(value, str) and inspect.isclass(target_of(old)):
@@ -69,11 +72,11 @@ def _check_known(node: Any, known: DictConfig, path: str) -> None:
             _check_known(node[key], known[key], f"{path}.{key}")
 
 
-def _words(node: Any, key: str) -> tuple[str, ...]:
-    """The strings that an argument of a LazyCall may hold besides a number, by the `Literal` in its annotation."""
+def _annotated_types(node: Any, key: str) -> tuple[Any, ...]:
+    """The type, or members of the union, by which the target of a LazyCall annotates an argument."""
     parameters = (parameters_of(node) or {}) if is_call(node) else {}
-    types = get_args(parameters[key].annotation) if key in parameters else ()
-    return tuple(word for kind in types if get_origin(kind) is Literal for word in get_args(kind))
+    annotation = parameters[key].annotation if key in parameters else Any
+    return get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
 
 
 def _fits(old: str, new: str, is_argument: bool) -> bool:

@@ -62,6 +62,17 @@ def test_counts_that_are_too_small_are_refused(argv, capsys):
     assert code == 2 and re.search(rf"must be \d or more, got {argv[-1] if argv[-1] != '64' else 0}", printed.err)
 
 
+@pytest.mark.parametrize("value", ["nan", "-0.1", "1.5", "inf"])
+def test_scores_lie_between_0_and_1(value, capsys):
+    code, printed = end_of(["compare", "--runs", "a", "--output", "b", f"--score-thresh={value}"], capsys)
+    assert code == 2 and f"must be from 0 to 1, got {value}" in printed.err
+
+
+def test_limits_of_a_search_need_the_search(capsys):
+    code, printed = end_of(["analyze-anchors", "--run", "a", "--levels", "p2", "--max-anchors", "9"], capsys)
+    assert code == 2 and "--levels and --max-anchors limit the search: add --search" in printed.err
+
+
 def test_no_images_are_a_count_where_they_leave_anchors_out():
     for name, run in {"report": ["RUN"], "analyze-errors": ["--run", "RUN"]}.items():
         assert parse(COMMANDS[name], name, [*run, "--max-images", "0"]).max_images == 0

@@ -61,11 +61,14 @@ def test_the_default_threshold_is_the_best_of_the_runs_last_evaluation(tmp_path)
 
 
 def test_counts_are_those_of_drawn_detections():
-    found = [("a.png", "cat", 0.9), ("a.png", "cat", 0.4), ("a.png", "dog", 0.5), ("b.png", "dog", 0.1)]
-    results = [dict(zip(("file_name", "category_name", "score"), x, strict=True)) for x in found]
+    found = [(1, "a.png", "cat", 0.9), (1, "a.png", "cat", 0.4), (1, "a.png", "dog", 0.5), (2, "b.png", "dog", 0.1)]
+    keys = ("image_id", "file_name", "category_name", "score")
+    results = [dict(zip(keys, x, strict=True)) for x in found]
     lines = describe_counts(results, 0.5).splitlines()
     assert lines == ["a.png: 1 cat, 1 dog", "b.png: nothing drawn", "4 found, 2 drawn with scores of 0.50 and over"]
-    many = [r | {"file_name": f"{i}.png"} for i in range(22) for r in results]
+    of_two_folders = describe_counts([*results, results[0] | {"image_id": 3}], 0.5).splitlines()
+    assert of_two_folders[0] == "a.png: 1 cat, 1 dog" and of_two_folders[2] == "a.png: 1 cat"
+    many = [r | {"image_id": i, "file_name": f"{i}.png"} for i in range(22) for r in results]
     assert "... and 2 more images with detections" in describe_counts(many, 0.5)
 
 

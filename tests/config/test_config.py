@@ -144,6 +144,13 @@ def test_a_value_takes_the_place_of_a_part():
     assert cfg.model.head.num_anchors == 9
 
 
+def test_a_fraction_takes_the_place_of_an_integer_where_the_target_takes_fractions():
+    key = "model.anchor_generator.octave_base_scale"
+    assert get_config(QUICK, [f"{key}=3", f"{key}=2.5"]).model.anchor_generator.octave_base_scale == 2.5
+    with pytest.raises(ConfigError, match=r"scales_per_octave=2.5: the key holds an integer \(\d\), not a float"):
+        get_config(QUICK, ["model.anchor_generator.scales_per_octave=2.5"])
+
+
 def test_an_argument_that_the_config_leaves_out_can_be_set():
     cfg = get_config(QUICK, ["model.test_topk_candidates=50", "optimizer.lr=1", "+note=hello"])
     assert cfg.model.test_topk_candidates == 50 and cfg.optimizer.lr == 1 and cfg.note == "hello"
