@@ -12,6 +12,7 @@ from retina_plugin import add_retina_plugin_config
 from retina_plugin.data import register_synthetic
 from retina_plugin.modeling import BiFPN, OctaveAnchorGenerator, PluggableRetinaNet
 from retina_plugin.modeling.backbone.bifpn import WeightedFusion
+from retina_plugin.modeling.losses import build_cls_loss
 
 
 def yacs_cfg(*opts):
@@ -100,6 +101,23 @@ def test_detectron2s_keys_reach_the_losses():
     opts += ["MODEL.RETINANET.CE_LOSS_ALPHA", 0.75, "MODEL.RETINANET.SMOOTH_L1_LOSS_BETA", 0.2]
     model = build_model(yacs_cfg(*SMALL, *opts))
     assert (model.cls_loss.alpha, model.cls_loss.gamma, model.box_loss.beta) == (0.75, 0.0, 0.2)
+
+
+def test_a_loss_says_which_keys_it_does_not_read(caplog):
+    loss = ["MODEL.RETINANET.CLS_LOSS", "SoftmaxFocalLoss"]
+    gamma = build_cls_loss(yacs_cfg(*loss, "MODEL.RETINANET.FOCAL_LOSS_GAMMA", 1.5)).gamma
+    assert gamma == 2 and "FOCAL_LOSS_GAMMA=1.5: set MODEL.RETINANET.CLS_LOSS_ARGS.gamma" in caplog.text
+    caplog.clear()
+    args = ["MODEL.RETINANET.CLS_LOSS_ARGS.gamma", 1.5, "MODEL.RETINANET.FOCAL_LOSS_GAMMA", 1.0]
+    assert build_cls_loss(yacs_cfg(*loss, *args)).gamma == 1.5 and "does not read" not in caplog.text
+    build_cls_loss(yacs_cfg("MODEL.RETINANET.FOCAL_LOSS_GAMMA", 1.5))
+    assert "does not read" not in caplog.text
+
+
+def test_an_argument_that_a_loss_lacks_is_refused():
+    args = ["MODEL.RETINANET.CLS_LOSS", "SigmoidCrossEntropyLoss", "MODEL.RETINANET.CLS_LOSS_ARGS.epsilon", 1.0]
+    with pytest.raises(ValueError, match="CLS_LOSS_ARGS.epsilon is not an argument of SigmoidCrossEntropyLoss.*alpha"):
+        build_cls_loss(yacs_cfg(*args))
 
 
 def test_detectron2s_config_is_left_alone():

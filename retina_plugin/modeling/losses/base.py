@@ -4,15 +4,21 @@ Shapes: M anchors; K classes; C logits per anchor (K, or K + 1 with softmax).
 """
 
 # TorchScript reads the annotations of `forward`, so they must not be strings: no `from __future__ import annotations`.
+import inspect
+import logging
 import math
 from typing import Any
 
 import torch
 from detectron2.config import CfgNode
+from detectron2.utils.logger import log_first_n
 from torch import Tensor, nn
 
 from ...registry import CLS_LOSS_REGISTRY
 from .targets import DenseTargets
+
+# arguments of losses, Detectron2's keys for them, which only some losses read, and the defaults of these
+_FOCAL_LOSS_KEYS = {"alpha": ("FOCAL_LOSS_ALPHA", 0.25), "gamma": ("FOCAL_LOSS_GAMMA", 2.0)}
 
 
 class ClassificationLoss(nn.Module):
@@ -164,6 +170,21 @@ def log_odds(prob: float) -> float:
 
 
 def build_cls_loss(cfg: CfgNode) -> ClassificationLoss:
-    """The classification loss named by `MODEL.RETINANET.CLS_LOSS`."""
-    loss = CLS_LOSS_REGISTRY.get(cfg.MODEL.RETINANET.CLS_LOSS)
-    return loss(**loss.from_config(cfg))
+    """The classification loss named by `MODEL.RETINANET.CLS_LOSS`; ValueError for an argument that it does not have."""
+    name = cfg.MODEL.RETINANET.CLS_LOSS
+    loss = CLS_LOSS_REGISTRY.get(name)
+    arguments, known = loss.from_config(cfg), inspect.signature(loss).parameters
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
+    if not takes_any and (unknown := sorted(arguments.keys() - known)):
+        raise ValueError(
+            f"MODEL.RETINANET.CLS_LOSS_ARGS.{unknown[0]} is not an argument of {name}, which has "
+            f"{', '.join(known) or 'none'}"
+        )
+    for argument, (key, default) in _FOCAL_LOSS_KEYS.items():
+        if argument in known.keys() - arguments and (value := cfg.MODEL.RETINANET[key]) != default:
+            log_first_n(
+                logging.WARNING,
+                f"{name} does not read MODEL.RETINANET.{key}={value}: set MODEL.RETINANET.CLS_LOSS_ARGS.{argument}",
+                key="message",
+            )
+    return loss(**arguments)
