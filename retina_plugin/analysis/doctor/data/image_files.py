@@ -1,27 +1,24 @@
 """Image files that are damaged, blank, or differ from their entries or from what viewers show."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING
 
 from ....printable import shown
 from ..finding import Finding
-from .reading.coco_set import MOST_PIXELS, CocoSet
-from .reading.image_facts import Header, Pixels
+from ..reading.coco_set import MOST_PIXELS, CocoSet
+from ..reading.image_facts import Header, Pixels
+from ..subject import Subject
 from .reporting import about_images
-
-if TYPE_CHECKING:
-    from ..subject import Subject
 
 _FLAT = 1.0  # standard deviation of grey levels
 
 
-def unreadable_headers(subject: "Subject") -> Iterator[Finding]:
+def unreadable_headers(subject: Subject) -> Iterator[Finding]:
     """Files that are no images."""
     for data in subject.sets:
         yield from unreadable(data, data.headers)
 
 
-def wrong_sizes(subject: "Subject") -> Iterator[Finding]:
+def wrong_sizes(subject: Subject) -> Iterator[Finding]:
     """Entries with another width or height than the file: training stops there, and their boxes may not fit."""
     for data in subject.sets:
         said = {place: (data.images[place]["width"], data.images[place]["height"]) for place in data.headers}
@@ -42,7 +39,7 @@ def wrong_sizes(subject: "Subject") -> Iterator[Finding]:
         )
 
 
-def rotated(subject: "Subject") -> Iterator[Finding]:
+def rotated(subject: Subject) -> Iterator[Finding]:
     """Photographs that are turned when they are read, which the annotation tool may not have done."""
     for data in subject.sets:
         yield from _about(
@@ -54,7 +51,7 @@ def rotated(subject: "Subject") -> Iterator[Finding]:
         )
 
 
-def grey(subject: "Subject") -> Iterator[Finding]:
+def grey(subject: Subject) -> Iterator[Finding]:
     """Greyscale images among images with colours."""
     headers = [header for data in subject.sets for header in data.headers.values() if isinstance(header, Header)]
     is_mixed = len({_is_grey(header) for header in headers}) > 1
@@ -68,7 +65,7 @@ def grey(subject: "Subject") -> Iterator[Finding]:
         )
 
 
-def deep(subject: "Subject") -> Iterator[Finding]:
+def deep(subject: Subject) -> Iterator[Finding]:
     """Images with 16 or more bits per channel, which other readers clip."""
     for data in subject.sets:
         yield from _about(
@@ -80,7 +77,7 @@ def deep(subject: "Subject") -> Iterator[Finding]:
         )
 
 
-def transparent(subject: "Subject") -> Iterator[Finding]:
+def transparent(subject: Subject) -> Iterator[Finding]:
     """Images with transparent parts, whose hidden colours training uses."""
     for data in subject.sets:
         yield from _about(
@@ -92,14 +89,14 @@ def transparent(subject: "Subject") -> Iterator[Finding]:
         )
 
 
-def unreadable_pixels(subject: "Subject") -> Iterator[Finding]:
+def unreadable_pixels(subject: Subject) -> Iterator[Finding]:
     """Files that end too early or are damaged, which their header does not show."""
     for data in subject.sets:
         sound = {p: x for p, x in data.pixels.items() if isinstance(data.headers.get(p), Header | None)}
         yield from unreadable(data, sound)
 
 
-def blank(subject: "Subject") -> Iterator[Finding]:
+def blank(subject: Subject) -> Iterator[Finding]:
     """Images of a single colour."""
     for data in subject.sets:
         flat = [p for p, x in data.pixels.items() if isinstance(x, Pixels) and x.spread < _FLAT]
@@ -107,7 +104,7 @@ def blank(subject: "Subject") -> Iterator[Finding]:
         yield from about_images(data, flat, len(data.pixels), "image-blank", problem, fix, "warning")
 
 
-def not_all_read(subject: "Subject") -> Iterator[Finding]:
+def not_all_read(subject: Subject) -> Iterator[Finding]:
     """Data sets of which only a sample of the images was read."""
     for data in subject.sets:
         if len(data.pixels) < len(data.paths) and len(data.pixels) == MOST_PIXELS:
