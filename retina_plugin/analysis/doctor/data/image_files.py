@@ -1,6 +1,6 @@
 """Image files that are damaged, blank, or differ from their entries or from what viewers show."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from ....printable import shown
 from ..finding import Finding
@@ -41,52 +41,48 @@ def wrong_sizes(subject: Subject) -> Iterator[Finding]:
 
 def rotated(subject: Subject) -> Iterator[Finding]:
     """Photographs that are turned when they are read, which the annotation tool may not have done."""
-    for data in subject.sets:
-        yield from _about(
-            data,
-            lambda header: header.orientation in range(2, 9),
-            "image-exif-rotated",
-            "are turned or mirrored according to their EXIF data when they are read",
-            "check with retina data that the boxes were drawn on the turned images",
-        )
+    yield from _about(
+        subject.sets,
+        lambda header: header.orientation in range(2, 9),
+        "image-exif-rotated",
+        "are turned or mirrored according to their EXIF data when they are read",
+        "check with retina data that the boxes were drawn on the turned images",
+    )
 
 
 def grey(subject: Subject) -> Iterator[Finding]:
     """Greyscale images among images with colours."""
     headers = [header for data in subject.sets for header in data.headers.values() if isinstance(header, Header)]
     is_mixed = len({_is_grey(header) for header in headers}) > 1
-    for data in subject.sets if is_mixed else ():
-        yield from _about(
-            data,
-            _is_grey,
-            "image-grey",
-            "have one channel, which training repeats three times",
-            "others have colours: check that this does not tell classes or splits apart",
-        )
+    yield from _about(
+        subject.sets if is_mixed else (),
+        _is_grey,
+        "image-grey",
+        "have one channel, which training repeats three times",
+        "others have colours: check that this does not tell classes or splits apart",
+    )
 
 
 def deep(subject: Subject) -> Iterator[Finding]:
     """Images with 16 or more bits per channel, which other readers clip."""
-    for data in subject.sets:
-        yield from _about(
-            data,
-            lambda header: header.is_deep,
-            "image-16-bit",
-            "have 16 or more bits per channel: training scales 16 bits to 8, and refuses 32",
-            "check with retina data that they are neither dark nor flat; scale them otherwise if they are",
-        )
+    yield from _about(
+        subject.sets,
+        lambda header: header.is_deep,
+        "image-16-bit",
+        "have 16 or more bits per channel: training scales 16 bits to 8, and refuses 32",
+        "check with retina data that they are neither dark nor flat; scale them otherwise if they are",
+    )
 
 
 def transparent(subject: Subject) -> Iterator[Finding]:
     """Images with transparent parts, whose hidden colours training uses."""
-    for data in subject.sets:
-        yield from _about(
-            data,
-            lambda header: header.is_transparent,
-            "image-alpha",
-            "have transparency, which training drops: hidden colours become visible",
-            "look at them with retina data; save them without transparency if they differ",
-        )
+    yield from _about(
+        subject.sets,
+        lambda header: header.is_transparent,
+        "image-alpha",
+        "have transparency, which training drops: hidden colours become visible",
+        "look at them with retina data; save them without transparency if they differ",
+    )
 
 
 def unreadable_pixels(subject: Subject) -> Iterator[Finding]:
@@ -133,7 +129,11 @@ def _is_grey(header: Header) -> bool:
     return header.mode[0] in "1LIF"
 
 
-def _about(data: CocoSet, is_one: Callable[[Header], bool], code: str, problem: str, fix: str) -> Iterator[Finding]:
-    headers = {place: header for place, header in data.headers.items() if isinstance(header, Header)}
-    places = [place for place, header in headers.items() if is_one(header)]
-    yield from about_images(data, places, len(headers), code, problem, fix, "hint")
+def _about(
+    sets: Sequence[CocoSet], is_one: Callable[[Header], bool], code: str, problem: str, fix: str
+) -> Iterator[Finding]:
+    """One hint per data set about the files whose header `is_one` accepts."""
+    for data in sets:
+        headers = {place: header for place, header in data.headers.items() if isinstance(header, Header)}
+        places = [place for place, header in headers.items() if is_one(header)]
+        yield from about_images(data, places, len(headers), code, problem, fix, "hint")
