@@ -23,12 +23,12 @@ METRICS = "metrics.json"  # one json object per line
 IMBALANCE = "imbalance.jsonl"  # one json object per line, with train.imbalance_period
 LOG = "log.txt"
 REPORT = "report.html"
+DETECTIONS = "inference/coco_instances_results.json"  # of the last evaluation
 FINAL_CHECKPOINT = "model_final.pth"
 LAST_CHECKPOINT = "last_checkpoint"  # names the checkpoint to resume from
 CLIPPED = "clipped_steps"  # in metrics.json, with train.clip_grad_norm: number of updates clipped so far
 _LARGEST = 1e300  # upper limit of numbers in a file, so that their sums stay finite
 _FILE_NAME = re.compile(r"[\w][\w .+-]{0,250}")
-DETECTIONS = "inference/coco_instances_results.json"  # of the last evaluation
 
 
 def read_config(run_dir: str | Path, overrides: Sequence[str] = (), trust: Sequence[str] = ()) -> DictConfig:
@@ -161,6 +161,19 @@ def last_evaluation(run_dir: str | Path) -> dict[str, Any]:
     """
     newest_first = reversed(read_metrics(run_dir))
     return next((line for line in newest_first if any("/" in key for key in line)), {})
+
+
+def read_detections(run_dir: str | Path) -> list[dict[str, Any]]:
+    """The detections of the last evaluation, in COCO's result format.
+
+    Raises:
+        FileNotFoundError: if there are none.
+        ValueError: if their file is damaged.
+    """
+    path = Path(run_dir, DETECTIONS)
+    if not path.is_file():
+        raise FileNotFoundError(f"{run_dir} has no {DETECTIONS}")
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def is_finished(run_dir: str | Path, max_iter: int) -> bool:

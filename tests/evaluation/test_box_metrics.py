@@ -14,7 +14,7 @@ from pycocotools.cocoeval import COCOeval
 
 from retina_plugin.evaluation import box_metrics
 from retina_plugin.evaluation.box_metrics import evaluate_boxes
-from retina_plugin.evaluation.coco import complete_annotations
+from retina_plugin.evaluation.truth import complete_annotations
 
 
 def a_data_set(rng, num_images, num_classes, num_objects, num_detections, image_ids=lambda i: 3 * i + 1):
