@@ -3,7 +3,7 @@
 import functools
 import hashlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import detectron2
@@ -72,6 +72,12 @@ def changes(before: RunFacts, now: RunFacts) -> list[str]:
             values = [_shorten(x.get(key, "none")) for x in (old, new)]
             phrases.append(f"{part} {key}: {' -> '.join(values)}")
     return phrases
+
+
+def summarize(changed: Sequence[str], most: int = 3) -> str:
+    """The first of some `changes`, and how many more there are."""
+    more = f" and {len(changed) - most} more" if len(changed) > most else ""
+    return "; ".join(changed[:most]) + more
 
 
 def _data(cfg: DictConfig) -> Iterator[tuple[str, str]]:

@@ -16,8 +16,6 @@ from ...files import write_json
 from ...reading import read_json
 from .fingerprint import RunFacts, changes
 
-__all__ = ["FACTS", "NOT_ENDED", "RESULT", "Job", "RunEnd", "holds_part_of", "known_end", "what_changed", "write_end"]
-
 FACTS, RESULT = "facts.json", "result.json"  # in the run folder
 NOT_ENDED = "has not ended"  # the error of a run whose process may have been killed
 
