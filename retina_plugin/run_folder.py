@@ -28,6 +28,7 @@ FINAL_CHECKPOINT = "model_final.pth"
 LAST_CHECKPOINT = "last_checkpoint"  # names the checkpoint to resume from
 CLIPPED = "clipped_steps"  # in metrics.json, with train.clip_grad_norm: number of updates clipped so far
 _LARGEST = 1e300  # upper limit of numbers in a file, so that their sums stay finite
+_TAIL = 8192  # bytes
 _FILE_NAME = re.compile(r"[\w][\w .+-]{0,250}")
 
 
@@ -182,14 +183,14 @@ def is_finished(run_dir: str | Path, max_iter: int) -> bool:
     return is_evaluated and Path(run_dir, FINAL_CHECKPOINT).is_file()
 
 
-def iterations_done(run_dir: str | Path, tail: int = 8192) -> int:
-    """Number of iterations that metrics.json records, from its last `tail` bytes; 0 if it cannot be read."""
+def iterations_done(run_dir: str | Path) -> int:
+    """Number of iterations that metrics.json records, from its last 8 KiB; 0 if it cannot be read."""
     path = Path(run_dir, METRICS)
     if not path.is_file():
         return 0
     try:
         with path.open("rb") as f:
-            f.seek(max(0, os.fstat(f.fileno()).st_size - tail))
+            f.seek(max(0, os.fstat(f.fileno()).st_size - _TAIL))
             found = re.findall(rb'"iteration": (\d+)[,}]', f.read())
     except OSError:
         return 0

@@ -74,10 +74,9 @@ def changes(before: RunFacts, now: RunFacts) -> list[str]:
     return phrases
 
 
-def summarize(changed: Sequence[str], most: int = 3) -> str:
-    """The first of some `changes`, and how many more there are."""
-    more = f" and {len(changed) - most} more" if len(changed) > most else ""
-    return "; ".join(changed[:most]) + more
+def summarize(changed: Sequence[str]) -> str:
+    """The first three of some `changes`, and how many more there are."""
+    return "; ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
 
 
 def _data(cfg: DictConfig) -> Iterator[tuple[str, str]]:
@@ -127,5 +126,5 @@ def _module_of(target: str) -> str:
         ) from e
 
 
-def _shorten(text: str, most: int = 40) -> str:
-    return text if len(text) <= most else f"{text[: most - 28]}..."
+def _shorten(text: str) -> str:
+    return text if len(text) <= 40 else f"{text[:12]}..."

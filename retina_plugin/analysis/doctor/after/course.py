@@ -8,9 +8,13 @@ from ....run_folder import CLIPPED, CONFIG, METRICS
 from ..finding import Finding
 from .record import VALIDATION, Record
 
-_GROWN, _FLAT, _RISEN = 10.0, 0.9, 1.1
-_EARLY, _LESS, _STILL = 0.7, 0.95, 0.1
-_MOST_CLIPPED = 0.9
+_GROWN = 10.0  # times its lowest value: a loss that diverged
+_FLAT = 0.9  # of its first value: a loss that hardly fell
+_RISEN = 1.1  # times its lowest value: a loss of the test data that rose
+_LESS = 0.95  # of the best AP: an AP that fell
+_STILL = 0.1  # of the last AP: a gain since the evaluation before that shows that AP still rises
+_EARLY = 0.7  # of the training: a best value before is long ago
+_MOST_CLIPPED = 0.9  # of the updates
 _GOOD = 10.0  # AP in percent
 _SHORTER = "use model_best.pth; train.early_stopping=5, more augmentation or a larger optimizer.weight_decay"
 _FEW = 4  # lines of metrics.json, to judge a course

@@ -12,7 +12,7 @@ from ..training.settings import setting
 from .cover import IOU, boxes_of, by_image, cover
 from .record import Record
 
-_ONE_CLASS, _PERMUTED, _DUPLICATES = 0.95, 0.6, 0.2
+_ONE_CLASS, _PERMUTED, _DUPLICATES = 0.95, 0.6, 0.2  # shares of objects, of objects, of detections
 _LEAST = 10  # objects or detections, to judge them
 _LOW_SCORE = 0.1
 
