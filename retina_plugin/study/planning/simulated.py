@@ -77,8 +77,6 @@ class Rates:
         coverage: 95 % intervals that contain the true difference.
     """
 
-    setting: Setting
-    num_seeds: int
     num_studies: int
     any_call: float
     unflagged: float
@@ -110,7 +108,7 @@ def simulate(setting: Setting, num_seeds: int, num_studies: int, seed: int = 0) 
     seen = (runs == 0).any(axis=(1, 2)) if setting.collapsing else False
     real = setting.truth[1:] != 0 if setting.truth.any() else slice(None)
     shares_of = (called.any(axis=1), unflagged, unflagged & seen, unscoped, called[:, real], covered)
-    return Rates(setting, num_seeds, num_studies, *(float(np.mean(x)) for x in shares_of))
+    return Rates(num_studies, *(float(np.mean(x)) for x in shares_of))
 
 
 def draw_runs(rng: np.random.Generator, setting: Setting, num_seeds: int, num_studies: int) -> np.ndarray:

@@ -25,7 +25,7 @@ def simulate_factors(setting: Setting, num_seeds: int, num_studies: int, seed: i
     called, covered = found[:, 0] > 0, found[:, 1]
     real = truth != 0 if truth.any() else slice(None)
     any_call, power, coverage = (float(np.mean(x)) for x in (called.any(axis=1), called[:, real], covered))
-    return Rates(setting, num_seeds, num_studies, any_call, any_call, math.nan, math.nan, power, coverage)
+    return Rates(num_studies, any_call, any_call, math.nan, math.nan, power, coverage)
 
 
 def effects_of(factors: list[Factor], levels: dict[str, float]) -> list[float]:

@@ -1,7 +1,7 @@
 """Categories that are no classes, or have misleading ids or names."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from ....printable import shown
 from ..finding import Finding
@@ -63,7 +63,8 @@ def similar_names(subject: Subject) -> Iterator[Finding]:
 def shifted_ids(subject: Subject) -> Iterator[Finding]:
     """Annotations that count classes from 0 and categories that count from 1, or the reverse (YOLOF#39)."""
     for data in subject.sets:
-        used, declared = _ids(a.get("category_id") for a in data.content["annotations"]), set(data.categories)
+        used = {a.get("category_id") for a in data.content["annotations"] if type(a.get("category_id")) is int}
+        declared = set(data.categories)
         if not declared or not used - declared:
             continue
         low, high = min(declared), max(declared)
@@ -84,10 +85,6 @@ CHECKS = (background_class, placeholder_classes, similar_names, shifted_ids)
 
 def _plain(name: str) -> str:
     return " ".join(name.lower().replace("_", " ").replace("-", " ").split())
-
-
-def _ids(values: Iterable[object]) -> set[int]:
-    return {value for value in values if type(value) is int}
 
 
 def _alike(data: CocoSet, code: str, names: list[str], problem: str) -> Finding:
