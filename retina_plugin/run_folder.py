@@ -23,12 +23,13 @@ METRICS = "metrics.json"  # one json object per line
 IMBALANCE = "imbalance.jsonl"  # one json object per line, with train.imbalance_period
 LOG = "log.txt"
 REPORT = "report.html"
+DETECTIONS = "inference/coco_instances_results.json"  # of the last evaluation
 FINAL_CHECKPOINT = "model_final.pth"
 LAST_CHECKPOINT = "last_checkpoint"  # names the checkpoint to resume from
 CLIPPED = "clipped_steps"  # in metrics.json, with train.clip_grad_norm: number of updates clipped so far
 _LARGEST = 1e300  # upper limit of numbers in a file, so that their sums stay finite
+_TAIL = 8192  # bytes
 _FILE_NAME = re.compile(r"[\w][\w .+-]{0,250}")
-DETECTIONS = "inference/coco_instances_results.json"  # of the last evaluation
 
 
 def read_config(run_dir: str | Path, overrides: Sequence[str] = (), trust: Sequence[str] = ()) -> DictConfig:
@@ -163,20 +164,33 @@ def last_evaluation(run_dir: str | Path) -> dict[str, Any]:
     return next((line for line in newest_first if any("/" in key for key in line)), {})
 
 
+def read_detections(run_dir: str | Path) -> list[dict[str, Any]]:
+    """The detections of the last evaluation, in COCO's result format.
+
+    Raises:
+        FileNotFoundError: if there are none.
+        ValueError: if their file is damaged.
+    """
+    path = Path(run_dir, DETECTIONS)
+    if not path.is_file():
+        raise FileNotFoundError(f"{run_dir} has no {DETECTIONS}")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
 def is_finished(run_dir: str | Path, max_iter: int) -> bool:
     """Whether a run has trained for `max_iter` iterations, and saved and evaluated its final checkpoint."""
     is_evaluated = last_evaluation(run_dir).get("iteration") == max_iter
     return is_evaluated and Path(run_dir, FINAL_CHECKPOINT).is_file()
 
 
-def iterations_done(run_dir: str | Path, tail: int = 8192) -> int:
-    """Number of iterations that metrics.json records, from its last `tail` bytes; 0 if it cannot be read."""
+def iterations_done(run_dir: str | Path) -> int:
+    """Number of iterations that metrics.json records, from its last 8 KiB; 0 if it cannot be read."""
     path = Path(run_dir, METRICS)
     if not path.is_file():
         return 0
     try:
         with path.open("rb") as f:
-            f.seek(max(0, os.fstat(f.fileno()).st_size - tail))
+            f.seek(max(0, os.fstat(f.fileno()).st_size - _TAIL))
             found = re.findall(rb'"iteration": (\d+)[,}]', f.read())
     except OSError:
         return 0

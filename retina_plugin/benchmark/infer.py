@@ -1,6 +1,5 @@
 """Time of inference: RetinaNet of Detectron2 and of torchvision, and this package's optimized detectors."""
 
-import logging
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -18,10 +17,9 @@ from ..modeling import PluggableRetinaNet
 from ..modeling.losses.base import log_odds
 from .machine import add_rates, count_gflop, multiply_sides
 from .memory import call_apart, peak_mb, reset_peak
-from .pairs import Times, time_in_turn
+from .pairs import Times, build_sides, time_in_turn
 from .peers import detectron2_peer, torchvision_peer
 
-logger = logging.getLogger(__name__)
 Batch = list[dict[str, Any]]
 
 
@@ -87,16 +85,7 @@ def _sides(model: PluggableRetinaNet, only: str = "") -> dict[str, nn.Module]:
     builders = {"detectron2": detectron2_peer, "torchvision": torchvision_peer}
     dtypes = ("float32", "bfloat16") if has_bfloat16(model.device) else ("float32",)
     builders |= {dtype: partial(optimize_for_inference, dtype=dtype) for dtype in dtypes}
-    sides = {}
-    for name, build in builders.items():
-        if only in ("", name):
-            try:
-                sides[name] = build(model)
-            except ValueError as e:
-                if name == "detectron2":
-                    raise  # all others are compared with it
-                logger.warning("%s is left out: %s", name, e)
-    return sides
+    return build_sides({name: partial(build, model) for name, build in builders.items() if only in ("", name)})
 
 
 def make_image(height: int, width: int) -> Tensor:

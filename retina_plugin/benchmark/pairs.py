@@ -1,13 +1,16 @@
 """Times of several implementations of one task, measured in turn so that a slow moment affects all of them."""
 
+import logging
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from tabulate import tabulate
 
+logger = logging.getLogger(__name__)
+Side = TypeVar("Side")
 WARM_UP = 2
 Times = dict[str, dict[str, float]]
 """Measured values by side: `seconds`, ratios to the first side, and more, see `format_times`."""
@@ -21,6 +24,23 @@ _COLUMNS = {
     "peak_mb": ("peak MB", ".0f"),
     "proposals": ("proposals", ".0f"),
 }
+
+
+def build_sides(builders: Mapping[str, Callable[[], Side]]) -> dict[str, Side]:
+    """What the builders return, by side. A side that cannot be built is left out, with a warning.
+
+    Raises:
+        ValueError: if the first side, which all others are compared with, cannot be built.
+    """
+    sides: dict[str, Side] = {}
+    for name, build in builders.items():
+        try:
+            sides[name] = build()
+        except ValueError as e:
+            if not sides:
+                raise
+            logger.warning("%s is left out: %s", name, e)
+    return sides
 
 
 def time_in_turn(sides: Mapping[str, Callable[[], Any]], repeats: int) -> Times:

@@ -5,9 +5,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from functools import partial
 
 from ..config import ConfigError
-from .pairs import Times, summary_of
+from .pairs import Times, seconds_of, summary_of
 
 _LIBRARIES = "import torch, torchvision, detectron2.engine, detectron2.evaluation"
 _IMPORTS = {
@@ -34,9 +35,7 @@ def benchmark_startup(config_file: str, repeats: int, overrides: Sequence[str] =
 
 
 def _run(code: str) -> float:
-    start = time.perf_counter()
-    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)
-    return time.perf_counter() - start
+    return seconds_of(partial(subprocess.run, [sys.executable, "-W", "ignore", "-c", code], check=True))
 
 
 def _start(config_file: str, overrides: Sequence[str]) -> dict[str, float]:

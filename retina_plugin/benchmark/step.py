@@ -2,7 +2,6 @@
 
 import copy
 import itertools
-import logging
 import statistics
 import tempfile
 from collections.abc import Callable, Sequence
@@ -25,10 +24,8 @@ from ..engine.trainer import Batch, Trainer, Update
 from ..modeling import optimize_for_training, recompute_activations
 from .machine import add_rates, count_gflop, multiply_sides
 from .memory import call_apart, peak_mb
-from .pairs import WARM_UP, Times, time_in_turn
+from .pairs import WARM_UP, Times, build_sides, time_in_turn
 from .peers import detectron2_peer, torchvision_peer
-
-logger = logging.getLogger(__name__)
 
 
 def benchmark_step(config_file: str, steps: int, overrides: Sequence[str] = ()) -> Times:
@@ -42,14 +39,7 @@ def benchmark_step(config_file: str, steps: int, overrides: Sequence[str] = ()) 
     keep_freed_memory()
     cfg = load_config(config_file, overrides)
     batches = _batches(cfg, steps + WARM_UP)
-    trainers = {}
-    for side, build in _SIDES.items():
-        try:
-            trainers[side] = build(cfg, copy.deepcopy(batches))
-        except ValueError as e:
-            if side == "detectron2":
-                raise  # all others are compared with it
-            logger.warning("%s is left out: %s", side, e)
+    trainers = build_sides({side: partial(build, cfg, copy.deepcopy(batches)) for side, build in _SIDES.items()})
     machine = multiply_sides(torch.device(resolve_device(cfg.train.device)))
     found = time_in_turn({name: partial(_step, x) for name, x in trainers.items()} | machine, steps)
     counted = _theirs(cfg, batches[WARM_UP:])

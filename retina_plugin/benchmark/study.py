@@ -6,7 +6,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-_BEGIN = "Starting training from iteration"  # in log.txt
+from ..run_folder import LOG
+from ..study.execution.job import RESULT
+
+_BEGIN = "Starting training from iteration"  # in the log of a run
+_RESULTS = f"*/seed*/{RESULT}"
 
 
 def benchmark_study(command: Sequence[str], folder: Path, jobs: int) -> dict[str, float]:
@@ -16,7 +20,7 @@ def benchmark_study(command: Sequence[str], folder: Path, jobs: int) -> dict[str
         FileExistsError: if the folder holds finished runs, which would not be trained.
         ChildProcessError: if the study fails.
     """
-    if any(folder.glob("*/seed*/result.json")):
+    if any(folder.glob(_RESULTS)):
         raise FileExistsError(f"{folder} holds runs already: choose another folder")
     start = time.monotonic()
     if subprocess.run(command).returncode:
@@ -35,12 +39,12 @@ def study_overhead(folder: Path, jobs: int, seconds: float) -> dict[str, float]:
     Raises:
         ValueError: if no run has ended, or the log of a run does not announce training.
     """
-    if not (results := list(folder.glob("*/seed*/result.json"))):
+    if not (results := list(folder.glob(_RESULTS))):
         raise ValueError(f"{folder} holds no run that has ended")
     jobs = min(jobs, len(results))
     ends = sorted(path.stat().st_mtime for path in results)
     idle = sum(ends[-1] - end for end in ends[-jobs:])
-    training = sum(_training_seconds(path.with_name("log.txt")) for path in results)
+    training = sum(_training_seconds(path.with_name(LOG)) for path in results)
     available = jobs * seconds - idle
     return {
         "runs": len(results),

@@ -1,7 +1,5 @@
 """Detectron2's COCO evaluator, also for detectors without detections and annotations without area."""
 
-import contextlib
-import io
 import itertools
 import types
 from collections.abc import Sequence
@@ -15,27 +13,7 @@ from pycocotools.coco import COCO
 from .box_metrics import Detection, evaluate_boxes
 from .calibration import calibration_metrics, match_scores
 from .thresholds import average_precision, best_f1, detections_above
-
-_LARGEST_ID = 2**53  # pycocotools keeps ids in floating point
-
-
-def complete_annotations(truth: COCO) -> None:
-    """Fill in what pycocotools needs and many json files lack, in memory.
-
-    A missing `area` becomes the box area, a missing `iscrowd` 0. All ids are numbered anew from 1 if one of them is
-    less than 1, 2^53 or more, or not an integer: pycocotools takes a match with annotation 0 for no match.
-    """
-    annotations = list(truth.anns.values())
-    for annotation in annotations:
-        if annotation.get("area") is None:
-            _, _, width, height = annotation["bbox"]
-            annotation["area"] = width * height
-        annotation.setdefault("iscrowd", 0)
-    if not all(isinstance(i, int) and 0 < i < _LARGEST_ID for i in truth.anns):
-        for number, annotation in enumerate(annotations, 1):
-            annotation["id"] = number
-        with contextlib.redirect_stdout(io.StringIO()):
-            truth.createIndex()
+from .truth import complete_annotations
 
 
 class COCOEvaluator(evaluation.COCOEvaluator):

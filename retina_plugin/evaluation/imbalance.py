@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from detectron2.structures import Boxes
 from torch import Tensor
 
 from ..modeling.losses import ClassificationLoss, anchor_sums
@@ -64,7 +65,7 @@ def imbalance_sums(loss: ClassificationLoss, seen: TrainingPass, num_classes: in
     own = rows[:, found].double().T.cpu().numpy()
     ends = torch.tensor(seen.level_sizes, device=labels.device).cumsum(0)
     levels = torch.bucketize(found % ends[-1], ends, right=True)
-    areas = _areas(seen.gt_boxes[found])
+    areas = Boxes(seen.gt_boxes[found]).area()
     return ImbalanceSums(
         background=_by_level(rows * (labels == num_classes), seen.level_sizes),
         foreground=_grouped(own, levels, len(seen.level_sizes)),
@@ -72,10 +73,6 @@ def imbalance_sums(loss: ClassificationLoss, seen: TrainingPass, num_classes: in
         classes=_grouped(own, labels[found], num_classes),
         p_t=_histograms(loss, seen.logits, labels, num_classes),
     )
-
-
-def _areas(boxes: Tensor) -> Tensor:
-    return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
 
 
 def _by_level(rows: Tensor, level_sizes: Sequence[int]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Ground truth in pycocotools' form, from dataset dicts."""
+"""Ground truth in pycocotools' form, from json files and from dataset dicts."""
 
 import contextlib
 import io
@@ -7,6 +7,35 @@ from typing import Any
 
 from detectron2.structures import BoxMode
 from pycocotools.coco import COCO
+
+_LARGEST_ID = 2**53  # pycocotools keeps ids in floating point
+
+
+def read_truth(json_file: str) -> COCO:
+    """The ground truth of a COCO json, with complete annotations."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = COCO(json_file)
+    complete_annotations(truth)
+    return truth
+
+
+def complete_annotations(truth: COCO) -> None:
+    """Fill in what pycocotools needs and many json files lack, in memory.
+
+    A missing `area` becomes the box area, a missing `iscrowd` 0. All ids are numbered anew from 1 if one of them is
+    less than 1, 2^53 or more, or not an integer: pycocotools takes a match with annotation 0 for no match.
+    """
+    annotations = list(truth.anns.values())
+    for annotation in annotations:
+        if annotation.get("area") is None:
+            _, _, width, height = annotation["bbox"]
+            annotation["area"] = width * height
+        annotation.setdefault("iscrowd", 0)
+    if not all(isinstance(i, int) and 0 < i < _LARGEST_ID for i in truth.anns):
+        for number, annotation in enumerate(annotations, 1):
+            annotation["id"] = number
+        with contextlib.redirect_stdout(io.StringIO()):
+            truth.createIndex()
 
 
 def truth_of(entries: Sequence[dict[str, Any]], image_ids: Sequence[Any], num_classes: int) -> COCO:

@@ -4,7 +4,7 @@ import pytest
 from hostile.data_boxes import perfect_ap
 from hostile.data_json import every, write
 
-from retina_plugin.study.evidence import by_image as evidence
+from retina_plugin.evaluation.truth import read_truth
 from retina_plugin.study.evidence.matching import match_detections
 
 IDS = {"from 0": lambda a: a["id"] - 1, "negative": lambda a: a["id"] - 7, "large": lambda a: 2**60 + a["id"]}
@@ -25,6 +25,6 @@ def test_a_study_matches_every_object(ids, tmp_path):
     detections = [
         {k: a[k] for k in ("image_id", "category_id", "bbox")} | {"score": 1.0} for a in content["annotations"]
     ]
-    matches = match_detections(evidence.read_truth(str(tmp_path / "instances.json")), detections)
+    matches = match_detections(read_truth(str(tmp_path / "instances.json")), detections)
     assert matches.precision.min() > 0.9999
     assert matches.num_objects[0].sum() == len(detections)

@@ -14,7 +14,7 @@ from pycocotools.cocoeval import COCOeval
 
 from retina_plugin.evaluation import box_metrics
 from retina_plugin.evaluation.box_metrics import evaluate_boxes
-from retina_plugin.evaluation.coco import complete_annotations
+from retina_plugin.evaluation.truth import complete_annotations
 
 
 def a_data_set(rng, num_images, num_classes, num_objects, num_detections, image_ids=lambda i: 3 * i + 1):
@@ -60,6 +60,13 @@ def with_pycocotools(truth, detections, max_dets, img_ids=None):
     return evaluation, [line for line in printed.getvalue().splitlines() if "Average" in line]
 
 
+def assert_same_precision(truth, detections, max_dets=(1, 10, 100)):
+    """The evaluation, whose precision is that of pycocotools."""
+    found, (expected, _) = evaluate_boxes(truth, detections, max_dets), with_pycocotools(truth, detections, max_dets)
+    assert np.array_equal(found.eval["precision"], expected.eval["precision"])
+    return found
+
+
 @pytest.mark.parametrize("forked", [False, True], ids=["hotcoco", "forked"])
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**31), st.integers(1, 6), st.integers(1, 5), st.integers(0, 6), st.integers(1, 8), st.booleans())
@@ -88,30 +95,25 @@ def test_every_number_is_that_of_pycocotools(
 
 def test_fewer_detections_per_image_count():
     truth, detections = a_data_set(np.random.default_rng(0), 4, 2, 5, 12)
-    found = evaluate_boxes(truth, detections, max_dets=(1, 2, 3))
-    expected, _ = with_pycocotools(truth, detections, (1, 2, 3))
-    assert np.array_equal(found.eval["precision"], expected.eval["precision"])
+    found = assert_same_precision(truth, detections, (1, 2, 3))
     assert found.stats[0] > 0  # pycocotools itself looks for 100 detections and finds -1
 
 
 def test_detections_of_an_unknown_category_do_not_count():
     truth, detections = a_data_set(np.random.default_rng(4), 4, 2, 5, 12)
     detections += [x | {"category_id": 99, "score": 1.0} for x in detections]
-    found, (expected, _) = evaluate_boxes(truth, detections), with_pycocotools(truth, detections, (1, 10, 100))
-    assert np.array_equal(found.eval["precision"], expected.eval["precision"])
+    assert_same_precision(truth, detections)
 
 
 def test_many_categories():
     truth, detections = a_data_set(np.random.default_rng(1), 3, 1203, 6, 30)
-    found, (expected, _) = evaluate_boxes(truth, detections), with_pycocotools(truth, detections, (1, 10, 100))
-    assert np.array_equal(found.eval["precision"], expected.eval["precision"])
+    assert_same_precision(truth, detections)
 
 
 def test_ids_of_images_may_be_strings():
     rng = np.random.default_rng(2)
     truth, detections = a_data_set(rng, 5, 2, 3, 4, image_ids=lambda i: f"image {9 - i}")
-    found, (expected, _) = evaluate_boxes(truth, detections), with_pycocotools(truth, detections, (1, 10, 100))
-    assert np.array_equal(found.stats, expected.stats)
+    assert_same_precision(truth, detections)
 
 
 def test_a_forked_process_does_not_wait_for_threads():
@@ -149,5 +151,4 @@ def test_annotations_with_one_id():
     annotations[3]["id"] = annotations[2]["id"]
     with contextlib.redirect_stdout(io.StringIO()):
         truth.createIndex()
-    found, (expected, _) = evaluate_boxes(truth, detections), with_pycocotools(truth, detections, (1, 10, 100))
-    assert np.array_equal(found.eval["precision"], expected.eval["precision"])
+    assert_same_precision(truth, detections)

@@ -8,18 +8,17 @@ import numpy as np
 import pytest
 from detectron2.config import instantiate
 from detectron2.evaluation import inference_on_dataset
-from pycocotools.coco import COCO
 
 from retina_plugin.config import load_config
 from retina_plugin.data import dataset_metadata, register_synthetic
 from retina_plugin.engine import RunCheckpointer
-from retina_plugin.evaluation import complete_annotations
 from retina_plugin.evaluation.calibration import (
     calibration_metrics,
     equal_count_bins,
     equal_width_bins,
     match_scores,
 )
+from retina_plugin.evaluation.truth import read_truth
 from retina_plugin.study.spec.metrics import read_metric
 
 
@@ -80,8 +79,7 @@ def test_certain_scores_have_a_finite_log_loss_and_no_detections_have_none():
 
 
 def test_detections_are_matched_at_an_iou_of_one_half_without_crowds(tmp_path):
-    truth = COCO(dataset_metadata(register_synthetic("val", 4, root=str(tmp_path))).json_file)
-    complete_annotations(truth)
+    truth = read_truth(dataset_metadata(register_synthetic("val", 4, root=str(tmp_path))).json_file)
     first, second, *_ = annotations = list(truth.anns.values())
     second["iscrowd"] = 1
     x, y, w, h = first["bbox"]
@@ -103,8 +101,7 @@ def test_the_evaluator_reports_them_as_a_task(trained_run, tmp_path):
     RunCheckpointer(model).load_all(str(trained_run / "model_final.pth"))
     evaluator = instantiate(cfg.dataloader.evaluator)
     metrics = inference_on_dataset(model, instantiate(cfg.dataloader.test), evaluator)["calibration"]
-    truth = COCO(dataset_metadata(instantiate(cfg.dataloader.test.dataset.names)).json_file)
-    complete_annotations(truth)
+    truth = read_truth(dataset_metadata(instantiate(cfg.dataloader.test.dataset.names)).json_file)
     detections = json.loads((tmp_path / "inference/coco_instances_results.json").read_text())
     assert metrics == calibration_metrics(*match_scores(truth, detections)) and 0 < metrics["ECE"] < 1
 

@@ -6,12 +6,11 @@ import shutil
 import numpy as np
 from conftest import QUICK, TINY
 from detectron2.config import instantiate
-from pycocotools.coco import COCO
 
 from retina_plugin.config import load_config
 from retina_plugin.config.yaml_file import save_config
 from retina_plugin.data import dataset_metadata
-from retina_plugin.evaluation import complete_annotations
+from retina_plugin.evaluation.truth import read_truth
 from retina_plugin.run_folder import last_evaluation
 from retina_plugin.study import load_study
 from retina_plugin.study.evidence.matching import match_detections
@@ -45,9 +44,7 @@ def plant_study(folder, trained_run, seeds=(0, 1, 2), **content):
 def _test_data(trained_run):
     more = [f"dataloader.test.dataset.names.num_images={NUM_IMAGES}"]
     cfg = load_config(trained_run / "config.yaml", more)
-    truth = COCO(dataset_metadata(instantiate(cfg.dataloader.test.dataset.names)).json_file)
-    complete_annotations(truth)
-    return cfg, truth
+    return cfg, read_truth(dataset_metadata(instantiate(cfg.dataloader.test.dataset.names)).json_file)
 
 
 def _plant_results(run_dir, truth, recall, rng):

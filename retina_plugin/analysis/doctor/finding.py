@@ -2,15 +2,13 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from ...data import DataError
-
-if TYPE_CHECKING:
-    from .subject import Subject
+from .subject import Subject
 
 Severity = Literal["error", "warning", "hint"]
-Check = Callable[["Subject"], Iterable["Finding"]]
+Check = Callable[[Subject], Iterable["Finding"]]
 """A check examines one aspect of a config and yields a finding for each problem. Packages list theirs in `CHECKS`."""
 
 

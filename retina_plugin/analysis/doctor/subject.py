@@ -13,7 +13,7 @@ from ...engine.run_data import initial_classes
 from ...engine.setup import build_model, building
 from ...modeling.meta_arch import PluggableRetinaNet
 from ...weights import InitialWeights
-from .data.reading.coco_set import CocoSet
+from .reading.coco_set import CocoSet
 
 
 class Subject:

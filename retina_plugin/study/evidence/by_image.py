@@ -1,12 +1,8 @@
 """Results of a run by image: its matched detections, and its AP on resampled test images."""
 
-import contextlib
-import io
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from detectron2.config import instantiate
@@ -16,8 +12,8 @@ from pycocotools.coco import COCO
 
 from ...config import EVERYTHING
 from ...data import dataset_metadata
-from ...evaluation import complete_annotations
-from ...run_folder import DETECTIONS, read_config
+from ...evaluation.truth import read_truth
+from ...run_folder import read_config, read_detections
 from ..execution.results import RunResult
 from ..spec.metrics import COCO_METRICS
 from .matching import Matches, match_detections
@@ -60,10 +56,7 @@ def _of_run(result: RunResult, truths: dict[str, COCO]) -> Evidence:
     json_file, max_dets = coco_test_data(read_config(result.run_dir, trust=EVERYTHING))
     if json_file not in truths:
         truths[json_file] = read_truth(json_file)
-    path = Path(result.run_dir, DETECTIONS)
-    if not path.is_file():
-        raise ValueError(f"{result.run_dir} has no {DETECTIONS}")
-    matches = match_detections(truths[json_file], json.loads(path.read_text()), max_dets)
+    matches = match_detections(truths[json_file], read_detections(result.run_dir), max_dets)
     own, reported = 100 * float(np.nanmean(matches.precision)), _AP.value(result.metrics)
     if not math.isclose(own, reported, abs_tol=0.01):
         raise ValueError(f"the detections of {result.run_dir} give AP {own:.2f}, but its {_AP.key} is {reported:.2f}")
@@ -85,11 +78,3 @@ def coco_test_data(cfg: DictConfig) -> tuple[str, int]:
         raise ValueError(f"{names} has no COCO json")
     most = cfg.dataloader.evaluator.get("max_dets_per_image") or 100
     return str(metadata["json_file"]), int(most if isinstance(most, int) else most[-1])
-
-
-def read_truth(json_file: str) -> COCO:
-    """A COCO json with complete annotations, see `complete_annotations`."""
-    with contextlib.redirect_stdout(io.StringIO()):
-        truth = COCO(json_file)
-    complete_annotations(truth)
-    return truth

@@ -14,9 +14,9 @@ _RECALLS = np.linspace(0.0, 1.0, 101)  # COCO's
 _AREA_NAMES = {"small": "APs", "medium": "APm", "large": "APl"}
 
 
-def image_weights(num_images: int, num_resamples: int, seed: int = 0) -> np.ndarray:
+def image_weights(num_images: int, num_resamples: int) -> np.ndarray:
     """(num_images, num_resamples) number of draws of each image, with replacement; the same for the same arguments."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     return rng.multinomial(num_images, np.full(num_images, 1 / num_images), num_resamples).T
 
 

@@ -12,7 +12,6 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from ...engine import RunCheckpointer
-from ...engine.run_data import initial_classes
 from ...engine.setup import PRIOR, build_model, freeze, resolve_device
 from ...files import write_json
 from ...modeling.losses import stationary_prob
@@ -21,7 +20,7 @@ from ...reading import read_json
 from ...run_folder import FINAL_CHECKPOINT, iteration_checkpoints
 from .job import Job, known_end
 from .matching import foreground_share
-from .scales import first_batch, gradient_norms, measuring
+from .scales import first_batch, gradient_norms, initial_model, measuring
 
 CONFOUNDS = "confounds.json"  # in the study folder
 
@@ -73,8 +72,7 @@ def _is_entry(entry: Any) -> bool:
 def _start_of(sample: Job) -> dict[str, Any]:
     cfg = sample.config
     try:
-        model = build_model(cfg)
-        RunCheckpointer(model).load_some(cfg.train.init_checkpoint, initial_classes(cfg))
+        model = initial_model(cfg)
         prior = OmegaConf.select(cfg, PRIOR)
         bias = model.cls_loss.prior_bias(model.num_classes, prior).repeat(model.head.num_anchors)
         if not bias.equal(model.head.cls_score.bias.detach()):

@@ -3,7 +3,7 @@
 import functools
 import hashlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import detectron2
@@ -74,6 +74,11 @@ def changes(before: RunFacts, now: RunFacts) -> list[str]:
     return phrases
 
 
+def summarize(changed: Sequence[str]) -> str:
+    """The first three of some `changes`, and how many more there are."""
+    return "; ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
+
+
 def _data(cfg: DictConfig) -> Iterator[tuple[str, str]]:
     for split in ("train", "test"):
         names = instantiate(cfg.dataloader[split].dataset.names)
@@ -121,5 +126,5 @@ def _module_of(target: str) -> str:
         ) from e
 
 
-def _shorten(text: str, most: int = 40) -> str:
-    return text if len(text) <= most else f"{text[: most - 28]}..."
+def _shorten(text: str) -> str:
+    return text if len(text) <= 40 else f"{text[:12]}..."

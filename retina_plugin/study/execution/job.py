@@ -14,9 +14,7 @@ from ...config import ConfigError, load_config
 from ...config.yaml_file import save_config
 from ...files import write_json
 from ...reading import read_json
-from .fingerprint import RunFacts, changes
-
-__all__ = ["FACTS", "NOT_ENDED", "RESULT", "Job", "RunEnd", "holds_part_of", "known_end", "what_changed", "write_end"]
+from .fingerprint import RunFacts, changes, run_facts
 
 FACTS, RESULT = "facts.json", "result.json"  # in the run folder
 NOT_ENDED = "has not ended"  # the error of a run whose process may have been killed
@@ -41,6 +39,12 @@ class Job:
     facts: RunFacts = field(repr=False)
     threads: int
     cwd: Path
+
+    @staticmethod
+    def of(variant: str, config: DictConfig, threads: int) -> "Job":
+        """The job of a resolved config, which sets seed and run folder; raises errors as `run_facts`."""
+        run_dir = Path(config.train.output_dir).resolve()
+        return Job(variant, config.train.seed, run_dir, config, run_facts(config, threads), threads, Path.cwd())
 
     @property
     def fingerprint(self) -> str:

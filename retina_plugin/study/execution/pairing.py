@@ -12,17 +12,16 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor
 
-from ...engine import RunCheckpointer
-from ...engine.run_data import initial_classes
-from ...engine.setup import build_model
 from ...files import write_json, written_in_full
 from ...reading import read_json
 from .job import Job
+from .scales import initial_model
 
 logger = logging.getLogger(__name__)
 Weights = dict[str, Tensor]
 INITIAL_WEIGHTS = ".initial.pth"
 """Suffix of the file of initial weights, which is named after the run folder, such as seed0.initial.pth."""
+_RECORD = ".initial.json"  # suffix of the file that says for which pair of jobs they are
 
 
 def pair_weights(jobs: Sequence[Job], reference: Job) -> list[Job]:
@@ -71,30 +70,28 @@ def _start(job: Job, theirs: Weights) -> Weights | None:
 def _initial_weights(cfg: DictConfig, seed: int | None = None) -> Weights:
     cfg = cfg.copy()
     cfg.train.seed = cfg.train.seed if seed is None else seed
-    model = build_model(cfg)
-    RunCheckpointer(model).load_some(cfg.train.init_checkpoint, initial_classes(cfg))
-    return model.state_dict()
+    return initial_model(cfg).state_dict()
 
 
 def _known_start(job: Job, reference: Job) -> str | None:
     """Hash of the weights written for the job, "" if it needs none; None if nothing valid has been written yet."""
-    weights, facts = job.sibling_path(INITIAL_WEIGHTS), job.sibling_path(".initial.json")
-    known = read_json(facts, {}, lambda content: {"pair", "weights"} <= set(content))
-    if not known or known["pair"] != _pair(job, reference):
+    weights = job.sibling_path(INITIAL_WEIGHTS)
+    known = read_json(job.sibling_path(_RECORD), {}, lambda content: {"pair", "weights"} <= set(content))
+    if not known or known["pair"] != _fingerprint_of_pair(job, reference):
         return None
     return None if known["weights"] and not weights.is_file() else known["weights"]
 
 
 def _write(job: Job, reference: Job, start: Weights | None) -> str:
     """Write the initial weights, if any, and a record of the pair of jobs; returns the weights' hash, or ""."""
-    digest, known = "", job.sibling_path(".initial.json")
-    known.unlink(missing_ok=True)  # it describes the weights that are about to be replaced
+    digest, record = "", job.sibling_path(_RECORD)
+    record.unlink(missing_ok=True)  # it describes the weights that are about to be replaced
     if start is not None:
         digest = _hash(start)
         job.run_dir.parent.mkdir(parents=True, exist_ok=True)
         with written_in_full(job.sibling_path(INITIAL_WEIGHTS)) as partial, partial.open("wb") as f:
             torch.save({"model": start}, f)
-    write_json(known, {"pair": _pair(job, reference), "weights": digest})
+    write_json(record, {"pair": _fingerprint_of_pair(job, reference), "weights": digest})
     return digest
 
 
@@ -105,7 +102,7 @@ def _starting_from(job: Job, weights: str) -> Job:
     return replace(job, config=config, facts=job.facts | {"start": {"weights": weights}})
 
 
-def _pair(job: Job, reference: Job) -> str:
+def _fingerprint_of_pair(job: Job, reference: Job) -> str:
     return hashlib.sha256((job.fingerprint + reference.fingerprint).encode()).hexdigest()
 
 

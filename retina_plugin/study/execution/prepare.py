@@ -2,11 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 from ..spec.study import Study, Variant
 from .confounds import measure_confounds
-from .fingerprint import run_facts
 from .job import Job, RunEnd
 from .matching import match_gradients, resolve_prior
 from .pairing import pair_weights
@@ -51,15 +49,7 @@ def make_job(study: Study, variant: Variant, seed: int, threads: int) -> Job:
     """The job of one run, before its weights and gradients are matched to other variants."""
     cfg = study.run_config(variant, seed)
     resolve_prior(cfg)
-    return Job(
-        variant=variant.name,
-        seed=seed,
-        run_dir=study.run_dir(variant.name, seed).resolve(),
-        config=cfg,
-        facts=run_facts(cfg, threads),
-        threads=threads,
-        cwd=Path.cwd(),
-    )
+    return Job.of(variant.name, cfg, threads)
 
 
 def _paired_jobs(study: Study, threads: int) -> dict[int, dict[str, Job]]:

@@ -14,13 +14,13 @@ from ...files import remove_leftovers
 from ..planning.auto import parts, settled_by
 from ..spec.study import Study
 from .executors import Executor, LocalExecutor
+from .fingerprint import summarize
 from .job import RunEnd, known_end, what_changed
 from .prepare import Prepared, measure, prepare
 from .progress import Progress
 from .results import RunResult, result_of
 
 _TICK = 0.5  # seconds between updates of the progress bar
-_MOST_CHANGES = 3  # that a message names
 
 
 def run_study(study: Study, executor: Executor | None = None) -> list[RunResult]:
@@ -66,8 +66,7 @@ def run(prepared: Prepared, executor: Executor) -> dict[tuple[str, int], RunEnd]
     rest = [job for job in prepared.jobs if job.key not in ends]
     for job in rest:
         if changed := what_changed(job):
-            more = f" and {len(changed) - _MOST_CHANGES} more" if len(changed) > _MOST_CHANGES else ""
-            print(f"{job.name} runs again, and the earlier run is kept: {'; '.join(changed[:_MOST_CHANGES])}{more}")
+            print(f"{job.name} runs again, and the earlier run is kept: {summarize(changed)}")
     progress = Progress(prepared.jobs, [job for job in prepared.jobs if job.key in ends])
     try:
         executor.submit(rest)

@@ -88,10 +88,16 @@ def _is_scale(scale: dict[str, Any]) -> bool:
 
 def loss_scale(cfg: DictConfig) -> dict[str, float]:
     """`gradient_norms` of the first training batch before the first step."""
-    model = build_model(cfg).to(resolve_device(cfg.train.device))
-    RunCheckpointer(model).load_some(cfg.train.init_checkpoint, initial_classes(cfg))
+    model = initial_model(cfg).to(resolve_device(cfg.train.device))
     freeze(model, cfg.train.freeze)
     return gradient_norms(model, first_batch(cfg))
+
+
+def initial_model(cfg: DictConfig) -> nn.Module:
+    """The detector of a config with the weights that its training begins with, on the CPU."""
+    model = build_model(cfg)
+    RunCheckpointer(model).load_some(cfg.train.init_checkpoint, initial_classes(cfg))
+    return model
 
 
 def first_batch(cfg: DictConfig) -> list[dict[str, Any]]:

@@ -46,14 +46,14 @@ def prior_freedom(num_variants: int, num_seeds: int, d0: float) -> float:
     return 1 / (1 / d0 + (1 / d0 + 1 / (num_seeds - 1)) / others)
 
 
-def plan(study: Study, more: Sequence[int] = (1, 2, 5), num_cells: int = 1) -> Iterator[str]:
-    """Lines that say which effect a study can detect with its seeds, and with each number in `more` of further seeds.
+def plan(study: Study, num_cells: int = 1) -> Iterator[str]:
+    """Lines that say which effect a study can detect with its seeds, and with 1, 2 and 5 more.
 
     Comparisons of a study on a grid are also corrected for its `num_cells` cells.
     """
     compared, k = num_cells * (len(study.questions) + len(study.other_questions)), len(study.factors)
     number = len(study.seeds)
-    numbers = [number] if study.adds_seeds else [number, *(number + extra for extra in more)]
+    numbers = [number] if study.adds_seeds else [number, *(number + more for more in (1, 2, 5))]
     if not compared and not k:
         yield "no plan: nothing is compared"
         return

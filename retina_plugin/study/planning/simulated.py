@@ -5,7 +5,7 @@ Spreads are standard deviations of the noise: a difference of two variants with 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,8 +77,6 @@ class Rates:
         coverage: 95 % intervals that contain the true difference.
     """
 
-    setting: Setting
-    num_seeds: int
     num_studies: int
     any_call: float
     unflagged: float
@@ -110,7 +108,7 @@ def simulate(setting: Setting, num_seeds: int, num_studies: int, seed: int = 0) 
     seen = (runs == 0).any(axis=(1, 2)) if setting.collapsing else False
     real = setting.truth[1:] != 0 if setting.truth.any() else slice(None)
     shares_of = (called.any(axis=1), unflagged, unflagged & seen, unscoped, called[:, real], covered)
-    return Rates(setting, num_seeds, num_studies, *(float(np.mean(x)) for x in shares_of))
+    return Rates(num_studies, *(float(np.mean(x)) for x in shares_of))
 
 
 def draw_runs(rng: np.random.Generator, setting: Setting, num_seeds: int, num_studies: int) -> np.ndarray:
@@ -150,11 +148,16 @@ def _measured(rng: np.random.Generator, setting: Setting, runs: np.ndarray) -> M
             (NAMES[v], seed): Evidence(matches, {AP.key: drawn[v, seed]}) for v, seed in np.ndindex(*runs.shape)
         }
     others = rng.normal(0, 1, (setting.num_metrics - 1, *runs.shape))
-    results = []
-    for v, seed in np.ndindex(*runs.shape):
-        metrics = {m.key: runs[v, seed] + more[v, seed] for m, more in zip(COCO_METRICS[1:], others, strict=False)}
-        results.append(RunResult(NAMES[v], seed, "simulated", 1.0, metrics | {AP.key: float(runs[v, seed])}))
-    return Measurements(results, evidence)
+    metrics = {AP.key: runs} | {m.key: runs + more for m, more in zip(COCO_METRICS[1:], others, strict=False)}
+    return Measurements(results_of(NAMES, metrics), evidence)
+
+
+def results_of(names: Sequence[str], metrics: Mapping[str, np.ndarray]) -> list[RunResult]:
+    """Results of simulated runs from (V, n) metrics by key; `names` are those of the V variants."""
+    return [
+        RunResult(names[v], seed, "simulated", 1.0, {key: float(values[v, seed]) for key, values in metrics.items()})
+        for v, seed in np.ndindex(*metrics[AP.key].shape)
+    ]
 
 
 def _calls(measurements: Measurements, verdicts: Sequence[Verdict], setting: Setting) -> list[bool]:

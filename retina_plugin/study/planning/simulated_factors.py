@@ -4,12 +4,11 @@ import math
 
 import numpy as np
 
-from ..execution.results import RunResult
 from ..spec.factors import Factor, combine
 from ..statistics.effects import factor_effects
 from ..statistics.estimate import LEVEL
 from ..statistics.measurements import Measurements
-from .simulated import AP, Rates, Setting, draw_runs
+from .simulated import AP, Rates, Setting, draw_runs, results_of
 
 
 def simulate_factors(setting: Setting, num_seeds: int, num_studies: int, seed: int = 0) -> Rates:
@@ -26,21 +25,17 @@ def simulate_factors(setting: Setting, num_seeds: int, num_studies: int, seed: i
     called, covered = found[:, 0] > 0, found[:, 1]
     real = truth != 0 if truth.any() else slice(None)
     any_call, power, coverage = (float(np.mean(x)) for x in (called.any(axis=1), called[:, real], covered))
-    return Rates(setting, num_seeds, num_studies, any_call, any_call, math.nan, math.nan, power, coverage)
+    return Rates(num_studies, any_call, any_call, math.nan, math.nan, power, coverage)
 
 
 def effects_of(factors: list[Factor], levels: dict[str, float]) -> list[float]:
     """The effects and interactions of factors from the mean of every variant."""
-    results = [RunResult(name, 0, "simulated", 1.0, {AP.key: float(mean)}) for name, mean in levels.items()]
+    results = results_of(list(levels), {AP.key: np.array([*levels.values()])[:, None]})
     return [effect.difference.mean for effect in factor_effects(Measurements(results), factors, AP)]
 
 
 def _call(factors: list[Factor], names: list[str], runs: np.ndarray, truth: np.ndarray) -> list[list[bool]]:
     """Which effects of one study are called, and which intervals cover; `runs` are (V, n)."""
-    results = [
-        RunResult(names[v], seed, "simulated", 1.0, {AP.key: float(runs[v, seed])})
-        for v, seed in np.ndindex(*runs.shape)
-    ]
-    effects = factor_effects(Measurements(results), factors, AP)
+    effects = factor_effects(Measurements(results_of(names, {AP.key: runs})), factors, AP)
     called = [effect.p_corrected < LEVEL for effect in effects]
     return [called, [e.difference.low <= t <= e.difference.high for e, t in zip(effects, truth, strict=True)]]

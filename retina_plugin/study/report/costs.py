@@ -13,14 +13,18 @@ from ..statistics.measurements import Measurements
 
 def costs(measurements: Measurements, variants: Sequence[str]) -> list[dict[str, Any]]:
     """Mean minutes and mean peak memory in MB of a run, by variant; NaN if no run reports them."""
-    runs = {name: measurements.finished(name).values() for name in variants}
     return [
-        {"variant": name, "minutes": _mean(r.minutes for r in own), "memory_mb": _mean(r.memory_mb for r in own)}
-        for name, own in runs.items()
+        {
+            "variant": name,
+            "minutes": mean_of_known(run.minutes for run in measurements.finished(name).values()),
+            "memory_mb": mean_of_known(run.memory_mb for run in measurements.finished(name).values()),
+        }
+        for name in variants
     ]
 
 
-def _mean(values: Iterable[float]) -> float:
+def mean_of_known(values: Iterable[float]) -> float:
+    """The mean without NaN; NaN if all are."""
     known = [v for v in values if not math.isnan(v)]
     return float(np.mean(known)) if known else math.nan
 

@@ -40,7 +40,7 @@ def judge_boxes(truth: COCO, detections: Sequence[Mapping[str, Any]], image_id: 
     objects, judged = objects_of(truth, image_id), []
     for (category, _, _), cell in found.cells.items():
         name = truth.cats[found.category_ids[category]]["name"]
-        ranked = sorted((d for d in own if d["category_id"] == found.category_ids[category]), key=_falling_score)
+        ranked = sorted((d for d in own if d["category_id"] == found.category_ids[category]), key=lambda d: -d["score"])
         for detection, hit, ignored in zip(ranked, cell["dtMatches"][0], cell["dtIgnore"][0], strict=False):
             if not ignored:
                 kind = "right" if hit else "false"
@@ -61,10 +61,6 @@ def _missed(truth: COCO, objects: Mapping[int, Any], category: Any, matched: set
     for number, annotation in objects.items():
         if annotation["category_id"] == category and number not in matched:
             yield JudgedBox(annotation["bbox"], "missed", name)
-
-
-def _falling_score(detection: Mapping[str, Any]) -> float:
-    return -detection["score"]
 
 
 def draw_judged(image: np.ndarray, boxes: Sequence[JudgedBox]) -> np.ndarray:

@@ -20,6 +20,7 @@ from ..spec.hypothesis import Hypothesis
 from ..spec.study import Study
 from ..statistics.confounds import Ledger
 from ..statistics.measurements import Measurements
+from .costs import mean_of_known
 from .warnings import warn, warn_of_factors
 
 
@@ -46,7 +47,8 @@ def collect_ledger(study: Study, measurements: Measurements) -> list[Ledger]:
     for variant in study.variants:
         runs = list(measurements.finished(variant.name).values())
         found = [_of_run(run, measurements.evidence.get((run.variant, run.seed))) for run in runs]
-        means = {key: _mean([values[key] for values in found if key in values]) for values in found for key in values}
+        keys = {key for values in found for key in values}
+        means = {key: mean_of_known(values[key] for values in found if key in values) for key in keys}
         start = _start(starts.get(variant.name, {}))
         shares = {int(k): share for k, share in starts.get(variant.name, {}).get("course", {}).items()}
         scale = scales.get(variant.name, {})
@@ -98,8 +100,3 @@ def hidden_share(evidence: Evidence, threshold: float) -> float:
     scores = [found.score[found.matched[0] & ~found.ignored[0]] for found in evidence.matches.ranked[0]]
     positives = np.concatenate([np.zeros(0), *scores])
     return float((positives < threshold).mean()) if len(positives) else math.nan
-
-
-def _mean(values: Sequence[float]) -> float:
-    known = [value for value in values if not math.isnan(value)]
-    return float(np.mean(known)) if known else math.nan

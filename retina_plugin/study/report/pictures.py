@@ -1,10 +1,8 @@
 """The same test images under every variant, chosen to show most clearly what the table says."""
 
-import json
 import logging
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from detectron2.config import instantiate
@@ -16,7 +14,7 @@ from ...inference.images import read_rgb
 from ...inference.predictor import LazyPredictor
 from ...inference.side_by_side import draw_columns
 from ...pages.figures import jpeg_uri
-from ...run_folder import DETECTIONS, read_config
+from ...run_folder import read_config, read_detections
 from ..evidence.by_image import coco_test_data, read_truth
 from ..execution.results import RunResult
 from ..spec.metrics import Metric
@@ -138,7 +136,10 @@ class _Drawer:
         json_file, self._max_dets = coco_test_data(cfg)
         self._truth = read_truth(json_file)
         self._files = {x["image_id"]: x["file_name"] for x in instantiate(cfg.dataloader.test.dataset)}
-        self._detections = [self._read(run, threshold) for run, threshold in zip(runs, thresholds, strict=True)]
+        self._detections = [
+            [d for d in read_detections(run.run_dir) if d["score"] >= threshold]
+            for run, threshold in zip(runs, thresholds, strict=True)
+        ]
 
     def draw(self, place: int, image_id: Any) -> Picture:
         """`place` is the index of the image in the counts."""
@@ -155,10 +156,6 @@ class _Drawer:
             title = f"{run.variant}, score at least {thresh:g}"
             tiles.append(Tile(title, jpeg_uri(draw_judged(image, judged)), words))
         return Picture(self._files[image_id], tiles)
-
-    def _read(self, run: RunResult, threshold: float) -> list[dict[str, Any]]:
-        detections = json.loads(Path(run.run_dir, DETECTIONS).read_text(encoding="utf-8"))
-        return [d for d in detections if d["score"] >= threshold]
 
 
 def _number_of(objects: int) -> str:

@@ -18,7 +18,7 @@ def render(template: str, content: dict[str, Any]) -> str:
         "number": _dash_for_nan(number),
         "decimals": _dash_for_nan("{:.{}f}".format),
         "signed": _dash_for_nan(signed),
-        "mean_and_spread": _mean_and_spread,
+        "mean_and_spread": mean_and_spread,
         "interval": _interval,
         "p_value": _p_value,
         "logits": _dash_for_nan("{:+.1f}".format),
@@ -35,7 +35,8 @@ def _dash_for_nan(form: Callable[..., str]) -> Callable[..., str]:
     return write
 
 
-def _mean_and_spread(value: Estimate, metric: Metric) -> str:
+def mean_and_spread(value: Estimate, metric: Metric) -> str:
+    """Such as "34.1 ± 0.6", or "–" for NaN."""
     mean = _dash_for_nan(number)(value.mean, metric)
     return mean if math.isnan(value.spread) else f"{mean} ± {number(value.spread, metric)}"
 

@@ -1,6 +1,5 @@
 """The parts of a report about the scores of detections: AP above thresholds, calibration, reliability."""
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,6 +13,7 @@ from ...pages.figures import COLOURS, new_panel
 from ..evidence.matching import Matches
 from ..spec.metrics import read_metric
 from ..statistics.measurements import Measurements
+from .render import mean_and_spread
 
 _ABOVE = re.compile(r"bbox/AP_above_(\S+)")
 
@@ -29,13 +29,9 @@ def above_thresholds(measurements: Measurements, variants: Sequence[str]) -> dic
 
 
 def _ap(measurements: Measurements, variant: str, key: str) -> dict[str, Any]:
-    found = measurements.mean(variant, read_metric(key))
-    text = "–" if math.isnan(found.mean) else f"{found.mean:.1f}"
-    return {"mean": found.mean, "spread": found.spread, "text": text + _spread_text(found.spread)}
-
-
-def _spread_text(spread: float) -> str:
-    return "" if math.isnan(spread) else f" ± {spread:.1f}"
+    metric = read_metric(key)
+    found = measurements.mean(variant, metric)
+    return {"mean": found.mean, "spread": found.spread, "text": mean_and_spread(found, metric)}
 
 
 def calibrations(measurements: Measurements, variants: Sequence[str]) -> dict[str, dict[str, float]]:

@@ -7,9 +7,10 @@ from ...config import ConfigError
 
 
 def plan_seeds(seeds: Sequence[int] | str | None, content: Mapping[str, Any]) -> dict[str, Any]:
-    """The `Study` arguments seeds, planned and adds_seeds, from `seeds` or without them from the study file.
+    """The `Study` arguments scale_seed, seeds, planned and adds_seeds.
 
-    The file determines the number of planned seeds: of its own seeds, or `max_seeds` if `seeds` are "auto".
+    The seeds are `seeds`, or without them those of the study file. The file determines the seed of the scales, and the
+    number of planned seeds: of its own seeds, or `max_seeds` if `seeds` are "auto".
 
     Raises:
         ConfigError: as `read_seeds`, or for "auto" where no hypothesis can settle.
@@ -20,6 +21,7 @@ def plan_seeds(seeds: Sequence[int] | str | None, content: Mapping[str, Any]) ->
     if wanted == "auto" and "factors" in content and not content.get("hypotheses"):
         raise ConfigError("seeds='auto' adds seeds until hypotheses are settled: a study with factors needs hypotheses")
     return {
+        "scale_seed": read_seeds(of_file, content)[0],
         "seeds": read_seeds(wanted, content),
         "planned": len(read_seeds(planned, content)),
         "adds_seeds": wanted == "auto",

@@ -15,7 +15,7 @@ from ..tuning.tuned import apply_tuned
 from .factors import combine, read_factors
 from .hypothesis import read_hypotheses
 from .metrics import COCO_METRICS, Metric, read_metric, read_study_metrics
-from .seeds import plan_seeds, read_seeds
+from .seeds import plan_seeds
 from .study import MATCHES, Study, Variant
 from .tune_settings import read_tune_settings
 
@@ -56,32 +56,16 @@ def load_study(
     """
     content = read_study_file(path)
     _check_overrides("the command line", overrides)
-    variants = {name: Variant(name, tuple(x)) for name, x in content["variants"].items()}
-    declared = list(variants)
-    reference = content.get("reference", declared[0])
-    for name in (reference, *(only or ())):
-        if name not in variants:
-            raise ConfigError(f"{path} has no variant {name!r}, only {declared}")
-    kept = [name for name in declared if not only or name in only]
-    file_seeds = read_seeds(content.get("seeds", [0]), content)
-    metrics = read_study_metrics(content.get("metrics", [metric.name for metric in COCO_METRICS]))
-    asked, not_asked = read_hypotheses(content.get("hypotheses", ()), declared, kept, metrics)
+    chosen = _choose_variants(content, only, path)
     study = Study(
         base=_sibling(content["base"], Path(path)),
-        variants=tuple(variants[name] for name in kept),
+        **chosen,
         **plan_seeds(seeds, content),
-        reference=reference if reference in kept else kept[0],
-        partner=variants[reference],
-        scale_seed=file_seeds[0],
+        **_read_questions(content, [variant.name for variant in chosen["variants"]]),
         output_dir=Path(output_dir or content.get("output_dir", "./output/study")),
         overrides=(*content.get("overrides", ()), *overrides),
-        hypotheses=asked,
-        not_asked=not_asked,
-        hidden=tuple(variants[name] for name in declared if name not in kept),
-        metrics=tuple(dict.fromkeys([*metrics, *(h.metric for h in (*asked, *not_asked))])),
-        paper=_read_paper(content.get("paper", {}), declared, kept, metrics),
         has_factors="factors" in content,
-        factors=read_factors(content["factors"]) if "factors" in content and kept == declared else (),
+        factors=read_factors(content["factors"]) if "factors" in content and not chosen["hidden"] else (),
         match=read_match(content, match, match_scale),
         threshold_free=bool(content.get("threshold_free", True)),
         resample_train=bool(content.get("resample_train", False)),
@@ -133,6 +117,35 @@ def _load(path: Path) -> dict[str, Any]:
     if not OmegaConf.is_dict(study):
         raise ConfigError(f"study must be dict(base=...), got {study!r}")
     return OmegaConf.to_container(study, resolve=False)
+
+
+def _choose_variants(content: Mapping[str, Any], only: Sequence[str] | None, path: str | Path) -> dict[str, Any]:
+    """The `Study` arguments variants, hidden, reference and partner."""
+    variants = {name: Variant(name, tuple(overrides)) for name, overrides in content["variants"].items()}
+    reference = content.get("reference", next(iter(variants)))
+    for name in (reference, *(only or ())):
+        if name not in variants:
+            raise ConfigError(f"{path} has no variant {name!r}, only {list(variants)}")
+    kept = [name for name in variants if not only or name in only]
+    return {
+        "variants": tuple(variants[name] for name in kept),
+        "hidden": tuple(variant for name, variant in variants.items() if name not in kept),
+        "reference": reference if reference in kept else kept[0],
+        "partner": variants[reference],
+    }
+
+
+def _read_questions(content: Mapping[str, Any], kept: Sequence[str]) -> dict[str, Any]:
+    """The `Study` arguments hypotheses, not_asked, metrics and paper, for the variants that are kept."""
+    declared = list(content["variants"])
+    metrics = read_study_metrics(content.get("metrics", [metric.name for metric in COCO_METRICS]))
+    asked, not_asked = read_hypotheses(content.get("hypotheses", ()), declared, kept, metrics)
+    return {
+        "hypotheses": asked,
+        "not_asked": not_asked,
+        "metrics": tuple(dict.fromkeys([*metrics, *(h.metric for h in (*asked, *not_asked))])),
+        "paper": _read_paper(content.get("paper", {}), declared, kept, metrics),
+    }
 
 
 def _read_paper(

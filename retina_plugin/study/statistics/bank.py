@@ -70,7 +70,7 @@ def _cached(metric: str) -> tuple[float, float]:
     known = [own for own in spreads(metric).values() if len(own) > 1]
     if known and len(known) < _FEWEST and metric != _AP:
         return _cached(_AP)
-    return (min(fit_heterogeneity(known), MOST_ALIKE), _quietest(known)) if known else (0.0, 0.0)
+    return (min(fit_heterogeneity(known), MOST_ALIKE), min(map(_of_difference, known))) if known else (0.0, 0.0)
 
 
 def fit_heterogeneity(studies: Sequence[Sequence[Spread]]) -> float:
@@ -87,10 +87,6 @@ def fit_heterogeneity(studies: Sequence[Sequence[Spread]]) -> float:
         chance += polygamma(1, d / 2).tolist()
     excess = squares / freedom - float(np.mean(chance))
     return math.inf if excess <= 1e-3 else 2 * brentq(lambda x: polygamma(1, x) - excess, 1e-3, 1e4)
-
-
-def _quietest(studies: Sequence[Sequence[Spread]]) -> float:
-    return min(_of_difference(own) for own in studies)
 
 
 def _of_difference(own: Sequence[Spread]) -> float:

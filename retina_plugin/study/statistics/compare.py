@@ -1,7 +1,7 @@
 """Compare two variants by one metric value per seed, outside of a study."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ..execution.results import RunResult
@@ -80,13 +80,6 @@ def compare_seeds(
     outcomes = [count_outcomes(name, dict(enumerate(values)), of) for name, values in (("a", a), ("b", b))]
     measured = Measurements(runs, least_spread=least_spread)
     d = measured.difference("a", "b", of) if paired else _unpaired(a, b, of, measured)
-    flags = [flag for found in outcomes for flag in flags_of(found)] + spread_flag(*outcomes)
-    if of.is_percent and 0 < max([0.0, *(abs(v) for v in (*a, *b) if _is_finite(v))]) <= 1:
-        flags.append(f"all values are at most 1: {of.name} is in percent here")
-    if len(a) == 1:
-        flags.append("one seed")
-    elif d.num_seeds < 2:
-        flags.append(f"complete pairs: {d.num_seeds}, and a verdict needs 2")
     prevented = any(found.num_without_value for found in outcomes)
     p, q = (
         math.nan if prevented else correct_bonferroni(spend(p, share), family)
@@ -94,7 +87,20 @@ def compare_seeds(
     )
     outcome = decide(d, p, of.higher_is_better, q)
     simultaneous = d.interval(LEVEL * share / family)
+    flags = [*flags_of(outcomes[0]), *flags_of(outcomes[1]), *spread_flag(*outcomes), *_flags_of_values(a, b, of, d)]
     return Comparison(outcome, d.low, d.high, p, flags, simultaneous, q, caution_of(measured, outcome, d, outcomes, of))
+
+
+def _flags_of_values(
+    a: Sequence[float | None], b: Sequence[float | None], metric: Metric, d: Estimate
+) -> Iterator[str]:
+    """Flags about values that look like fractions, and about too few of them."""
+    if metric.is_percent and 0 < max([0.0, *(abs(v) for v in (*a, *b) if _is_finite(v))]) <= 1:
+        yield f"all values are at most 1: {metric.name} is in percent here"
+    if len(a) == 1:
+        yield "one seed"
+    elif d.num_seeds < 2:
+        yield f"complete pairs: {d.num_seeds}, and a verdict needs 2"
 
 
 def _runs(name: str, values: Sequence[float | None], metric: Metric) -> list[RunResult]:

@@ -113,9 +113,7 @@ def estimate(
         errors.append(_add(variance if n > 1 else 0.0, freedom, of_images, num_images - 1.0))
     p = max(2 * _tail(-abs(mean), *error) for error in errors) if n > 1 else math.nan
     extra = max(freedom - (n - 1), 0.0)
-    known = Estimate(mean, spread, math.nan, math.nan, p, n, num_images, tuple(errors), extra, own)
-    low, high = known.interval()
-    return replace(known, low=low, high=high)
+    return _with_interval(Estimate(mean, spread, math.nan, math.nan, p, n, num_images, tuple(errors), extra, own))
 
 
 def estimate_unpaired(a: Sequence[float], b: Sequence[float], least_spread: float = 0.0) -> Estimate:
@@ -131,9 +129,11 @@ def estimate_unpaired(a: Sequence[float], b: Sequence[float], least_spread: floa
     of_a, of_b = (max(float(np.var(x, ddof=1)), least) / len(x) for x in (a, b))
     error, freedom = _add(of_a, len(a) - 1.0, of_b, len(b) - 1.0)
     mean, spread = float(np.mean(a) - np.mean(b)), math.sqrt(float(np.var(a, ddof=1) + np.var(b, ddof=1)))
-    known = Estimate(
-        mean, spread, num_seeds=n, errors=((error, freedom),), p_value=2 * _tail(-abs(mean), error, freedom)
-    )
+    p = 2 * _tail(-abs(mean), error, freedom)
+    return _with_interval(Estimate(mean, spread, p_value=p, num_seeds=n, errors=((error, freedom),)))
+
+
+def _with_interval(known: Estimate) -> Estimate:
     low, high = known.interval()
     return replace(known, low=low, high=high)
 

@@ -90,15 +90,15 @@ def spread_flag(a: Outcomes, b: Outcomes) -> list[str]:
     return [f"{wide.variant} spreads clearly further than {narrow.variant}"]
 
 
-def exact_interval(number: int, total: int, level: float = 0.05) -> tuple[float, float]:
-    """Clopper and Pearson's interval of a share, from `number` of `total` runs; (0, 1) if `total` is 0.
+def exact_interval(number: int, total: int) -> tuple[float, float]:
+    """Clopper and Pearson's 95 % interval of a share, from `number` of `total` runs; (0, 1) if `total` is 0.
 
     Source: Clopper and Pearson 1934, The use of confidence or fiducial limits illustrated in the case of the binomial.
     """
     if total == 0:
         return 0.0, 1.0
-    low = float(betaincinv(number, total - number + 1, level / 2)) if number else 0.0
-    high = float(betaincinv(number + 1, total - number, 1 - level / 2)) if number < total else 1.0
+    low = float(betaincinv(number, total - number + 1, 0.025)) if number else 0.0
+    high = float(betaincinv(number + 1, total - number, 0.975)) if number < total else 1.0
     return low, high
 
 

@@ -43,7 +43,7 @@ class Verdict:
     flags: tuple[str, ...] = ()
 
 
-def decide(difference: Estimate, p_corrected: float, higher_is_better: bool = True, p_equivalent: float = 1.0) -> str:
+def decide(difference: Estimate, p_corrected: float, higher_is_better: bool, p_equivalent: float) -> str:
     """The outcome for a paired difference; "no verdict" if `p_corrected` is NaN.
 
     "equivalent" takes precedence over "better": a difference inside the margin does not matter.

@@ -8,7 +8,6 @@ that the gain of tuning is known.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from omegaconf import DictConfig
 
@@ -70,16 +69,8 @@ class Search:
 
     def job(self, trial: Trial, rung: int) -> Job:
         """The training job of a trial in a rung."""
-        config = self._config(trial, rung)
-        return Job(
-            variant=f"{self.variant.name}, trial {trial.number} of {self.rungs[rung]} iterations",
-            seed=self.study.tune.seed,
-            run_dir=Path(config.train.output_dir),
-            config=config,
-            facts=run_facts(config, self.threads),
-            threads=self.threads,
-            cwd=Path.cwd(),
-        )
+        name = f"{self.variant.name}, trial {trial.number} of {self.rungs[rung]} iterations"
+        return Job.of(name, self._config(trial, rung), self.threads)
 
     def promoted(self, rung: int, trials: int) -> list[Trial]:
         """The trials of a rung: the best of the rung before, always with the default (trial 0), sorted by number."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ...config import ConfigError
-from ..execution.fingerprint import changes
+from ..execution.fingerprint import changes, summarize
 from .space import Dimension, overrides_of
 
 STORAGE = "trials.db"  # in the folder of a tuning
@@ -60,7 +60,7 @@ class Trials:
         before = self._search.user_attrs.get(_SETTINGS, facts)
         if changed := changes(before, facts):
             raise ConfigError(
-                f"{folder / STORAGE} holds trials of another search for {variant}: {'; '.join(changed[:3])}; "
+                f"{folder / STORAGE} holds trials of another search for {variant}: {summarize(changed)}; "
                 "give another folder with --output"
             )
         self._search.set_user_attr(_SETTINGS, facts)

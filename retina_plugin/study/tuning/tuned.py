@@ -10,7 +10,7 @@ from ...config import ConfigError
 from ...engine.reliability.identity import config_values
 from ...files import write_json
 from ...reading import read_small
-from ..execution.fingerprint import RunFacts, changes
+from ..execution.fingerprint import RunFacts, changes, summarize
 from ..spec.study import Study, Variant
 from .space import with_tuned
 
@@ -94,7 +94,7 @@ def apply_tuned(study: Study, path: str | Path) -> Study:
         )
     every = (*variants.values(), *study.hidden)
     applied = {v.name: with_tuned(v, tuned[v.name]["overrides"]) if v.name in tuned else v for v in every}
-    shown = ("overrides", "AP", "default_AP", "trials", "iterations", "minutes")
+    shown = ("overrides", *_NUMBERS)
     return replace(
         study,
         variants=tuple(applied[v.name] for v in study.variants),
@@ -108,8 +108,7 @@ def _check(tuned: Mapping[str, Any], study: Study, variant: Variant, path: Path)
     if variant.name not in tuned:
         raise ConfigError(f"{path} has no variant {variant.name!r}, only {sorted(tuned)}: tune it with retina tune")
     if changed := changes({"config": tuned[variant.name]["config"]}, config_facts(study, variant)):
-        more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
-        raise ConfigError(f"{path} tuned another config of {variant.name}: {'; '.join(changed[:3])}{more}")
+        raise ConfigError(f"{path} tuned another config of {variant.name}: {summarize(changed)}")
 
 
 def _read(path: Path) -> dict[str, dict[str, Any]]:

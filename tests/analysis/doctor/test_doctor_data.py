@@ -13,8 +13,8 @@ from PIL import Image
 
 from retina_plugin.analysis.doctor import examine as examining
 from retina_plugin.analysis.doctor.data import image_files
-from retina_plugin.analysis.doctor.data.reading import coco_set
 from retina_plugin.analysis.doctor.examine import examine
+from retina_plugin.analysis.doctor.reading import coco_set
 from retina_plugin.config import get_config
 
 

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import forked
 import pytest
@@ -204,7 +205,7 @@ def test_training_imports_nothing_of_what_the_code_version_leaves_out():
 
 def test_matched_scales_make_the_first_gradients_equally_long(tmp_path):
     study = tiny_study(tmp_path, VARIANTS | {"broken": ["model.backbone.top_block.in_channels=7"]}, max_iter=2)
-    study = study.__class__(**study.__dict__ | {"match": ("scale",)})
+    study = replace(study, match=("scale",))
     focal, ce, broken = run_study(study)
     scales = json.loads((study.output_dir / "scales.json").read_text())
     assert set(scales) == {"focal", "ce"} and scales["focal"]["factor"] == 1

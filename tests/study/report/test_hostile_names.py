@@ -11,10 +11,9 @@ import planted
 import pytest
 from detectron2.config import LazyCall as L
 from detectron2.config import instantiate
-from pycocotools.coco import COCO
 
 from retina_plugin.data import dataset_metadata, register_coco
-from retina_plugin.evaluation import complete_annotations
+from retina_plugin.evaluation.truth import read_truth
 from retina_plugin.study import write_report
 from retina_plugin.study.spec.metrics import read_metric
 
@@ -26,14 +25,14 @@ def report(tmp_path_factory, trained_run):
     """The folder of a report about a detector of these categories."""
     folder = tmp_path_factory.mktemp("names")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(planted, "_test_data", lambda run, given=planted._test_data: renamed(*given(run), folder))
+        patch.setattr(planted, "_test_data", lambda run, given=planted._test_data: renamed(given(run)[0], folder))
         metrics = ["AP", {"key": f"bbox/AP-{NAMES[0]}"}, {"key": f"bbox/AP-{NAMES[1]}"}]
         study, results = planted.plant_study(folder, trained_run, seeds=(0, 1), metrics=metrics)
         write_report(study, results, num_images=2)
     return study.output_dir
 
 
-def renamed(cfg, truth, folder):
+def renamed(cfg, folder):
     """The same test data with these names of categories and annotation ids from 0."""
     known = dataset_metadata(instantiate(cfg.dataloader.test.dataset.names))
     content = json.loads(Path(known.json_file).read_text())
@@ -46,9 +45,7 @@ def renamed(cfg, truth, folder):
     shutil.copytree(known.image_root, folder / "images", dirs_exist_ok=True)
     cfg.dataloader.test.dataset.names = L(register_coco)(json_file=str(path), image_root=str(folder / "images"))
     cfg.metadata.thing_classes = NAMES
-    truth = COCO(str(path))
-    complete_annotations(truth)
-    return cfg, truth
+    return cfg, read_truth(str(path))
 
 
 def test_the_page_has_all_pictures_and_escaped_names(report):

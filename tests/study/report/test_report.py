@@ -6,6 +6,7 @@ import platform
 import re
 import shutil
 import time
+from dataclasses import replace
 from html import unescape
 from types import SimpleNamespace
 
@@ -119,7 +120,7 @@ def test_without_results_by_image_intervals_are_based_on_seeds(planted, tmp_path
             run_dir = shutil.copytree(r.run_dir, tmp_path / f"{r.variant}{r.seed}")
             (run_dir / "inference/coco_instances_results.json").unlink()
         moved.append(RunResult(r.variant, r.seed, str(run_dir), r.minutes, r.metrics, r.error))
-    study = study.__class__(**study.__dict__ | {"output_dir": tmp_path})
+    study = replace(study, output_dir=tmp_path)
     page = write_report(study, moved, num_images=1)
     content = json.loads(page.with_suffix(".json").read_text())
     assert "has no inference/coco_instances_results.json" in content["no_images_because"]
@@ -184,7 +185,7 @@ def test_metrics_without_resampled_images_are_named(other_metrics):
 
 def test_a_study_without_a_finished_run_has_a_report(planted, tmp_path):
     study, results = planted
-    study = study.__class__(**study.__dict__ | {"output_dir": tmp_path})
+    study = replace(study, output_dir=tmp_path)
     failed = [RunResult(r.variant, r.seed, "nowhere", 0.0, {}, "killed") for r in results]
     page = write_report(study, failed)
     assert page.read_text().count("killed") == len(results)
@@ -231,7 +232,7 @@ def test_only_the_variants_overrides_are_shown_as_changes(planted):
 
 def test_a_study_without_scales_file_has_no_scales(planted, tmp_path):
     study = planted[0]
-    assert loss_scales(study.__class__(**study.__dict__ | {"output_dir": tmp_path})) == []
+    assert loss_scales(replace(study, output_dir=tmp_path)) == []
 
 
 @pytest.mark.parametrize(
@@ -263,7 +264,7 @@ def test_hypotheses_about_variants_that_do_not_run_are_named_in_the_report(plant
     study = load_study(path, only=["focal", "ce"])
     assert [str(h) for h in study.hypotheses] == ["focal is better than ce in AP"]
     assert "ce is better than broken in AP50" in caplog.text
-    study = study.__class__(**study.__dict__ | {"output_dir": tmp_path})
+    study = replace(study, output_dir=tmp_path)
     assert "Not asked" in write_report(study, planted[1], num_images=0).read_text()
 
 

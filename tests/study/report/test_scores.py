@@ -8,9 +8,10 @@ from planted import plant_study
 from simulation import simulate_images
 
 from retina_plugin.evaluation.calibration import calibration_metrics, match_scores
-from retina_plugin.run_folder import read_config
+from retina_plugin.evaluation.truth import read_truth
+from retina_plugin.run_folder import read_config, read_detections
 from retina_plugin.study import write_report
-from retina_plugin.study.evidence.by_image import coco_test_data, read_truth
+from retina_plugin.study.evidence.by_image import coco_test_data
 from retina_plugin.study.report.scores import calibrations, draw_reliability
 from retina_plugin.study.statistics.measurements import Measurements
 
@@ -29,8 +30,7 @@ def test_the_table_has_the_mean_over_runs_of_what_the_evaluator_reports(tmp_path
 
 def _calibration_of(run_dir):
     json_file, max_dets = coco_test_data(read_config(run_dir))
-    with open(f"{run_dir}/inference/coco_instances_results.json") as f:
-        return calibration_metrics(*match_scores(read_truth(json_file), json.load(f), max_dets))
+    return calibration_metrics(*match_scores(read_truth(json_file), read_detections(run_dir), max_dets))
 
 
 def test_the_figure_has_one_line_per_variant_and_the_diagonal():

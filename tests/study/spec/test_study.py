@@ -2,6 +2,7 @@
 
 import runpy
 import sys
+from dataclasses import replace
 
 import pytest
 from conftest import QUICK, ROOT, TINY
@@ -118,7 +119,7 @@ def test_finished_runs_are_not_repeated(finished):
     study, results = finished
     final = study.run_dir("focal", 0) / "model_final.pth"
     made = final.stat().st_mtime_ns
-    again = run_study(study.__class__(**study.__dict__ | {"variants": study.variants[:2]}))
+    again = run_study(replace(study, variants=study.variants[:2]))
     assert final.stat().st_mtime_ns == made and str(again) == str(results[:2])
 
 

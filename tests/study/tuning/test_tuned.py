@@ -1,6 +1,7 @@
 """A study takes tuned values, says so, and refuses those that do not fit it."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from conftest import QUICK, TINY
@@ -100,7 +101,7 @@ def test_the_report_says_which_values_and_how_many_trials(tmp_path, trained_run,
     shown = {"overrides": ["optimizer.lr=0.002"], "AP": 12.25, "default_AP": 10.0}
     shown |= {"trials": 16, "iterations": 32, "minutes": 3.0}
     variants = {v.name: shown for v in study.variants} | {"ce": shown | {"overrides": []}}
-    tuned = study.__class__(**study.__dict__ | {"tuning": {"file": "tuned.json", "variants": variants}})
+    tuned = replace(study, tuning={"file": "tuned.json", "variants": variants})
     page = write_report(tuned, results, num_images=0)
     text = page.with_suffix(".md").read_text()
     assert "focal is tuned with 16 trials, 32 iterations in all: `optimizer.lr=0.002`, 12.2 AP" in text

@@ -4,13 +4,17 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ....run_folder import CLIPPED, CONFIG
+from ....run_folder import CLIPPED, CONFIG, METRICS
 from ..finding import Finding
 from .record import VALIDATION, Record
 
-_GROWN, _FLAT, _RISEN = 10.0, 0.9, 1.1
-_EARLY, _LESS, _STILL = 0.7, 0.95, 0.1
-_MOST_CLIPPED = 0.9
+_GROWN = 10.0  # times its lowest value: a loss that diverged
+_FLAT = 0.9  # of its first value: a loss that hardly fell
+_RISEN = 1.1  # times its lowest value: a loss of the test data that rose
+_LESS = 0.95  # of the best AP: an AP that fell
+_STILL = 0.1  # of the last AP: a gain since the evaluation before that shows that AP still rises
+_EARLY = 0.7  # of the training: a best value before is long ago
+_MOST_CLIPPED = 0.9  # of the updates
 _GOOD = 10.0  # AP in percent
 _SHORTER = "use model_best.pth; train.early_stopping=5, more augmentation or a larger optimizer.weight_decay"
 _FEW = 4  # lines of metrics.json, to judge a course
@@ -23,10 +27,10 @@ def not_finite(record: Record) -> Iterator[Finding]:
     bad = iterations[~np.isfinite(values)]
     if not dumps and not len(bad):
         return
-    first = f"{dumps[0].stem}" if dumps else f"iteration {bad[0]:.0f} of metrics.json"
+    first = dumps[0].stem if dumps else f"iteration {bad[0]:.0f} of {METRICS}"
     message = f"{len(dumps) or len(bad)} updates were not finite, the first one at {first}"
     fix = f"retina replay {dumps[0]} shows the layer and image; {_lower_lr(record)}" if dumps else _lower_lr(record)
-    place = str(dumps[0] if dumps else record.folder / "metrics.json")
+    place = str(dumps[0] if dumps else record.folder / METRICS)
     yield Finding("error", "not-finite", message, place, fix)
 
 
@@ -41,14 +45,14 @@ def diverged(record: Record) -> Iterator[Finding]:
 
 def flat(record: Record) -> Iterator[Finding]:
     """A loss that hardly falls from the first lines on, with a bad AP: pytorch-retinanet#40."""
-    (_, values), (_, precision) = _finite(record.loss), record.precision
-    if len(values) < _FEW or not len(precision) or precision.max() > _GOOD:
+    (_, values), (_, aps) = _finite(record.loss), record.ap
+    if len(values) < _FEW or not len(aps) or aps.max() > _GOOD:
         return
     first, last = np.median(values[:3]), np.median(values[-max(len(values) // 4, 1) :])
     if _FLAT * first < last <= _GROWN * first:
         message = (
             f"the loss stays where it began: {first:.3g} in its first lines, {last:.3g} in the last quarter of the "
-            f"training, with an AP of {precision.max():.1f} at best"
+            f"training, with an AP of {aps.max():.1f} at best"
         )
         fix = f"examine the config (retina doctor --config-file {record.folder / CONFIG}), then train.freeze=[] or "
         fix += f"optimizer.lr={3 * record.cfg.optimizer.lr:g}"
@@ -64,7 +68,7 @@ def overfitted(record: Record) -> Iterator[Finding]:
     _, train = _finite(record.loss)
     if len(train) < _FEW or train[-1] > np.median(train):
         return
-    times, aps = record.precision
+    times, aps = record.ap
     is_old = len(aps) > 0 and times[aps.argmax()] < _EARLY * times[-1]
     iterations, values = record.series(f"{VALIDATION}loss_cls")
     if (
@@ -90,7 +94,7 @@ def overfitted(record: Record) -> Iterator[Finding]:
 
 def improving(record: Record) -> Iterator[Finding]:
     """An AP that still rises when the training ends: detectron2#2098, #1748."""
-    iterations, values = record.precision
+    iterations, values = record.ap
     if len(values) >= 3 and values[-1] == values.max() > 0 and values[-1] - values[-2] > _STILL * values[-1]:
         last = iterations[-1] - iterations[-2]
         message = f"AP rose from {values[-2]:.1f} to {values[-1]:.1f} in the last {last:.0f} iterations"

@@ -12,14 +12,14 @@ from ..training.settings import setting
 from .cover import IOU, boxes_of, by_image, cover
 from .record import Record
 
-_ONE_CLASS, _PERMUTED, _DUPLICATES = 0.95, 0.6, 0.2
+_ONE_CLASS, _PERMUTED, _DUPLICATES = 0.95, 0.6, 0.2  # shares of objects, of objects, of detections
 _LEAST = 10  # objects or detections, to judge them
 _LOW_SCORE = 0.1
 
 
 def nothing(record: Record) -> Iterator[Finding]:
     """An evaluation without detections, or with low scores only: retinanet-examples#8."""
-    found, iterations = record.detections, record.precision[0]
+    found, iterations = record.detections, record.ap[0]
     if found is None:
         if len(iterations):
             message = "the detections of the last evaluation are missing or cannot be read"
@@ -44,7 +44,7 @@ def tells_little(record: Record) -> bool:
 
 def no_precision(record: Record) -> Iterator[Finding]:
     """Detections, but an AP of 0: keras-retinanet#439, yhenon#145."""
-    _, values = record.precision
+    _, values = record.ap
     if record.detections and len(values) and values[-1] <= 0.01 and len(found := cover(record).truth):
         share = float(np.mean(cover(record).covered >= 0))
         number = len(record.detections)

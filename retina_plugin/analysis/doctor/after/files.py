@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from ....printable import first_line
 from ....reading import read_small
-from ....run_folder import LAST_CHECKPOINT, METRICS, checkpoints, is_finished
+from ....run_folder import CONFIG, LAST_CHECKPOINT, LOG, METRICS, checkpoints, is_finished
 from ..finding import Finding
 from .record import Record
 
@@ -15,7 +15,7 @@ def metrics(record: Record) -> Iterator[Finding]:
     """A training that wrote no losses, so it stopped before its first lines."""
     if not record.iterations:
         message = f"{METRICS} holds no losses: training stopped within its first {record.cfg.train.log_period} steps"
-        yield Finding("error", "no-metrics", message, str(record.folder / METRICS), "the end of log.txt tells why")
+        yield Finding("error", "no-metrics", message, str(record.folder / METRICS), f"the end of {LOG} tells why")
 
 
 def unfinished(record: Record) -> Iterator[Finding]:
@@ -26,7 +26,7 @@ def unfinished(record: Record) -> Iterator[Finding]:
     message = f"only {done} of {record.max_iter} iterations are done"
     if done >= record.max_iter:
         message = f"all {done} iterations are done, but the final checkpoint or its evaluation is missing"
-    fix = f"retina train --config-file {record.folder / 'config.yaml'} --resume"
+    fix = f"retina train --config-file {record.folder / CONFIG} --resume"
     yield Finding("warning", "unfinished", message, str(record.folder), fix)
 
 
@@ -49,6 +49,6 @@ def weights(record: Record) -> Iterator[Finding]:
 
 def _stopped_early(record: Record) -> bool:
     """Whether `train.early_stopping` ended the training, after an evaluation of its last weights."""
-    evaluated, _ = record.precision
+    evaluated, _ = record.ap
     is_before_end = len(evaluated) > 0 and record.iterations <= evaluated[-1] < record.max_iter
     return bool(record.cfg.train.get("early_stopping")) and is_before_end

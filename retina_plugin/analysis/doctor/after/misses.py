@@ -14,7 +14,8 @@ from .detections import tells_little
 from .record import Record
 
 _FITS = 0.4**0.5  # of the smallest anchor's side: a smaller object has an IoU below .4 with it
-_LEAST, _MANY, _HALF = 10, 0.1, 0.5
+_LEAST, _MANY = 10, 0.1  # objects to judge them; share of objects that is many
+_HALF = 0.5
 _KEY = "model.anchor_generator"
 
 

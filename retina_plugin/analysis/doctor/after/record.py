@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import json
 import math
 from collections.abc import Sequence
 from functools import cached_property
@@ -17,9 +14,9 @@ from omegaconf.errors import OmegaConfBaseException
 from pycocotools.coco import COCO
 
 from ....data import dataset_metadata
-from ....evaluation import complete_annotations
 from ....evaluation.box_metrics import Detection
-from ....run_folder import DETECTIONS, read_config, read_metrics
+from ....evaluation.truth import read_truth
+from ....run_folder import read_config, read_detections, read_metrics
 from ..training.settings import setting
 
 VALIDATION = "validation/"
@@ -47,7 +44,7 @@ class Record:
         return self.series(_LOSS)
 
     @cached_property
-    def precision(self) -> tuple[np.ndarray, np.ndarray]:
+    def ap(self) -> tuple[np.ndarray, np.ndarray]:
         """Iterations and values of AP in percent."""
         iterations, values = self.series("bbox/AP")
         known = np.isfinite(values)
@@ -67,7 +64,7 @@ class Record:
     def detections(self) -> list[Detection] | None:
         """Detections of the last evaluation in COCO's result format; None if their file is missing or invalid."""
         try:
-            found = json.loads((self.folder / DETECTIONS).read_text())
+            found = read_detections(self.folder)
         except (OSError, ValueError):
             return None
         return found if isinstance(found, list) and all(map(_is_detection, found)) else None
@@ -77,13 +74,9 @@ class Record:
         """The annotations of the test data; None if they are missing or not a single COCO json."""
         try:
             name = instantiate(self.cfg.dataloader.test.dataset.names)
-            json_file = dataset_metadata(name).json_file
-            with contextlib.redirect_stdout(io.StringIO()):
-                truth = COCO(json_file)
+            return read_truth(dataset_metadata(name).json_file)
         except (ValueError, OSError, KeyError, TypeError, AttributeError, OmegaConfBaseException):
             return None
-        complete_annotations(truth)
-        return truth
 
 
 def _is_detection(x: Any) -> bool:

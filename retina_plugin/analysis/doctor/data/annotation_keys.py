@@ -1,19 +1,16 @@
 """Unusable masks and wrong areas in annotations."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ....data.coco_boxes import has_mask
 from ..finding import Finding
+from ..subject import Subject
 from .reporting import about_boxes, with_sound_boxes
 
-if TYPE_CHECKING:
-    from ..subject import Subject
 
-
-def unusable_segmentations(subject: "Subject") -> Iterator[Finding]:
+def unusable_segmentations(subject: Subject) -> Iterator[Finding]:
     """Annotations that Detectron2 drops because of a mask that a box detector does not need."""
     for data in with_sound_boxes(subject.sets):
         yield from about_boxes(
@@ -25,7 +22,7 @@ def unusable_segmentations(subject: "Subject") -> Iterator[Finding]:
         )
 
 
-def wrong_areas(subject: "Subject") -> Iterator[Finding]:
+def wrong_areas(subject: Subject) -> Iterator[Finding]:
     """Areas that put objects into the wrong one of APs, APm and APl."""
     for data in with_sound_boxes(subject.sets):
         areas = np.array([_number(a.get("area")) for a in data.annotations])

@@ -1,22 +1,19 @@
 """Boxes in another format than x, y, width, height in pixels of the image."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ....data.coco_boxes import AS_CORNERS, AS_FRACTIONS, OF_ANOTHER_SIZE
 from ..finding import Finding
-from .reading.coco_set import CocoSet
+from ..reading.coco_set import CocoSet
+from ..subject import Subject
 from .reporting import about_boxes, where_boxes
-
-if TYPE_CHECKING:
-    from ..subject import Subject
 
 _ENOUGH = 20  # boxes, to judge all of them together
 
 
-def fractions(subject: "Subject") -> Iterator[Finding]:
+def fractions(subject: Subject) -> Iterator[Finding]:
     """Single boxes in fractions of the image, among boxes in pixels (mmdetection#418)."""
     for data in _accepted(subject, AS_FRACTIONS):
         marked = (data.boxes <= 1).all(axis=1) & (data.boxes[:, 2:] > 0).all(axis=1) & (data.sizes > 4).all(axis=1)
@@ -25,7 +22,7 @@ def fractions(subject: "Subject") -> Iterator[Finding]:
         yield from about_boxes(data, marked, AS_FRACTIONS, problem, fix)
 
 
-def corners(subject: "Subject") -> Iterator[Finding]:
+def corners(subject: Subject) -> Iterator[Finding]:
     """Corners x1, y1, x2, y2 in place of x, y, width, height (mmdetection#418, detectron2#550).
 
     The third number of corners exceeds the first in every box and is positively correlated with it. The width of large
@@ -44,7 +41,7 @@ def corners(subject: "Subject") -> Iterator[Finding]:
             )
 
 
-def centres(subject: "Subject") -> Iterator[Finding]:
+def centres(subject: Subject) -> Iterator[Finding]:
     """Centres in place of upper left corners, as in the format of YOLO.
 
     Read as x, y, width, height, every such box begins at least half its size from the left and upper border, and some
@@ -64,7 +61,7 @@ def centres(subject: "Subject") -> Iterator[Finding]:
             )
 
 
-def another_size(subject: "Subject") -> Iterator[Finding]:
+def another_size(subject: Subject) -> Iterator[Finding]:
     """Boxes that were drawn on smaller versions of the images: all lie in the upper left part."""
     for data in _accepted(subject, OF_ANOTHER_SIZE):
         ends = (data.boxes[:, :2] + data.boxes[:, 2:]) / data.sizes
@@ -84,7 +81,7 @@ def another_size(subject: "Subject") -> Iterator[Finding]:
 CHECKS = (fractions, corners, centres, another_size)
 
 
-def _accepted(subject: "Subject", code: str) -> list[CocoSet]:
+def _accepted(subject: Subject, code: str) -> list[CocoSet]:
     """Data sets that the loader does not already refuse for this reason."""
     return [data for data in subject.sets if not (data.refused and data.refused.code == code)]
 

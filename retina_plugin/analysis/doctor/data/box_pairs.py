@@ -1,22 +1,19 @@
 """Boxes that two annotations share."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 from detectron2.structures import Boxes, pairwise_iou
 
 from ..finding import Finding
-from .reading.coco_set import CocoSet
+from ..reading.coco_set import CocoSet
+from ..subject import Subject
 from .reporting import about_boxes, with_sound_boxes
-
-if TYPE_CHECKING:
-    from ..subject import Subject
 
 _SAME = 0.9  # IoU of two boxes that are hardly two objects
 
 
-def repeated_boxes(subject: "Subject") -> Iterator[Finding]:
+def repeated_boxes(subject: Subject) -> Iterator[Finding]:
     """The same box twice, as one class or as several."""
     for data in with_sound_boxes(subject.sets):
         place = np.column_stack([data.image_index, data.boxes.round(1)])
@@ -40,7 +37,7 @@ def repeated_boxes(subject: "Subject") -> Iterator[Finding]:
         )
 
 
-def nearly_repeated_boxes(subject: "Subject") -> Iterator[Finding]:
+def nearly_repeated_boxes(subject: Subject) -> Iterator[Finding]:
     """Two boxes of a class that differ by a few pixels: an object that was annotated twice, as a rule."""
     for data in with_sound_boxes(subject.sets):
         yield from about_boxes(

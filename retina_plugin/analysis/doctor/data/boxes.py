@@ -2,24 +2,21 @@
 
 from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 from omegaconf import DictConfig
 
 from ...anchors.boxes import resize_of
 from ..finding import Finding
-from .reading.coco_set import CocoSet
+from ..reading.coco_set import CocoSet
+from ..subject import Subject
 from .reporting import about_boxes, with_sound_boxes
-
-if TYPE_CHECKING:
-    from ..subject import Subject
 
 _TINY = 2  # pixels of the network's input
 _SLIGHTLY = 2  # pixels that a box may end beyond its image
 
 
-def empty_boxes(subject: "Subject") -> Iterator[Finding]:
+def empty_boxes(subject: Subject) -> Iterator[Finding]:
     """Boxes without area, which training skips and the evaluation counts (keras-retinanet#555)."""
     for data in with_sound_boxes(subject.sets):
         yield from about_boxes(
@@ -31,7 +28,7 @@ def empty_boxes(subject: "Subject") -> Iterator[Finding]:
         )
 
 
-def outside_boxes(subject: "Subject") -> Iterator[Finding]:
+def outside_boxes(subject: Subject) -> Iterator[Finding]:
     """Boxes that lie outside their image, in full or in part."""
     for data in with_sound_boxes(subject.sets):
         ends = data.boxes[:, :2] + data.boxes[:, 2:]
@@ -49,7 +46,7 @@ def outside_boxes(subject: "Subject") -> Iterator[Finding]:
         yield from say(beyond & (visible >= 0.5) & (visible < 0.95), "box-partly-outside", part)
 
 
-def tiny_boxes(subject: "Subject") -> Iterator[Finding]:
+def tiny_boxes(subject: Subject) -> Iterator[Finding]:
     """Objects narrower than `_TINY` pixels after resizing (detectron2#1213, retinanet-examples#61)."""
     for split, sets in (("train", subject.train_sets), ("test", subject.test_sets)):
         for data in with_sound_boxes(sets):
@@ -63,7 +60,7 @@ def tiny_boxes(subject: "Subject") -> Iterator[Finding]:
             )
 
 
-def crowds(subject: "Subject") -> Iterator[Finding]:
+def crowds(subject: Subject) -> Iterator[Finding]:
     """Crowds and ignored regions, which RetinaNet trains as background (detectron2#1909, mmdetection#10019)."""
     for data in subject.train_sets:
         yield from about_boxes(

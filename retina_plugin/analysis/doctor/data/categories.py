@@ -1,15 +1,12 @@
 """Categories that are no classes, or have misleading ids or names."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from ....printable import shown
 from ..finding import Finding
-from .reading.coco_set import CocoSet
-
-if TYPE_CHECKING:
-    from ..subject import Subject
+from ..reading.coco_set import CocoSet
+from ..subject import Subject
 
 _BACKGROUND = {"background", "bg", "back ground"}
 _PLACEHOLDERS = {"n/a", "na", "none", "null", "unused", "placeholder", "empty"}
@@ -17,7 +14,7 @@ _PLACEHOLDERS = {"n/a", "na", "none", "null", "unused", "placeholder", "empty"}
 _NEVER_ANNOTATED = {"street sign", "hat", "shoe", "eye glasses", "plate", "mirror", "window", "desk", "door", "blender"}
 
 
-def background_class(subject: "Subject") -> Iterator[Finding]:
+def background_class(subject: Subject) -> Iterator[Finding]:
     """A class for the background, which RetinaNet does not have (detectron2#1856, keras-retinanet#1254)."""
     for data in subject.sets:
         for category, name in data.categories.items():
@@ -32,7 +29,7 @@ def background_class(subject: "Subject") -> Iterator[Finding]:
                 )
 
 
-def placeholder_classes(subject: "Subject") -> Iterator[Finding]:
+def placeholder_classes(subject: Subject) -> Iterator[Finding]:
     """Ids without a meaning, such as the 10 or 11 between COCO's 80 classes (pytorch-retinanet#24)."""
     for data in subject.sets:
         names = {_plain(name): name for name in data.categories.values()}
@@ -50,7 +47,7 @@ def placeholder_classes(subject: "Subject") -> Iterator[Finding]:
             )
 
 
-def similar_names(subject: "Subject") -> Iterator[Finding]:
+def similar_names(subject: Subject) -> Iterator[Finding]:
     """Classes whose names suggest that they are the same class."""
     for data in subject.sets:
         exact = Counter(data.categories.values())
@@ -63,10 +60,11 @@ def similar_names(subject: "Subject") -> Iterator[Finding]:
             yield _alike(data, "category-names-alike", alike, problem)
 
 
-def shifted_ids(subject: "Subject") -> Iterator[Finding]:
+def shifted_ids(subject: Subject) -> Iterator[Finding]:
     """Annotations that count classes from 0 and categories that count from 1, or the reverse (YOLOF#39)."""
     for data in subject.sets:
-        used, declared = _ids(a.get("category_id") for a in data.content["annotations"]), set(data.categories)
+        used = {a.get("category_id") for a in data.content["annotations"] if type(a.get("category_id")) is int}
+        declared = set(data.categories)
         if not declared or not used - declared:
             continue
         low, high = min(declared), max(declared)
@@ -87,10 +85,6 @@ CHECKS = (background_class, placeholder_classes, similar_names, shifted_ids)
 
 def _plain(name: str) -> str:
     return " ".join(name.lower().replace("_", " ").replace("-", " ").split())
-
-
-def _ids(values: Iterable[object]) -> set[int]:
-    return {value for value in values if type(value) is int}
 
 
 def _alike(data: CocoSet, code: str, names: list[str], problem: str) -> Finding:

@@ -1,23 +1,20 @@
 """How many boxes every class has in the training and in the test data."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ....printable import shown
 from ..finding import Finding, Severity
-from .reading.coco_set import CocoSet
-
-if TYPE_CHECKING:
-    from ..subject import Subject
+from ..reading.coco_set import CocoSet
+from ..subject import Subject
 
 _ADD = "add images with these classes, or move some from one part of the data to the other"
 _CHECK = "check category_id of annotations, or remove these classes from the json files"
 _FEW, _UNEQUAL = 10, 10.0  # boxes from which a class is not rare; ratio of boxes that is reported
 
 
-def no_annotations(subject: "Subject") -> Iterator[Finding]:
+def no_annotations(subject: Subject) -> Iterator[Finding]:
     """Data without any object (pytorch-retinanet#145, detectron2#417)."""
     for split, sets in (("training", subject.train_sets), ("test", subject.test_sets)):
         if not _is_complete(sets) or sum(_counts(sets).values()):
@@ -32,7 +29,7 @@ def no_annotations(subject: "Subject") -> Iterator[Finding]:
         )
 
 
-def classes_without_boxes(subject: "Subject") -> Iterator[Finding]:
+def classes_without_boxes(subject: Subject) -> Iterator[Finding]:
     """Classes that cannot be learned, or cannot be measured."""
     train, test = _counts(subject.train_sets), _counts(subject.test_sets)
     if not _is_complete(subject.sets) or not sum(train.values()) or not sum(test.values()):
@@ -49,7 +46,7 @@ def classes_without_boxes(subject: "Subject") -> Iterator[Finding]:
         yield from _about("warning", code, names, problem, where, fix)
 
 
-def rare_classes(subject: "Subject") -> Iterator[Finding]:
+def rare_classes(subject: Subject) -> Iterator[Finding]:
     """Classes with so few boxes that their AP says little."""
     counts = _counts(subject.train_sets)
     rare = [name for name, number in counts.items() if 0 < number < _FEW]
@@ -57,7 +54,7 @@ def rare_classes(subject: "Subject") -> Iterator[Finding]:
     yield from _about("hint", "class-rare", rare, f"fewer than {_FEW} training boxes", where, _ADD)
 
 
-def unequal_classes(subject: "Subject") -> Iterator[Finding]:
+def unequal_classes(subject: Subject) -> Iterator[Finding]:
     """Imbalance between classes, which focal loss does not address (mmdetection#6759, torchvision#7167)."""
     counts = {name: number for name, number in _counts(subject.train_sets).items() if number}
     if len(counts) < 2:

@@ -1,27 +1,24 @@
 """Image files that are damaged, blank, or differ from their entries or from what viewers show."""
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from ....printable import shown
 from ..finding import Finding
-from .reading.coco_set import MOST_PIXELS, CocoSet
-from .reading.image_facts import Header, Pixels
+from ..reading.coco_set import MOST_PIXELS, CocoSet
+from ..reading.image_facts import Header, Pixels
+from ..subject import Subject
 from .reporting import about_images
-
-if TYPE_CHECKING:
-    from ..subject import Subject
 
 _FLAT = 1.0  # standard deviation of grey levels
 
 
-def unreadable_headers(subject: "Subject") -> Iterator[Finding]:
+def unreadable_headers(subject: Subject) -> Iterator[Finding]:
     """Files that are no images."""
     for data in subject.sets:
         yield from unreadable(data, data.headers)
 
 
-def wrong_sizes(subject: "Subject") -> Iterator[Finding]:
+def wrong_sizes(subject: Subject) -> Iterator[Finding]:
     """Entries with another width or height than the file: training stops there, and their boxes may not fit."""
     for data in subject.sets:
         said = {place: (data.images[place]["width"], data.images[place]["height"]) for place in data.headers}
@@ -42,64 +39,60 @@ def wrong_sizes(subject: "Subject") -> Iterator[Finding]:
         )
 
 
-def rotated(subject: "Subject") -> Iterator[Finding]:
+def rotated(subject: Subject) -> Iterator[Finding]:
     """Photographs that are turned when they are read, which the annotation tool may not have done."""
-    for data in subject.sets:
-        yield from _about(
-            data,
-            lambda header: header.orientation in range(2, 9),
-            "image-exif-rotated",
-            "are turned or mirrored according to their EXIF data when they are read",
-            "check with retina data that the boxes were drawn on the turned images",
-        )
+    yield from _about(
+        subject.sets,
+        lambda header: header.orientation in range(2, 9),
+        "image-exif-rotated",
+        "are turned or mirrored according to their EXIF data when they are read",
+        "check with retina data that the boxes were drawn on the turned images",
+    )
 
 
-def grey(subject: "Subject") -> Iterator[Finding]:
+def grey(subject: Subject) -> Iterator[Finding]:
     """Greyscale images among images with colours."""
     headers = [header for data in subject.sets for header in data.headers.values() if isinstance(header, Header)]
     is_mixed = len({_is_grey(header) for header in headers}) > 1
-    for data in subject.sets if is_mixed else ():
-        yield from _about(
-            data,
-            _is_grey,
-            "image-grey",
-            "have one channel, which training repeats three times",
-            "others have colours: check that this does not tell classes or splits apart",
-        )
+    yield from _about(
+        subject.sets if is_mixed else (),
+        _is_grey,
+        "image-grey",
+        "have one channel, which training repeats three times",
+        "others have colours: check that this does not tell classes or splits apart",
+    )
 
 
-def deep(subject: "Subject") -> Iterator[Finding]:
+def deep(subject: Subject) -> Iterator[Finding]:
     """Images with 16 or more bits per channel, which other readers clip."""
-    for data in subject.sets:
-        yield from _about(
-            data,
-            lambda header: header.is_deep,
-            "image-16-bit",
-            "have 16 or more bits per channel: training scales 16 bits to 8, and refuses 32",
-            "check with retina data that they are neither dark nor flat; scale them otherwise if they are",
-        )
+    yield from _about(
+        subject.sets,
+        lambda header: header.is_deep,
+        "image-16-bit",
+        "have 16 or more bits per channel: training scales 16 bits to 8, and refuses 32",
+        "check with retina data that they are neither dark nor flat; scale them otherwise if they are",
+    )
 
 
-def transparent(subject: "Subject") -> Iterator[Finding]:
+def transparent(subject: Subject) -> Iterator[Finding]:
     """Images with transparent parts, whose hidden colours training uses."""
-    for data in subject.sets:
-        yield from _about(
-            data,
-            lambda header: header.is_transparent,
-            "image-alpha",
-            "have transparency, which training drops: hidden colours become visible",
-            "look at them with retina data; save them without transparency if they differ",
-        )
+    yield from _about(
+        subject.sets,
+        lambda header: header.is_transparent,
+        "image-alpha",
+        "have transparency, which training drops: hidden colours become visible",
+        "look at them with retina data; save them without transparency if they differ",
+    )
 
 
-def unreadable_pixels(subject: "Subject") -> Iterator[Finding]:
+def unreadable_pixels(subject: Subject) -> Iterator[Finding]:
     """Files that end too early or are damaged, which their header does not show."""
     for data in subject.sets:
         sound = {p: x for p, x in data.pixels.items() if isinstance(data.headers.get(p), Header | None)}
         yield from unreadable(data, sound)
 
 
-def blank(subject: "Subject") -> Iterator[Finding]:
+def blank(subject: Subject) -> Iterator[Finding]:
     """Images of a single colour."""
     for data in subject.sets:
         flat = [p for p, x in data.pixels.items() if isinstance(x, Pixels) and x.spread < _FLAT]
@@ -107,7 +100,7 @@ def blank(subject: "Subject") -> Iterator[Finding]:
         yield from about_images(data, flat, len(data.pixels), "image-blank", problem, fix, "warning")
 
 
-def not_all_read(subject: "Subject") -> Iterator[Finding]:
+def not_all_read(subject: Subject) -> Iterator[Finding]:
     """Data sets of which only a sample of the images was read."""
     for data in subject.sets:
         if len(data.pixels) < len(data.paths) and len(data.pixels) == MOST_PIXELS:
@@ -136,7 +129,11 @@ def _is_grey(header: Header) -> bool:
     return header.mode[0] in "1LIF"
 
 
-def _about(data: CocoSet, is_one: Callable[[Header], bool], code: str, problem: str, fix: str) -> Iterator[Finding]:
-    headers = {place: header for place, header in data.headers.items() if isinstance(header, Header)}
-    places = [place for place, header in headers.items() if is_one(header)]
-    yield from about_images(data, places, len(headers), code, problem, fix, "hint")
+def _about(
+    sets: Sequence[CocoSet], is_one: Callable[[Header], bool], code: str, problem: str, fix: str
+) -> Iterator[Finding]:
+    """One hint per data set about the files whose header `is_one` accepts."""
+    for data in sets:
+        headers = {place: header for place, header in data.headers.items() if isinstance(header, Header)}
+        places = [place for place, header in headers.items() if is_one(header)]
+        yield from about_images(data, places, len(headers), code, problem, fix, "hint")

@@ -2,21 +2,18 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ....printable import shown
 from ..finding import Finding
+from ..subject import Subject
 from .reporting import about_images
-
-if TYPE_CHECKING:
-    from ..subject import Subject
 
 _MANY = 0.2
 
 
-def missing_files(subject: "Subject") -> Iterator[Finding]:
+def missing_files(subject: Subject) -> Iterator[Finding]:
     """Images that training would stop at, maybe hours later."""
     for data in subject.sets:
         if data.refused and data.refused.code == "image-folder-missing":
@@ -29,7 +26,7 @@ def missing_files(subject: "Subject") -> Iterator[Finding]:
         yield from about_images(data, missing, len(data.paths), "image-missing", problem, fix, "error")
 
 
-def repeated_files(subject: "Subject") -> Iterator[Finding]:
+def repeated_files(subject: Subject) -> Iterator[Finding]:
     """One file with several entries: the objects of one are background in the other."""
     for data in subject.sets:
         number = Counter(data.paths)
@@ -39,7 +36,7 @@ def repeated_files(subject: "Subject") -> Iterator[Finding]:
         yield from about_images(data, twice, len(data.paths), "image-file-twice", problem, fix, "warning")
 
 
-def images_without_objects(subject: "Subject") -> Iterator[Finding]:
+def images_without_objects(subject: Subject) -> Iterator[Finding]:
     """Many images of background only, and what becomes of them (detectron2#417, #80, #4082, mmdetection#10666)."""
     keeps_them = not subject.cfg.dataloader.train.dataset.get("filter_empty", True)
     for data in subject.train_sets:

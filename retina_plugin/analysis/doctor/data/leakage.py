@@ -4,18 +4,15 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ....printable import shown
 from ..finding import Finding, Severity
-from .reading.coco_set import CocoSet
-from .reading.image_facts import Pixels
+from ..reading.coco_set import CocoSet
+from ..reading.image_facts import Pixels
+from ..subject import Subject
 from .reporting import and_others
-
-if TYPE_CHECKING:
-    from ..subject import Subject
 
 _MOST_BITS = 10  # of 64, in which the difference hashes of similar images differ
 _LEAST_CORRELATION = 0.95  # between the thumbnails of similar images
@@ -24,7 +21,7 @@ _NEGLIGIBLE = 0.05  # share of the test images
 Pair = tuple[Path, Path]
 
 
-def identical_images(subject: "Subject") -> Iterator[Finding]:
+def identical_images(subject: Subject) -> Iterator[Finding]:
     """The same bytes or pixels in training and test data under two names."""
     yield from _about(
         _identical(subject),
@@ -34,7 +31,7 @@ def identical_images(subject: "Subject") -> Iterator[Finding]:
     )
 
 
-def similar_images(subject: "Subject") -> Iterator[Finding]:
+def similar_images(subject: Subject) -> Iterator[Finding]:
     """Images that look alike in training and test data, such as frames of a film or resized copies."""
     known = set(_identical(subject))
     pairs = [pair for pair in _similar(subject.train_sets, subject.test_sets) if pair not in known]
@@ -48,7 +45,7 @@ def similar_images(subject: "Subject") -> Iterator[Finding]:
     )
 
 
-def repeated_images(subject: "Subject") -> Iterator[Finding]:
+def repeated_images(subject: Subject) -> Iterator[Finding]:
     """The same image twice in the training data."""
     train = _paths(subject.train_sets)
     copies = [sorted(group & train) for group in _copies(subject.train_sets)]
@@ -64,7 +61,7 @@ def repeated_images(subject: "Subject") -> Iterator[Finding]:
 CHECKS = (identical_images, similar_images, repeated_images)
 
 
-def _identical(subject: "Subject") -> list[Pair]:
+def _identical(subject: Subject) -> list[Pair]:
     """Pairs of a training and a test file of the same content, but not the same file."""
     train, test = _paths(subject.train_sets), _paths(subject.test_sets)
     return [

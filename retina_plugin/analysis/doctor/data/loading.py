@@ -1,24 +1,21 @@
 """Whether the data load, and whether training and test data belong together."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from ....data.coco import override_of_classes
 from ....printable import shown
 from ..finding import Finding, finding_of
-
-if TYPE_CHECKING:
-    from ..subject import Subject
+from ..subject import Subject
 
 
-def refused_data(subject: "Subject") -> Iterator[Finding]:
+def refused_data(subject: Subject) -> Iterator[Finding]:
     """What the loader refuses, with its own message: training would end with it (mmdetection#418)."""
     for data in subject.sets:
         if data.refused:
             yield finding_of(data.refused, shown(data.json_file))
 
 
-def same_categories(subject: "Subject") -> Iterator[Finding]:
+def same_categories(subject: Subject) -> Iterator[Finding]:
     """Training and test data that number or name their classes differently (detectron2#5335, #946, #189, #1531)."""
     first, *others = subject.sets
     for other in others:
@@ -47,7 +44,7 @@ def same_categories(subject: "Subject") -> Iterator[Finding]:
             )
 
 
-def same_file(subject: "Subject") -> Iterator[Finding]:
+def same_file(subject: Subject) -> Iterator[Finding]:
     """Test images that are training images too, by path."""
     train = {path for data in subject.train_sets for path in data.paths}
     both = [path for data in subject.test_sets for path in data.paths if path in train]

@@ -7,7 +7,7 @@ import numpy as np
 from ....data.coco_boxes import AS_CORNERS, AS_FRACTIONS, OF_ANOTHER_SIZE
 from ....printable import shown
 from ..finding import Finding, Severity
-from .reading.coco_set import CocoSet
+from ..reading.coco_set import CocoSet
 
 
 def about_boxes(

@@ -5,12 +5,13 @@ from collections.abc import Iterator
 
 from omegaconf import DictConfig
 
+from ....engine.setup import PRIOR
 from ....modeling.losses import ClassificationLoss
 from ....modeling.losses.stationary import STATIONARY, expected_loss
 from ..finding import Finding
 from ..subject import Subject
 from .first_steps import FirstSteps, first_steps
-from .prior import PRIOR, foreground_share, stationary_score
+from .prior import foreground_share, stationary_score
 from .settings import batch_size, setting
 from .wiring import needs
 

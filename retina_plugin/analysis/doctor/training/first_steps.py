@@ -121,6 +121,6 @@ def _median_seconds(action: Callable[[], object]) -> float:
 
 def _are_enough(seconds: Sequence[float]) -> bool:
     """Whether these are `_MEASURED` times, or at least `_ALIKE` that agree."""
-    if len(seconds) < min(_ALIKE, _MEASURED):
-        return False
-    return len(seconds) >= _MEASURED or max(seconds) - min(seconds) < _SPREAD * statistics.median(seconds)
+    if len(seconds) >= _MEASURED:
+        return True
+    return len(seconds) >= _ALIKE and max(seconds) - min(seconds) < _SPREAD * statistics.median(seconds)

@@ -13,7 +13,7 @@ from .settings import batch_size, class_of, setting
 from .wiring import needs
 
 _ADAM_LR, _MOST_ADAM_LR, _LEAST_ADAM_LR = 1e-3, 3e-3, 1e-6
-_TOLERANCE, _MUCH_LESS = 2.0, 50.0
+_TOLERANCE, _MUCH_LESS = 2.0, 50.0  # factors above and below the usual rate of SGD
 _SOURCE = "linear scaling, Goyal et al. 2017, from .01 for 16 images in Detectron2's RetinaNet configs"
 _POINTS = 1000
 

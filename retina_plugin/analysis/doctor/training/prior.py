@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from ....data import DataError
 from ....engine.run_data import measure_foreground_share
+from ....engine.setup import PRIOR
 from ....modeling.losses import ClassificationLoss, SoftmaxFocalLoss, stationary_prob
 from ....modeling.losses.stationary import STATIONARY, start_distance
 from ..finding import Finding
@@ -12,11 +13,8 @@ from ..subject import Subject
 from .settings import setting
 from .wiring import needs
 
-PRIOR = "model.head.prior_prob"
 _FAR = 1.5  # logits; at 1.8, cross entropy loses most of its AP in projects/CrossEntropyVsFocal/why_scale.py
-_VERY_FAR = (
-    3.5  # logits; 3.8 cost focal loss 15 AP below and 31 AP above its start in projects/CrossEntropyVsFocal/start.py
-)
+_VERY_FAR = 3.5  # logits; 3.8 cost focal loss 15 AP (below) and 31 AP (above) in projects/CrossEntropyVsFocal/start.py
 _NO_PRIOR = 0.3
 
 

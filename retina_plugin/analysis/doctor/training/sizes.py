@@ -10,7 +10,8 @@ from .boxes import train_boxes
 from .wiring import needs
 
 _MANY = 0.25  # share of boxes
-_ENLARGED, _TINY, _VISIBLE = 3.0, 8.0, 16.0
+_ENLARGED = 3.0  # times the sides of the original image
+_TINY, _VISIBLE = 8.0, 16.0  # pixels of objects that cannot be seen well after resizing, and that could before
 _RESIZE = "dataloader.train.mapper.augmentations"
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from .....data import DataError, read_image
-from .....printable import first_line
+from ....data import DataError, read_image
+from ....printable import first_line
 
 _ORIENTATION = 0x0112  # tag of EXIF
 _TURNED = range(5, 9)  # its values that exchange width and height

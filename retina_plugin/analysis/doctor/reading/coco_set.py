@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
-from .....data import DataError, dataset_metadata
-from .....data.coco import check_image_root
-from .....data.coco_check import check_coco_content
-from .....data.json_file import read_json
-from .....printable import first_line, shown
+from ....data import DataError, dataset_metadata
+from ....data.coco import check_image_root
+from ....data.coco_check import check_coco_content
+from ....data.json_file import read_json
+from ....printable import first_line, shown
 from .dicts_as_coco import dicts_as_coco
 from .image_facts import Header, Pixels, evenly, read_header, read_pixels
 from .usable import is_usable_annotation, is_usable_image

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Hashable
 from typing import Any
 
-from .....data.coco_check import leaves_folder
-from .....data.entries import is_finite
+from ....data.coco_check import leaves_folder
+from ....data.entries import is_finite
 
 
 def is_usable_image(image: dict[str, Any], allow_outside: bool) -> bool:
