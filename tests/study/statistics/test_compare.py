@@ -3,10 +3,12 @@
 import math
 
 import pytest
+from scipy import stats
 
 from retina_plugin.study import compare_seeds
 from retina_plugin.study.execution.results import RunResult
 from retina_plugin.study.spec.hypothesis import Hypothesis
+from retina_plugin.study.spec.metrics import Metric
 from retina_plugin.study.statistics.measurements import Measurements
 from retina_plugin.study.statistics.verdict import judge
 
@@ -82,3 +84,26 @@ def test_lists_that_cannot_be_paired_are_refused():
         compare_seeds(HIGH, [30.0, 31.0])
     with pytest.raises(ValueError, match="family must be"):
         compare_seeds(HIGH, LOW, family=0)
+
+
+def test_runs_without_common_seeds_are_compared_by_welchs_test():
+    a, b = [40.0, 45.0, 38.5, 50.0, 43.0], [31.0, 35.0, 28.0, 33.0]
+    found, expected = compare_seeds(a, b, paired=False), stats.ttest_ind(a, b, equal_var=False)
+    assert found.outcome == "better" and found.p_value == pytest.approx(expected.pvalue)
+    assert (found.low, found.high) == pytest.approx(tuple(expected.confidence_interval()))
+
+
+def test_differences_within_the_margin_end_as_equivalent():
+    a, b = [40.0, 40.3, 39.9, 40.2, 40.1, 40.0], [40.1, 40.2, 40.0, 40.1, 40.2, 39.9]
+    found = compare_seeds(a, b, margin=2.0)
+    assert found.outcome == "equivalent" and found.p_equivalent < 0.05
+    assert compare_seeds(a, b, margin=0.1).outcome == "not distinguishable"
+    assert compare_seeds(HIGH, LOW, margin=2.0).outcome == "better"
+
+
+def test_a_look_spends_its_share():
+    assert compare_seeds(HIGH, LOW, share=0.5).p_value == pytest.approx(2 * compare_seeds(HIGH, LOW).p_value)
+
+
+def test_less_may_be_better():
+    assert compare_seeds(LOW, HIGH, metric=Metric("loss", "loss", higher_is_better=False)).outcome == "better"
