@@ -1,5 +1,10 @@
-"""Walk nested configs and other nested plain values."""
+"""Walk nested configs and other nested plain values.
 
+A `functools.partial` counts as a mapping of "func", its arguments by place, and its keywords.
+"""
+
+import functools
+import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
@@ -9,7 +14,7 @@ def leaves(node: Any, into_lists: bool = False, path: str = "") -> Iterator[tupl
 
     `into_lists` enters lists too, with indices as keys; otherwise a list is a value.
     """
-    items = _items(node) if into_lists or isinstance(node, Mapping) else ()
+    items = _items(node) if into_lists or isinstance(node, Mapping | functools.partial) else ()
     if not items:
         yield path, node
     for key, value in items:
@@ -27,9 +32,13 @@ def mappings(node: Any, path: str = "") -> Iterator[tuple[str, Mapping[str, Any]
 def _items(node: Any) -> Collection[tuple[Any, Any]]:
     if isinstance(node, Mapping):
         return node.items()
+    if isinstance(node, functools.partial):
+        return [("func", node.func), *enumerate(node.args), *node.keywords.items()]
     return list(enumerate(node)) if isinstance(node, list | tuple) else ()
 
 
 def as_text(value: Any) -> str:
-    """A config value as text; a class or function becomes its full dotted name."""
-    return f"{value.__module__}.{value.__qualname__}" if callable(value) else str(value)
+    """A config value as text; a class or function becomes its full dotted name, and no address in memory is left."""
+    if callable(value) and hasattr(value, "__qualname__"):
+        return f"{value.__module__}.{value.__qualname__}"
+    return re.sub(r" at 0x[0-9a-f]+", "", str(value))

@@ -81,8 +81,11 @@ def _check_size(text: str) -> None:
 
 
 _BaseLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_Dumper = getattr(yaml, "CDumper", yaml.Dumper)
 _DEEPEST, _MOST_NODES = 100, 100_000
+
+
+class _Dumper(getattr(yaml, "CDumper", yaml.Dumper)):
+    """PyYAML's, which stays as it is for others."""
 
 
 class _Loader(_BaseLoader):
@@ -97,6 +100,27 @@ _Loader.add_constructor("tag:yaml.org,2002:python/tuple", lambda loader, node: t
 _Loader.add_multi_constructor(
     "tag:yaml.org,2002:python/name:", lambda loader, name, node: locate_admitted(name, loader.trust)
 )
+_PARTIAL = "tag:yaml.org,2002:python/object/apply:functools.partial"
+
+
+def _write_partial(dumper: yaml.Dumper, value: functools.partial) -> yaml.Node:
+    return dumper.represent_mapping(_PARTIAL, {"args": [value.func, *value.args], "kwds": value.keywords})
+
+
+def _read_partial(loader: "_Loader", node: yaml.Node) -> functools.partial:
+    """A partial as `save_config` writes it, or as PyYAML and so Detectron2 does. Calls nothing."""
+    if not isinstance(node, yaml.MappingNode):
+        raise ConfigError("a functools.partial has no function")
+    parts = loader.construct_mapping(node, deep=True)
+    function, *args = parts.get("args") or [None]
+    _, args, keywords, _ = parts.get("state", (function, args, parts.get("kwds", {}), None))
+    if not callable(function):
+        raise ConfigError(f"a functools.partial has {shown(function)} in place of a function")
+    return functools.partial(function, *args, **keywords)
+
+
+_Dumper.add_representer(functools.partial, _write_partial)
+_Loader.add_constructor(_PARTIAL, _read_partial)
 
 
 def _with_targets(node: Any, change: Callable[[Any], str]) -> Any:

@@ -101,7 +101,11 @@ def set_float32_precision(precision: str) -> None:
 
 
 def freeze(model: nn.Module, names: Sequence[str]) -> None:
-    """Exclude modules and their BatchNorm statistics from training. Raises ConfigError for an unknown name."""
+    """Exclude modules and their BatchNorm statistics from training.
+
+    Raises:
+        ConfigError: for an unknown name, or if nothing is left to train.
+    """
     modules = dict(model.named_modules())
     for name in names:
         if name not in modules or not name:
@@ -112,6 +116,8 @@ def freeze(model: nn.Module, names: Sequence[str]) -> None:
         modules[name].requires_grad_(False)
         parent, _, child = name.rpartition(".")
         setattr(modules[parent], child, _with_fixed_statistics(modules[name]))
+    if names and not any(parameter.requires_grad for parameter in model.parameters()):
+        raise ConfigError(f"train.freeze=[{','.join(names)}] leaves no weights to train: name fewer modules")
 
 
 def _with_fixed_statistics(module: nn.Module) -> nn.Module:

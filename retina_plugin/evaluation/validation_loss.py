@@ -38,16 +38,18 @@ def validation_loss(model: nn.Module, loader: Iterable[list[dict[str, Any]]]) ->
     """Compute every loss of a PluggableRetinaNet over a data set, divided by its number of foreground anchors.
 
     Dropout and BatchNorm are in evaluation mode. `loader` gives this process' share of the annotated batches. Raises
-    ConfigError for another model.
+    ConfigError for another model. Losses of a subclass that do not use its `foreground` average are means over batches.
     """
     average = ForegroundAverage.of(model)
     if average is None:
         raise ConfigError(f"train.val_loss needs a PluggableRetinaNet, got {type(model).__name__}")
     sums: Counter[str] = Counter()
+    batches = 0
     with average.summing(), _losses_of_a_test(model), EventStorage():
         for batch in loader:
             sums.update({name: loss.item() for name, loss in model(batch).items()})
-        parts = comm.all_gather((sums, average.counted()))
+            batches += 1
+        parts = comm.all_gather((sums, average.counted() if average.has_counted() else batches))
     total: Counter[str] = Counter()
     for part, _ in parts:
         total.update(part)  # `+` of counters would drop losses of 0 and NaN

@@ -172,3 +172,11 @@ def test_detectron2s_convolution_pads_with_zeros_whatever_its_mode_as_before():
     plain = Conv2d(4, 4, 3, padding=1, padding_mode="reflect", norm=norm)
     x = torch.randn(1, 4, 8, 8)
     torch.testing.assert_close(optimize_for_training(copy.deepcopy(plain))(x), plain(x))
+
+
+@pytest.mark.parametrize(("channels", "layout"), [(8, torch.contiguous_format), (16, torch.channels_last)])
+def test_the_layout_is_none_with_which_torch_writes_beyond_a_gradient(channels, layout):
+    """The gradient of a strided 1 x 1 convolution of less than 16 channels, with channels last."""
+    net = nn.Sequential(nn.Conv2d(3, channels, 3, padding=1), nn.Conv2d(channels, 8, 1, stride=2))
+    optimize_for_training(net)
+    assert net[0].weight.is_contiguous(memory_format=layout)

@@ -3,11 +3,15 @@
 import pytest
 import torch
 from detectron2.layers import ShapeSpec
+from detectron2.modeling import FPN
+from detectron2.modeling.backbone.fpn import LastLevelP6P7
+from detectron2.modeling.backbone.swin import SwinTransformer
 from detectron2.modeling.meta_arch.retinanet import RetinaNetHead
 from detectron2.utils.events import EventStorage
 from test_retinanet import batch, pluggable
 from torch import nn
 
+from retina_plugin.config import ConfigError
 from retina_plugin.engine.setup import freeze
 from retina_plugin.modeling import PluggableRetinaNet, PluggableRetinaNetHead
 from retina_plugin.modeling.losses import SigmoidFocalLoss
@@ -78,11 +82,59 @@ def test_training_labels_anchors_as_a_subclass_does(selective):
     assert losses(model)["loss_box_reg"] == 0
 
 
+class _OwnLosses(PluggableRetinaNet):
+    """Computes losses as Detectron2's RetinaNet does, with the average that it keeps by `_ema_update`."""
+
+    def losses(self, anchors, pred_logits, gt_labels, pred_anchor_deltas, gt_boxes):
+        labels = torch.stack(gt_labels)
+        num_pos_anchors = ((labels >= 0) & (labels != self.num_classes)).sum().item()
+        normalizer = self._ema_update("loss_normalizer", max(num_pos_anchors, 1), 100)
+        return {"loss_cls": torch.cat(pred_logits, dim=1)[labels >= 0].sum() / normalizer}
+
+
+def own_losses():
+    model = pluggable()
+    model.__class__ = _OwnLosses
+    return model
+
+
+def test_losses_of_a_subclass_may_move_detectron2s_average():
+    model = own_losses()
+    assert losses(model)["loss_cls"].dtype == torch.float32
+    moved = float(model.loss_normalizer)
+    assert moved == model.state_dict()["loss_normalizer"] != 100
+    with model.foreground.accumulating(2) as rescaling:
+        losses(model)
+        losses(model)
+    assert rescaling.factor == 1
+    with model.foreground.summing():
+        before = float(model.loss_normalizer)
+        losses(model)
+    assert float(model.loss_normalizer) == before != moved
+
+
+@pytest.mark.parametrize(("in_feature", "channels"), [("p3", 64), ("p5", 8)])
+def test_p6_comes_from_a_swin_transformer_or_from_its_pyramid(in_feature, channels):
+    """Its last feature has the name of the first level of the pyramid."""
+    tiny = {"embed_dim": 8, "depths": (1, 1, 1, 1), "num_heads": (1, 1, 1, 1), "window_size": 4, "drop_path_rate": 0.0}
+    top_block = LastLevelP6P7(channels, 8, in_feature)
+    pyramid = FPN(SwinTransformer(**tiny), ["p1", "p2", "p3"], 8, top_block=top_block)
+    assert losses(pluggable(backbone=pyramid))["loss_cls"].isfinite()
+    with pytest.raises(ValueError, match=f"in_channels is 9, but its in_feature '{in_feature}' has {channels} chan"):
+        pyramid.top_block = LastLevelP6P7(9, 8, in_feature)
+        pluggable(backbone=pyramid)
+
+
+def test_nothing_left_to_train_is_refused():
+    with pytest.raises(ConfigError, match=r"train.freeze=\[backbone,head\] leaves no weights to train"):
+        freeze(pluggable(), ["backbone", "head"])
+
+
 def test_a_frozen_head_keeps_the_names_of_its_state():
     shape = [ShapeSpec(channels=8)] * 5
     parts = {"input_shape": shape, "num_classes": 3, "num_anchors": 9, "cls_loss": SigmoidFocalLoss()}
     head = PluggableRetinaNetHead(**parts, conv_dims=[8], norm="BN")
-    model = nn.ModuleDict({"head": head})
+    model = nn.ModuleDict({"head": head, "other": nn.Linear(1, 1)})
     names, weights = list(model.state_dict()), {k: v.clone() for k, v in model.state_dict().items()}
     features = [torch.randn(1, 8, 4, 4)] * 5
     expected = model.eval()["head"](features)

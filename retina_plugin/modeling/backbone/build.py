@@ -40,6 +40,18 @@ def _pyramid_arguments(cfg: CfgNode, bottom_up: Backbone) -> dict[str, Any]:
     }
 
 
+def check_top_block_key(cfg: CfgNode, backbone: Backbone) -> None:
+    """Raise a ValueError if `MODEL.FPN.TOP_BLOCK_IN_FEATURE` is set, but Detectron2's or another builder ignores it."""
+    wanted = cfg.MODEL.FPN.TOP_BLOCK_IN_FEATURE
+    built = getattr(getattr(backbone, "top_block", None), "in_feature", None)
+    if built is not None and wanted not in (built, "res5"):  # nobody may have chosen the default
+        raise ValueError(
+            f"MODEL.BACKBONE.NAME={cfg.MODEL.BACKBONE.NAME} takes P6 from {built!r} and does not read "
+            f"MODEL.FPN.TOP_BLOCK_IN_FEATURE={wanted!r}: delete this key, or choose a builder of this package, such as "
+            "build_retinanet_torchvision_fpn_backbone"
+        )
+
+
 def _register(name: str, bottom_up: Callable[..., Backbone], pyramid: type[FPN]) -> None:
     def build(cfg: CfgNode, input_shape: ShapeSpec) -> Backbone:
         require_plugin_keys(cfg)

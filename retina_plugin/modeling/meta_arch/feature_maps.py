@@ -18,6 +18,7 @@ class FeatureMaps:
         """`model` may be on any device; its backbone is copied without its weights."""
         self._backbone = copy.deepcopy(model.backbone).to("meta").eval()
         self._names = tuple(model.head_in_features)
+        self._channels = 1 if getattr(model, "input_format", "BGR") == "L" else 3
         self._of_size = functools.cache(self._compute)
 
     def __call__(self, height: int, width: int) -> list[Tensor]:
@@ -26,5 +27,5 @@ class FeatureMaps:
 
     @torch.no_grad()
     def _compute(self, height: int, width: int) -> list[Tensor]:
-        features = self._backbone(torch.zeros(1, 3, height, width, device="meta"))
+        features = self._backbone(torch.zeros(1, self._channels, height, width, device="meta"))
         return [torch.zeros(()).expand(features[name].shape) for name in self._names]

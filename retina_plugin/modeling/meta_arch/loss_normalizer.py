@@ -78,7 +78,7 @@ class ForegroundAverage(nn.Module):
         self._micro_batches = micro_batches
         try:
             yield rescaling
-            if micro_batches > 1:
+            if self._counts and micro_batches > 1:  # the losses of a subclass may have a normalizer of their own
                 before = self.loss_normalizer.item()
                 self._complete_batch()
                 rescaling.factor = before / self.loss_normalizer.item()
@@ -90,15 +90,21 @@ class ForegroundAverage(nn.Module):
     def summing(self) -> Iterator[None]:
         """Within the context losses are plain sums, processes exchange nothing, and the average does not change."""
         self._summing = True
+        before = self.loss_normalizer.clone()
         try:
             yield
         finally:
             self._summing = False
             self._counts.clear()
+            self.loss_normalizer.copy_(before)  # the losses of a subclass may move it
 
     def counted(self) -> int:
         """Foreground anchors of this process since `summing` began."""
         return int(sum(count[0] for count in self._counts))
+
+    def has_counted(self) -> bool:
+        """Whether a forward pass has asked for the average since `summing` began."""
+        return bool(self._counts)
 
     def _complete_batch(self) -> None:
         total = torch.stack(self._counts).sum(0)

@@ -11,6 +11,7 @@ from detectron2.structures import ImageList, Instances
 from torch import Tensor, nn
 
 from ..assigners import LabelAssigner, choose_assigner
+from ..backbone.build import check_top_block_key
 from ..head import PluggableRetinaNetHead
 from ..losses import BoxLoss, ClassificationLoss, build_box_loss, build_cls_loss
 from ..yacs import require_plugin_keys
@@ -102,6 +103,7 @@ class PluggableRetinaNet(RetinaNetTraining):
         """Build the parts from a yacs config with the keys of `add_retina_plugin_config`."""
         require_plugin_keys(cfg)
         upstream = super().from_config(cfg)
+        check_top_block_key(cfg, upstream["backbone"])
         parts = {k: v for k, v in upstream.items() if k not in UPSTREAM_LOSS_ARGUMENTS}
         shapes = upstream["backbone"].output_shape()
         input_shape = [shapes[name] for name in cfg.MODEL.RETINANET.IN_FEATURES]
@@ -115,6 +117,14 @@ class PluggableRetinaNet(RetinaNetTraining):
     def loss_normalizer(self) -> Tensor:
         """Moving average of the number of foreground anchors in a batch, a scalar buffer of `foreground`."""
         return self.foreground.loss_normalizer
+
+    @loss_normalizer.setter
+    def loss_normalizer(self, value: Tensor | float) -> None:
+        self.foreground.loss_normalizer.fill_(value)
+
+    def _ema_update(self, name: str, *args: Any, **kwargs: Any) -> float:
+        """Overrides upstream, for `losses` of a subclass that call it, because `loss_normalizer` is a tensor here."""
+        return float(super()._ema_update(name, *args, **kwargs))
 
     def preprocess_image(self, batched_inputs: list[dict[str, Any]]) -> ImageList:
         """Normalize, pad and batch the images; ValueError for an empty batch.

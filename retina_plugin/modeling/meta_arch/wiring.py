@@ -92,7 +92,8 @@ def _check_top_block(backbone: nn.Module) -> None:
     conv = getattr(top_block, "p6", None)
     if bottom_up is None or not isinstance(conv, nn.Conv2d):
         return
-    shapes = bottom_up.output_shape() | backbone.output_shape()
+    # FPN, too, prefers the bottom-up feature: Detectron2's Swin Transformer calls its last one p3
+    shapes = backbone.output_shape() | bottom_up.output_shape()
     name = top_block.in_feature
     if name not in shapes:
         raise ValueError(f"model.backbone.top_block.in_feature is {name!r}, but the backbone only has {sorted(shapes)}")

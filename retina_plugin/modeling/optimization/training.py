@@ -12,11 +12,12 @@ from .norms import foldable_pairs, folded_weights
 def optimize_for_training(model: nn.Module) -> nn.Module:
     """Make training steps of a detector faster, in place, and return it. Losses and gradients agree up to rounding.
 
-    Weights are laid out with channels last. FrozenBatchNorm2d is folded into the weights of the convolution before it
+    Weights are laid out with channels last, unless torch's gradient would then crash. FrozenBatchNorm2d is folded into the weights of the convolution before it
     in each step, where `foldable_pairs` finds the two. The box tower of a PluggableRetinaNet runs only around
     foreground anchors, see `selective`. Names, shapes and values in the state dict do not change.
     """
-    model.to(memory_format=torch.channels_last)
+    if not any(map(_crashes_with_channels_last, model.modules())):
+        model.to(memory_format=torch.channels_last)
     for conv, norm, _, _ in list(foldable_pairs(model, lambda norm: type(norm) is FrozenBatchNorm2d)):
         object.__setattr__(conv, "_folded", norm)  # no child module, so the state dict keeps its names
         conv.__class__ = _FoldedDetectron2Conv2d if type(conv) is Conv2d else _FoldedConv2d
@@ -33,6 +34,15 @@ def undo_folding(module: nn.Module) -> nn.Module:
             part.__dict__.pop("_folded", None)
             part.__class__ = _PLAIN[type(part)]
     return module
+
+
+def _crashes_with_channels_last(module: nn.Module) -> bool:
+    """Whether a module is a strided 1 x 1 convolution of less than 16 channels.
+
+    On a CPU with AVX-512, torch 2.14 then writes beyond the gradient of its weights.
+    """
+    is_conv = isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1)
+    return is_conv and module.stride != (1, 1) and module.in_channels < 16
 
 
 class _FoldedConv2d(nn.Conv2d):
