@@ -116,7 +116,7 @@ def not_all_read(subject: "Subject") -> Iterator[Finding]:
                 "images-sampled",
                 f"the pixels of {len(data.pixels)} of {len(data.paths)} images were read, at equal distances in the "
                 "list: the others may be damaged, or be in both training and test data",
-                shown(data.json_file),
+                shown(data.source),
                 "nothing, unless training stops at an image",
             )
 
