@@ -8,6 +8,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from ..files import write_text
+from ..inference.images import check_file
 from ..pages.figures import COLOURS, new_panel, svg_uri
 from ..run_folder import CONFIG, REPORT, last_evaluation, read_metrics
 from .doctor.examine import examine_run
@@ -41,10 +42,12 @@ def write_run_report(
         ConfigError, DataError: if the folder holds no run or no detections.
         OSError: if the file cannot be written.
     """
+    page = Path(output or Path(run_dir, REPORT))
+    if output is not None:
+        check_file(page)
     errors = analyze_run(run_dir, max_images=max_images, trust=trust, name=Path(run_dir).resolve().name)
     findings = examine_run(run_dir, trust)
     more = {"training": _training(Path(run_dir)), "findings": [f.as_dict() for f in findings]}
-    page = Path(output or Path(run_dir, REPORT))
     write_text(page, render_errors([errors], as_content([errors]), _TEMPLATE, more))
     return page
 
