@@ -15,6 +15,7 @@ from .doctor.examine import examine_run
 from .errors.analysis import analyze_run
 from .errors.content import as_content
 from .errors.page import render_errors
+from .pasting import word
 
 _TEMPLATE = "run.html.j2"
 _PANELS = (  # title, whether its axis is logarithmic, and keys of metrics.json with their lines
@@ -69,7 +70,7 @@ def _training(run_dir: Path) -> dict[str, Any]:
         "figures": [svg_uri(figure) for figure in draw_metrics(run_dir)],
         "predicts_from": evaluation.get("best_F1/score_thresh"),
         "evaluation": {name: value for name, value in evaluation.items() if "/" in name},
-        "config_file": str(run_dir / CONFIG),
+        "config_file": word(run_dir / CONFIG),
         "config": (run_dir / CONFIG).read_text(encoding="utf-8").splitlines(),
     }
 
