@@ -54,6 +54,8 @@ def test_bad_arguments_end_with_status_2_and_bad_input_with_1(capsys):
         ["benchmark", "infer", "--config-file", "x", "--size", "0", "64"],
         ["simulate-studies", "tables", "--seeds", "1"],
         ["find-label-errors", "run", "--limit", "-1"],
+        ["plant-label-errors", "plant", "--json", "x", "--output", "y", "--seed", "-1"],
+        ["simulate-studies", "tables", "--seed", "-1"],
         ["compare", "--runs", "a", "--output", "b", "--num-images", "-1"],
     ],
 )

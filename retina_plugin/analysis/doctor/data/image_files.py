@@ -12,7 +12,7 @@ from .reporting import about_images
 if TYPE_CHECKING:
     from ..subject import Subject
 
-_FLAT = 1.0  # standard deviation of grey levels
+_FLAT = 1.0  # standard deviation of a channel
 
 
 def unreadable_headers(subject: "Subject") -> Iterator[Finding]:
