@@ -27,7 +27,7 @@ def _find(args: argparse.Namespace) -> None:
 
     found = find_label_errors(args.run, args.output, args.split, args.limit, args.accept, args.trust)
     kinds = ", ".join(f"{number} {kind}" for kind, number in Counter(p.kind for p in found).most_common())
-    print(f"{len(found)} proposals ({kinds}) are in {args.output}/labels.html")
+    print(f"{len(found)} proposals{f' ({kinds})' if kinds else ''} are in {args.output}/labels.html")
 
 
 def _plant_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +35,7 @@ def _plant_arguments(parser: argparse.ArgumentParser) -> None:
     plant = actions.add_parser("plant", help="delete 5 %% of the boxes, give 2 %% a wrong class, move 2 %%")
     plant.add_argument("--json", required=True, metavar="FILE", help="annotations, which stay as they are")
     plant.add_argument("--output", required=True, metavar="DIR", help="for instances.json and faults.json")
-    plant.add_argument("--seed", type=int, default=0)
+    plant.add_argument("--seed", type=at_least(0), default=0)
     count = actions.add_parser("count", help="print how many of the faults the first proposals name")
     count.add_argument("--faults", required=True, metavar="FILE", help="the faults.json that plant wrote")
     count.add_argument("--proposals", required=True, metavar="FILE", help="a proposals.json")

@@ -35,7 +35,6 @@ def _infer(args: argparse.Namespace) -> Found:
 def _sweep(args: argparse.Namespace) -> Found:
     from retina_plugin.benchmark.sweep import draw_sweep, save_figure, sweep_inference
 
-    args.sweep.parent.mkdir(parents=True, exist_ok=True)
     result = sweep_inference(args.config_file, args.size, args.candidates, args.repeats, _overrides(args))
     save_figure(draw_sweep(result), args.sweep)
     tables = [f"{varied}: {value}\n{_timed(x)[1]}" for varied, points in result.items() for value, x in points.items()]

@@ -107,7 +107,7 @@ def _simulate_arguments(parser: argparse.ArgumentParser) -> None:
         "--studies", type=at_least(1), default=20000, help="simulated per line, a twentieth with images"
     )
     tables.add_argument("--seeds", type=at_least(2), nargs="+", default=[2, 3, 4, 5], help="seeds per study")
-    tables.add_argument("--seed", type=int, default=0, help="of the simulation")
+    tables.add_argument("--seed", type=at_least(0), default=0, help="of the simulation")
     bank = actions.add_parser("bank", help="add the spreads of studies with several seeds to the bank of this package")
     bank.add_argument("folders", nargs="+", metavar="DIR", help="study folders")
 

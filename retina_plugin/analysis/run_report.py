@@ -8,12 +8,14 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from ..files import write_text
+from ..inference.images import check_file
 from ..pages.figures import COLOURS, new_panel, svg_uri
 from ..run_folder import CONFIG, REPORT, last_evaluation, read_metrics
 from .doctor.examine import examine_run
 from .errors.analysis import analyze_run
 from .errors.content import as_content
 from .errors.page import render_errors
+from .pasting import word
 
 _TEMPLATE = "run.html.j2"
 _PANELS = (  # title, whether its axis is logarithmic, and keys of metrics.json with their lines
@@ -41,10 +43,12 @@ def write_run_report(
         ConfigError, DataError: if the folder holds no run or no detections.
         OSError: if the file cannot be written.
     """
+    page = Path(output or Path(run_dir, REPORT))
+    if output is not None:
+        check_file(page)
     errors = analyze_run(run_dir, max_images=max_images, trust=trust, name=Path(run_dir).resolve().name)
     findings = examine_run(run_dir, trust)
     more = {"training": _training(Path(run_dir)), "findings": [f.as_dict() for f in findings]}
-    page = Path(output or Path(run_dir, REPORT))
     write_text(page, render_errors([errors], as_content([errors]), _TEMPLATE, more))
     return page
 
@@ -66,7 +70,7 @@ def _training(run_dir: Path) -> dict[str, Any]:
         "figures": [svg_uri(figure) for figure in draw_metrics(run_dir)],
         "predicts_from": evaluation.get("best_F1/score_thresh"),
         "evaluation": {name: value for name, value in evaluation.items() if "/" in name},
-        "config_file": str(run_dir / CONFIG),
+        "config_file": word(run_dir / CONFIG),
         "config": (run_dir / CONFIG).read_text(encoding="utf-8").splitlines(),
     }
 

@@ -11,6 +11,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from ..analysis.doctor.subject import Subject
+from ..analysis.pasting import word
 from ..analysis.run_report import write_run_report
 from ..config import load_config
 from ..engine import do_train
@@ -54,7 +55,7 @@ def write_page(run_dir: str | Path) -> Path | None:
         page = write_run_report(run_dir, max_images=0, trust=["*"])
     except Exception as e:
         reason = f"{type(e).__name__}: {first_line(e)}"
-        logger.warning("The page of this run is not written: %s. `retina report %s` tries again", reason, run_dir)
+        logger.warning("The page of this run is not written: %s. `retina report %s` tries again", reason, word(run_dir))
         return None
     logger.info("The page of this run is %s", page)
     return page

@@ -60,9 +60,10 @@ def register_coco(
             raise DataError(f"{shown(name)} is registered with a loader of its own: choose another name")
         DatasetCatalog.remove(name)
         MetadataCatalog.remove(name)
-    DatasetCatalog.register(name, functools.partial(_load, **files, name=name, hint=hint, allow_outside=allow_outside))
+    arguments = files | {"name": name, "hint": hint, "allow_outside": allow_outside, "labels": labels}
+    DatasetCatalog.register(name, functools.partial(_load, **arguments))
     from_voc = is_converted and is_voc(Path(labels))
-    MetadataCatalog.get(name).set(**state, evaluator_type="coco", from_voc=from_voc)
+    MetadataCatalog.get(name).set(**state, evaluator_type="coco", from_voc=from_voc, labels=labels)
     return name
 
 
@@ -72,22 +73,24 @@ def _state(json_file: Path) -> tuple[int, int]:
     return (found.st_mtime_ns, found.st_size) if found else (0, 0)
 
 
-def _load(json_file: str, image_root: str, name: str, hint: str, allow_outside: bool) -> list[dict[str, Any]]:
-    check_coco_json(json_file, hint, allow_outside)
-    check_image_root(json_file, image_root)
+def _load(
+    json_file: str, image_root: str, name: str, hint: str, allow_outside: bool, labels: str
+) -> list[dict[str, Any]]:
+    check_coco_json(json_file, hint, allow_outside, labels)
+    check_image_root(labels, image_root)
     try:
         found = load_coco_json(json_file, image_root, name)
         root = os.path.join(image_root, "")
         _first_files[json_file] = [image["file_name"].removeprefix(root) for image in found[:_MOST_FILES]]
         return found
     except (LookupError, TypeError, AttributeError, AssertionError, ValueError) as e:
-        raise DataError(f"{shown(json_file)} cannot be read by Detectron2: {type(e).__name__}: {first_line(e)}") from e
+        raise DataError(f"{shown(labels)} cannot be read by Detectron2: {type(e).__name__}: {first_line(e)}") from e
 
 
-def check_image_root(json_file: str | Path, image_root: str | Path) -> None:
-    """Raise DataError if the folder of a json's images is not there."""
+def check_image_root(labels: str | Path, image_root: str | Path) -> None:
+    """Raise DataError if the folder of the images of a json, or of other labels, is not there."""
     if not Path(image_root).is_dir():
-        message = f"{shown(image_root)}, the image folder of {shown(json_file)}, is not a folder"
+        message = f"{shown(image_root)}, the image folder of {shown(labels)}, is not a folder"
         raise DataError(message, "image-folder-missing")
 
 

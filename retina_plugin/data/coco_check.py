@@ -14,14 +14,17 @@ from .json_file import read_json
 _UNSAFE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")  # control characters and surrogates
 
 
-def check_coco_json(path: str | Path, hint: str = "", allow_outside: bool = False) -> None:
+def check_coco_json(
+    path: str | Path, hint: str = "", allow_outside: bool = False, labels: str | Path | None = None
+) -> None:
     """Check that `path` is a COCO detection json that can be trained on, and warn about unusual entries.
 
     Raises:
-        DataError: naming the file and the first bad entry, with `hint` if the file is missing; also for names of images
-            outside the image folder, unless `allow_outside`.
+        DataError: naming the file, or the `labels` of another format that it was made from, and the first bad entry,
+            with `hint` if the file is missing; also for names of images outside the image folder, unless
+            `allow_outside`.
     """
-    check_coco_content(read_json(path, hint), shown(path), allow_outside)
+    check_coco_content(read_json(path, hint), shown(labels or path), allow_outside)
 
 
 def check_coco_content(content: Any, name: str, allow_outside: bool = False) -> None:
@@ -40,6 +43,7 @@ def check_coco_content(content: Any, name: str, allow_outside: bool = False) -> 
     sizes = _check_images(images, allow_outside)
     if annotations.entries:
         image_ids = _check_annotations(annotations, categories, sizes)
+        annotations.file_names = {image["id"]: image["file_name"] for image in images.entries}
         check_boxes(annotations, to_array([sizes[i] for i in image_ids]))
 
 

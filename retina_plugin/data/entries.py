@@ -1,7 +1,7 @@
 """The lists of a COCO json, checked entry by entry; messages name the first bad one and count the others."""
 
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import compress
 from typing import Any
 
@@ -29,6 +29,7 @@ class Entries:
     def __init__(self, path: str, kind: str, entries: Sequence[Any]) -> None:
         """`kind` names one entry in messages. DataError if an entry is not a mapping."""
         self.path, self.kind, self.entries = path, kind, entries
+        self.file_names: Mapping[Any, str] = {}  # by image_id: if they are known, messages end with that of the image
         if strange := [e for e in entries if not isinstance(e, dict)]:
             raise DataError(
                 f"{path} is not in COCO's format: every {kind} must be a mapping, and "
@@ -90,7 +91,9 @@ class Entries:
         marked = list(compress(self.entries, bad))
         if not marked:
             return ""
-        return self._name(bad) + " " + problem.replace("{}", shown(marked[0].get(key)))
+        file_name = self.file_names.get(marked[0].get("image_id"))
+        where = f" (image {shown(file_name)})" if file_name else ""
+        return self._name(bad) + " " + problem.replace("{}", shown(marked[0].get(key))) + where
 
     def _name(self, bad: Collection[Any]) -> str:
         """The first marked entry and the number of the others."""

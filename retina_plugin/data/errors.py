@@ -12,8 +12,15 @@ class DataError(ValueError):
     """Data that cannot be used; the message names the file, and `code` the kind of fault, for programs."""
 
     def __init__(self, message: str = "", code: str = "data-unusable") -> None:
-        super().__init__(message)
+        super().__init__(_without_traceback(message))
         self.code = code
+
+
+def _without_traceback(message: str) -> str:
+    """The message itself, where torch raises an error of a loading process again with its traceback as message."""
+    if not message.startswith(f"Caught {DataError.__name__} in DataLoader worker process"):
+        return message
+    return message.rpartition(f"{DataError.__module__}.{DataError.__name__}: ")[2].strip()
 
 
 def with_key(message: str, code: str, values: Any) -> str:

@@ -4,6 +4,7 @@ import glob
 import logging
 import os
 import re
+import shlex
 import tempfile
 from collections.abc import Iterator, Sequence
 from itertools import chain, count
@@ -27,7 +28,8 @@ _LONGEST_STEM = 200  # bytes; file systems allow 255 for the name, which also ha
 def find_images(inputs: Sequence[str]) -> list[Path]:
     """Image files named by `inputs`, which are files, folders or glob patterns, without repeats.
 
-    Files in a folder or from a pattern that are not regular, such as pipes, are skipped with a warning.
+    Of a folder, warnings count the subfolders and the files of other formats, which are skipped. So are files that are
+    not regular, such as pipes.
 
     Raises:
         DataError: for an input without images, or one that names a pipe or device.
@@ -53,7 +55,7 @@ def _find_files(inputs: Sequence[str], suffixes: frozenset[str], what: str) -> l
     for name in inputs:
         path = Path(name)
         if path.is_dir():
-            paths = _regular(sorted(p for p in path.iterdir() if p.suffix.lower() in suffixes))
+            paths = _regular(_of_folder(path, suffixes))
         elif os.path.lexists(path):
             paths = [path]
             if path.exists() and not path.is_file():
@@ -66,6 +68,27 @@ def _find_files(inputs: Sequence[str], suffixes: frozenset[str], what: str) -> l
             raise DataError(f"{shown(name)} is neither {what}, and matches no file")
         found.update(dict.fromkeys(paths))
     return list(found)
+
+
+def _of_folder(folder: Path, suffixes: frozenset[str]) -> list[Path]:
+    """The files of a folder with these suffixes, with a warning about the others and about subfolders."""
+    found, others, folders = [], [], []
+    for path in sorted(folder.iterdir()):
+        kind = folders if path.is_dir() else found if path.suffix.lower() in suffixes else others
+        kind.append(path)
+    if others := [path for path in others if not path.name.startswith(".")]:
+        how = "their names have no suffix of a known format; a file that is named itself is read all the same"
+        logger.warning("%s: skipped %s: %s", shown(folder), _counted(others, "file"), how)
+    if folders:
+        pattern = shlex.quote(f"{folder}/**/*.jpg")
+        logger.warning("%s: skipped %s: %s finds what is in them", shown(folder), _counted(folders, "folder"), pattern)
+    return found
+
+
+def _counted(paths: Sequence[Path], what: str) -> str:
+    """How many there are, with the name of the first."""
+    number = f"{len(paths)} {what}s, such as" if len(paths) > 1 else f"1 {what},"
+    return f"{number} {shown(paths[0].name)}"
 
 
 def _regular(paths: Sequence[Path]) -> list[Path]:
@@ -86,6 +109,17 @@ def create_folder(output: str | Path) -> None:
         tempfile.TemporaryFile(dir=output).close()
     except OSError as e:
         raise OSError(f"cannot write into the folder {shown(output)}: {e.strerror or first_line(e)}") from e
+
+
+def check_file(path: str | Path) -> None:
+    """Create the folder of a file that is written after long work.
+
+    Raises:
+        OSError: if the folder cannot be created or written to, or if `path` is a folder.
+    """
+    create_folder(Path(path).parent)
+    if Path(path).is_dir():
+        raise IsADirectoryError(f"cannot write {shown(path)}: it is a folder; name a file")
 
 
 def drawing_paths(paths: Sequence[str | Path], output: str | Path) -> list[Path]:

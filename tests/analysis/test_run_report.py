@@ -47,3 +47,13 @@ def test_a_panel_shows_finite_values_and_is_left_out_without_any():
 def test_a_folder_without_a_run_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="is not a run folder"):
         write_run_report(tmp_path)
+
+
+def test_a_file_that_cannot_be_written_is_named_before_the_run_is_read(tmp_path):
+    (tmp_path / "file").touch()
+    for output, message in (
+        (tmp_path, "it is a folder; name a file"),
+        (tmp_path / "file" / "x.html", "cannot write into"),
+    ):
+        with pytest.raises(OSError, match=message):
+            write_run_report(tmp_path / "nowhere", output)

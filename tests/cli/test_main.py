@@ -54,6 +54,8 @@ def test_bad_arguments_end_with_status_2_and_bad_input_with_1(capsys):
         ["benchmark", "infer", "--config-file", "x", "--size", "0", "64"],
         ["simulate-studies", "tables", "--seeds", "1"],
         ["find-label-errors", "run", "--limit", "-1"],
+        ["plant-label-errors", "plant", "--json", "x", "--output", "y", "--seed", "-1"],
+        ["simulate-studies", "tables", "--seed", "-1"],
         ["compare", "--runs", "a", "--output", "b", "--num-images", "-1"],
     ],
 )
@@ -113,3 +115,12 @@ def test_train_has_the_flags_and_defaults_of_detectron2():
 def test_messages_name_commands_and_no_script_that_an_installation_lacks():
     files = [path for path in ROOT.glob("retina_plugin/**/*") if path.suffix in (".py", ".j2")]
     assert len(files) > 100 and not [x for x in files if re.search(r"tools/\w+\.py", x.read_text(encoding="utf-8"))]
+
+
+def test_what_a_benchmark_cannot_use_is_said_before_it_measures(capsys, tmp_path):
+    sizes = ["losses", "focal", "--images", "1", "--anchors", "9", "--classes", "2", "--repeats", "1"]
+    code, printed = end_of(["benchmark", *sizes, "--device", "nonsense"], capsys)
+    assert code == 1 and printed.err.startswith("error: --device nonsense is not available: ")
+    (tmp_path / "file").touch()
+    code, printed = end_of(["benchmark", *sizes, "--output", f"{tmp_path}/file/x.json"], capsys)
+    assert code == 1 and not printed.out and "cannot write into the folder" in printed.err

@@ -97,5 +97,8 @@ def test_what_cannot_be_analyzed_is_named(trained_run, tmp_path):
     with pytest.raises(DataError, match="cannot be compared with the test data of the run: .* image 99"):
         analyze_errors([run], trust=["*"])
     (run / DETECTIONS).unlink()
-    with pytest.raises(DataError, match="is missing: evaluate the run first"):
+    with pytest.raises(DataError, match="is missing: evaluate the run first, with retina train .* --eval-only"):
         analyze_errors([run], trust=["*"])
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="cannot write into the folder .*file/out"):
+        analyze_errors([tmp_path / "nowhere"], tmp_path / "file" / "out")

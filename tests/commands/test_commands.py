@@ -107,6 +107,18 @@ def test_inputs_are_files_folders_and_patterns(tmp_path):
         find_images([str(tmp_path / "not.txt")])
 
 
+def test_what_is_skipped_in_a_folder_is_said(tmp_path, caplog):
+    for name in ("a.png", ".DS_Store"):
+        (tmp_path / name).write_bytes(b"")
+    assert len(find_images([str(tmp_path)])) == 1 and not caplog.records
+    for name in ("b.gif", "c.heic"):
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "more").mkdir()
+    assert [p.name for p in find_images([str(tmp_path)])] == ["a.png"]
+    assert "skipped 2 files, such as b.gif" in caplog.text and "skipped 1 folder, more" in caplog.text
+    assert f"{tmp_path}/**/*.jpg" in caplog.text
+
+
 def test_an_unreadable_image_is_named_and_the_others_are_done(trained_run, images, tmp_path):
     (tmp_path / "bad.png").write_text("no image")
     inputs = [str(tmp_path / "bad.png"), f"{images}/000002.png"]

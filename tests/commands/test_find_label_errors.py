@@ -77,8 +77,17 @@ def test_ids_that_do_not_exist_are_refused(trained_run, tmp_path, text, message)
     with pytest.raises(DataError, match=message):
         find_label_errors(trained_run, tmp_path / "out", limit=2, accept=str(tmp_path / "ids"))
     assert not (tmp_path / "out" / "repaired.json").exists()
+    (tmp_path / "ids").write_bytes(b"\xff1")
+    with pytest.raises(DataError, match="ids does not list ids of proposals"):
+        command._read_choice(str(tmp_path / "ids"))
     with pytest.raises(DataError, match="neither all, a number nor a file"):
         find_label_errors(trained_run, tmp_path / "out", accept="every")
+
+
+def test_no_proposals_have_no_kinds(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(command, "find_label_errors", lambda *args: [])
+    code, printed = tool(monkeypatch, capsys, "find_label_errors", "--run", "RUN", "--output", tmp_path)
+    assert code == 0 and printed.out == f"0 proposals are in {tmp_path}/labels.html\n"
 
 
 def test_data_that_are_not_one_json_are_refused(tiny_cfg):

@@ -207,3 +207,15 @@ def test_a_bootstrap_sample_without_an_object_names_the_seed():
     without = next(s for s in range(100) if 0 not in np.random.default_rng(s).integers(3, size=3))
     with pytest.raises(DataError, match=f"no image of the bootstrap sample of .*resample_seed={without} has an object"):
         build_train_loader(data, mapper=draw_numbers, total_batch_size=1, resample_seed=without)
+
+
+def test_an_error_in_a_loading_process_is_the_same_as_without_one():
+    def fail(image):
+        raise DataError(f"cannot read image {image['file_name']}: it is empty") from OSError("why")
+
+    messages = []
+    for num_workers in (0, 1):
+        with pytest.raises(DataError) as caught:
+            batches(1, mapper=fail, num_workers=num_workers)
+        messages.append(str(caught.value))
+    assert messages[0] == messages[1] and messages[0].endswith(".png: it is empty")

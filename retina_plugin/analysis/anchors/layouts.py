@@ -41,6 +41,15 @@ def check_levels(levels: Sequence[str]) -> tuple[str, ...]:
     return tuple(f"p{i}" for i in stages)
 
 
+def check_coarsest(levels: Sequence[str], detector: AnchorDetector) -> None:
+    """Raise ConfigError if a level like p9 is coarser than the pyramid of a detector; finer ones can be added."""
+    has = sorted(name for name in detector.model.backbone.output_shape() if re.fullmatch(r"p\d", name))
+    if has and max(levels) > has[-1]:
+        raise ConfigError(
+            f"--levels {' '.join(levels)}: the pyramid of this config ends with {has[-1]}: leave out coarser levels"
+        )
+
+
 def layout_overrides(cfg: DictConfig, now: Layout, new: Layout) -> list[str]:
     """Overrides that replace the anchors `now` of a config by `new`; ConfigError if its pyramid lacks the levels."""
     values = {

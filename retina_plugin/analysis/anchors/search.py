@@ -12,7 +12,7 @@ from ...config import ConfigError
 from ...data import DataError
 from .boxes import BoxImage
 from .detector import AnchorDetector
-from .layouts import check_levels, current_layout, layout_overrides, with_overrides
+from .layouts import check_coarsest, check_levels, current_layout, layout_overrides, with_overrides
 from .problem import Budget, Problem, mean_locations
 from .shapes import GridBoxes, Layout
 
@@ -80,6 +80,9 @@ def search(
     """
     now = current_layout(cfg, detector)
     levels = check_levels(levels or now.levels)
+    check_coarsest(levels, detector)
+    if max_anchors is not None and not max_anchors > 0:
+        raise ConfigError(f"--max-anchors {max_anchors:g} must be above 0")
     widest = layout_overrides(cfg, now, replace(now, levels=levels))
     AnchorDetector(with_overrides(cfg, widest))  # raises ConfigError for a level that the backbone lacks
     own, held_out = (GridBoxes.of(detector.model, part) for part in split_images(images))

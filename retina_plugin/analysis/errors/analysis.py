@@ -12,6 +12,7 @@ from ...config import ConfigError
 from ...data import DataError
 from ...evaluation.calibration import calibration_metrics
 from ...weights import CheckpointError
+from ..pasting import word
 from .anchors import AnchorCauses, explain
 from .budget import FIXES, Budget, error_budget, over_seeds
 from .curves import best_threshold, confusion_matrix
@@ -121,7 +122,7 @@ def analyze_run(
     results = read_results(run_dir, iou, trust, name)
     errors = find_errors(results)
     thresh = best_threshold(results, errors) if score_thresh is None else score_thresh
-    causes, no_causes, pictures, no_pictures = None, f"retina report {run_dir} computes its anchors", {}, ""
+    causes, no_causes, pictures, no_pictures = None, f"retina report {word(run_dir)} computes its anchors", {}, ""
     try:
         if max_images != 0:
             causes = explain(run_dir, results, errors, thresh, max_images, trust)

@@ -22,7 +22,7 @@ FIXES = ("Cls", "Loc", "Both", "Dupe", "Bkg", "Miss", "FP", "FN")
 
 @dataclass(frozen=True)
 class Change:
-    """A value in percentage points of AP and its interval: over images, or over images and seeds."""
+    """A value in percentage points of AP and its interval over images, or images and seeds; NaN if there is none."""
 
     value: float
     low: float
@@ -67,13 +67,14 @@ def over_seeds(budgets: Sequence[Budget]) -> Budget:
 def change(values: np.ndarray, num_images: int = 0) -> Change:
     """The first of (1 + B,) values, and the percentile interval of the others (Efron and Tibshirani, chapter 13).
 
-    For (N, 1 + B) values of N seeds, it is their mean, with an interval over seeds and `num_images` images.
+    For (N, 1 + B) values of N seeds, it is their mean, with an interval over seeds and `num_images` images. One image
+    gives no interval over images: its resamples are all the same.
     """
     if values.ndim == 2:
         known = estimate(values[:, 0], values[:, 1:], num_images)
         return Change(known.mean, known.low, known.high)
     tail = (100 - LEVEL) / 2
-    known = values[1:][~np.isnan(values[1:])]
+    known = values[1:][~np.isnan(values[1:])] if num_images != 1 else values[:0]
     low, high = np.percentile(known, [tail, 100 - tail]) if known.size else (np.nan, np.nan)
     return Change(float(values[0]), float(low), float(high))
 

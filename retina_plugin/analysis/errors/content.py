@@ -41,7 +41,9 @@ def _test_data(results: Results) -> tuple[Any, ...]:
 def _interval(runs: Sequence[RunErrors]) -> str:
     """How the intervals are computed, in words."""
     resamples = f"{NUM_RESAMPLES} resamples of the test images" + ", the same in all runs" * (len(runs) > 1)
+    is_one = len(runs[0].results.image_ids) == 1
     if not runs[0].others:
-        return f"{LEVEL} % percentile interval over {resamples}"
+        return "none, because there is one test image" if is_one else f"{LEVEL} % percentile interval over {resamples}"
     pairs = ", of differences pair by pair in the order of the runs" * (len(runs) > 1)
-    return f"{LEVEL} % interval of Student's t over {len(runs[0].seeds)} seeds and {resamples}, as in studies{pairs}"
+    over = f"{len(runs[0].seeds)} seeds" + ("" if is_one else f" and {resamples}")
+    return f"{LEVEL} % interval of Student's t over {over}, as in studies{pairs}"

@@ -95,7 +95,8 @@ def draw_curves(results: Results, errors: Errors) -> list[Figure]:
             _draw_curve(on_score, curve, curve.score, curve.f1, place, results.classes[k])
     for axes in (on_recall, on_score):
         axes.set(xlim=(0, 1), ylim=(0, 1.03))
-        axes.legend(frameon=False, fontsize=9)
+        if axes.lines:
+            axes.legend(frameon=False, fontsize=9)
     return [precision, f1]
 
 

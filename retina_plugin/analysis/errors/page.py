@@ -115,4 +115,5 @@ def _share(value: float) -> str:
 
 
 def _span(interval: dict[str, float]) -> str:
-    return f"{_points(interval['low'])} to {_points(interval['high'])}"
+    ends = [_points(interval[end]) for end in ("low", "high")]
+    return " to ".join(ends) if ends != ["–", "–"] else "–"

@@ -14,6 +14,7 @@ from ...data import DataError, dataset_metadata
 from ...evaluation.box_metrics import BoxEvaluation, Detection, evaluate_boxes
 from ...run_folder import DETECTIONS, read_config
 from ...study.evidence.by_image import coco_test_data, read_truth
+from ..pasting import evaluating
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def read_results(run_dir: str | Path, iou: float = 0.5, trust: Sequence[str] = (
     cfg = read_config(run_dir, trust=trust)
     path = Path(run_dir, DETECTIONS)
     if not path.is_file():
-        raise DataError(f"{path} is missing: evaluate the run first, with retina train --eval-only")
+        raise DataError(f"{path} is missing: evaluate the run first, with retina train {evaluating(run_dir)}")
     try:
         json_file, max_dets = coco_test_data(cfg)
         truth, detections = read_truth(json_file), json.loads(path.read_text(encoding="utf-8"))

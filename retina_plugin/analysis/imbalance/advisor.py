@@ -5,6 +5,7 @@ background the share (1 - alpha) B / (alpha F + (1 - alpha) B). The share t ther
 B + t F).
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -29,7 +30,8 @@ class Advice:
     Attributes:
         target: the share of the gradient that background should hold.
         shares: (2, G, A) background's share of the loss and of the gradient.
-        alphas: (G,) the alpha with which background holds the target share.
+        alphas: (G,) the alpha with which background holds the target share, strictly between 0 and 1; NaN if there is
+            none, because foreground or background has no gradient.
     """
 
     target: float
@@ -48,15 +50,26 @@ def advise(xray: Xray, target: float = 0.5) -> Advice:
     Raises:
         ConfigError: if the target is not strictly between 0 and 1.
     """
-    if not 0 < target < 1:
-        raise ConfigError(f"--target-background-share must be between 0 and 1, got {target}")
+    check_target(target)
     foreground, background = (_sums(xray, present) for present in (True, False))
     alpha = np.array(ALPHAS)
     weighted = alpha * foreground[..., None], (1 - alpha) * background[..., None]
     with np.errstate(invalid="ignore"):  # without any element, shares are NaN
         shares = weighted[1] / (weighted[0] + weighted[1])
         f, b = target * foreground[1], (1 - target) * background[1]
-        return Advice(target, shares, b / (b + f))
+        alphas = b / (b + f)
+        return Advice(target, shares, np.where((alphas > 0) & (alphas < 1), alphas, np.nan))
+
+
+def check_target(target: float) -> None:
+    """Raise ConfigError if a share of background is not strictly between 0 and 1."""
+    if not 0 < target < 1:
+        raise ConfigError(f"--target-background-share must be between 0 and 1, got {target}")
+
+
+def rounded(alpha: float) -> float:
+    """Alpha with three significant digits, or with those of 1 - alpha where that is smaller."""
+    return round(alpha, 2 - math.floor(math.log10(min(alpha, 1 - alpha))))
 
 
 def _sums(xray: Xray, present: bool) -> np.ndarray:

@@ -14,6 +14,8 @@ import numpy as np
 class Curve:
     """Points of a cumulative distribution, from (0, 0) to (1, 1), with straight lines between them.
 
+    Without elements, or without any loss, it is the point (0, 0).
+
     Attributes:
         fraction: (P,) of the elements, sorted by their loss.
         loss: (P,) share of the loss that they hold.
@@ -23,7 +25,7 @@ class Curve:
     loss: np.ndarray
 
     def held_by_easiest(self, fraction: float) -> float:
-        """Share of the loss that this fraction of the elements with the lowest loss holds; NaN without elements."""
+        """Share of the loss that this fraction of the elements with the lowest loss holds; NaN without any loss."""
         return float(np.interp(fraction, self.fraction, self.loss)) if len(self.fraction) > 1 else float("nan")
 
     def thinned(self, number: int) -> "Curve":
@@ -41,7 +43,7 @@ def cumulative_loss(count: np.ndarray, loss: np.ndarray) -> Curve:
     takes the elements of a bin to be alike. If their losses differ at most by a factor r, it is off by no more than
     (sqrt(r) - 1) / (sqrt(r) + 1) of the loss that the bin holds.
     """
-    used = count > 0
+    used = (count > 0) & (loss.sum() > 0)
     count, loss = count[used], loss[used]
     order = np.argsort(loss / count, kind="stable")
     points = [np.concatenate([[0], np.cumsum(x[order]) / max(x.sum(), np.finfo(float).tiny)]) for x in (count, loss)]

@@ -1,12 +1,13 @@
 """A study file that tests a hint of the advisor by training."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ...config import ConfigError
 from ...files import write_text
 from ...run_folder import CONFIG
-from .advisor import GAMMAS, Advice
+from .advisor import GAMMAS, Advice, rounded
 
 _TESTED = (0.0, 1.0, 2.0)  # gamma; four variants with the run's own loss train in reasonable time
 _TEXT = """\
@@ -39,17 +40,22 @@ def write_study(path: str | Path, run_dir: str | Path, losses: Mapping[str, obje
     `losses` are those of the run's config; variants use its "focal".
 
     Raises:
-        ConfigError: as `check_study_path`, or if the config has no losses.focal, or the run no foreground.
+        ConfigError: as `check_study_path`, or if the config has no losses.focal, or no alpha gives the target share.
     """
     check_study_path(path)
     if "focal" not in losses:
         raise ConfigError(f"--write-study: the config of {run_dir} has no losses.focal, as in configs/common/losses.py")
-    alphas = [float(f"{advice.alphas[GAMMAS.index(g)]:.3g}") for g in _TESTED]
-    if not all(0 < alpha < 1 for alpha in alphas):
-        raise ConfigError("--write-study: no alpha gives background its share, because there is no foreground")
+    alphas = [float(advice.alphas[GAMMAS.index(g)]) for g in _TESTED]
+    if any(map(math.isnan, alphas)):
+        raise ConfigError(
+            "--write-study: no alpha gives background its share, because foreground or background has no gradient"
+        )
     run = Path(run_dir).resolve()
     content = {"run": run.name, "base": str(run / CONFIG), "output": f"./output/imbalance_{run.name}"}
-    write_text(Path(path), _TEXT.format(target=advice.target, variants=_variants(_TESTED, alphas), **content))
+    write_text(
+        Path(path),
+        _TEXT.format(target=advice.target, variants=_variants(_TESTED, list(map(rounded, alphas))), **content),
+    )
 
 
 def _variants(gammas: Sequence[float], alphas: Sequence[float]) -> str:

@@ -7,6 +7,7 @@ from ...analysis.errors.analysis import RunErrors, analyze_run, with_seeds
 from ...analysis.errors.page import summary, write_page
 from ...analysis.errors.results import read_results
 from ...config import ConfigError
+from ...inference.images import create_folder
 from ..compare import run_names
 
 
@@ -44,6 +45,8 @@ def analyze_errors(
         raise ConfigError(f"--iou={iou:g} must lie between 0.1, where the background ends, and 1")
     if score_thresh is not None and not 0 <= score_thresh <= 1:
         raise ConfigError(f"--score-thresh={score_thresh:g} must lie between 0 and 1")
+    if output is not None:
+        create_folder(output)
     names = run_names([*runs, *other])
     groups = [group for group in ((runs, names[: len(runs)]), (other, names[len(runs) :])) if group[0]]
     found = [_analyze(*group, iou, score_thresh, max_images, trust) for group in groups]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...analysis.dense import Split
-from ...analysis.imbalance.advisor import advise
+from ...analysis.imbalance.advisor import advise, check_target
 from ...analysis.imbalance.examine import examine
 from ...analysis.imbalance.history import draw_history
 from ...analysis.imbalance.report.figures import draw_figure_4
@@ -56,6 +56,7 @@ def analyze_imbalance(
         raise ConfigError("--weights belongs to one run: analyze one run at a time with it")
     if (max_images is not None and max_images < 1) or gallery < 0:
         raise ConfigError(f"--max-images {max_images} and --gallery {gallery} must be at least 1 and 0")
+    check_target(target)
     if study_file:
         check_study_path(study_file)
     output = Path(output or Path(runs[0], "imbalance"))

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from omegaconf import DictConfig
 from ...analysis.doctor.after import RUN_CHECKS
 from ...analysis.doctor.examine import examine, examine_run
 from ...analysis.doctor.finding import Finding, finding_of
+from ...analysis.pasting import word
 from ...config import ConfigError, load_config
 
 
@@ -49,7 +49,7 @@ def as_text(findings: Sequence[Finding], as_json: bool = False, run_dir: str | P
     nothing = "no findings"
     if run_dir is not None:
         nothing += f" in {len(RUN_CHECKS)} checks of files, course of the loss, detections and missed objects. "
-        nothing += f"What costs AP: retina analyze-errors --run {shlex.quote(str(run_dir))}"
+        nothing += f"What costs AP: retina analyze-errors --run {word(run_dir)}"
     return "\n\n".join(map(str, findings)) or nothing
 
 

@@ -68,9 +68,11 @@ def _read_choice(accept: str) -> str | int | list[int]:
     path = Path(accept)
     if not path.is_file():
         raise DataError(f"--accept {shown(accept)} is neither all, a number nor a file with ids of proposals")
-    ids = read_json(path) if path.suffix == ".json" else path.read_text(encoding="utf-8").split()
     try:
+        ids = read_json(path) if path.suffix == ".json" else path.read_text(encoding="utf-8").split()
         return [int(number) for number in ids]
+    except DataError:
+        raise
     except (TypeError, ValueError) as e:
         raise DataError(f"{shown(path)} does not list ids of proposals, which are numbers from 1: {e}") from e
 

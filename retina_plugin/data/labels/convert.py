@@ -11,7 +11,8 @@ from ...files import cache_folder, write_json
 from ...printable import shown
 from ..errors import DataError
 from .voc import folder_of_labels, is_voc, read_voc
-from .yolo import files_of_names, read_yolo
+from .yolo import label_files, read_yolo
+from .yolo_names import files_of_names
 
 _converted: dict[tuple[object, ...], Path] = {}  # by arguments and state of files, for this process
 
@@ -76,9 +77,9 @@ def _read(labels: Path, image_root: Path, classes: list[str] | None) -> dict[str
         raise DataError(f"{shown(image_root)}, the image folder of {shown(labels)}, is not a folder")
     if is_voc(labels):
         return read_voc(labels, image_root, classes)
-    if any(labels.rglob("*.txt")):
+    if any(label_files(labels)):
         return read_yolo(labels, image_root, classes)
     raise DataError(
-        f"{shown(labels)} is a folder without labels: name a COCO json, a folder of .xml files of PASCAL VOC, or a "
-        "folder of .txt files of YOLO"
+        f"{shown(labels)} is a folder without labels: name a COCO json, a folder that has .xml files of PASCAL VOC in "
+        "it, or a folder of .txt files of YOLO"
     )

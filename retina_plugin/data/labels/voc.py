@@ -30,12 +30,16 @@ def read_voc(labels: Path, image_root: Path, classes: list[str] | None) -> dict[
     """
     folder = folder_of_labels(labels)
     if not folder.is_dir():
-        raise DataError(f"{shown(labels)} is a list of images, but {shown(folder)}, with their labels, is not a folder")
+        raise DataError(
+            f"{shown(labels)} is read as a list of PASCAL VOC, such as ImageSets/Main/train.txt, whose labels would be "
+            f"in {shown(folder)}, which is not a folder: name the folder of labels, also for labels of YOLO"
+        )
     paths = {path.stem: path for path in sorted(folder.glob("*.xml"))}
     names = list(paths) if labels.is_dir() else _listed(labels)
     if missing := [name for name in names if name not in paths]:
         raise DataError(
-            f"{shown(labels)}: {len(missing)} labels do not exist, such as {shown(folder / missing[0])}.xml"
+            f"{shown(labels)}: {len(missing)} labels do not exist, such as {shown(folder / missing[0])}.xml: put them "
+            "there, or remove their lines"
         )
     listed = set(names)
     parsed = {name: _parse(path, name in listed) for name, path in paths.items()}
@@ -51,7 +55,10 @@ def read_voc(labels: Path, image_root: Path, classes: list[str] | None) -> dict[
         images.append({"id": i, "file_name": file_name, "width": width, "height": height})
         for category, box, difficult in objects:
             if category not in numbers:
-                raise DataError(f"{shown(folder / name)}.xml: class {shown(category)} is not one of {classes}")
+                raise DataError(
+                    f"{shown(folder / name)}.xml: class {shown(category)} is not one of {shown(classes)}: correct it, "
+                    "or name it among the classes (data.classes in the config of custom data)"
+                )
             found = {"image_id": i, "category_id": numbers[category], "bbox": box, "iscrowd": difficult}
             annotations.append(found | {"id": len(annotations) + 1, "area": box[2] * box[3]})
     categories = [{"id": i, "name": name} for name, i in numbers.items()]
@@ -85,17 +92,18 @@ def _listed(path: Path) -> list[str]:
 def _parse(path: Path, is_listed: bool) -> tuple[tuple[int, int], list[tuple[str, list[float], int]]]:
     """Width and height, zeros unless listed; and class, box in XYWH pixels and difficult (0 or 1) of every object."""
     root, objects = _root(path), []
-    for found in root.iter("object"):
-        x0, y0, x1, y1 = (_number(found, f"bndbox/{key}", path) for key in ("xmin", "ymin", "xmax", "ymax"))
+    for number, found in enumerate(root.iter("object"), 1):
+        where = f"{shown(path)}, object {number}"
+        x0, y0, x1, y1 = (_number(found, f"bndbox/{key}", where) for key in ("xmin", "ymin", "xmax", "ymax"))
         if x1 < x0 or y1 < y0:
-            raise DataError(f"{shown(path)}: a box from ({x0:g}, {y0:g}) to ({x1:g}, {y1:g}): swap its corners")
+            raise DataError(f"{where}: a box from ({x0:g}, {y0:g}) to ({x1:g}, {y1:g}): swap its corners")
         box = [x0 - 1, y0 - 1, x1 - x0 + 1, y1 - y0 + 1]
-        objects.append((_text(found, "name", path), box, int(found.findtext("difficult", "0").strip() == "1")))
+        objects.append((_text(found, "name", where), box, int(found.findtext("difficult", "0").strip() == "1")))
     return _size(root, path) if is_listed else (0, 0), objects
 
 
 def _size(root: ElementTree.Element, path: Path) -> tuple[int, int]:
-    width, height = (int(_number(root, f"size/{key}", path)) for key in ("width", "height"))
+    width, height = (int(_number(root, f"size/{key}", shown(path))) for key in ("width", "height"))
     if min(width, height) < 1:
         raise DataError(f"{shown(path)}: size is {width} x {height}: write the width and height of the image in pixels")
     return width, height
@@ -105,22 +113,26 @@ def _root(path: Path) -> ElementTree.Element:
     try:
         return ElementTree.parse(path).getroot()
     except (ElementTree.ParseError, OSError, ValueError) as e:
-        raise DataError(f"{shown(path)} is not a label file of PASCAL VOC: {first_line(e)}") from e
+        what = f"cannot be read as xml: {first_line(e)}" if path.stat().st_size else "it is empty"
+        raise DataError(
+            f"{shown(path)} is not a label file of PASCAL VOC: {what}: write <annotation> with size and objects"
+        ) from e
 
 
-def _text(element: ElementTree.Element, key: str, path: Path) -> str:
+def _text(element: ElementTree.Element, key: str, where: str) -> str:
+    """The text of the element `key`; DataError, which begins with `where`, if there is none."""
     text = element.findtext(key)
     if not text or not text.strip():
-        raise DataError(f"{shown(path)} is not a label file of PASCAL VOC: {element.tag} has no {key}")
+        raise DataError(f"{where}: {element.tag} has no {key}, which a label file of PASCAL VOC needs: write it")
     return text.strip()
 
 
-def _number(element: ElementTree.Element, key: str, path: Path) -> float:
-    text = _text(element, key, path)
+def _number(element: ElementTree.Element, key: str, where: str) -> float:
+    text = _text(element, key, where)
     try:
         value = float(text)
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise DataError(f"{shown(path)}: {element.tag}/{key} is {shown(text)}, which is not a finite number")
+        raise DataError(f"{where}: {element.tag}/{key} is {shown(text)}, which is not a finite number: correct it")
     return value

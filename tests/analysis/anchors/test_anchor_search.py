@@ -131,5 +131,11 @@ def test_levels_and_data_that_do_not_allow_a_search_are_named(tiny_cfg):
             check_levels(levels)
     with pytest.raises(DataError, match="needs 3 or more images"):
         split_images([image_with([[0.0, 0, 8, 8]], [0])] * 2)
+    for levels in (["p9"], ["p7", "p8"]):
+        with pytest.raises(ConfigError, match=f"--levels {' '.join(levels)}: the pyramid of this config ends with p"):
+            search(cfg, AnchorDetector(cfg), load_boxes(cfg).images, levels)
+    for most in (0.0, -1.0, float("nan")):
+        with pytest.raises(ConfigError, match=f"--max-anchors {most:g} must be above 0"):
+            search(cfg, AnchorDetector(cfg), load_boxes(cfg).images, max_anchors=most)
     with pytest.raises((ConfigError, ValueError), match="res0"):
         search(cfg, AnchorDetector(cfg), load_boxes(cfg).images, ["p0", "p1"])

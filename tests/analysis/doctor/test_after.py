@@ -144,6 +144,17 @@ def test_a_fault_is_found_and_nothing_else(code, folder):
     assert {x.code for x in folder.explain()} == {code} | ALSO.get(code, set())
 
 
+def test_commands_to_paste_are_about_this_folder(folder):
+    folder.path = folder.path / "a b"
+    folder.path.mkdir()
+    FAULTS["unfinished"](folder)
+    folder.detections = None
+    fixes = {x.code: x.fix for x in folder.explain()}
+    flags = f"--config-file '{folder.path}/config.yaml' 'train.output_dir=\"{folder.path}\"'"
+    assert fixes["unfinished"] == f"retina train {flags} --resume"
+    assert fixes["no-results-file"].startswith(f"retina train {flags} --eval-only ")
+
+
 def test_a_sound_run_has_no_fault(folder):
     assert folder.explain() == []
 

@@ -15,6 +15,7 @@ from retina_plugin.analysis.doctor import examine as examining
 from retina_plugin.analysis.doctor.data import image_files
 from retina_plugin.analysis.doctor.examine import examine
 from retina_plugin.analysis.doctor.reading import coco_set
+from retina_plugin.analysis.doctor.reading.image_facts import read_pixels
 from retina_plugin.config import get_config
 
 
@@ -123,3 +124,15 @@ def test_data_without_a_json_are_examined_too(clean, config):
     found = {finding.code: finding for finding in examine(config(names))}
     assert found.keys() == {"box-partly-outside", "leak-same-file", "class-rare"}
     assert "1 of 2" in found["leak-same-file"].message and "[10.0, 10.0, 20.0, 80.0]" in str(found)
+
+
+def test_an_image_of_two_colours_of_one_brightness_is_not_blank(tmp_path):
+    image = Image.new("RGB", (SIZE, SIZE), (90, 90, 90))
+    assert pixels_of(tmp_path, image).spread == 0
+    image.paste((250, 20, 20), (0, 0, SIZE // 2, SIZE))
+    assert pixels_of(tmp_path, image).spread > 10
+
+
+def pixels_of(folder, image):
+    image.save(folder / "a.png")
+    return read_pixels(folder / "a.png")

@@ -1,5 +1,7 @@
 """What fixing each error adds to AP: by hand, as hotcoco computes it, and on images that are there more than once."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from scenes import BOX, CAT, DOG, random_scene, scene, with_hotcoco
 
 from retina_plugin.analysis.errors.budget import FIXES, _mean_ap, change, differences, error_budget, over_seeds
+from retina_plugin.analysis.errors.page import _span
 from retina_plugin.analysis.errors.types import find_errors
 from retina_plugin.study.statistics.estimate import estimate
 
@@ -129,3 +132,11 @@ def test_an_interval_leaves_out_as_much_on_either_side():
     found = change(np.r_[7.0, np.arange(1001)])
     assert (found.value, found.low, found.high) == (7, 25, 975)
     assert np.isnan(change(np.array([1.0, np.nan])).low)
+
+
+def test_one_image_gives_no_interval():
+    first = budget_of([(1, CAT, BOX)], [(1, CAT, BOX, 0.9)])
+    second = budget_of([(1, CAT, BOX)], [(1, CAT, AWAY, 0.9)])
+    for found in (first.change("AP"), *differences(first, second).values()):
+        assert np.isfinite(found.value) and np.isnan([found.low, found.high]).all()
+    assert _span(asdict(first.change("AP"))) == "–"

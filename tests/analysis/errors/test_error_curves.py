@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scenes import BOX, CAT, DOG, detections_of, random_scene, scene, truth_of
 
 from retina_plugin.analysis.errors.curves import best_threshold, confusion_matrix, curve_of
+from retina_plugin.analysis.errors.figures import draw_curves
 from retina_plugin.analysis.errors.tables import OUTCOMES, class_table, object_outcomes, outcome_tables
 from retina_plugin.analysis.errors.types import find_errors
 
@@ -72,3 +73,10 @@ def test_an_object_has_one_outcome_above_a_score():
     assert small["AP"] == pytest.approx(100) and small["outcomes"]["found"] == 1
     assert large["false"] == {"Cls": 1, "Loc": 0, "Both": 0, "Dupe": 0, "Bkg": 0}  # the Loc scores too little
     assert [row["outcomes"]["found"] for row in tables["class"]] == [1, 1]
+
+
+def test_figures_of_data_without_objects_have_no_legend(recwarn):
+    precision, f1 = draw_curves(*analyzed([], [(1, CAT, BOX, 0.9)]))
+    assert not recwarn.list and precision.axes[0].get_legend() is f1.axes[0].get_legend() is None
+    precision, _ = draw_curves(*analyzed([(1, CAT, BOX)], [(1, CAT, BOX, 0.9)]))
+    assert precision.axes[0].get_legend() is not None

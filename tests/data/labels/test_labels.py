@@ -15,6 +15,7 @@ from PIL import ExifTags, Image
 
 from retina_plugin.analysis.doctor.data.loading import same_categories
 from retina_plugin.analysis.doctor.subject import Subject
+from retina_plugin.commands.analysis.doctor import findings_of
 from retina_plugin.config import get_config
 from retina_plugin.data import DataError, dataset_metadata, read_image, register_coco
 from retina_plugin.data.labels import as_coco_json, convert
@@ -188,14 +189,14 @@ def test_a_bad_line_of_yolo_is_named(yolo, images, line, message):
     "text, message",
     [
         ("<annotation>", "a.xml is not a label file of PASCAL VOC"),
-        ("<annotation/>", "annotation has no size/width"),
+        ("<annotation/>", "a.xml: annotation has no size/width"),
         (XML.replace("64", "0"), "a.xml: size is 0 x 48: write the width and height"),
         (XML.format("<object><name>cat</name></object>"), "object has no bndbox/xmin"),
         (XML.format(OBJECT.format("cat", 0, "x", 1, 9, 9)), "bndbox/xmin is x, which is not a finite number"),
         (XML.replace("64", "nan").format(""), "size/width is nan, which is not a finite number"),
         (
             XML.format(OBJECT.format("cat", 0, 20, 1, 9, 9)),
-            r"a.xml: a box from \(20, 1\) to \(9, 9\): swap its corners",
+            r"a.xml, object 1: a box from \(20, 1\) to \(9, 9\): swap its corners",
         ),
     ],
 )
@@ -296,3 +297,76 @@ def test_the_config_of_custom_data_trains_on_them(kind, images, request, tmp_pat
     done = forked.run([sys.executable, "-m", "retina_cli", *argv], cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "bbox/AP-cat" in (tmp_path / "run" / "metrics.json").read_text()
+
+
+def test_label_files_without_an_image_are_counted(yolo, images, caplog):
+    (yolo / "classes.txt").write_text("cat\ndog\n")
+    as_coco_json(yolo, images)
+    assert not caplog.records
+    (yolo / "hous.txt").write_text("0 .5 .5 .1 .1")
+    as_coco_json(yolo, images)
+    assert re.search(r"labels: 1 label files, such as \S+hous.txt, have no image in \S+images", caplog.text)
+
+
+def test_images_that_all_would_be_background_are_refused(yolo, images, tmp_path):
+    with pytest.raises(DataError, match=r"no image of .* has a label file.*would be .*images/a.txt, .*such as .*a.txt"):
+        as_coco_json(yolo, tmp_path)  # its images are in a folder more than its labels
+    for path in yolo.glob("*.txt"):
+        path.unlink()
+    (yolo / "classes.txt").write_text("cat\ndog\n")
+    with pytest.raises(DataError, match="is a folder without labels"):
+        as_coco_json(yolo, images)
+
+
+@pytest.mark.parametrize("name, text", [("data.yaml", "names: []"), ("classes.txt", "\n\n")])
+def test_a_file_without_names_of_classes_is_named(yolo, images, tmp_path, name, text):
+    (tmp_path / "data.yaml").unlink()
+    (tmp_path / name).write_text(text)
+    with pytest.raises(DataError, match=f"{name} names no class: write the names"):
+        as_coco_json(yolo, images)
+
+
+def test_names_of_yolo_that_begin_with_1_are_refused(yolo, images, tmp_path):
+    (tmp_path / "data.yaml").write_text("names: {1: cat, 2: dog}")
+    with pytest.raises(DataError, match=r"data.yaml has no list of names of classes \(KeyError: 0\): .*from 0"):
+        as_coco_json(yolo, images)
+
+
+def test_a_list_of_yolo_is_no_list_of_voc(yolo, images):
+    path = yolo.parent / "train.txt"
+    path.write_text("images/a.png\n")
+    with pytest.raises(DataError, match=r"train.txt is read as a list of PASCAL VOC.*name the folder of labels"):
+        as_coco_json(path, images)
+
+
+def test_the_object_of_voc_that_is_wrong_is_named(voc, images):
+    objects = [OBJECT.format("cat", 0, 1, 1, 9, 9), OBJECT.format(" ", 0, 1, 1, 9, 9)]
+    (voc / "a.xml").write_text(XML.format("".join(objects)))
+    with pytest.raises(DataError, match="a.xml, object 2: object has no name"):
+        as_coco_json(voc, images)
+    (voc / "a.xml").write_text("")
+    with pytest.raises(DataError, match="a.xml is not a label file of PASCAL VOC: it is empty"):
+        as_coco_json(voc, images)
+
+
+def test_messages_about_the_json_name_the_labels_and_the_image(voc, images, caplog):
+    (voc / "c.xml").write_text(XML.format(OBJECT.format("cat", 0, 81, 1, 90, 9)))
+    name = register_coco(voc, images)
+    DatasetCatalog.get(name)
+    (message,) = [record.getMessage() for record in caplog.records]
+    assert message.startswith(f"{voc}: annotation 3 has bbox") and message.endswith("(image c.png)")
+    (images / "a.png").unlink()
+    cfg = get_config("custom/retinanet_MNV2_FPN.py", [
+        f"data.{s}_{k}={v}" for s in ("train", "val") for k, v in (("json", voc), ("images", images))
+    ])  # fmt: skip
+    found = {finding.code: finding for finding in findings_of(cfg, quick=True)}
+    assert found["box-outside-image"].where.startswith(f"{voc}: annotation 3 in c.png")
+    assert f"that {voc} lists" in found["image-missing"].message
+
+
+def test_an_empty_list_of_voc_is_named(voc, images):
+    lists = voc.parent / "ImageSets" / "Main"
+    lists.mkdir(parents=True)
+    (lists / "val.txt").write_text("\n")
+    with pytest.raises(DataError, match="val.txt lists no images"):
+        DatasetCatalog.get(register_coco(lists / "val.txt", images))

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ....run_folder import CLIPPED, CONFIG, METRICS
+from ...pasting import word
 from ..finding import Finding
 from .record import VALIDATION, Record
 
@@ -29,7 +30,9 @@ def not_finite(record: Record) -> Iterator[Finding]:
         return
     first = dumps[0].stem if dumps else f"iteration {bad[0]:.0f} of {METRICS}"
     message = f"{len(dumps) or len(bad)} updates were not finite, the first one at {first}"
-    fix = f"retina replay {dumps[0]} shows the layer and image; {_lower_lr(record)}" if dumps else _lower_lr(record)
+    fix = _lower_lr(record)
+    if dumps:
+        fix = f"retina replay {word(dumps[0])} shows the layer and image; {fix}"
     place = str(dumps[0] if dumps else record.folder / METRICS)
     yield Finding("error", "not-finite", message, place, fix)
 
@@ -54,7 +57,9 @@ def flat(record: Record) -> Iterator[Finding]:
             f"the loss stays where it began: {first:.3g} in its first lines, {last:.3g} in the last quarter of the "
             f"training, with an AP of {aps.max():.1f} at best"
         )
-        fix = f"examine the config (retina doctor --config-file {record.folder / CONFIG}), then train.freeze=[] or "
+        fix = (
+            f"examine the config (retina doctor --config-file {word(record.folder / CONFIG)}), then train.freeze=[] or "
+        )
         fix += f"optimizer.lr={3 * record.cfg.optimizer.lr:g}"
         yield Finding("warning", "loss-flat", message, "optimizer.lr", fix)
 

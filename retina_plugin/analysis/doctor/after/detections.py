@@ -7,6 +7,7 @@ import torch
 from detectron2.structures import pairwise_iou
 
 from ....modeling.losses.one_vs_all import OneVsAllLoss
+from ...pasting import evaluating
 from ..finding import Finding
 from ..training.settings import setting
 from .cover import IOU, boxes_of, by_image, cover
@@ -23,7 +24,8 @@ def nothing(record: Record) -> Iterator[Finding]:
     if found is None:
         if len(iterations):
             message = "the detections of the last evaluation are missing or cannot be read"
-            yield Finding("hint", "no-results-file", message, str(record.folder), "evaluate it again with --eval-only")
+            fix = f"retina train {evaluating(record.folder)}"
+            yield Finding("hint", "no-results-file", message, str(record.folder), fix)
         return
     key, threshold = "model.test_score_thresh", record.cfg.model.get("test_score_thresh", 0.05)
     if not found:

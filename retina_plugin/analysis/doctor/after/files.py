@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from ....printable import first_line
 from ....reading import read_small
-from ....run_folder import CONFIG, LAST_CHECKPOINT, LOG, METRICS, checkpoints, is_finished
+from ....run_folder import LAST_CHECKPOINT, LOG, METRICS, checkpoints, is_finished
+from ...pasting import of_run
 from ..finding import Finding
 from .record import Record
 
@@ -26,7 +27,7 @@ def unfinished(record: Record) -> Iterator[Finding]:
     message = f"only {done} of {record.max_iter} iterations are done"
     if done >= record.max_iter:
         message = f"all {done} iterations are done, but the final checkpoint or its evaluation is missing"
-    fix = f"retina train --config-file {record.folder / CONFIG} --resume"
+    fix = f"retina train {of_run(record.folder)} --resume"
     yield Finding("warning", "unfinished", message, str(record.folder), fix)
 
 

@@ -24,7 +24,7 @@ def background_class(subject: Subject) -> Iterator[Finding]:
                     "background-category",
                     f"{shown(name)} is a category, but RetinaNet has no class for background: an anchor without an "
                     "object is background",
-                    f"{shown(data.json_file)}: category {category}",
+                    f"{shown(data.source)}: category {category}",
                     "remove the category and its annotations from the json files; set model.num_classes accordingly",
                 )
 
@@ -42,7 +42,7 @@ def placeholder_classes(subject: Subject) -> Iterator[Finding]:
                 "placeholder-category",
                 f"{len(unused)} of {len(data.categories)} categories stand for no class, such as {shown(unused[0])}. "
                 "COCO has ids up to 90, but 80 classes",
-                f"{shown(data.json_file)}: categories",
+                f"{shown(data.source)}: categories",
                 "remove them from the list of categories: ids may have gaps, as those of COCO have",
             )
 
@@ -75,7 +75,7 @@ def shifted_ids(subject: Subject) -> Iterator[Finding]:
                     "category-ids-shifted",
                     f"annotations count categories from {start}, but the list of categories counts from {low}: most "
                     "objects would train as the class beside their own",
-                    f"{shown(data.json_file)}: category_id of annotations",
+                    f"{shown(data.source)}: category_id of annotations",
                     f"{'add 1 to' if start < low else 'subtract 1 from'} category_id in all annotations",
                 )
 
@@ -88,6 +88,6 @@ def _plain(name: str) -> str:
 
 
 def _alike(data: CocoSet, code: str, names: list[str], problem: str) -> Finding:
-    where = f"{shown(data.json_file)}: categories"
+    where = f"{shown(data.source)}: categories"
     fix = "give every class one category, and change category_id of its annotations"
     return Finding("warning", code, f"category {shown(names[0])} {problem}", where, fix)

@@ -24,7 +24,7 @@ def no_annotations(subject: Subject) -> Iterator[Finding]:
             "error",
             "no-annotations",
             f"no {split} image has an object with a box of more than 0 pixels: {result}",
-            f"{shown(sets[0].json_file)}: annotations",
+            f"{shown(sets[0].source)}: annotations",
             f"add annotations to the json of the {split} data, or name another file",
         )
 
@@ -37,7 +37,7 @@ def classes_without_boxes(subject: Subject) -> Iterator[Finding]:
     only_test = [c for c in train if not train[c] and test.get(c)]
     only_train = [c for c in train if train[c] and test.get(c) == 0]
     neither = [c for c in train if not train[c] and not test.get(c)]
-    where = f"{shown(subject.train_sets[0].json_file)}: annotations"
+    where = f"{shown(subject.train_sets[0].source)}: annotations"
     for code, names, problem, fix in (
         ("class-only-in-test", only_test, "boxes in the test data, but none to train on", _ADD),
         ("class-only-in-train", only_train, "boxes to train on, but none in the test data that measures AP", _ADD),
@@ -50,7 +50,7 @@ def rare_classes(subject: Subject) -> Iterator[Finding]:
     """Classes with so few boxes that their AP says little."""
     counts = _counts(subject.train_sets)
     rare = [name for name, number in counts.items() if 0 < number < _FEW]
-    where = f"{shown(subject.train_sets[0].json_file)}: annotations"
+    where = f"{shown(subject.train_sets[0].source)}: annotations"
     yield from _about("hint", "class-rare", rare, f"fewer than {_FEW} training boxes", where, _ADD)
 
 
@@ -67,7 +67,7 @@ def unequal_classes(subject: Subject) -> Iterator[Finding]:
             f"class {shown(most)} has {counts[most]} training boxes and {shown(least)} {counts[least]}, a ratio of "
             f"{ratio:.0f}. This is not the imbalance of foreground and background, which alpha, gamma and prior of "
             "the loss act upon: they treat all classes alike",
-            f"{shown(subject.train_sets[0].json_file)}: annotations",
+            f"{shown(subject.train_sets[0].source)}: annotations",
             "compare AP by class; if rare ones matter, add images of them or repeat these with Detectron2's "
             "RepeatFactorTrainingSampler as dataloader.train.sampler",
         )

@@ -9,7 +9,7 @@ from ..reading.image_facts import Header, Pixels
 from ..subject import Subject
 from .reporting import about_images
 
-_FLAT = 1.0  # standard deviation of grey levels
+_FLAT = 1.0  # standard deviation of a channel
 
 
 def unreadable_headers(subject: Subject) -> Iterator[Finding]:
@@ -109,7 +109,7 @@ def not_all_read(subject: Subject) -> Iterator[Finding]:
                 "images-sampled",
                 f"the pixels of {len(data.pixels)} of {len(data.paths)} images were read, at equal distances in the "
                 "list: the others may be damaged, or be in both training and test data",
-                shown(data.json_file),
+                shown(data.source),
                 "nothing, unless training stops at an image",
             )
 

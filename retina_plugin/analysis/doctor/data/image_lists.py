@@ -19,7 +19,7 @@ def missing_files(subject: Subject) -> Iterator[Finding]:
         if data.refused and data.refused.code == "image-folder-missing":
             continue
         missing = sorted({*range(len(data.paths))}.difference(data.there))
-        problem = f"that {shown(data.json_file)} lists are not on the disk"
+        problem = f"that {shown(data.source)} lists are not on the disk"
         fix = "put them there, correct the image folder (data.*_images of your own data), or remove their entries"
         if missing and (folder := data.folder_of(missing[0])):
             fix = f"the first is there if the image folder is {shown(folder)}"

@@ -12,7 +12,7 @@ def refused_data(subject: Subject) -> Iterator[Finding]:
     """What the loader refuses, with its own message: training would end with it (mmdetection#418)."""
     for data in subject.sets:
         if data.refused:
-            yield finding_of(data.refused, shown(data.json_file))
+            yield finding_of(data.refused, shown(data.source))
 
 
 def same_categories(subject: Subject) -> Iterator[Finding]:
@@ -20,7 +20,7 @@ def same_categories(subject: Subject) -> Iterator[Finding]:
     first, *others = subject.sets
     for other in others:
         ours, theirs = list(first.categories.items()), list(other.categories.items())
-        where = f"categories of {shown(first.json_file)} and of {shown(other.json_file)}"
+        where = f"categories of {shown(first.source)} and of {shown(other.source)}"
         if not ours or not theirs or ours == theirs:
             continue
         if [name for _, name in ours] != [name for _, name in theirs]:

@@ -33,7 +33,7 @@ def where_boxes(data: CocoSet, marked: np.ndarray) -> str:
     first = data.annotations[int(marked.argmax())]
     name = shown(data.images[data.places[first["image_id"]]]["file_name"])
     what = f"annotation {shown(first.get('id', '?'))} in {name}, bbox {shown(first['bbox'])}"
-    return f"{shown(data.json_file)}: {what}{and_others(int(marked.sum()))}"
+    return f"{shown(data.source)}: {what}{and_others(int(marked.sum()))}"
 
 
 def and_others(number: int) -> str:

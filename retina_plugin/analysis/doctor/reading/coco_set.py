@@ -27,12 +27,14 @@ class CocoSet:
     Attributes:
         name: in Detectron2's catalogs.
         json_file: path of the json, or the name of the data set if it has no json.
+        source: the file or folder that its author knows: the json, or the labels of another format that it is made of.
     """
 
     def __init__(self, name: str) -> None:
         self.name = name
         known = MetadataCatalog.get(name).as_dict() if name in DatasetCatalog.list() else {}
         self.json_file = str(known.get("json_file", name))
+        self.source = str(known.get("labels", self.json_file))
         self._has_json = "json_file" in known
         self._root, self._allow_outside = str(known.get("image_root", "")), known.get("allow_outside")
 
@@ -56,8 +58,8 @@ class CocoSet:
             if self._allow_outside is None or not Path(self.json_file).is_file():
                 self.dicts  # noqa: B018 - only Detectron2 knows what is wrong
             else:
-                check_coco_content(self._read, shown(self.json_file), self._allow_outside)
-                check_image_root(self.json_file, self._root)
+                check_coco_content(self._read, shown(self.source), self._allow_outside)
+                check_image_root(self.source, self._root)
         except DataError as e:
             return e
         return None

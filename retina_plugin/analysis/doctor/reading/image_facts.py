@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageStat
 
 from ....data import DataError, read_image
 from ....printable import first_line
@@ -46,7 +46,7 @@ class Pixels:
 
     Attributes:
         digest: hash of all pixels and of the size.
-        spread: standard deviation of grey levels.
+        spread: largest standard deviation of a channel; images of equal brightness may differ in colour.
         dhash: (64,) whether grey grows from left to right between 9 x 8 areas, the difference hash of N. Krawetz
             ("Kind of Like That", 2013).
         thumbnail: (256,) grey levels of 16 x 16 areas, with mean 0 and length 1.
@@ -75,7 +75,8 @@ def read_pixels(path: Path) -> Pixels | str:
         pixels = read_image(path, "RGB")
     except DataError as e:
         return first_line(e)
-    grey = Image.fromarray(pixels).convert("L")
+    image = Image.fromarray(pixels)
+    grey = image.convert("L")
     areas = np.asarray(grey.resize((9, 8), Image.Resampling.BOX), int)
     small = np.asarray(grey.resize((_THUMBNAIL, _THUMBNAIL), Image.Resampling.BOX), float).ravel()
     small -= small.mean()
@@ -83,7 +84,7 @@ def read_pixels(path: Path) -> Pixels | str:
     digest.update(str(pixels.shape).encode())
     length = max(float(np.linalg.norm(small)), 1e-9)
     return Pixels(
-        digest.hexdigest(), float(np.asarray(grey).std()), (areas[:, 1:] > areas[:, :-1]).ravel(), small / length
+        digest.hexdigest(), max(ImageStat.Stat(image).stddev), (areas[:, 1:] > areas[:, :-1]).ravel(), small / length
     )
 
 

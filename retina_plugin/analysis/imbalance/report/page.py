@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from ....pages.figures import svg_uri
 from ....pages.render import template_environment
-from ..advisor import Advice
+from ..advisor import Advice, rounded
 from ..examine import OWN, Examination
 from ..functions import CROSS_ENTROPY, FOCAL
 from ..hard_background import APART
@@ -31,7 +31,7 @@ def render_page(
         DataError: if an image of the gallery cannot be read.
     """
     environment = template_environment("retina_plugin.analysis.imbalance.report", _TEMPLATE)
-    environment.filters["percent"] = percent
+    environment.filters |= {"percent": percent, "rounded": rounded}
     content = {
         "runs": [_of_run(*run) for run in zip(examinations, advices, numbers, histories, strict=True)],
         "reliability": [svg_uri(figure) for figure in draw_reliability(examinations)],
