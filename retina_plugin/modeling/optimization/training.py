@@ -12,9 +12,10 @@ from .norms import foldable_pairs, folded_weights
 def optimize_for_training(model: nn.Module) -> nn.Module:
     """Make training steps of a detector faster, in place, and return it. Losses and gradients agree up to rounding.
 
-    Weights are laid out with channels last, unless torch's gradient would then crash. FrozenBatchNorm2d is folded into the weights of the convolution before it
-    in each step, where `foldable_pairs` finds the two. The box tower of a PluggableRetinaNet runs only around
-    foreground anchors, see `selective`. Names, shapes and values in the state dict do not change.
+    Weights are laid out with channels last, unless torch's gradient would then crash. FrozenBatchNorm2d is folded into
+    the weights of the convolution before it in each step, where `foldable_pairs` finds the two. The box tower of a
+    PluggableRetinaNet runs only around foreground anchors, see `selective`. Names, shapes and values in the state dict
+    do not change.
     """
     if not any(map(_crashes_with_channels_last, model.modules())):
         model.to(memory_format=torch.channels_last)
