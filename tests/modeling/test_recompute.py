@@ -2,6 +2,7 @@
 
 import copy
 import json
+import pickle
 
 import pytest
 import torch
@@ -139,6 +140,14 @@ def test_a_detector_that_recomputes_is_optimized_for_inference_all_the_same(stor
     assert [type(x).__name__ for x in found.modules()] == [type(x).__name__ for x in expected.modules()]
     undo_recomputing(model)
     assert type(model.backbone.bottom_up.res3) is nn.Sequential
+
+
+def test_a_detector_that_recomputes_can_be_pickled():
+    model = a_resnet_detector()
+    assert recompute_activations(model) > 0
+    again = pickle.loads(pickle.dumps(model))
+    assert recompute_activations(again) == 0  # its parts do so already
+    assert all(torch.equal(x, again.state_dict()[name]) for name, x in model.state_dict().items())
 
 
 def test_a_run_has_the_same_metrics_with_accumulation_and_deterministic_operations(tmp_path):

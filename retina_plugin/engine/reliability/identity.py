@@ -39,7 +39,6 @@ _FREE = (
     "train.mlflow",
     "dataloader.train.num_workers",
     "dataloader.test.num_workers",
-    "dataloader.evaluator.output_dir",
 )
 _PLACES = (".json_file", ".image_root")  # ends of keys that say where data lie
 _BEFORE_KEY = {"train.optimize_model": "False"}  # values for checkpoints without the key, where not the default
@@ -59,7 +58,7 @@ class RunIdentity:
     def __init__(self, cfg: DictConfig, data: str, device: str = "cpu") -> None:
         """`data` is the fingerprint of the training data, `device` the device that the run trains on."""
         self._environments = [numeric_environment(device)]
-        self._values = {k: v for k, v in config_values(cfg).items() if not k.startswith(_FREE)}
+        self._values = {k: v for k, v in config_values(cfg).items() if not _is_free(k)}
         self._folder = shown(cfg.train.output_dir)
         self._data, self._test_data, self._accepts = data, _hash_of_test_files(cfg), cfg.train.accept_changes
 
@@ -107,7 +106,7 @@ class RunIdentity:
     def changes(self, state: dict[str, Any]) -> list[str]:
         """What differs, one phrase each. A train setting that the checkpoint lacks counts as `_BEFORE_KEY` or the
         default. Other paths of data do not count if their fingerprints are known and equal."""
-        before = {current_key(key): value for key, value in state["config"].items()}
+        before = {current_key(key): value for key, value in state["config"].items() if not _is_free(key)}
         before, now = _with_train_defaults(before), self._values
         same_train = self._data and state["data"] == self._data
         same_test = self._test_data and state.get("test_data") == self._test_data
@@ -144,6 +143,11 @@ def config_values(cfg: DictConfig) -> dict[str, str]:
     return {current_key(key): as_text(value) for key, value in leaves(sections, into_lists=True)}
 
 
+def _is_free(key: str) -> bool:
+    """Whether a key does not change the results of a training; an evaluator's folder does not, nor one's in a list."""
+    return key.startswith(_FREE) or (key.startswith("dataloader.evaluator.") and key.endswith(".output_dir"))
+
+
 def _hash_of_test_files(cfg: DictConfig) -> str:
     names = instantiate(cfg.dataloader.test.dataset.names)
     names = [names] if isinstance(names, str) else names
@@ -158,7 +162,7 @@ def _with_train_defaults(before: dict[str, str]) -> dict[str, str]:
     absent = {
         key: as_text(value)
         for key, value in defaults
-        if not key.startswith(_FREE) and not any(f"{k}.".startswith(f"{key}.") for k in before)
+        if not _is_free(key) and not any(f"{k}.".startswith(f"{key}.") for k in before)
     }
     return absent | _BEFORE_KEY | before
 

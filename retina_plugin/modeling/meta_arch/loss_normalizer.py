@@ -106,6 +106,11 @@ class ForegroundAverage(nn.Module):
         """Whether a forward pass has asked for the average since `summing` began."""
         return bool(self._counts)
 
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        """Overrides torch's: a state dict without the average, as of Detectron2's RetinaNet, leaves it as it is."""
+        state_dict.setdefault(f"{prefix}loss_normalizer", self.loss_normalizer)
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
     def _complete_batch(self) -> None:
         total = torch.stack(self._counts).sum(0)
         num_pos_anchors, num_images = total.tolist()

@@ -51,10 +51,18 @@ class _Recomputed:
         own = super().forward  # type: ignore[misc]
         return checkpoint(own, *inputs, use_reentrant=False) if torch.is_grad_enabled() else own(*inputs)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the class of the part, since `_recomputed` makes the current class at run time."""
+        return _new, (type(self).__bases__[1],), self.__dict__
+
 
 @functools.cache
 def _recomputed(kind: type[nn.Module]) -> type[nn.Module]:
     return type(f"Recomputed{kind.__name__}", (_Recomputed, kind), {})
+
+
+def _new(kind: type[nn.Module]) -> nn.Module:
+    return kind.__new__(_recomputed(kind))
 
 
 def _parts(model: nn.Module) -> Iterator[nn.Module]:

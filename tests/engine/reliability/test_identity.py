@@ -70,3 +70,15 @@ def test_without_a_fingerprint_the_place_counts(cells, tmp_path, data):
     found = identity(tmp_path / "copy", data).changes(state)
     assert [p for p in found if p.startswith("dataloader.test.dataset.names.json_file was ")]
     assert any(p.startswith("dataloader.train.dataset.names.json_file was ") for p in found) == (not data)
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_the_folder_of_an_evaluator_does_not_count_alone_or_in_a_list(tiny_cfg, several):
+    states = []
+    for folder in ("one", "other"):
+        cfg = tiny_cfg()
+        cfg.dataloader.evaluator.dataset_name = "val"
+        cfg.dataloader.evaluator.output_dir = folder
+        cfg.dataloader.evaluator = [cfg.dataloader.evaluator] if several else cfg.dataloader.evaluator
+        states.append(RunIdentity(cfg, ""))
+    assert states[0].changes(states[1].state_dict()) == []
