@@ -20,8 +20,10 @@ def read_json(path: str | Path, hint: str = "") -> Any:
     name = shown(path)
     try:
         if not Path(path).is_file():
-            kind = "is not a regular file" if Path(path).exists() else "does not exist"
-            raise DataError(f"{name} {kind}{f': {hint}' if hint else nearby(path)}", "json-missing")
+            kind = "is a folder, not a json file" if Path(path).is_dir() else "is not a regular file"
+            if not Path(path).exists():
+                kind = f"does not exist{f': {hint}' if hint else nearby(path)}"
+            raise DataError(f"{name} {kind}", "json-missing")
         text = Path(path).read_text(encoding="utf-8")
         if not text.strip():
             raise DataError(f"{name} is empty", _INVALID)

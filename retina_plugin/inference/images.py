@@ -77,7 +77,7 @@ def _of_folder(folder: Path, suffixes: frozenset[str]) -> list[Path]:
         kind = folders if path.is_dir() else found if path.suffix.lower() in suffixes else others
         kind.append(path)
     if others := [path for path in others if not path.name.startswith(".")]:
-        how = "their names have no suffix of a known format; a file that is named itself is read all the same"
+        how = "no suffix of a known format; name a file itself to have it read all the same"
         logger.warning("%s: skipped %s: %s", shown(folder), _counted(others, "file"), how)
     if folders:
         pattern = shlex.quote(f"{folder}/**/*.jpg")

@@ -1,6 +1,7 @@
 """predict, compare and visualize_data, as functions and as the scripts of tools/."""
 
 import json
+import re
 import runpy
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from detectron2.data import DatasetCatalog
 from detectron2.structures import Boxes, Instances
 
 from retina_plugin.commands.compare import compare, run_names
-from retina_plugin.commands.predict import choose_threshold, describe_counts, predict, to_coco
+from retina_plugin.commands.predict import choose_threshold, describe_counts, predict, read_image_ids, to_coco
 from retina_plugin.commands.visualize_data import visualize_data
 from retina_plugin.config import load_config
 from retina_plugin.data import DataError
@@ -132,6 +133,8 @@ def test_image_ids_follow_file_names_with_folders(trained_run, images, tmp_path)
     predictor, inputs = LazyPredictor.from_run(trained_run), [f"{images}/000002.png"]
     ids = {"images/000002.png": 77, "other/000002.png": 5}
     assert {r["image_id"] for r in predict(predictor, inputs, tmp_path, image_ids=ids)} == {77}
+    with pytest.raises(DataError, match=f"{re.escape(images)} is a folder, not a json file$"):
+        read_image_ids(images)
     with pytest.raises(DataError, match=r"000002.png is not among the file names"):
         predict(predictor, inputs, tmp_path, image_ids={"a.png": 1})
 

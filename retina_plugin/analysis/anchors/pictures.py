@@ -23,9 +23,10 @@ _WIDTH = 720  # pixels of the longer side
 
 
 def choose_images(analysis: Analysis, images: Sequence[BoxImage], number: int) -> list[int]:
-    """Indices of `number` images: most boxes without an anchor of their own first, then most boxes."""
+    """Indices of `number` images with boxes: most boxes without an anchor of their own first, then most boxes."""
     without = torch.bincount(analysis.assignment.image[~analysis.assignment.own], minlength=len(images)).tolist()
-    return sorted(range(len(images)), key=lambda i: (-without[i], -len(images[i].instances)))[:number]
+    with_boxes = [i for i, image in enumerate(images) if len(image.instances)]
+    return sorted(with_boxes, key=lambda i: (-without[i], -len(images[i].instances)))[:number]
 
 
 def draw_assignment(analysis: Analysis, images: Sequence[BoxImage], place: int) -> np.ndarray:

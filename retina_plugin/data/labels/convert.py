@@ -26,20 +26,26 @@ def as_coco_json(labels: str | Path, image_root: str | Path, classes: Sequence[s
     in `read_voc` and `read_yolo`. A process converts again only if a file has changed.
 
     Raises:
-        DataError: naming the file and line that cannot be read.
+        DataError: naming the file and line that cannot be read; also if `classes` is no list of different names.
     """
     labels, image_root = Path(labels), Path(image_root)
     if not labels.is_dir() and labels.suffix != ".txt":
         return labels
     if not labels.exists():
         raise DataError(f"{shown(labels)}, a list of images, does not exist")
-    classes = None if classes is None else list(classes)
+    classes = None if classes is None else _checked(classes)
     cache = cache_folder()
     asked = (labels.absolute(), image_root.absolute(), repr(classes), cache, _state(labels, image_root))
     path = _converted.get(asked)
     if path is None or not path.is_file():
         path = _converted[asked] = _write(_read(labels, image_root, classes), cache)
     return path
+
+
+def _checked(classes: Sequence[str]) -> list[str]:
+    if isinstance(classes, str) or not classes or len(set(classes)) < len(classes):
+        raise DataError(f"classes must be a list of different names, such as [cat,dog], got {shown(classes)}")
+    return list(classes)
 
 
 def _write(content: dict[str, Any], cache: Path) -> Path:

@@ -1,5 +1,7 @@
 """Boxes at training size, their assignment, recall and the AP ceiling, beside the detector's own and closed forms."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -14,6 +16,7 @@ from retina_plugin.analysis.anchors.assignment import assign
 from retina_plugin.analysis.anchors.boxes import load_boxes, resizing
 from retina_plugin.analysis.anchors.ceiling import measure_ceiling
 from retina_plugin.analysis.anchors.detector import AnchorDetector
+from retina_plugin.analysis.anchors.pictures import choose_images
 from retina_plugin.analysis.anchors.recall import Row, measure_recall, recall_over_side
 from retina_plugin.analysis.anchors.tables import verdict
 from retina_plugin.config import ConfigError, get_config
@@ -159,3 +162,9 @@ def test_a_verdict_says_what_rises_and_what_falls():
         "90.0 % of 10 boxes have an anchor at IoU .5 (now 50.0 %), the mean best IoU falls from 0.77 to 0.73, and the "
         "number of foreground anchors per box stays at 34.3"
     )
+
+
+def test_pictures_are_of_images_with_boxes(detector):
+    images = [image_with([], []), image_with([ANCHOR], [0]), image_with([ANCHOR, [0.0, 0, 9, 9]], [0, 1])]
+    analysis = SimpleNamespace(assignment=assign(detector, images))
+    assert choose_images(analysis, images, 3) == [2, 1]

@@ -370,3 +370,9 @@ def test_an_empty_list_of_voc_is_named(voc, images):
     (lists / "val.txt").write_text("\n")
     with pytest.raises(DataError, match="val.txt lists no images"):
         DatasetCatalog.get(register_coco(lists / "val.txt", images))
+
+
+@pytest.mark.parametrize("classes", ["cat", [], ["cat", "cat"]])
+def test_classes_are_a_list_of_different_names(yolo, images, classes):
+    with pytest.raises(DataError, match="classes must be a list of different names, such as .*, got "):
+        as_coco_json(yolo, images, classes)
