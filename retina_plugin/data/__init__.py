@@ -1,6 +1,6 @@
 """Data sets, mappers and the training loader. Importing this registers "bccd_*" and "coco_mini_*" with Detectron2."""
 
-from .coco import class_names, count_classes, dataset_metadata, register_builtin, register_coco
+from .coco import class_names, count_classes, dataset_metadata, dataset_names, register_builtin, register_coco
 from .errors import DataError
 from .image_reader import pixels_of, read_image
 from .loader import TrainLoader, build_train_loader, data_fingerprint, named_worker_death
@@ -18,6 +18,7 @@ __all__ = [
     "count_classes",
     "data_fingerprint",
     "dataset_metadata",
+    "dataset_names",
     "largest_edge",
     "named_worker_death",
     "pixels_of",

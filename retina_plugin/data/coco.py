@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from detectron2.config import instantiate
 from detectron2.data import DatasetCatalog, Metadata, MetadataCatalog
 from detectron2.data.datasets import load_coco_json
+from omegaconf import DictConfig
 
 from ..config import quoted
 from ..printable import first_line, shown
@@ -16,7 +18,7 @@ from .coco_check import check_coco_json
 from .errors import DataError
 from .labels import as_coco_json, is_voc
 
-__all__ = ["DataError", "count_classes", "dataset_metadata", "register_builtin", "register_coco"]
+__all__ = ["DataError", "count_classes", "dataset_metadata", "dataset_names", "register_builtin", "register_coco"]
 
 _BUILTIN = {
     "bccd": "blood cells, 205 + 87 images: https://github.com/Shenggan/BCCD_Dataset, converted to COCO json",
@@ -140,6 +142,12 @@ def override_of_classes(classes: Mapping[str, Sequence[str]]) -> str:
         return ""
     found = sorted({name for names in classes.values() for name in names})
     return f"data.classes=[{','.join(name if name.isidentifier() else quoted(name) for name in found)}]"
+
+
+def dataset_names(cfg: DictConfig, split: str) -> list[str]:
+    """Names of the data sets of a split, "train" or "test", of a training config; registers those that need it."""
+    found = instantiate(cfg.dataloader[split].dataset.names)
+    return [found] if isinstance(found, str) else list(found)
 
 
 def dataset_metadata(dataset_name: str) -> Metadata:

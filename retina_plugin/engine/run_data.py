@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ..config import ConfigError
 from ..config.calls import is_call
-from ..data import DataError, dataset_metadata
+from ..data import DataError, dataset_metadata, dataset_names
 from ..data.coco import check_images, override_of_classes
 from ..modeling.losses import STATIONARY, stationary_prob
 from ..modeling.meta_arch import ForegroundCounter, PluggableRetinaNet
@@ -36,7 +36,7 @@ def record_data(cfg: DictConfig) -> None:
         DataError: if the data cannot be read, or training and test data differ in their categories.
     """
     with building(cfg, "data"):
-        names = [*_data_names(cfg, "train"), *_data_names(cfg, "test")]
+        names = [*dataset_names(cfg, "train"), *dataset_names(cfg, "test")]
         num_classes = instantiate(cfg.model.num_classes)
         first, *others = map(dataset_metadata, names)
     for other in others:
@@ -69,13 +69,8 @@ def check_images_exist(cfg: DictConfig, splits: Sequence[str] = ("train", "test"
     """Raise DataError for a data set without any image on the disk, before a training fails on it minutes later."""
     with building(cfg, "data"):
         for split in splits:
-            for name in _data_names(cfg, split):  # registers it, maybe with another folder than the split before
+            for name in dataset_names(cfg, split):  # registers it, maybe with another folder than the split before
                 check_images(name)
-
-
-def _data_names(cfg: DictConfig, split: str) -> list[str]:
-    found = instantiate(cfg.dataloader[split].dataset.names)
-    return [found] if isinstance(found, str) else list(found)
 
 
 def run_metadata(cfg: DictConfig) -> Metadata:

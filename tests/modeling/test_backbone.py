@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from detectron2.layers import ShapeSpec
 from detectron2.modeling import FPN, Backbone
 from detectron2.modeling.backbone.fpn import LastLevelP6P7
+from tiny_net import TINY_NET
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -260,3 +261,11 @@ def test_a_copy_of_a_torchvision_backbone_computes_the_same():
     images = torch.randn(1, 3, 64, 64)
     assert torch.equal(backbone(images)["res3"], twin(images)["res3"])
     assert not any(p is q for p, q in zip(backbone.parameters(), twin.parameters(), strict=True))
+
+
+def test_only_random_weights_that_stay_are_warned_of(caplog):
+    with without_pretrained_weights():
+        TorchvisionBackbone(TINY_NET, weights=None)
+    assert not caplog.text
+    TorchvisionBackbone(TINY_NET, weights=None)
+    assert "FrozenBN with random weights does not train" in caplog.text

@@ -4,10 +4,9 @@ import copy
 from functools import cached_property
 from typing import Any
 
-from detectron2.config import instantiate
 from omegaconf import DictConfig
 
-from ...data import dataset_metadata
+from ...data import dataset_metadata, dataset_names
 from ...engine import RunCheckpointer
 from ...engine.run_data import initial_classes
 from ...engine.setup import build_model, building
@@ -80,5 +79,4 @@ class Subject:
 
     def _names(self, split: str) -> list[str]:
         with building(self.cfg, "data"):
-            found = instantiate(self.cfg.dataloader[split].dataset.names)
-        return [found] if isinstance(found, str) else list(found)
+            return dataset_names(self.cfg, split)

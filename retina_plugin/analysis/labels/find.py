@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from detectron2.config import instantiate
 from omegaconf import DictConfig
 from tqdm import tqdm
 
-from ...data import DataError, dataset_metadata
+from ...data import DataError, dataset_metadata, dataset_names
 from ...data.json_file import read_json
 from ..dense import Split, dense_images, load_detector
 from .evidence import Evidence, read_evidence
@@ -45,8 +44,7 @@ class AnnotatedSet:
 
 def read_annotated_set(cfg: DictConfig, split: Split) -> AnnotatedSet:
     """The annotations of a split; DataError if its data are not a single COCO json."""
-    names = instantiate(cfg.dataloader[split].dataset.names)
-    names = [names] if isinstance(names, str) else list(names)
+    names = dataset_names(cfg, split)
     if len(names) != 1:
         raise DataError(f"dataloader.{split}.dataset.names has {len(names)} data sets, and one file can be repaired")
     metadata = dataset_metadata(names[0]).as_dict()

@@ -1,6 +1,7 @@
 """Stop or skip updates whose loss or gradient is not finite."""
 
 import logging
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,8 +58,8 @@ class NonFiniteGuard:
         self._last_iter = trainer.iter
         if not self._skips or unrecoverable or self._in_a_row == _MOST_IN_A_ROW:
             raise NonFiniteError(
-                f"{what}. The batch is saved: run retina replay {dump} to repeat the step. A lower optimizer.lr or "
-                "train.clip_grad_norm may help; train.nonfinite=skip skips such updates"
+                f"{what}. The batch is saved: run retina replay {shlex.quote(str(dump))} to repeat the step. "
+                "A lower optimizer.lr or train.clip_grad_norm may help; train.nonfinite=skip skips such updates"
             )
         logger.warning("Skipped: %s. The batch is saved in %s", what, dump)
 

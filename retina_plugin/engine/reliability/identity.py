@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from detectron2.config import instantiate
 from detectron2.data import MetadataCatalog
 from detectron2.utils import comm
 from detectron2.utils.registry import locate
@@ -18,6 +17,7 @@ from ...config import ConfigError
 from ...config.load import train_defaults
 from ...config.moved import current_key, current_name
 from ...config.walk import as_text, leaves
+from ...data import dataset_names
 from ...printable import shown
 
 # prefixes of keys that do not change the results of a training
@@ -149,9 +149,7 @@ def _is_free(key: str) -> bool:
 
 
 def _hash_of_test_files(cfg: DictConfig) -> str:
-    names = instantiate(cfg.dataloader.test.dataset.names)
-    names = [names] if isinstance(names, str) else names
-    files = [Path(MetadataCatalog.get(name).get("json_file", "")) for name in names]
+    files = [Path(MetadataCatalog.get(name).get("json_file", "")) for name in dataset_names(cfg, "test")]
     if not all(file.is_file() for file in files):
         return ""
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]

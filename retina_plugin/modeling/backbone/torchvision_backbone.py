@@ -14,7 +14,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torchvision.models.feature_extraction import create_feature_extractor
 
 from .torchvision_layout import build_net, find_features
-from .torchvision_weights import imagenet_weights
+from .torchvision_weights import imagenet_weights, random_weights_stay
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class TorchvisionBackbone(Backbone):
         net = build_net(name)
         if weights is not None and (state := imagenet_weights(name, weights)) is not None:
             net.load_state_dict(state)
-        elif weights is None and norm == "FrozenBN":
+        elif weights is None and norm == "FrozenBN" and random_weights_stay():
             logger.warning(
                 "%s: FrozenBN with random weights does not train; set model.backbone.bottom_up.norm=BN", name
             )

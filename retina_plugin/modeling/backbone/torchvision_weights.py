@@ -27,6 +27,11 @@ def without_pretrained_weights() -> Iterator[None]:
         _wanted.reset(token)
 
 
+def random_weights_stay() -> bool:
+    """False within `without_pretrained_weights`."""
+    return _wanted.get()
+
+
 def imagenet_weights(name: str, weights: str) -> dict[str, Tensor] | None:
     """The state dict of network `name` for `weights`, or None within `without_pretrained_weights`.
 

@@ -9,14 +9,13 @@ from pathlib import Path
 import detectron2
 import torch
 import torchvision
-from detectron2.config import instantiate
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.utils.registry import locate
 from omegaconf import DictConfig, OmegaConf
 
 from ...config import ConfigError
 from ...config.walk import leaves
-from ...data import data_fingerprint
+from ...data import data_fingerprint, dataset_names
 from ...engine.reliability.identity import config_values
 from ...engine.setup import building
 
@@ -81,8 +80,7 @@ def summarize(changed: Sequence[str]) -> str:
 
 def _data(cfg: DictConfig) -> Iterator[tuple[str, str]]:
     for split in ("train", "test"):
-        names = instantiate(cfg.dataloader[split].dataset.names)
-        for i, name in enumerate([names] if isinstance(names, str) else names):
+        for i, name in enumerate(dataset_names(cfg, split)):
             yield f"{split}.{i}", _fingerprint_of_data(name)
 
 

@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-from detectron2.config import LazyCall, instantiate
+from detectron2.config import LazyCall
 from detectron2.data import DatasetCatalog
 from omegaconf import DictConfig, OmegaConf
 
 from ...config import ConfigError
 from ...config.calls import is_call, target_of
-from ...data import register_split, register_synthetic
+from ...data import dataset_names, register_split, register_synthetic
 from ...engine.setup import building
 
 _SYNTHETIC_SPLIT = "tune"
@@ -60,6 +60,5 @@ def _is_synthetic(names: Any) -> bool:
 
 def _files(cfg: DictConfig, part: str) -> set[Path]:
     with building(cfg, "data"):
-        names = instantiate(cfg.dataloader[part].dataset.names)
-    each = [names] if isinstance(names, str) else names
-    return {Path(entry["file_name"]).resolve() for name in each for entry in DatasetCatalog.get(name)}
+        names = dataset_names(cfg, part)
+    return {Path(entry["file_name"]).resolve() for name in names for entry in DatasetCatalog.get(name)}
