@@ -19,6 +19,7 @@ from ..run_folder import CLIPPED
 from .hooks.state import hook_states, load_hook_states
 from .layout import any_process, micro_batches, share_padded_size
 from .reliability.guard import NonFiniteGuard
+from .reliability.precision import precision
 
 Batch = list[dict[str, Any]]
 
@@ -102,7 +103,7 @@ class Trainer(SimpleTrainer):
         total: dict[str, Tensor] = {}
         for i, part in enumerate(parts):
             with self._exchange_gradients(last=i == len(parts) - 1):
-                with self._precision():
+                with precision(self.device_type, self.update.dtype):
                     loss_dict = {k: v / len(parts) for k, v in self.model(part).items()}
                 self.grad_scaler.scale(sum(loss_dict.values())).backward()
             for name, loss in loss_dict.items():
@@ -112,11 +113,6 @@ class Trainer(SimpleTrainer):
     def _exchange_gradients(self, last: bool) -> contextlib.AbstractContextManager:
         several = isinstance(self.model, DistributedDataParallel)
         return self.model.no_sync() if several and not last else contextlib.nullcontext()
-
-    def _precision(self) -> contextlib.AbstractContextManager:
-        if self.update.dtype is None:
-            return contextlib.nullcontext()
-        return torch.autocast(self.device_type, self.update.dtype)
 
     def _clip(self) -> Tensor:
         """Clip the gradients, and return their total norm before clipping, without the loss scale of float16."""
