@@ -16,7 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 from ..data.seeding import seed_generators
 from ..modeling.meta_arch import ForegroundAverage
 from ..run_folder import CLIPPED
-from .hooks.state import hook_states, load_hook_states
+from .hooks.state import check_hook_states, hook_states, load_hook_states
 from .layout import any_process, micro_batches, share_padded_size
 from .reliability.guard import NonFiniteGuard
 from .reliability.precision import precision
@@ -136,6 +136,12 @@ class Trainer(SimpleTrainer):
         if not scaler.is_enabled() or (not grad_norm.isfinite() and scaler.get_scale() <= 1):
             checked = checked + grad_norm
         return not any_process(not checked.isfinite().item())
+
+    def after_step(self) -> None:
+        """Overrides upstream to check after the first step, not hours later, that checkpoints can hold all states."""
+        super().after_step()
+        if self.iter == self.start_iter:
+            check_hook_states(self._hooks)
 
     def after_train(self) -> None:
         """Overrides upstream so that a run resumed after its last step does not count beyond `max_iter`."""
