@@ -17,7 +17,7 @@ from ..data.seeding import seed_generators
 from ..modeling.meta_arch import ForegroundAverage
 from ..run_folder import CLIPPED
 from .hooks.state import check_hook_states, hook_states, load_hook_states
-from .layout import any_process, micro_batches, share_padded_size
+from .layout import any_process, check_gradients, micro_batches, share_padded_size
 from .reliability.guard import NonFiniteGuard
 from .reliability.precision import precision
 
@@ -73,6 +73,8 @@ class Trainer(SimpleTrainer):
         torch.manual_seed(torch.initial_seed())  # seeds the generators of accelerators too
         self.optimizer.zero_grad()
         loss_dict = self._backward(batch)
+        if self.iter == self.start_iter:
+            check_gradients(self.model)
         self.after_backward()
         grad_norm = self._clip()
         self._count_clipped(grad_norm)
