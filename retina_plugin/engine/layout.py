@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from detectron2.utils import comm
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
 from ..config import ConfigError
 
@@ -34,6 +35,22 @@ def share_padded_size(batch: list[dict[str, Any]]) -> None:
     sizes = _maximum(torch.tensor([list(inputs["image"].shape[-2:]) for inputs in batch]).amax(0))
     for inputs in batch:
         inputs["padded_size"] = tuple(sizes.tolist())
+
+
+def check_gradients(model: nn.Module) -> None:
+    """Raise ConfigError for weights that a backward pass gave no gradient, if the model is shared between processes.
+
+    DistributedDataParallel would stop a step later and name them by number.
+    """
+    if not isinstance(model, DistributedDataParallel) or model.find_unused_parameters:
+        return
+    unused = [name for name, x in model.module.named_parameters() if x.requires_grad and x.grad is None]
+    if unused:
+        more = f" and {len(unused) - 4} more" if len(unused) > 4 else ""
+        raise ConfigError(
+            f"no loss depends on {', '.join(unused[:4])}{more}, which a training of several processes does not allow: "
+            "put their modules into train.freeze, or set train.ddp.find_unused_parameters=True"
+        )
 
 
 def share_buffers(model: nn.Module) -> None:

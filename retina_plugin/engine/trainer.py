@@ -16,9 +16,10 @@ from torch.nn.parallel import DistributedDataParallel
 from ..data.seeding import seed_generators
 from ..modeling.meta_arch import ForegroundAverage
 from ..run_folder import CLIPPED
-from .hooks.state import hook_states, load_hook_states
-from .layout import any_process, micro_batches, share_padded_size
+from .hooks.state import check_hook_states, hook_states, load_hook_states
+from .layout import any_process, check_gradients, micro_batches, share_padded_size
 from .reliability.guard import NonFiniteGuard
+from .reliability.precision import precision
 
 Batch = list[dict[str, Any]]
 
@@ -72,6 +73,8 @@ class Trainer(SimpleTrainer):
         torch.manual_seed(torch.initial_seed())  # seeds the generators of accelerators too
         self.optimizer.zero_grad()
         loss_dict = self._backward(batch)
+        if self.iter == self.start_iter:
+            check_gradients(self.model)
         self.after_backward()
         grad_norm = self._clip()
         self._count_clipped(grad_norm)
@@ -102,7 +105,7 @@ class Trainer(SimpleTrainer):
         total: dict[str, Tensor] = {}
         for i, part in enumerate(parts):
             with self._exchange_gradients(last=i == len(parts) - 1):
-                with self._precision():
+                with precision(self.device_type, self.update.dtype):
                     loss_dict = {k: v / len(parts) for k, v in self.model(part).items()}
                 self.grad_scaler.scale(sum(loss_dict.values())).backward()
             for name, loss in loss_dict.items():
@@ -112,11 +115,6 @@ class Trainer(SimpleTrainer):
     def _exchange_gradients(self, last: bool) -> contextlib.AbstractContextManager:
         several = isinstance(self.model, DistributedDataParallel)
         return self.model.no_sync() if several and not last else contextlib.nullcontext()
-
-    def _precision(self) -> contextlib.AbstractContextManager:
-        if self.update.dtype is None:
-            return contextlib.nullcontext()
-        return torch.autocast(self.device_type, self.update.dtype)
 
     def _clip(self) -> Tensor:
         """Clip the gradients, and return their total norm before clipping, without the loss scale of float16."""
@@ -140,6 +138,12 @@ class Trainer(SimpleTrainer):
         if not scaler.is_enabled() or (not grad_norm.isfinite() and scaler.get_scale() <= 1):
             checked = checked + grad_norm
         return not any_process(not checked.isfinite().item())
+
+    def after_step(self) -> None:
+        """Overrides upstream to check after the first step, not hours later, that checkpoints can hold all states."""
+        super().after_step()
+        if self.iter == self.start_iter:
+            check_hook_states(self._hooks)
 
     def after_train(self) -> None:
         """Overrides upstream so that a run resumed after its last step does not count beyond `max_iter`."""

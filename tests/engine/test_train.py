@@ -1,5 +1,6 @@
 """Training as its users run it, on a detector that trains in seconds."""
 
+import contextlib
 import functools
 
 import pytest
@@ -88,6 +89,16 @@ def test_every_process_evaluates_the_model_that_the_main_process_saves(tmp_path,
     args = train_args(tmp_path / "run", num_gpus=2, num_machines=1, machine_rank=0, dist_url="auto")
     launch_training(evaluate_other_means, args)
     assert [(tmp_path / rank).read_text() for rank in "01"] == ["[0.0, 0.0]"] * 2
+
+
+@pytest.mark.parametrize("is_allowed", [False, True])
+def test_weights_without_gradients_are_named_in_several_processes(tmp_path, forked_ranks, is_allowed):
+    opts = ["model.head_in_features=[p3,p4,p5]", f"train.ddp.find_unused_parameters={is_allowed}", "train.max_iter=2"]
+    args = train_args(tmp_path / "run", *opts, num_gpus=2, num_machines=1, machine_rank=0, dist_url="auto")
+    message = r"no loss depends on backbone.top_block.p6.weight, .*p7.bias, which .* train.freeze, or set train.ddp"
+    with contextlib.nullcontext() if is_allowed else pytest.raises(Exception, match=message):
+        launch_training(main, args)
+    assert (tmp_path / "run" / "model_final.pth").is_file() == is_allowed
 
 
 def evaluate_other_means(args):

@@ -10,6 +10,7 @@ from detectron2.utils.events import EventStorage
 from torch import Tensor, nn
 
 from ...modeling.meta_arch import ForegroundAverage
+from .precision import precision
 
 
 def diagnose(model: nn.Module, batch: list[dict[str, Any]], dtype: torch.dtype | None = None) -> str:
@@ -55,13 +56,13 @@ def _step(
 ) -> Iterator[tuple[dict[str, Tensor], dict[str, Tensor]]]:
     """Run a forward pass without other processes; yields features and predictions, and unnormalized losses, by name."""
     buffers = copy.deepcopy(dict(model.named_buffers()))
-    precision = torch.autocast(next(model.parameters()).device.type, dtype, enabled=dtype is not None)
+    device_type = next(model.parameters()).device.type
     average = ForegroundAverage.of(model)
     alone = nullcontext() if average is None else average.summing()
     try:
         with _watch(model) as seen, torch.random.fork_rng(devices=[]), EventStorage():
             model.zero_grad()
-            with precision, alone:
+            with precision(device_type, dtype), alone:
                 loss_dict = model(batch)
         yield seen, loss_dict
     finally:

@@ -1,5 +1,6 @@
 """`train.hooks`: hooks that users add by config."""
 
+import collections
 import shutil
 
 import pytest
@@ -91,6 +92,30 @@ def test_an_entry_that_is_not_a_hook_is_named(entry, message, tmp_path):
         main(train_args(tmp_path / "run", f"train.hooks=[{ONE},{entry}]"))
     assert "train.hooks[1]" in str(error.value) or "train.hooks.1" in str(error.value)
     assert not (tmp_path / "run").exists()
+
+
+class _Keeps(HookBase):
+    def __init__(self, state):
+        self.state = state
+
+    def state_dict(self):
+        return self.state
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        ({"last": collections.deque([1])}, "it asks for collections.deque"),
+        ({"score": lambda: 0}, "pickle"),
+        ([1], "of type list, not a mapping"),
+        ({2: 1}, "of type dict, not a mapping of names"),
+    ],
+)
+def test_a_state_that_no_resumed_run_could_read_is_named_after_the_first_step(tiny_cfg, state, message):
+    hook = _Keeps(state)
+    with pytest.raises(ConfigError, match=f"the state of hook _Keeps cannot be read again.*{message}"):
+        do_train(tiny_cfg(), hooks=[hook])
+    assert hook.trainer.iter == 0
 
 
 def test_hooks_of_a_call_see_the_step_after_which_training_stops(tiny_cfg):
