@@ -20,7 +20,7 @@ def _spread(value: list[float | None]) -> str:
 
 
 def _signed(value: float) -> str:
-    return f"{value:+.1f}".replace("-", "−")
+    return f"{value:+.1f}".replace("-", "−") if abs(value) >= 0.05 else "0.0"
 
 
 def _p(p: float) -> str:
@@ -102,6 +102,19 @@ def rates_bccd() -> Rows:
         [None, *(_spread(high[f"{loss}_lr{rate}"]["AP"]) for loss in ("ce", "focal")), None]
         for rate in (".002", ".004")
     ]
+
+
+def confirmed_bccd() -> Rows:
+    """AP on blood cells of seeds that no other study used: both losses, and focal loss in bfloat16."""
+    found = results("confirm_bccd")["rows"]
+    return [
+        [None, *(_spread(found[name][metric]) for metric in _METRICS)] for name in ("ce", "focal", "focal_bfloat16")
+    ]
+
+
+def confirmed_bccd_verdicts() -> Rows:
+    found = results("confirm_bccd")["verdicts"].values()
+    return [[None, _signed(m), f"{_signed(low)} to {_signed(high)}", _p(p)] for m, low, high, p in found]
 
 
 def anchors() -> Rows:

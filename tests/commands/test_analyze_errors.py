@@ -66,6 +66,7 @@ def test_a_copy_does_not_differ_and_lacks_only_anchors(run, content):
 def test_seeds_of_a_variant_give_one_interval_and_other_runs_are_refused(run, tmp_path):
     """Two equal seeds have no spread, so that the mean is the value of one; a run with another config is refused."""
     seed = shutil.copytree(run, tmp_path / "seed1")
+    _change(seed / CONFIG, "prior_prob: 0.01", "prior_prob: 0.0101")  # as a stationary prior differs between seeds
     text = analyze_errors([run, seed], tmp_path / "out", trust=["*"], max_images=1)
     (own,) = json.loads((tmp_path / "out/errors.json").read_text())["runs"]
     one = json.loads((run / "errors/errors.json").read_text())["runs"][0]
@@ -74,9 +75,16 @@ def test_seeds_of_a_variant_give_one_interval_and_other_runs_are_refused(run, tm
     assert own["delta_ap"]["Bkg"]["value"] == pytest.approx(one["delta_ap"]["Bkg"]["value"])
     page = (tmp_path / "out/errors.html").read_text()
     assert "means over seeds (run, seed1)" in page and "over 2 seeds and 1000 resamples" in page
-    (seed / CONFIG).write_text((seed / CONFIG).read_text().replace("max_iter: ", "max_iter: 1"))
-    with pytest.raises(ConfigError, match="not seeds of one variant: they differ in train.max_iter; give .* --other"):
+    _change(seed / CONFIG, "max_iter: ", "max_iter: 1")
+    _change(seed / CONFIG, "prior_prob: 0.0101", "prior_prob: 0.02")
+    with pytest.raises(ConfigError, match="they differ in model.head.prior_prob, train.max_iter; give .* --other"):
         analyze_errors([run, seed], tmp_path / "out", trust=["*"], max_images=1)
+
+
+def _change(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
 
 
 def test_a_new_run_may_take_the_place_of_one_with_pages(run, tmp_path, tiny_cfg):

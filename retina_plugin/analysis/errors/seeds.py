@@ -1,5 +1,6 @@
 """Runs that are seeds of one variant."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,11 +9,13 @@ from omegaconf import OmegaConf
 
 from ...config import ConfigError
 from ...config.walk import leaves
+from ...engine.setup import PRIOR
 from ...study.execution.pairing import INITIAL_WEIGHTS
 from .budget import Budget, error_budget
 from .results import Results
 from .types import Errors, find_errors
 
+_SAME_START = 0.1
 _OF_SEEDS, _START = ("train.seed", "train.output_dir"), "train.init_checkpoint"
 
 
@@ -43,7 +46,13 @@ def measure_seed(first: Results, other: Results) -> Measured:
 def _changed(first: Results, other: Results) -> list[str]:
     """Keys in which the configs of two runs differ, apart from those of seeds."""
     one, two = map(_values, (first, other))
-    return sorted(k for k in one.keys() | two.keys() if one.get(k) != two.get(k))
+    return sorted(k for k in one.keys() | two.keys() if not _alike(k, one.get(k), two.get(k)))
+
+
+def _alike(key: str, one: Any, two: Any) -> bool:
+    """Whether two values are those of one variant; each run computes a "stationary" prior from images of its seed."""
+    is_start = key == PRIOR and isinstance(one, float) and isinstance(two, float)
+    return one == two or (is_start and math.isclose(one, two, rel_tol=_SAME_START))
 
 
 def _values(run: Results) -> dict[str, Any]:
