@@ -15,6 +15,7 @@ from retina_plugin.config import ConfigError
 from retina_plugin.engine.setup import freeze
 from retina_plugin.modeling import PluggableRetinaNet, PluggableRetinaNetHead
 from retina_plugin.modeling.losses import SigmoidFocalLoss
+from retina_plugin.modeling.meta_arch import FeatureMaps
 
 
 def losses(model):
@@ -123,6 +124,12 @@ def test_p6_comes_from_a_swin_transformer_or_from_its_pyramid(in_feature, channe
     with pytest.raises(ValueError, match=f"in_channels is 9, but its in_feature '{in_feature}' has {channels} chan"):
         pyramid.top_block = LastLevelP6P7(9, 8, in_feature)
         pluggable(backbone=pyramid)
+
+
+def test_grey_images_have_feature_maps():
+    model = pluggable(input_format="L", pixel_mean=[110.0], pixel_std=[57.0])
+    model.backbone.bottom_up.stem.conv1 = nn.Conv2d(1, 8, 7, stride=2, padding=3)
+    assert [x.shape[-1] for x in FeatureMaps(model)(128, 128)] == [16, 8, 4, 2, 1]
 
 
 def test_nothing_left_to_train_is_refused():
