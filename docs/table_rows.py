@@ -74,6 +74,11 @@ def starts_and_rates() -> Rows:
     return [[None, *_pair(*pair)] for pair in pairs]
 
 
+def starts_rates_and_cells() -> Rows:
+    """`starts_and_rates`, and the new seeds on blood cells."""
+    return [*starts_and_rates(), [None, *_pair(results("confirm_bccd"), "ce", "focal")]]
+
+
 def _pair(found: dict[str, Any], ce: str, focal: str) -> list[str]:
     """AP of cross entropy, of focal loss, and the difference with its interval and p."""
     mean, low, high, p = found["verdicts"][f"{focal} − {ce} in AP"]
@@ -105,15 +110,15 @@ def rates_bccd() -> Rows:
 
 
 def confirmed_bccd() -> Rows:
-    """AP on blood cells of seeds that no other study used: both losses, and focal loss in bfloat16."""
-    found = results("confirm_bccd")["rows"]
-    return [
-        [None, *(_spread(found[name][metric]) for metric in _METRICS)] for name in ("ce", "focal", "focal_bfloat16")
-    ]
+    """AP on blood cells of new seeds: both losses, cross entropy matched, focal loss in bfloat16."""
+    plain, matched = results("confirm_bccd")["rows"], results("confirm_matched")["rows"]
+    rows = plain["ce"], matched["ce"], plain["focal"], plain["focal_bfloat16"]
+    return [[None, *(_spread(row[metric]) for metric in _METRICS)] for row in rows]
 
 
 def confirmed_bccd_verdicts() -> Rows:
-    found = results("confirm_bccd")["verdicts"].values()
+    (loss, precision), (matched,) = (results(f"confirm_{x}")["verdicts"].values() for x in ("bccd", "matched"))
+    found = loss, matched, precision
     return [[None, _signed(m), f"{_signed(low)} to {_signed(high)}", _p(p)] for m, low, high, p in found]
 
 

@@ -24,7 +24,7 @@ TABLES = (
     Table(
         "README.md",
         "| AP of six seeds | cross entropy | focal loss | difference, 95 % interval |",
-        made.starts_and_rates,
+        made.starts_rates_and_cells,
     ),
     Table(
         FOCAL,
