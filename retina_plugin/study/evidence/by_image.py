@@ -3,10 +3,11 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from detectron2.config import instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pycocotools.coco import COCO
 
@@ -76,5 +77,11 @@ def coco_test_data(cfg: DictConfig) -> tuple[str, int]:
     metadata = dataset_metadata(names).as_dict()
     if metadata.get("evaluator_type") != "coco" or "json_file" not in metadata:
         raise ValueError(f"{names} has no COCO json")
-    most = cfg.dataloader.evaluator.get("max_dets_per_image") or 100
+    most = evaluator_argument(cfg, "max_dets_per_image") or 100
     return str(metadata["json_file"]), int(most if isinstance(most, int) else most[-1])
+
+
+def evaluator_argument(cfg: DictConfig, name: str) -> Any:
+    """An argument of the evaluator in a config, or of the first one that has it in a list; None without it."""
+    evaluators = cfg.dataloader.evaluator if OmegaConf.is_list(cfg.dataloader.evaluator) else [cfg.dataloader.evaluator]
+    return next((value for node in evaluators if (value := node.get(name)) is not None), None)

@@ -12,7 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 from ...config import EVERYTHING, ConfigError
 from ...modeling.losses import start_distance
 from ...run_folder import CLIPPED, read_config, read_metrics
-from ..evidence.by_image import Evidence
+from ..evidence.by_image import Evidence, evaluator_argument
 from ..execution.confounds import classification_share, read_confounds
 from ..execution.results import RunResult
 from ..execution.scales import read_scales
@@ -89,7 +89,7 @@ def _of_run(run: RunResult, evidence: Evidence | None) -> dict[str, float]:
 
 def _scores(cfg: DictConfig, evidence: Evidence | None) -> dict[str, float]:
     cut = float(cfg.model.get("test_score_thresh", math.nan))
-    deployed = cfg.dataloader.evaluator.get("deployment_thresh")
+    deployed = evaluator_argument(cfg, "deployment_thresh")
     threshold = cut if deployed is None else float(deployed)
     known = evidence is not None and (cut < threshold or threshold == 0)
     return {"threshold": threshold, "hidden_share": hidden_share(evidence, threshold) if known else math.nan}

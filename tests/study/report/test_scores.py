@@ -33,6 +33,14 @@ def _calibration_of(run_dir):
     return calibration_metrics(*match_scores(read_truth(json_file), read_detections(run_dir), max_dets))
 
 
+def test_the_evaluator_may_be_one_of_a_list(trained_run):
+    cfg = read_config(trained_run)
+    alone, evaluator = coco_test_data(cfg), cfg.dataloader.evaluator
+    assert alone[1] == 100
+    cfg.dataloader.evaluator = [{"other": 1}, {**evaluator, "max_dets_per_image": [1, 10, 30]}]
+    assert coco_test_data(cfg) == (alone[0], 30)
+
+
 def test_the_figure_has_one_line_per_variant_and_the_diagonal():
     measurements = simulate_images(np.random.default_rng(0), effect=3)
     for evidence in measurements.evidence.values():  # the simulation's scores have no unit
