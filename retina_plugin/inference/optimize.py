@@ -17,6 +17,7 @@ from ..printable import first_line
 from .fast import FastInference, as_fast
 from .folding import fold_norms
 from .packing import pack_convolutions
+from .probe import are_alike, probe
 
 logger = logging.getLogger(__name__)
 
@@ -34,8 +35,9 @@ def optimize_for_inference(model: nn.Module, dtype: Literal["auto", "float32", "
     computes backbone and head in bfloat16, scores and boxes in float32. "auto" selects bfloat16 where the processor has
     instructions for it, otherwise float32. The default, float32, does not depend on the machine.
 
-    A detector that is not a PluggableRetinaNet, overrides a method of inference, or cannot be copied, is returned as it
-    is, and the log says so.
+    A detector that is not a PluggableRetinaNet, overrides a method of inference, cannot be copied, or whose optimized
+    copy gives other outputs for an image of noise, is returned as it is, and the log says so. Outputs differ if a
+    module calls the children of an nn.Sequential one by one and uses what is between them.
 
     Raises:
         ValueError: for another `dtype`.
@@ -50,14 +52,31 @@ def optimize_for_inference(model: nn.Module, dtype: Literal["auto", "float32", "
     except Exception as e:  # a part written by the user may raise anything
         logger.warning("inference is not optimized: the detector cannot be copied: %s", first_line(e))
         return model
+    if not isinstance(model, FastInference) and (reason := _what_differs(fast)):
+        logger.warning("inference is not optimized: %s", reason)
+        return model
     half = dtype == "bfloat16" or (dtype == "auto" and has_bfloat16(model.device))
-    for part in (fast.backbone, fast.head):
+    return _optimize(fast, torch.bfloat16 if half else torch.float32)
+
+
+def _what_differs(model: PluggableRetinaNet) -> str:
+    """What an optimized copy in float32 does otherwise for an image of noise; empty if it does the same."""
+    try:
+        alike = are_alike(probe(model), probe(_optimize(_copy_networks(model), torch.float32)))
+    except Exception as e:  # a part written by the user may raise anything
+        return f"an image of noise ends in {type(e).__name__}: {first_line(e)}"
+    return "" if alike else "its outputs for an image of noise would be others"
+
+
+def _optimize(model: PluggableRetinaNet, dtype: torch.dtype) -> PluggableRetinaNet:
+    """Optimize in place a detector that `_copy_networks` made, and return it."""
+    for part in (model.backbone, model.head):
         fold_norms(undo_folding(undo_recomputing(part)))
-        part.to(dtype=torch.bfloat16 if half else torch.float32, memory_format=torch.channels_last)
+        part.to(dtype=dtype, memory_format=torch.channels_last)
         part.requires_grad_(False)
-    if fast.device.type == "cpu":
-        _pack(fast)
-    return as_fast(fast)
+    if model.device.type == "cpu":
+        _pack(model)
+    return as_fast(model)
 
 
 def _pack(fast: PluggableRetinaNet) -> None:

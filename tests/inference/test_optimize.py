@@ -15,7 +15,8 @@ from torch import nn
 from retina_plugin.inference import optimize_for_inference
 from retina_plugin.inference.candidates import best_detections, top_values
 from retina_plugin.inference.folding import fold_norms
-from retina_plugin.modeling import PluggableRetinaNet
+from retina_plugin.inference.probe import are_alike
+from retina_plugin.modeling import PluggableRetinaNet, PluggableRetinaNetHead
 from retina_plugin.modeling.optimization.box_tower import box_layers
 
 SIZES = [(24, 20), (12, 10), (6, 5), (3, 3), (2, 2)]
@@ -161,6 +162,35 @@ def test_a_detector_that_cannot_be_copied_is_returned_as_it_is(tiny_cfg, caplog)
     model.head.last_loss = model.head.cls_score.weight.sum()  # has a graph
     assert optimize_for_inference(model) is model
     assert "cannot be copied: Only Tensors created explicitly" in caplog.text
+
+
+class _BeforeActivation(PluggableRetinaNetHead):
+    """Takes logits from what the first convolution of the tower gives to its activation."""
+
+    def forward(self, features):
+        deltas = [self.bbox_pred(self.bbox_subnet(feature)) for feature in features]
+        return [self.cls_score(self.cls_subnet[0](feature)) for feature in features], deltas
+
+
+def test_a_detector_that_would_give_other_outputs_is_returned_as_it_is(tiny_cfg, caplog):
+    model = trained(tiny_cfg())
+    model.head.__class__ = _BeforeActivation
+    assert optimize_for_inference(model) is model
+    assert "its outputs for an image of noise would be others" in caplog.text
+
+
+def test_a_detector_that_stops_at_noise_is_returned_as_it_is(tiny_cfg, caplog, monkeypatch):
+    model = trained(tiny_cfg())
+    monkeypatch.setattr(type(model.head), "forward", lambda self, features: 1 // 0)
+    assert optimize_for_inference(model) is model
+    assert "an image of noise ends in ZeroDivisionError" in caplog.text
+
+
+def test_outputs_that_are_alike():
+    wanted = torch.randn(1, 9, 4, 4, generator=torch.Generator().manual_seed(0)) - 5
+    assert are_alike([wanted], [wanted * (1 + 1e-5)]) and are_alike([wanted * torch.nan], [wanted])
+    assert not are_alike([wanted], [wanted + 0.2]) and not are_alike([wanted], [wanted * torch.nan])
+    assert are_alike([torch.full((1, 2), -4.6)], [torch.full((1, 2), -4.6001)])
 
 
 def test_parts_that_inference_does_not_change_are_shared(tiny_cfg):
