@@ -4,6 +4,7 @@ import argparse
 import atexit
 import functools
 import gc
+import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -88,5 +89,6 @@ def _one_line(error: Exception) -> str:
         return f"this locale cannot encode {error.object[:80]!r}, such as a file's name: set PYTHONUTF8=1"
     lines = [line.strip() for line in str(error).strip().splitlines()]
     if any("Traceback" in line for line in lines):
-        return lines[-1]  # an error from another process contains its traceback
+        # an error from another process contains its traceback, whose last line begins with the class
+        return re.sub(r"^retina_plugin\.[\w.]+: ", "", lines[-1])
     return " ".join(lines)

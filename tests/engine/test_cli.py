@@ -12,7 +12,8 @@ from conftest import QUICK, ROOT, TINY
 from PIL import Image
 
 from retina_cli.arguments import parse_with_overrides
-from retina_plugin.engine.cli import train_net
+from retina_plugin.config import ConfigError
+from retina_plugin.engine.cli import exit_with, train_net
 from retina_plugin.run_folder import find_weights, read_metrics
 
 
@@ -167,3 +168,13 @@ def test_the_door_in_tools_opens(tmp_path):
     done = forked.run(command, cwd=tmp_path)
     assert done.returncode == 1
     assert done.stderr.strip().splitlines()[-1].startswith("error: config nothing.py does not exist (looked in")
+
+
+def test_an_error_of_another_process_loses_its_traceback_and_class(capsys):
+    def fail():
+        trace = "-- Process 1 terminated with the following error:\nTraceback (most recent call last):\n  File x\n"
+        raise ConfigError(trace + "retina_plugin.config.errors.ConfigError: train.freeze names 'x'")
+
+    with pytest.raises(SystemExit) as end:
+        exit_with(fail)
+    assert end.value.code == 1 and capsys.readouterr().err == "error: train.freeze names 'x'\n"
