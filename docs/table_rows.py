@@ -110,7 +110,7 @@ def rates_bccd() -> Rows:
 
 
 def confirmed_bccd() -> Rows:
-    """AP on blood cells of new seeds: both losses, cross entropy matched, focal loss in bfloat16."""
+    """AP on blood cells, new seeds: both losses, cross entropy matched, focal loss in bfloat16."""
     plain, matched = results("confirm_bccd")["rows"], results("confirm_matched")["rows"]
     rows = plain["ce"], matched["ce"], plain["focal"], plain["focal_bfloat16"]
     return [[None, *(_spread(row[metric]) for metric in _METRICS)] for row in rows]

@@ -9,7 +9,6 @@
 The files are small, so that they can be kept: `python docs/refresh.py` draws pictures and tables from them alone.
 """
 
-import json
 import re
 import shutil
 import sys
@@ -19,10 +18,11 @@ from typing import Any
 from retina_plugin.analysis.imbalance.examine import examine
 from retina_plugin.analysis.imbalance.report.figures import curves_by_label
 from retina_plugin.config import EVERYTHING
+from retina_plugin.evaluation.truth import read_truth
 from retina_plugin.files import write_json
 from retina_plugin.reading import read_json
-from retina_plugin.run_folder import DETECTIONS, last_evaluation, read_config
-from retina_plugin.study.evidence.by_image import coco_test_data, read_truth
+from retina_plugin.run_folder import last_evaluation, read_config, read_detections
+from retina_plugin.study.evidence.by_image import coco_test_data
 
 RESULTS = Path(__file__).parent / "results"
 _LEAST_SCORE = 0.05
@@ -49,7 +49,7 @@ def image(folder: str, image_id: str) -> dict[str, Any]:
     json_file, _ = coco_test_data(read_config(runs[variants[0]], trust=EVERYTHING))
     truth, number = read_truth(json_file), int(image_id)
     shutil.copy(Path(json_file).parent / "images" / truth.imgs[number]["file_name"], RESULTS / "demo_image.png")
-    found = {name: json.loads((run / DETECTIONS).read_text()) for name, run in runs.items()}
+    found = {name: read_detections(run) for name, run in runs.items()}
     keep = ("category_id", "bbox", "score")
     return {
         "categories": {str(k): v["name"] for k, v in truth.cats.items()},

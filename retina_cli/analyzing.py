@@ -2,7 +2,7 @@
 
 import argparse
 
-from .arguments import Command, add_trust_flags, at_least, share
+from .arguments import Command, add_trust_flags, at_least
 
 _GROUP = "look inside"
 
@@ -117,7 +117,7 @@ def _errors_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--iou", type=float, default=0.5, help="from which a detection is correct")
     parser.add_argument(
         "--score-thresh",
-        type=share,
+        type=float,
         help="least score of the detections in tables and pictures; by default that with the best F1",
     )
     parser.add_argument("--max-images", type=at_least(0), default=500, help="of which anchors are computed")

@@ -1,6 +1,5 @@
 """The detections of a run beside the objects of its test data, matched as COCO does at one IoU threshold."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +11,9 @@ from pycocotools.coco import COCO
 
 from ...data import DataError, dataset_metadata
 from ...evaluation.box_metrics import BoxEvaluation, Detection, evaluate_boxes
-from ...run_folder import DETECTIONS, read_config
-from ...study.evidence.by_image import coco_test_data, read_truth
+from ...evaluation.truth import read_truth
+from ...run_folder import DETECTIONS, read_config, read_detections
+from ...study.evidence.by_image import coco_test_data
 from ..pasting import evaluating
 
 
@@ -92,7 +92,7 @@ def read_results(run_dir: str | Path, iou: float = 0.5, trust: Sequence[str] = (
         raise DataError(f"{path} is missing: evaluate the run first, with retina train {evaluating(run_dir)}")
     try:
         json_file, max_dets = coco_test_data(cfg)
-        truth, detections = read_truth(json_file), json.loads(path.read_text(encoding="utf-8"))
+        truth, detections = read_truth(json_file), read_detections(run_dir)
         return match_results(truth, detections, iou, max_dets, name or Path(run_dir).name, cfg, _image_root(cfg))
     except (ValueError, TypeError, KeyError) as e:
         reason = str(e) if isinstance(e, DataError) else f"{type(e).__name__}: {e}"

@@ -15,7 +15,7 @@ from .budget import Budget, error_budget
 from .results import Results
 from .types import Errors, find_errors
 
-_SAME_START = 0.1
+_SAME_START = 0.1  # relative difference of two priors that were computed from samples of the same data
 _OF_SEEDS, _START = ("train.seed", "train.output_dir"), "train.init_checkpoint"
 
 

@@ -10,12 +10,13 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from ...config import EVERYTHING
+from ...evaluation.truth import read_truth
 from ...inference.images import read_rgb
 from ...inference.predictor import LazyPredictor
 from ...inference.side_by_side import draw_columns
 from ...pages.figures import jpeg_uri
 from ...run_folder import read_config, read_detections
-from ..evidence.by_image import coco_test_data, read_truth
+from ..evidence.by_image import coco_test_data
 from ..execution.results import RunResult
 from ..spec.metrics import Metric
 from ..spec.study import Study
