@@ -24,6 +24,7 @@ class Command:
         run: runs the command; imports what it needs.
         has_overrides: whether it takes key=value.
         check: returns what is wrong with the combination of arguments; empty if nothing is.
+        trains: whether it trains detectors, for which tcmalloc is used where that is installed.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Command:
     run: Run
     has_overrides: bool = False
     check: Callable[[argparse.Namespace], str] = lambda args: ""
+    trains: bool = False
 
 
 def parse(command: Command, prog: str, argv: Sequence[str]) -> argparse.Namespace:

@@ -16,6 +16,7 @@ from .late_compiler import import_torchvision
 from .looking import LOOKING
 from .measuring import MEASURING
 from .studying import STUDYING
+from .tcmalloc import use_tcmalloc
 from .training import TRAINING
 
 _ALL = (*TRAINING, *LOOKING, *CHECKING, *ANALYZING, *LABELS, *STUDYING, *MEASURING)
@@ -46,6 +47,8 @@ def run(command: Command, prog: str, argv: Sequence[str]) -> NoReturn:
     args = parse(command, prog, argv)
     for message in _NOT_FOR_USERS:
         warnings.filterwarnings("ignore", message)
+    if command.trains:
+        use_tcmalloc(argv)
     import_torchvision()
     from retina_plugin.engine.cli import exit_with
 

@@ -132,6 +132,7 @@ STUDYING = (
         _ablate_arguments,
         _ablate,
         has_overrides=True,
+        trains=True,
     ),
     Command(
         "tune",
@@ -141,6 +142,7 @@ STUDYING = (
         _tune_arguments,
         _tune,
         has_overrides=True,
+        trains=True,
     ),
     Command(
         "simulate-studies",

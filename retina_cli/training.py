@@ -112,6 +112,7 @@ TRAINING = (
         _train_arguments,
         _train,
         has_overrides=True,
+        trains=True,
     ),
     Command(
         "replay",
@@ -137,6 +138,7 @@ TRAINING = (
         _verify_arguments,
         _verify,
         has_overrides=True,
+        trains=True,
     ),
     Command(
         "soak",
@@ -146,5 +148,6 @@ TRAINING = (
         _soak_arguments,
         _soak,
         has_overrides=True,
+        trains=True,
     ),
 )
