@@ -12,7 +12,6 @@ from omegaconf import DictConfig, OmegaConf
 
 from ..analysis.doctor.subject import Subject
 from ..analysis.pasting import word
-from ..analysis.run_report import write_run_report
 from ..config import load_config
 from ..engine import do_train
 from ..engine.cli import start_training
@@ -48,6 +47,8 @@ def write_page(run_dir: str | Path) -> Path | None:
     Returns None if the run is to be continued, or if the page cannot be written: the training has succeeded, so errors
     are logged as a warning.
     """
+    from ..analysis.run_report import write_run_report  # late: the import takes time that no training needs
+
     log_to_terminal()  # the training may have been in other processes
     try:
         if find_weights(run_dir).name != FINAL_CHECKPOINT:

@@ -19,3 +19,9 @@ assert given == is_compile_supported("cpu")
 
 def test_the_compiler_is_imported_when_it_is_used():
     subprocess.run([sys.executable, "-W", "ignore", "-c", _BEGIN + _USE], check=True)
+
+
+def test_a_training_begins_without_the_libraries_of_its_page():
+    page = '{"matplotlib", "scipy.optimize", "retina_plugin.study"}'
+    code = f"import sys, retina_plugin.commands.train\nassert not {page} & sys.modules.keys()"
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)

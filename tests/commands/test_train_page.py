@@ -7,6 +7,7 @@ import pytest
 from conftest import QUICK, TINY
 
 from retina_cli.main import main
+from retina_plugin.analysis import run_report
 from retina_plugin.commands import train as training
 from retina_plugin.commands.train import train
 
@@ -43,7 +44,7 @@ def test_a_training_ends_with_a_page_of_its_saved_detections(command, tmp_path, 
 
 
 def test_a_page_that_cannot_be_written_fails_no_training(command, tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(training, "write_run_report", lambda *args, **kwargs: 1 / 0)
+    monkeypatch.setattr(run_report, "write_run_report", lambda *args, **kwargs: 1 / 0)
     assert command() == 0
     assert f"not written: ZeroDivisionError: division by zero. `retina report {tmp_path}/run` tries" in caplog.text
     assert not (tmp_path / "run" / "report.html").exists()
