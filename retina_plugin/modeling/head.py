@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from .anchor_generator import num_cell_anchors
 from .losses import STATIONARY, ClassificationLoss, build_cls_loss
+from .losses.kind import check_kind
 from .yacs import require_plugin_keys
 
 
@@ -59,8 +60,9 @@ class PluggableRetinaNetHead(nn.Module):
                 replaces it by the number, see `losses.stationary_prob`.
 
         Raises:
-            ValueError: if `prior_prob` is not a number strictly between 0 and 1.
+            ValueError: if `prior_prob` is not a number strictly between 0 and 1, or `cls_loss` no ClassificationLoss.
         """
+        check_kind("model.cls_loss", cls_loss, ClassificationLoss)
         _check_prior(prior_prob, "model.head.prior_prob")
         super().__init__()
         channels = input_shape[0].channels

@@ -35,6 +35,11 @@ def test_towers_may_differ():
     assert logits[0].shape == (2, 6, 5, 4) and deltas[0].shape == (2, 8, 5, 4)
 
 
+def test_a_loss_of_another_kind_is_refused():
+    with pytest.raises(ValueError, match=r"model.cls_loss is of class int, not a ClassificationLoss"):
+        PluggableRetinaNetHead(input_shape=SHAPE, num_classes=3, num_anchors=2, cls_loss=5)
+
+
 def test_no_tower_at_all():
     net = head(conv_dims=[])
     assert net.cls_score.in_channels == 8 and len(net.cls_subnet) == 0

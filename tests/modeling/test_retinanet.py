@@ -236,6 +236,14 @@ def _head(**changes):
             r"head predicts 3 logits.*SoftmaxCrossEntropyLoss needs 4",
         ),
         ({"head": _head(input_shape=[ShapeSpec(channels=16)] * 5)}, r"cls_subnet takes 16.*\[8\]"),
+        (
+            {"head": _head(), "cls_loss": GIoULoss()},
+            r"model.cls_loss is of class GIoULoss, not a ClassificationLoss: set model.cls_loss='\$\{losses.NAME\}'",
+        ),
+        (
+            {"box_loss": SigmoidFocalLoss()},
+            r"model.box_loss is of class SigmoidFocalLoss, not a BoxLoss: set model.box_loss='\$\{box_losses.NAME\}'",
+        ),
     ],
 )
 def test_parts_that_do_not_fit_name_both_values(changes, message):
