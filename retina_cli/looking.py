@@ -84,7 +84,7 @@ def _compare(args: argparse.Namespace) -> None:
     from retina_plugin.commands.compare import compare
 
     written = compare(args.runs, args.output, args.input, args.num_images, args.score_thresh, trust=args.trust)
-    print(f"{len(written)} pictures are in {args.output}")
+    print(f"pictures in {args.output}: {len(written)}")
 
 
 def _data_arguments(parser: argparse.ArgumentParser) -> None:
@@ -102,7 +102,7 @@ def _data(args: argparse.Namespace) -> None:
 
     cfg = load_config(args.config_file, args.opts)
     written = visualize_data(cfg, args.output_dir, args.source, args.num_images)
-    print(f"{len(written)} pictures are in {args.output_dir}/{args.source}")
+    print(f"pictures in {args.output_dir}/{args.source}: {len(written)}")
 
 
 def _losses_arguments(parser: argparse.ArgumentParser) -> None:
