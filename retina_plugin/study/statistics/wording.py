@@ -64,7 +64,10 @@ def explain(
     if d.num_seeds == 0:
         return "No seed has a finished run of both."
     if math.isnan(d.mean):
-        return f"Not every run has {h.metric.name}: it was not evaluated, or the test data have no such objects."
+        return (
+            f"Not every run has a finite {h.metric.name}: it was not evaluated, the test data have no such objects, "
+            "or the run diverged."
+        )
     if failed:
         return _explain_failed(h, d, failed)
     return _explain_one_seed(h, d) if outcome == NONE else _explain_difference(h, d, p, family, outcome, together)
