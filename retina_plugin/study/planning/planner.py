@@ -17,6 +17,7 @@ from ..spec.metrics import Metric
 from ..spec.study import Study
 from ..statistics.bank import heterogeneity, typical_spread
 from ..statistics.estimate import LEVEL
+from ..statistics.moderation import prior_freedom
 from .looks import shares, spent
 
 POWER = 0.8
@@ -41,14 +42,6 @@ def detectable_effect(spread: float, num_seeds: int, family: float = 1, prior_fr
         return math.inf
     shift = brentq(lambda nc: 1 - float(nctdtr(freedom, nc, threshold)) - POWER, 0.0, 3 * threshold + 10)
     return shift * spread / math.sqrt(num_seeds)
-
-
-def prior_freedom(num_variants: int, num_seeds: int, d0: float) -> float:
-    """Degrees of freedom that the other variants of a study add to one difference; `d0` as in `heterogeneity`."""
-    others = num_variants - 2
-    if others < 1 or num_seeds < 2 or d0 <= 0:
-        return 0.0
-    return 1 / (1 / d0 + (1 / d0 + 1 / (num_seeds - 1)) / others)
 
 
 def plan(study: Study, num_cells: int = 1) -> Iterator[str]:
@@ -100,8 +93,8 @@ def _table(
 
 
 def _effect(study: Study, metric: Metric, spread: float, number: int, family: int) -> str:
-    variants = len(study.variants) + len(study.hidden)
+    others = len(study.variants) + len(study.hidden) - 2
     share = shares(range(2, number + 1), number)[-1] if study.adds_seeds else spent(number / study.planned)
-    extra = prior_freedom(variants, number, heterogeneity(metric.key))
+    extra = prior_freedom(others, number - 1, heterogeneity(metric.key))
     effect = detectable_effect(spread, number, family / share, extra)
     return f"{effect:.1f}" if math.isfinite(effect) else "none"

@@ -72,12 +72,12 @@ class Estimate:
         half = max((error * float(stdtrit(df, 1 - level / 2)) for error, df in self.errors), default=math.nan)
         return self.mean - half, self.mean + half
 
-    def p_equivalent(self, margin: float) -> float:
-        """p of two one-sided tests that the true value lies beyond -margin or margin; NaN with one seed.
+    def p_equivalent(self, margin: float | None) -> float:
+        """p of two one-sided tests that the true value lies beyond -margin or margin; NaN with one seed or no margin.
 
         Source: Schuirmann 1987, A comparison of the two one-sided tests procedure and the power approach.
         """
-        if math.isnan(self.p_value):
+        if margin is None or math.isnan(self.p_value):
             return math.nan
         inside = margin - abs(self.mean)  # the nearer end has the larger p
         return max(_tail(-inside, error, freedom) for error, freedom in self.errors)

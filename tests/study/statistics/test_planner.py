@@ -8,10 +8,9 @@ from scipy import stats
 from studies import tiny_study
 
 from retina_plugin.study import load_study
-from retina_plugin.study.planning.planner import _spread_of_effects, detectable_effect, plan, prior_freedom
+from retina_plugin.study.planning.planner import _spread_of_effects, detectable_effect, plan
 from retina_plugin.study.statistics.bank import typical_spread
 from retina_plugin.study.statistics.effects import _weights
-from retina_plugin.study.statistics.moderation import prior_from_runs
 
 
 @pytest.mark.parametrize(("num_seeds", "family"), [(3, 1), (3, 3), (5, 2)])
@@ -23,11 +22,6 @@ def test_the_effect_is_called_with_a_probability_of_80_percent(num_seeds, family
 
 
 def test_other_variants_make_smaller_effects_visible():
-    runs = np.random.default_rng(0).normal(size=(4, 3))
-    assert prior_freedom(4, 3, 2.0) == pytest.approx(
-        prior_from_runs(runs, np.array([1.0, -1.0, 0.0, 0.0]), 2.0).freedom
-    )
-    assert prior_freedom(2, 3, 2.0) == prior_freedom(4, 3, 0.0) == 0
     assert detectable_effect(1.0, 3, 3, 1.0) < detectable_effect(1.0, 3, 3)
     assert math.isnan(detectable_effect(1.0, 1)) and detectable_effect(1.0, 2, 1e4) == math.inf
 
