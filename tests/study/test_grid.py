@@ -148,6 +148,32 @@ def test_a_cell_with_other_settings_does_not_count(tmp_path, facts):
     assert cells_of(tmp_path)[0]["outcome"] == "run with other settings"
 
 
+@pytest.mark.parametrize(("asked", "outcome"), [([*ASKED, *ASKED], "better"), ([*ASKED, "more"], "run with other")])
+def test_p_of_a_cell_was_corrected_for_the_questions_of_the_file(tmp_path, asked, outcome):
+    """A question may stand there twice; a report of the time before another question was added does not count."""
+    more = dict(better="focal", than="ce", metric="AP50")
+    asked = [more if question == "more" else question for question in asked]
+    tiny_study(tmp_path, dict(focal=[], ce=[CE]), grid=GRID, hypotheses=asked)
+    grid = load_grid(tmp_path / "study.py")
+    cell = report(grid, ("few", "2"), 0.001)
+    verdict = cell["verdicts"][0] | {"num_comparisons": 1 if more in asked else 2}
+    grid.folder(("few", "2")).mkdir(parents=True)
+    (grid.folder(("few", "2")) / "report.json").write_text(json.dumps(cell | {"verdicts": [verdict, verdict]}))
+    write_map(grid)
+    first = next(iter(json.loads((tmp_path / "out/map.json").read_text())["cells"].values()))[0]
+    assert first["outcome"].startswith(outcome)
+
+
+def test_a_cell_in_which_a_run_lacks_the_metric_has_no_numbers(tmp_path):
+    grid, cell = grid_of(tmp_path), ("few", "2")
+    content = report(grid, cell, None)
+    content["rows"][0]["level"]["AP"]["mean"] = None
+    grid.folder(cell).mkdir(parents=True)
+    (grid.folder(cell) / "report.json").write_text(json.dumps(content))
+    write_map(grid)
+    assert (cells_of(tmp_path)[0]["outcome"], cells_of(tmp_path)[0]["difference"]) == ("no verdict", None)
+
+
 def test_a_grid_that_asks_nothing_is_refused(tmp_path):
     factors = {"loss": {"a": [], "b": [CE]}}
     tiny_study(tmp_path, None, factors=factors, grid=GRID)

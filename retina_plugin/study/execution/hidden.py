@@ -1,5 +1,6 @@
 """Runs of the variants that `--only` leaves out, if they belong to the reported study."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,18 +12,25 @@ from .job import read_facts
 from .matching import resolve_prior
 from .results import RunResult, found_results
 
+logger = logging.getLogger(__name__)
+
 
 def hidden_results(study: Study, results: Sequence[RunResult]) -> list[RunResult]:
     """The runs of `study.hidden` that lie in its folder, so that leaving variants out changes no p-value.
 
     A folder may also hold runs of other settings, data or code. So a run counts only if it differs from a run of
     `results` with the same seed only in values that the study gives its variant. Runs without facts.json count if the
-    runs of `results` have none either.
+    runs of `results` have none either. Runs of a variant whose config or data cannot be used now do not count.
     """
     peers = {r.seed: facts for r in results if (facts := read_facts(Path(r.run_dir)))}
-    variants = {v.name: v for v in study.hidden}
-    found = found_results(replace(study, variants=study.hidden))
-    return [r for r in found if _belongs(study, variants[r.variant], r, peers.get(r.seed, {}))]
+    kept = []
+    for variant in study.hidden:
+        try:
+            found = found_results(replace(study, variants=(variant,)))
+            kept += [r for r in found if _belongs(study, variant, r, peers.get(r.seed, {}))]
+        except ValueError as e:  # what does not run cannot end the report of what ran
+            logger.warning("runs of %s do not count in corrections: %s", variant.name, e)
+    return kept
 
 
 def _belongs(study: Study, variant: Variant, result: RunResult, peer: Mapping[str, Mapping[str, str]]) -> bool:

@@ -24,10 +24,10 @@ class RunResult:
 
 def found_results(study: Study) -> list[RunResult]:
     """The results in a study's folder, whatever code, config and data produced them; nothing is trained."""
-    results = []
-    for seed in study.seeds:
-        if study.adds_seeds and not any(study.run_dir(v.name, seed).is_dir() for v in study.variants):
-            continue
+    results, seeds = [], study.seeds
+    if study.adds_seeds:  # the first two in any case, with which such a study begins
+        seeds = [s for s in seeds if s in seeds[:2] or any(study.run_dir(v.name, s).is_dir() for v in study.variants)]
+    for seed in seeds:
         for variant in study.variants:
             run_dir = study.run_dir(variant.name, seed)
             end = read_end(run_dir) or RunEnd("", error=f"{run_dir / RESULT} does not exist: the run has not ended")

@@ -113,9 +113,14 @@ def gradient_norms(model: nn.Module, batch: list[dict[str, Any]]) -> dict[str, f
 
     `loss_cls` is the value of that name in metrics.json. `grad_norm` and `grad_norm_box` are L2 norms over all
     trainable parameters, in float32, and `grad_dot` is the dot product. All other losses count as the box loss.
+
+    Raises:
+        ValueError: if `loss_cls` is none of several losses, as in FCOS.
     """
     with EventStorage():
         losses = model(batch)
+    if not {"loss_cls"} < set(losses):
+        raise ValueError(f"its losses are {list(losses)}, not loss_cls and others")
     loss, box_loss = losses["loss_cls"], sum(v for name, v in losses.items() if name != "loss_cls")
     parameters = [p for p in model.parameters() if p.requires_grad]
     cls_grads = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)

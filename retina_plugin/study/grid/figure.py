@@ -46,7 +46,7 @@ def map_figure(rows: GridAxis, columns: GridAxis, maps: Mapping[Hypothesis, Sequ
         panels = figure.subplots(1, max(len(maps), 1), squeeze=False)[0]
         for axes, (hypothesis, own) in zip(panels, maps.items(), strict=False):
             _draw_panel(axes, rows, columns, own, hypothesis)
-        figure.supxlabel("hatched: not decided after correction for all cells; white: not run; *: flagged", fontsize=9)
+        figure.supxlabel("hatched: not decided after correction for all cells; white: unknown; *: flagged", fontsize=9)
     return figure
 
 

@@ -74,20 +74,26 @@ def _is_report(content: Mapping[str, Any]) -> bool:
 def _cell_verdict(grid: Grid, cell: Cell, report: Mapping[str, Any], h: Hypothesis, study: Study) -> CellVerdict:
     if not report:
         return CellVerdict(*cell, NOT_RUN)
-    wanted = (h.better, h.than, h.metric.name, h.margin)
-    keys = ("better", "than", "metric", "margin")
-    found = [v for v in report["verdicts"] if tuple(v["hypothesis"].get(key) for key in keys) == wanted]
+    wanted = {"better": h.better, "than": h.than, "metric": h.metric.name, "margin": h.margin}
+    family = len(study.questions) + len(study.other_questions)  # p of a report is corrected for those of its time
+    found = [
+        v
+        for v in report["verdicts"]
+        if all(v["hypothesis"].get(key) == value for key, value in wanted.items())
+        and v.get("num_comparisons", family) == family
+    ]
     if not found or not _has_settings(report["facts"], {"overrides": grid.settings(cell)} | study.made_alike, h, study):
         return CellVerdict(*cell, OTHER)
-    (verdict,) = found
+    verdict = found[0]  # a study file may ask the same twice
     means = {row["variant"]: row["level"].get(h.metric.name, {}).get("mean") for row in report["rows"]}
-    difference, flags = verdict["difference"]["mean"], tuple(verdict["flags"])
+    better, than, flags = means[h.better], means[h.than], tuple(verdict["flags"])
+    difference = None if None in (better, than) else verdict["difference"]["mean"]
     p, equivalent = (
         math.nan if verdict[key] is None else correct_bonferroni(verdict[key], len(grid.cells))
         for key in ("p_corrected", "p_equivalent")
     )
     outcome = NONE if difference is None else decide(Estimate(difference), p, h.metric.higher_is_better, equivalent)
-    return CellVerdict(*cell, outcome, difference, means[h.better], means[h.than], p, equivalent, flags)
+    return CellVerdict(*cell, outcome, difference, better, than, p, equivalent, flags)
 
 
 def _has_settings(facts: Mapping[str, Any], settings: Mapping[str, Any], h: Hypothesis, study: Study) -> bool:

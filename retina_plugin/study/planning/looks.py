@@ -14,6 +14,7 @@ cannot change the verdict. A report on other seeds, such as 3, 4, 5 after 0, 1, 
 """
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +28,7 @@ from ..spec.metrics import Metric
 from ..statistics.effects import Effect, factor_effects
 from ..statistics.estimate import LEVEL
 from ..statistics.measurements import Measurements
-from ..statistics.verdict import Verdict, judge
+from ..statistics.verdict import Verdict, caution_of, judge
 from ..statistics.wording import ALIKE, NONE, explain, headline
 
 LOOKS = "looks.json"  # in the study folder
@@ -102,36 +103,44 @@ def judge_looks(
     A hypothesis that an earlier look settled keeps that outcome and p-value.
     """
     rounds = [judge(measurements.of_seeds(look.seeds), hypotheses, others, look.share) for look in looks]
-    return [_first_settled(own, looks) for own in zip(*rounds, strict=True)]
+    return [_first_settled(measurements.of_seeds(looks[-1].seeds), own, looks) for own in zip(*rounds, strict=True)]
 
 
 def effects_at_looks(
     measurements: Measurements, factors: Sequence[Factor], metric: Metric, looks: Sequence[Look]
 ) -> list[Effect]:
-    """The effects of factors at the last of `looks`; an effect that an earlier look called keeps its p-value."""
+    """The effects of factors at the last of `looks`; an effect that an earlier look called keeps its p-value.
+
+    Unless a run has failed since: then there are no p-values.
+    """
     rounds = [factor_effects(measurements.of_seeds(look.seeds), factors, metric, look.share) for look in looks]
-    return [
-        replace(own[-1], p_corrected=next((e.p_corrected for e in own if e.p_corrected < LEVEL), own[-1].p_corrected))
-        for own in zip(*rounds, strict=True)
-    ]
+    return [_first_called(own) for own in zip(*rounds, strict=True)]
 
 
-def _first_settled(own: Sequence[Verdict], looks: Sequence[Look]) -> Verdict:
+def _first_called(own: Sequence[Effect]) -> Effect:
+    p = own[-1].p_corrected
+    called = [effect.p_corrected for effect in own if effect.p_corrected < LEVEL]
+    return replace(own[-1], p_corrected=called[0] if called and not math.isnan(p) else p)
+
+
+def _first_settled(measurements: Measurements, own: Sequence[Verdict], looks: Sequence[Look]) -> Verdict:
     last = own[-1]
     if last.outcome == NONE:
         return last
     for verdict, look in zip(own[:-1], looks, strict=False):
         if is_settled(verdict):
-            return _kept(verdict, last, len(look.seeds))
+            return _kept(measurements, verdict, last, len(look.seeds))
     if len(looks) == 1 and looks[-1].share == 1:
         return last
     return replace(last, text=f"{last.text} {_what_it_cost(looks[-1].share)}")
 
 
-def _kept(verdict: Verdict, last: Verdict, number: int) -> Verdict:
+def _kept(measurements: Measurements, verdict: Verdict, last: Verdict, number: int) -> Verdict:
     """The verdict of an earlier look at `number` seeds, with the difference of the last one."""
     h, d, p = last.hypothesis, last.difference, verdict.p_corrected
+    outcomes = [measurements.outcomes(name, h.metric) for name in (h.better, h.than)]
     text = explain(h, d, p, last.num_comparisons, verdict.outcome, [])
+    text = f"{text} {caution_of(measurements, verdict.outcome, d, outcomes, h.metric)}".strip()
     return replace(
         verdict,
         headline=headline(h, verdict.outcome, d),

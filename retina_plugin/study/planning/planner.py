@@ -17,13 +17,17 @@ from ..spec.metrics import Metric
 from ..spec.study import Study
 from ..statistics.bank import heterogeneity, typical_spread
 from ..statistics.estimate import LEVEL
-from .looks import shares
+from ..statistics.moderation import prior_freedom
+from .looks import shares, spent
 
 POWER = 0.8
+_LARGEST_T = 1e4  # nctdtr gives NaN for 1e5
 
 
 def detectable_effect(spread: float, num_seeds: int, family: float = 1, prior_freedom: float = 0.0) -> float:
-    """The difference that is called with a probability of 80 %, in the unit of `spread`; NaN with one seed.
+    """The difference that is called with a probability of 80 %, in the unit of `spread`.
+
+    NaN with one seed, infinite if p would have to be so small that `nctdtr` is not exact.
 
     Args:
         spread: standard deviation of the differences over seeds.
@@ -34,16 +38,10 @@ def detectable_effect(spread: float, num_seeds: int, family: float = 1, prior_fr
         return math.nan
     freedom = num_seeds - 1 + prior_freedom
     threshold = float(stdtrit(freedom, 1 - LEVEL / (2 * family)))
+    if threshold > _LARGEST_T:
+        return math.inf
     shift = brentq(lambda nc: 1 - float(nctdtr(freedom, nc, threshold)) - POWER, 0.0, 3 * threshold + 10)
     return shift * spread / math.sqrt(num_seeds)
-
-
-def prior_freedom(num_variants: int, num_seeds: int, d0: float) -> float:
-    """Degrees of freedom that the other variants of a study add to one difference; `d0` as in `heterogeneity`."""
-    others = num_variants - 2
-    if others < 1 or num_seeds < 2 or d0 <= 0:
-        return 0.0
-    return 1 / (1 / d0 + (1 / d0 + 1 / (num_seeds - 1)) / others)
 
 
 def plan(study: Study, num_cells: int = 1) -> Iterator[str]:
@@ -63,6 +61,8 @@ def plan(study: Study, num_cells: int = 1) -> Iterator[str]:
     if k:
         yield from _table(study, study.metrics[0], numbers, "Effects on", k + math.comb(k, 2), _spread_of_effects(k))
     yield "Seeds only, on the same test images: intervals that also hold for other images are wider."
+    if number < study.planned:
+        yield f"The file plans {study.planned} seeds: a report on fewer is a look, which spends a part of the 5 %."
     if study.resample_train:
         yield "The bank's runs shared their training images: with resample_train differences spread further."
 
@@ -93,8 +93,8 @@ def _table(
 
 
 def _effect(study: Study, metric: Metric, spread: float, number: int, family: int) -> str:
-    variants = len(study.variants) + len(study.hidden)
-    tests = family / shares(range(2, number + 1), number)[-1] if study.adds_seeds else family
-    extra = prior_freedom(variants, number, heterogeneity(metric.key))
-    effect = detectable_effect(spread, number, tests, extra)
-    return "none" if math.isnan(effect) else f"{effect:.1f}"
+    others = len(study.variants) + len(study.hidden) - 2
+    share = shares(range(2, number + 1), number)[-1] if study.adds_seeds else spent(number / study.planned)
+    extra = prior_freedom(others, number - 1, heterogeneity(metric.key))
+    effect = detectable_effect(spread, number, family / share, extra)
+    return f"{effect:.1f}" if math.isfinite(effect) else "none"

@@ -25,7 +25,7 @@ from ..statistics.measurements import Measurements
 from ..statistics.table import Row, tabulate_runs
 from ..statistics.verdict import Verdict, flags_of
 from .costs import costs, loss_scales
-from .ledger import confounds, plain_confounds
+from .ledger import confounds
 from .opening import opening
 from .scores import above_thresholds, calibrations
 
@@ -173,7 +173,7 @@ def plain_content(content: dict[str, Any]) -> dict[str, Any]:
         "class_rows": [_plain_row(row) for row in content["class_rows"]],
         "changes": {n: [asdict(c) for c in found] for n, found in content["changes"].items()},
         "runs": [asdict(run) for run in content["runs"]],
-        "confounds": plain_confounds(content["confounds"]),
+        "confounds": (known := content["confounds"]) and known | {"rows": [asdict(row) for row in known["rows"]]},
         "outcomes": [asdict(x) for x in content["outcomes"]],
     }
 

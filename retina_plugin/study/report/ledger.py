@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -33,11 +32,6 @@ def confounds(study: Study, measurements: Measurements, hypotheses: Sequence[Hyp
     is_known = any(row != Ledger(row.variant) for row in rows)
     warnings = [*warn(study, rows, hypotheses), *warn_of_factors(study, rows)]
     return {"rows": rows, "warnings": warnings, "matched": list(study.match)} if is_known else {}
-
-
-def plain_confounds(content: dict[str, Any]) -> dict[str, Any]:
-    """The result of `confounds` as plain values for report.json."""
-    return content and content | {"rows": [asdict(row) for row in content["rows"]]}
 
 
 def collect_ledger(study: Study, measurements: Measurements) -> list[Ledger]:

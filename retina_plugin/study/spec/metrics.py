@@ -54,10 +54,15 @@ def read_study_metrics(entries: Sequence[Any]) -> tuple[Metric, ...]:
     if not entries:
         raise ConfigError("metrics is empty: a report needs at least one, such as 'AP'")
     metrics = tuple(read_metric(entry) for entry in entries)
+    check_names(metrics)
+    return metrics
+
+
+def check_names(metrics: Sequence[Metric]) -> None:
+    """Raise ConfigError if two metrics have the same name, by which a report's tables know them."""
     names = [metric.name for metric in metrics]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ConfigError(f"metrics: {twice} appear more than once; give each its own name=...")
-    return metrics
 
 
 def read_metric(entry: Any, declared: Sequence[Metric] = ()) -> Metric:

@@ -37,6 +37,6 @@ def read_seeds(seeds: Sequence[int] | str, content: Mapping[str, Any]) -> tuple[
         return tuple(range(most))
     if not isinstance(seeds, Sequence) or isinstance(seeds, str):
         raise ConfigError(f"seeds must be a list of integers or 'auto', got {seeds!r}")
-    if not seeds or len(set(seeds)) < len(seeds) or not all(type(s) is int for s in seeds):
-        raise ConfigError(f"seeds must be different integers, at least one, got {list(seeds)}")
+    if not seeds or not all(type(s) is int and 0 <= s < 2**32 for s in seeds) or len(set(seeds)) < len(seeds):
+        raise ConfigError(f"seeds must be different integers from 0 to 2**32 - 1, at least one, got {list(seeds)}")
     return tuple(seeds)

@@ -14,7 +14,7 @@ from ...config.overrides import read_overrides
 from ..tuning.tuned import apply_tuned
 from .factors import combine, read_factors
 from .hypothesis import read_hypotheses
-from .metrics import COCO_METRICS, Metric, read_metric, read_study_metrics
+from .metrics import COCO_METRICS, Metric, check_names, read_metric, read_study_metrics
 from .seeds import plan_seeds
 from .study import MATCHES, Study, Variant
 from .tune_settings import read_tune_settings
@@ -24,6 +24,11 @@ resample_train tune tuned_by hypotheses metrics paper grid""".split()
 _KINDS = {
     "base": (str | Path, "the name of a config"),
     "output_dir": (str | Path, "a folder"),
+    "reference": (str, "the name of a variant"),
+    "match": (list | tuple, f"a list of {list(MATCHES)}"),
+    "match_scale": (bool | None, "True or False"),
+    "threshold_free": (bool, "True or False"),
+    "resample_train": (bool, "True or False"),
     "tuned_by": (str | Path | None, "a file"),
     "hypotheses": (list, "a list of dict(better=..., than=...)"),
     "paper": (dict, "dict(variant=dict(AP=..., source='Table 1b'))"),
@@ -67,8 +72,8 @@ def load_study(
         has_factors="factors" in content,
         factors=read_factors(content["factors"]) if "factors" in content and not chosen["hidden"] else (),
         match=read_match(content, match, match_scale),
-        threshold_free=bool(content.get("threshold_free", True)),
-        resample_train=bool(content.get("resample_train", False)),
+        threshold_free=content.get("threshold_free", True),
+        resample_train=content.get("resample_train", False),
         tune=read_tune_settings(content.get("tune", {})),
     )
     tuned_by = _sibling(content.get("tuned_by") or "", Path(path)) if tuned_by is None else tuned_by
@@ -140,10 +145,12 @@ def _read_questions(content: Mapping[str, Any], kept: Sequence[str]) -> dict[str
     declared = list(content["variants"])
     metrics = read_study_metrics(content.get("metrics", [metric.name for metric in COCO_METRICS]))
     asked, not_asked = read_hypotheses(content.get("hypotheses", ()), declared, kept, metrics)
+    columns = tuple(dict.fromkeys([*metrics, *(h.metric for h in (*asked, *not_asked))]))
+    check_names(columns)
     return {
         "hypotheses": asked,
         "not_asked": not_asked,
-        "metrics": tuple(dict.fromkeys([*metrics, *(h.metric for h in (*asked, *not_asked))])),
+        "metrics": columns,
         "paper": _read_paper(content.get("paper", {}), declared, kept, metrics),
     }
 
@@ -176,7 +183,7 @@ def read_match(content: Mapping[str, Any], match: Sequence[str] | None, scale: b
         ConfigError: for an unknown name.
     """
     names = content.get("match", ()) if match is None else match
-    if isinstance(names, str) or not set(names) <= set(MATCHES):
+    if isinstance(names, str) or any(name not in list(MATCHES) for name in names):
         raise ConfigError(f"match must be a list of {list(MATCHES)}, got {names!r}")
     if scale is None and match is None:
         scale = content.get("match_scale")
@@ -191,7 +198,7 @@ def _check_overrides(where: str, overrides: Any) -> None:
         raise ConfigError(f"{where}: the study sets {taken}; use its seeds and output_dir, or --seeds and --output")
 
 
-def _sibling(name: str, study_file: Path) -> str:
+def _sibling(name: str | Path, study_file: Path) -> str:
     """The path of a file next to the study file if it exists there; otherwise `name`."""
     sibling = study_file.parent / name
-    return str(sibling) if sibling.is_file() else name
+    return str(sibling if sibling.is_file() else name)

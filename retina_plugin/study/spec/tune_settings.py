@@ -41,15 +41,16 @@ class TuneSettings:
     share: float = 0.2
 
     def __post_init__(self) -> None:
-        rungs = list(self.rungs)
-        if not rungs or rungs != sorted(set(rungs)) or not 0 < rungs[0] <= rungs[-1] <= 1:
-            raise ConfigError(f"tune.rungs must be ascending shares of train.max_iter up to 1, got {rungs}")
+        rungs = self.rungs
+        are_shares = isinstance(rungs, tuple) and all(type(x) in (int, float) and 0 < x <= 1 for x in rungs)
+        if not are_shares or not rungs or list(rungs) != sorted(set(rungs)):
+            raise ConfigError(f"tune.rungs must be a list of ascending shares of train.max_iter up to 1, got {rungs}")
         for name in ("reduction", "batch"):
             if type(value := getattr(self, name)) is not int or value < 1:
                 raise ConfigError(f"tune.{name} must be an integer of 1 or more, got {value!r}")
-        if type(self.seed) is not int or not 0 < self.share < 1:
+        if type(self.seed) is not int or self.seed < 0 or type(self.share) is not float or not 0 < self.share < 1:
             raise ConfigError(
-                f"tune.seed must be an integer and tune.share in (0, 1), got {self.seed!r}, {self.share!r}"
+                f"tune.seed must be an integer of 0 or more and tune.share in (0, 1), got {self.seed!r}, {self.share!r}"
             )
 
     def survivors(self, trials: int) -> int:
@@ -70,9 +71,7 @@ def read_tune_settings(content: Mapping[str, Any]) -> TuneSettings:
         name: content.get(name, RANGES[name]) for name in RANGES if name not in content or content[name] is not None
     }
     ranges = {name: _read_range(name, value) for name, value in given.items()}
-    rest = {name: content[name] for name in budget if name in content}
-    if "rungs" in rest:
-        rest["rungs"] = tuple(rest["rungs"])
+    rest = {name: tuple(v) if isinstance(v := content[name], list) else v for name in budget if name in content}
     return TuneSettings(ranges, **rest)
 
 

@@ -83,7 +83,7 @@ def compare_seeds(
     prevented = any(found.num_without_value for found in outcomes)
     p, q = (
         math.nan if prevented else correct_bonferroni(spend(p, share), family)
-        for p in (d.p_value, _p_equivalent(d, margin))
+        for p in (d.p_value, d.p_equivalent(margin))
     )
     outcome = decide(d, p, of.higher_is_better, q)
     simultaneous = d.interval(LEVEL * share / family)
@@ -118,7 +118,3 @@ def _is_finite(value: float | None) -> bool:
 def _unpaired(a: Sequence, b: Sequence, metric: Metric, measured: Measurements) -> Estimate:
     kept = [[v for v in values if _is_finite(v)] for values in (a, b)]
     return estimate_unpaired(*kept, measured.least_spread_of(metric, min(map(len, kept))))
-
-
-def _p_equivalent(d: Estimate, margin: float | None) -> float:
-    return math.nan if margin is None else d.p_equivalent(margin)

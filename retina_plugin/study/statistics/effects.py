@@ -41,7 +41,7 @@ def factor_effects(
     pairs = [(f,) for f in factors] + list(itertools.combinations(factors, 2))
     weights = [_weights(factors, chosen) for chosen in pairs]
     differences = [measurements.contrast(own, metric) for own in weights]
-    failed = any(measurements.failed_seeds(variant) for own in weights for variant in own)
+    failed = any(measurements.outcomes(variant, metric).failed for variant in set(itertools.chain(*weights)))
     p_values = correct_holm([math.nan if failed else spend(d.p_value, share) for d in differences])
     return [Effect(_name(c), d, p) for c, d, p in zip(pairs, differences, p_values, strict=True)]
 

@@ -72,12 +72,12 @@ class Estimate:
         half = max((error * float(stdtrit(df, 1 - level / 2)) for error, df in self.errors), default=math.nan)
         return self.mean - half, self.mean + half
 
-    def p_equivalent(self, margin: float) -> float:
-        """p of two one-sided tests that the true value lies beyond -margin or margin; NaN with one seed.
+    def p_equivalent(self, margin: float | None) -> float:
+        """p of two one-sided tests that the true value lies beyond -margin or margin; NaN with one seed or no margin.
 
         Source: Schuirmann 1987, A comparison of the two one-sided tests procedure and the power approach.
         """
-        if math.isnan(self.p_value):
+        if margin is None or math.isnan(self.p_value):
             return math.nan
         inside = margin - abs(self.mean)  # the nearer end has the larger p
         return max(_tail(-inside, error, freedom) for error, freedom in self.errors)
@@ -93,14 +93,14 @@ def estimate(
     """Apply the rule of this module.
 
     Args:
-        values: (n,) one per seed. If any is NaN, the estimate is NaN.
+        values: (n,) one per seed. If any is not finite, the estimate is NaN.
         resampled: (n, B) the values on resampled images. Ignored if most are NaN, as for sizes that hardly occur.
         num_images: number of images that were resampled.
         least_spread: the smallest standard deviation over seeds that is used.
         prior: the variance over seeds according to other runs.
     """
     n = len(values)
-    if n == 0 or np.isnan(values).any():
+    if n == 0 or not np.isfinite(values).all():
         return Estimate(num_seeds=n)
     mean, spread = float(np.mean(values)), float(np.std(values, ddof=1)) if n > 1 else math.nan
     variance, freedom, own = moderate(spread**2, n - 1, prior) if n > 1 else (0.0, 1.0, False)

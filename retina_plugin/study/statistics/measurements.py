@@ -32,18 +32,12 @@ class Measurements:
         """The finished runs of a variant by seed."""
         return {r.seed: r for r in (*self.results, *self.hidden) if r.variant == variant and not r.error}
 
-    def failed_seeds(self, variant: str) -> list[int]:
-        """The seeds with which a variant failed."""
-        return [r.seed for r in self.results if r.variant == variant and r.error]
-
     def outcomes(self, variant: str, metric: Metric) -> Outcomes:
-        """How many runs of a variant failed, diverged or collapsed."""
+        """How many runs of a variant failed, diverged or collapsed; a seed that only others have counts as failed."""
         known = any(math.isfinite(metric.value(r.metrics)) for r in self.results)  # False for absent object sizes
-        values = {
-            r.seed: None if r.error else metric.value(r.metrics) if known else 0.0
-            for r in (*self.results, *self.hidden)
-            if r.variant == variant
-        }
+        values: dict[int, float | None] = dict.fromkeys(r.seed for r in self.results)
+        finished = self.finished(variant).items()
+        values |= {seed: metric.value(r.metrics) if known else 0.0 for seed, r in finished}
         return count_outcomes(variant, values, metric)
 
     @property

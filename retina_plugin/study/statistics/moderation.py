@@ -40,6 +40,13 @@ class Prior:
 NO_PRIOR = Prior()
 
 
+def prior_freedom(num_others: int, freedom: int, d0: float) -> float:
+    """d1 of the module's docstring, from K = `num_others`, d = `freedom` and `d0`; 0 without other variants."""
+    if num_others < 1 or freedom < 1 or d0 <= 0:
+        return 0.0
+    return 1 / (1 / d0 + 1 / (num_others / (1 / d0 + 1 / freedom)))
+
+
 def prior_from_runs(runs: np.ndarray, weights: np.ndarray, d0: float) -> Prior:
     """The prior for the variance of a contrast, such as the difference of two variants.
 
@@ -50,15 +57,14 @@ def prior_from_runs(runs: np.ndarray, weights: np.ndarray, d0: float) -> Prior:
         d0: degrees of freedom of the distribution of variances between variants; 0 if unknown, which gives no prior.
     """
     num_others, n = len(runs) - 2, runs.shape[1]
-    if num_others < 1 or n < 2 or d0 <= 0:
+    if not (freedom := prior_freedom(num_others, n - 1, d0)):
         return NO_PRIOR
     left = runs - runs.mean(axis=1, keepdims=True)
     left = left - left.mean(axis=0)
     size = float((weights**2).sum())
     of_contrast = float(np.var(weights @ runs)) * n
     rest = max(size * float((left**2).sum()) - of_contrast, 0.0) / (num_others * (n - 1))
-    common = num_others / (1 / d0 + 1 / (n - 1))
-    return Prior(rest, 1 / (1 / d0 + 1 / common))
+    return Prior(rest, freedom)
 
 
 def moderate(variance: float, freedom: float, prior: Prior) -> tuple[float, float, bool]:

@@ -100,13 +100,3 @@ def exact_interval(number: int, total: int) -> tuple[float, float]:
     low = float(betaincinv(number, total - number + 1, 0.025)) if number else 0.0
     high = float(betaincinv(number + 1, total - number, 0.975)) if number < total else 1.0
     return low, high
-
-
-def break_even_share(effect: float, level: float) -> float:
-    """The share of runs that would have to collapse to 0 for an effect on the mean to vanish; NaN if `level` <= 0.
-
-    Args:
-        effect: the difference of the means, positive.
-        level: the mean of the better variant.
-    """
-    return effect / level if level > 0 else math.nan

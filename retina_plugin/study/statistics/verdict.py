@@ -86,10 +86,8 @@ class _Comparison:
         self.difference = measurements.difference(h.better, h.than, h.metric)
         self.outcomes = [measurements.outcomes(name, h.metric) for name in (h.better, h.than)]
         self.failed = [f"{o.variant}, seed {seed}" for o in self.outcomes for seed in o.failed]
-        self.p_value = math.nan if self.failed else spend(self.difference.p_value, share)
-        self.p_equivalent = math.nan
-        if not self.failed and h.margin is not None:
-            self.p_equivalent = spend(self.difference.p_equivalent(h.margin), share)
+        p_values = (self.difference.p_value, self.difference.p_equivalent(h.margin))
+        self.p_value, self.p_equivalent = (math.nan if self.failed else spend(p, share) for p in p_values)
 
 
 def _answer(measurements: Measurements, one: _Comparison, p: float, family: int, share: float) -> Verdict:

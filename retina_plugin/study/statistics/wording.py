@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from ..spec.hypothesis import Hypothesis
 from ..spec.metrics import Metric
 from .estimate import Estimate
-from .outcomes import Outcomes, break_even_share
+from .outcomes import Outcomes
 
 BETTER, WORSE, ALIKE, NONE, EQUIVALENT = "better", "worse", "not distinguishable", "no verdict", "equivalent"
 
@@ -64,7 +64,10 @@ def explain(
     if d.num_seeds == 0:
         return "No seed has a finished run of both."
     if math.isnan(d.mean):
-        return f"Not every run has {h.metric.name}: it was not evaluated, or the test data have no such objects."
+        return (
+            f"Not every run has a finite {h.metric.name}: it was not evaluated, the test data have no such objects, "
+            "or the run diverged."
+        )
     if failed:
         return _explain_failed(h, d, failed)
     return _explain_one_seed(h, d) if outcome == NONE else _explain_difference(h, d, p, family, outcome, together)
@@ -114,7 +117,7 @@ def caution(difference: Estimate, better: Outcomes, level: float) -> str:
 
     `level` is the mean of the better variant, in percent.
     """
-    share = break_even_share(abs(difference.mean), level)
+    share = abs(difference.mean) / level if level > 0 else math.nan  # with so many runs at 0, the effect vanishes
     if not share < min(better.high, RARE):
         return ""
     return (

@@ -54,6 +54,12 @@ def test_a_value_that_the_study_no_longer_gives_does_not(study):
     assert hidden(study) == ["ce"]
 
 
+def test_a_hidden_variant_whose_overrides_no_longer_fit_does_not(study, caplog):
+    path = study.output_dir.parent / "study.py"
+    path.write_text(path.read_text().replace("model.head.prior_prob=stationary", "model.head.prior=0.02"))
+    assert hidden(study) == ["ce"] and "runs of third do not count in corrections" in caplog.text
+
+
 def test_runs_that_are_not_matched_do_not_count_in_a_study_that_matches(study):
     assert hidden(study, ["focal"], match=["scale"]) == []
     change(study, "ce", "config", **{"model.cls_loss_weight": "0.28"})

@@ -18,7 +18,7 @@ from retina_plugin.config import ConfigError, load_config
 from retina_plugin.engine import run_data
 from retina_plugin.engine.setup import build_model
 from retina_plugin.modeling.losses import SigmoidFocalLoss, stationary_prob
-from retina_plugin.study.execution import matching
+from retina_plugin.study.execution import matching, scales
 from retina_plugin.study.execution.job import Job
 from retina_plugin.study.execution.matching import match_gradients
 from retina_plugin.study.execution.prepare import make_job, prepare
@@ -95,6 +95,25 @@ def test_the_gradients_are_those_of_a_training_step(tmp_path):
     assert measured["grad_norm"] == norm_of("loss_cls")
     assert measured["grad_norm_box"] == pytest.approx(norm_of("loss_box_reg"), rel=1e-6)
     assert total_norm(measured, factor=1.0) == pytest.approx(norm_of("loss_cls", "loss_box_reg"), rel=1e-4)
+
+
+class OtherLosses(torch.nn.Module):
+    """A detector such as FCOS, which names its losses differently."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(2))
+
+    def forward(self, batch):
+        return {"loss_fcos_cls": self.weight.sum(), "loss_fcos_loc": self.weight.prod()}
+
+
+def test_a_detector_with_other_losses_has_no_scale(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(scales, "initial_model", lambda cfg: OtherLosses())
+    study = tiny_study(tmp_path, VARIANTS)
+    job = make_job(study, study.variants[0], 0, 1)
+    assert scales.measure_scales(tmp_path, [job], "focal", study.is_scaled) == {}
+    assert "its losses are ['loss_fcos_cls', 'loss_fcos_loc']" in caplog.text
 
 
 def test_scale_comes_before_clip(tmp_path):

@@ -295,3 +295,13 @@ def test_versions_are_those_of_the_runs(tmp_path):
     study = SimpleNamespace(base="b", seeds=[0], overrides=(), variants=(), made_alike={})
     found = _environment(study, [SimpleNamespace(run_dir=str(tmp_path / name)) for name in "ab"])
     assert found["versions"]["torch"] == "2.4.0, 2.5.0" and found["versions"]["python"] == platform.python_version()
+
+
+def test_flags_of_a_verdict_stand_beside_it(tmp_path, trained_run, unseen_figures):
+    study, results = plant_study(tmp_path, trained_run, hypotheses=HYPOTHESES[:1])
+    for r in results:
+        if not r.error:
+            r.metrics["bbox/AP"] = 40 + r.seed / 10 if r.variant == "focal" else (14.0, 20.0, 28.0)[r.seed]
+    page = write_report(study, results, num_images=0)
+    for form in (page.read_text(), page.with_suffix(".md").read_text()):
+        assert "Flagged: ce spreads clearly further than focal." in form

@@ -32,7 +32,7 @@ def small(tmp_path, variants, hypotheses=(), **settings):
         ("study = 5", {}, r"study.py: study must be dict\(base=...\), got 5"),
         *(
             (f"study = dict(base='a', variants=dict(x=[]), {key}=5)", {}, f"study.py: {key} must be .*, got 5")
-            for key in ("output_dir", "tuned_by", "hypotheses", "paper")
+            for key in ("output_dir", "tuned_by", "hypotheses", "paper", "reference", "match", "threshold_free")
         ),
         ("study = dict(base='a')", {}, "needs base and variants"),
         ("study = dict(base='a', variants=dict(x=[]), sead=1)", {}, "needs base and variants"),
@@ -67,7 +67,24 @@ def small(tmp_path, variants, hypotheses=(), **settings):
             {},
             "tune.lr must be .lowest, highest. or None",
         ),
+        *(
+            (
+                f"study = dict(base='a', variants=dict(x=[]), tune=dict({setting}))",
+                {},
+                "tune.rungs must be|tune.share in",
+            )
+            for setting in ("rungs=5", "rungs=['a']", "rungs=[.5, .25]", "share='x'", "seed=-1")
+        ),
         ("study = dict(base='a', variants=dict(x=[]), seeds=3)", {}, "seeds must be a list of integers or 'auto'"),
+        ("study = dict(base='a', variants=dict(x=[]), seeds=[[0]])", {}, "seeds must be different integers"),
+        ("study = dict(base='a', variants=dict(x=[]), seeds=[0, -1])", {}, "integers from 0 to"),
+        ("study = dict(base='a', variants=dict(x=[]), match=[['prior']])", {}, "match must be a list of"),
+        (
+            "study = dict(base='a', variants=dict(x=[], y=[]), hypotheses=[dict(better='y', than='x', "
+            "metric=dict(key='validation/loss_cls', name='AP'))])",
+            {},
+            "'AP'. appear more than once",
+        ),
         ("study = dict(base='a', variants=dict(x=[]), reference='y')", {}, "no variant 'y'"),
         ("study = dict(base='a', variants=dict(x=[]), seeds=[])", {}, "at least one"),
         ("study = dict(base='a', variants=dict(x=[]), metrics=[])", {}, "metrics is empty"),
@@ -86,6 +103,11 @@ def test_what_is_asked_without_hypotheses_does_not_depend_on_what_runs(tmp_path,
     study = small(tmp_path, {name: [] for name in "abcd"}, only=list(only))
     assert (len(study.questions), len(study.other_questions)) == (asked, others)
     assert {h.than for h in (*study.questions, *study.other_questions)} == {"a"}
+
+
+def test_a_base_that_is_a_path_is_text_in_the_report(tmp_path):
+    text = f"from pathlib import Path\nstudy = dict(base=Path({QUICK!r}), variants=dict(x=[]))"
+    assert load_study(study_file(tmp_path, text)).base == QUICK
 
 
 def test_metrics_of_hypotheses_are_columns_too(tmp_path):

@@ -1,6 +1,7 @@
 """Looks at a study while seeds are added spend its 5 % of false verdicts between them."""
 
 import json
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -106,6 +107,23 @@ def test_an_effect_that_a_look_showed_keeps_its_p_value():
     m = simulate_metrics(np.random.default_rng(1), 9.0, num_seeds=6, spread=0.5)
     (early,), (late,) = (effects_at_looks(m, [factor], COCO_METRICS[0], looks(n, 3)) for n in ([3], [3, 6]))
     assert late.p_corrected == early.p_corrected < 0.05 and late.difference.num_seeds == 6
+    failed = replace(m, results=[replace(r, error="killed") if r.seed == 5 else r for r in m.results])
+    (late,) = effects_at_looks(failed, [factor], COCO_METRICS[0], looks([3, 6], 3))
+    assert math.isnan(late.p_corrected)
+
+
+def test_a_settled_verdict_still_says_how_rare_collapses_must_be():
+    m = simulate_metrics(np.random.default_rng(1), 4.0, num_seeds=5, spread=0.1)
+    (early,), (late,) = (judge_looks(m, B_BETTER, (), looks(n, 3)) for n in ([3], [3, 5]))
+    assert "0 of 3 runs of b failed or collapsed" in early.text
+    assert "Settled by the look at 3 seeds" in late.text and "0 of 5 runs of b failed or collapsed" in late.text
+
+
+def test_a_study_that_adds_seeds_reports_that_nothing_has_run(tmp_path):
+    study = tiny_study(tmp_path / "study", {"a": [], "b": []}, seeds="auto")
+    assert [(r.variant, r.seed, bool(r.error)) for r in found_results(study)] == [
+        (variant, seed, True) for seed in range(2) for variant in "ab"
+    ]
 
 
 def test_seeds_are_not_added_where_they_bring_no_verdict():

@@ -12,7 +12,7 @@ from retina_plugin.study.execution.results import RunResult
 from retina_plugin.study.spec.hypothesis import Hypothesis
 from retina_plugin.study.spec.metrics import COCO_METRICS
 from retina_plugin.study.statistics.measurements import Measurements
-from retina_plugin.study.statistics.outcomes import break_even_share, exact_interval, find_collapsed
+from retina_plugin.study.statistics.outcomes import exact_interval, find_collapsed
 from retina_plugin.study.statistics.verdict import judge
 
 AP = COCO_METRICS[0]
@@ -75,7 +75,7 @@ def test_a_collapsed_run_is_flagged_in_verdict_and_comparison():
 
 def test_a_verdict_says_how_rare_collapses_must_be():
     (verdict,) = judge(measured([30.0, 31, 32], [33.3, 34.3, 35.4]), [Hypothesis("b", "a")])
-    assert verdict.outcome == "better" and break_even_share(3.33, 34.33) == pytest.approx(0.097, abs=0.001)
+    assert verdict.outcome == "better"  # by 3.33 of 34.33
     assert "0 of 3 runs of b failed or collapsed, and up to 71 % could. If one in 10 collapsed" in verdict.text
     (verdict,) = judge(measured([3.0, 3.1, 3.2], [33.3, 34.3, 35.4]), [Hypothesis("b", "a")])
     assert verdict.outcome == "better" and "collapsed" not in verdict.text

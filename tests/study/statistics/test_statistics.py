@@ -1,6 +1,7 @@
 """The statistical rule of a study, compared with closed forms and tried on simulated studies."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -106,6 +107,14 @@ def test_holm_steps_down_and_counts_comparisons_that_were_not_made():
     assert correct_holm([0.6, 0.7]) == [1.0, 1.0] and correct_holm([]) == []
 
 
+def test_a_hidden_variant_without_one_of_the_seeds_counts_like_one_that_failed():
+    shown = study([30.0, 31.0, 32.0], [34.0, 36.0, 35.0])
+    part = [result("c", seed, 70.0 + seed) for seed in range(2)]
+    cases = [replace(shown, hidden=hidden) for hidden in (part, [*part, result("c", 2, 0, error="killed")], [])]
+    p_values = [judge(m, B_BETTER, [Hypothesis("c", "a")])[0].p_corrected for m in cases]
+    assert p_values[0] == p_values[1] == p_values[2] == pytest.approx(2 * cases[2].difference("b", "a", AP).p_value)
+
+
 def test_rows_pair_runs_by_seed():
     runs = [result("a", 0, 30.0), result("b", 0, 28.0), result("a", 1, 34.0), result("b", 1, 31.0)]
     runs += [result("b", 2, 99.0), result("a", 2, 0, error="killed")]
@@ -133,7 +142,8 @@ def test_a_table_has_the_p_values_of_the_verdicts_and_no_others():
         ([30, 31, 32], [31, 30, 33], "not distinguishable", ("cannot be ruled out", "more seeds")),
         ([30], [34], "no verdict", ("nothing follows for the two configs", "at least two seeds", "+4.0 AP")),
         ([], [34], "no verdict", ("No seed has a finished run of both",)),
-        ([math.nan] * 3, [34, 34, 34], "no verdict", ("Not every run has AP",)),
+        ([math.nan] * 3, [34, 34, 34], "no verdict", ("Not every run has a finite AP",)),
+        ([30, 31, math.inf], [34, 34, 34], "no verdict", ("Not every run has a finite AP", "diverged")),
     ],
 )  # fmt: skip
 def test_verdicts_have_an_outcome_and_an_explanation(a, b, outcome, words):
