@@ -261,6 +261,10 @@ def test_a_copy_of_a_torchvision_backbone_computes_the_same():
     images = torch.randn(1, 3, 64, 64)
     assert torch.equal(backbone(images)["res3"], twin(images)["res3"])
     assert not any(p is q for p, q in zip(backbone.parameters(), twin.parameters(), strict=True))
+    next(backbone.body.children()).train()
+    again = copy.deepcopy(backbone)
+    assert [m.training for m in again.modules()] == [m.training for m in backbone.modules()]
+    assert torch.equal(copy.deepcopy(twin)(images)["res3"], twin(images)["res3"])
 
 
 def test_only_random_weights_that_stay_are_warned_of(caplog):

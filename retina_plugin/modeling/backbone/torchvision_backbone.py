@@ -86,6 +86,10 @@ class TorchvisionBackbone(Backbone):
         new.__dict__ = copy.deepcopy(self.__dict__, memo)
         for graph in ("train_graph", "eval_graph"):  # torchvision before 0.21 does not copy them
             setattr(new.body, graph, copy.deepcopy(getattr(self.body, graph)))
+        new.body.train(self.body.training)  # torchvision copies into training mode
+        modes = {name: module.training for name, module in self.body.named_modules()}
+        for name, module in new.body.named_modules():
+            module.training = modes[name]
         return new
 
     def output_shape(self) -> dict[str, ShapeSpec]:
