@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from detectron2.modeling.anchor_generator import DefaultAnchorGenerator
 from detectron2.modeling.meta_arch.dense_detector import permute_to_N_HWA_K
 from detectron2.modeling.postprocessing import detector_postprocess
 from detectron2.structures import Boxes, ImageList, Instances
@@ -78,7 +79,9 @@ class FastInference(PluggableRetinaNet):
         return [deltas[i : i + len(features)] for i in range(0, len(parts), len(features))]
 
     def _anchors_of(self, features: list[Tensor]) -> list[Boxes]:
-        """Anchors of every level, computed again only if sizes of feature maps or the device have changed."""
+        """Anchors of every level; those of Detectron2's generator depend on sizes and device of feature maps only."""
+        if type(self.anchor_generator).forward is not DefaultAnchorGenerator.forward:
+            return self.anchor_generator(features)
         sizes = [(feature.shape[-2:], feature.device) for feature in features]
         known = self.__dict__.get("_known_anchors")
         if known is None or known[0] != sizes:
