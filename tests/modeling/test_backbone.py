@@ -218,6 +218,7 @@ def test_freeze_at_stops_statistics_too(norm):
         ({"name": "resnet18", "weights": "IMAGENET"}, r"weights='IMAGENET'.*IMAGENET1K_V1"),
         ({"name": "vit_b_16", "weights": None}, r"vit_b_16.*one size"),
         ({"name": "resnet18", "out_features": ["res6"]}, r"'res6'.*res5"),
+        ({"name": TINY_NET, "weights": None, "freeze_at": 6}, r"freeze_at names 'res6'.*res5"),
     ],
 )
 def test_bad_settings_name_the_key(settings, message):

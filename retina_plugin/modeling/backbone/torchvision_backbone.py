@@ -67,7 +67,7 @@ class TorchvisionBackbone(Backbone):
             )
         if freeze_at:
             last = f"res{freeze_at}"
-            _freeze(net, find_features(name, (last,))[last].node)
+            _freeze(net, find_features(name, (last,), "freeze_at")[last].node)
         nodes = {feature.node: key for key, feature in self._features.items()}
         self.body = _NORMS[norm](create_feature_extractor(net, nodes, suppress_diff_warning=True))
         _freeze_statistics(self.body)
