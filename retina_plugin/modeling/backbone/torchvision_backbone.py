@@ -59,6 +59,8 @@ class TorchvisionBackbone(Backbone):
             raise ValueError(f"model.backbone.bottom_up.norm={norm!r} is not one of {sorted(_NORMS)}")
         self._features = find_features(name, tuple(out_features))
         net = build_net(name)
+        if weights is not None and hasattr(net, "transform_input"):
+            net.transform_input = True  # the weights of GoogLeNet expect values from -1 to 1
         if weights is not None and (state := imagenet_weights(name, weights)) is not None:
             net.load_state_dict(state)
         elif weights is None and norm == "FrozenBN" and random_weights_stay():
