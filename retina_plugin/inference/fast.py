@@ -23,7 +23,7 @@ class FastInference(PluggableRetinaNet):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the class before optimization, since `as_fast` makes the current class at run time."""
-        return _restore, (type(self).__bases__[1], self.__dict__)
+        return _new, (type(self).__bases__[1],), self.__dict__
 
     def preprocess_image(self, batched_inputs: list[dict[str, Any]]) -> ImageList:
         """Normalize, pad and batch the images, in the dtype and memory layout of the backbone."""
@@ -118,7 +118,5 @@ def as_fast(model: PluggableRetinaNet) -> PluggableRetinaNet:
     return model
 
 
-def _restore(base: type[PluggableRetinaNet], state: dict[str, Any]) -> PluggableRetinaNet:
-    model = base.__new__(base)
-    model.__dict__.update(state)
-    return as_fast(model)
+def _new(base: type[PluggableRetinaNet]) -> PluggableRetinaNet:
+    return as_fast(base.__new__(base))
