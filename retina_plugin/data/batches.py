@@ -47,7 +47,8 @@ class BatchPlan:
 def aspect_groups(dataset: Sequence[dict[str, Any]]) -> list[int]:
     """0 for images wider than high and 1 for others, as in Detectron2; DataError if one has no width or height."""
     try:
-        return [0 if image["width"] > image["height"] else 1 for image in dataset]
+        images = (dataset[i] for i in range(len(dataset)))  # a map-style data set may have no end
+        return [0 if image["width"] > image["height"] else 1 for image in images]
     except KeyError as e:
         raise DataError(
             f"images of the training data have no {e}, which dataloader.train.aspect_ratio_grouping needs: "

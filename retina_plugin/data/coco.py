@@ -39,7 +39,8 @@ def register_coco(
 ) -> str:
     """Register a COCO json and the folder of its images; return the name for Detectron2's catalogs.
 
-    Labels of PASCAL VOC and YOLO may take the place of the json: see `as_coco_json`, which also explains `classes`.
+    Labels of PASCAL VOC and YOLO may take the place of the json: see `as_coco_json`, which also explains `classes`. The
+    categories of a json must have these names, in the order of their ids.
     Files are read when the data set is used; a bad file then raises DataError, with `hint` if the json is missing. The
     default name is the path of the json, or for other labels both paths, as YOLO's labels of training and test images
     may share a folder. File names in the json that are absolute or lead out of the image folder are refused unless
@@ -53,7 +54,8 @@ def register_coco(
     is_converted = json_file != Path(labels)
     name = name or (f"{labels} ({image_root})" if is_converted else labels)
     files = {"json_file": str(json_file), "image_root": str(image_root)}
-    state = files | {"allow_outside": allow_outside, "json_state": _state(json_file)}
+    names = None if is_converted or classes is None else list(classes)
+    state = files | {"allow_outside": allow_outside, "json_state": _state(json_file), "json_classes": names}
     if name in DatasetCatalog.list():
         known = MetadataCatalog.get(name).as_dict()
         if all(known.get(key) == value for key, value in state.items()):
@@ -63,7 +65,7 @@ def register_coco(
         DatasetCatalog.remove(name)
         MetadataCatalog.remove(name)
     arguments = files | {"name": name, "hint": hint, "allow_outside": allow_outside, "labels": labels}
-    DatasetCatalog.register(name, functools.partial(_load, **arguments))
+    DatasetCatalog.register(name, functools.partial(_load, **arguments, classes=names))
     from_voc = is_converted and is_voc(Path(labels))
     MetadataCatalog.get(name).set(**state, evaluator_type="coco", from_voc=from_voc, labels=labels)
     return name
@@ -76,9 +78,14 @@ def _state(json_file: Path) -> tuple[int, int]:
 
 
 def _load(
-    json_file: str, image_root: str, name: str, hint: str, allow_outside: bool, labels: str
+    json_file: str, image_root: str, name: str, hint: str, allow_outside: bool, labels: str, classes: list[str] | None
 ) -> list[dict[str, Any]]:
-    check_coco_json(json_file, hint, allow_outside, labels)
+    names = check_coco_json(json_file, hint, allow_outside, labels)
+    if classes not in (None, names):
+        raise DataError(
+            f"{shown(labels)} has the categories {shown(names)}, but classes (data.classes in the config of custom "
+            f"data) are {shown(classes)}: leave them out, or change the names or ids of the categories"
+        )
     check_image_root(labels, image_root)
     try:
         found = load_coco_json(json_file, image_root, name)

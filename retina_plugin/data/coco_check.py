@@ -16,15 +16,19 @@ _UNSAFE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")  # c
 
 def check_coco_json(
     path: str | Path, hint: str = "", allow_outside: bool = False, labels: str | Path | None = None
-) -> None:
+) -> list[str]:
     """Check that `path` is a COCO detection json that can be trained on, and warn about unusual entries.
+
+    Returns the names of its categories in the order of their ids, which is that of labels.
 
     Raises:
         DataError: naming the file, or the `labels` of another format that it was made from, and the first bad entry,
             with `hint` if the file is missing; also for names of images outside the image folder, unless
             `allow_outside`.
     """
-    check_coco_content(read_json(path, hint), shown(labels or path), allow_outside)
+    content = read_json(path, hint)
+    check_coco_content(content, shown(labels or path), allow_outside)
+    return [category["name"] for category in sorted(content["categories"], key=lambda x: x["id"])]
 
 
 def check_coco_content(content: Any, name: str, allow_outside: bool = False) -> None:

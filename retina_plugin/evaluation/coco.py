@@ -35,7 +35,7 @@ class COCOEvaluator(evaluation.COCOEvaluator):
         """
         super().__init__(*args, **{"use_fast_impl": False} | kwargs)  # the fast one would warn that it is not built
         self.deployment_thresh, self.calibration = deployment_thresh, calibration
-        self._detections_dir = self._output_dir
+        self._detections_dir, self._img_ids = self._output_dir, None
         complete_annotations(self._coco_api)
 
     def evaluate(self, img_ids: Sequence[int] | None = None) -> dict[str, Any]:
@@ -46,7 +46,7 @@ class COCOEvaluator(evaluation.COCOEvaluator):
         instances_predictions.pth, which takes more than half of its time here. Proposals are not saved.
         """
         folder, self._output_dir = self._output_dir, None
-        self._detections_dir = folder
+        self._detections_dir, self._img_ids = folder, img_ids
         try:
             return super().evaluate(img_ids)
         finally:
@@ -73,7 +73,7 @@ class COCOEvaluator(evaluation.COCOEvaluator):
         self, coco_eval: Any, iou_type: str, class_names: list[str] | None = None
     ) -> dict[str, float]:
         if coco_eval is None and iou_type == "bbox":
-            coco_eval = evaluate_boxes(self._coco_api, [])
+            coco_eval = evaluate_boxes(self._coco_api, [], img_ids=self._img_ids)
         if iou_type == "bbox" and (best := best_f1(coco_eval)):
             self._results["best_F1"] = dict(zip(("F1", "score_thresh"), best, strict=True))
         return super()._derive_coco_results(coco_eval, iou_type, class_names)

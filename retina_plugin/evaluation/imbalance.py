@@ -102,6 +102,7 @@ def _histograms(loss: ClassificationLoss, logits: Tensor, labels: Tensor, num_cl
 
 
 def _count(log_odds: Tensor) -> Tensor:
+    log_odds = log_odds[~log_odds.isnan()]  # the training says where such numbers come from
     width = PT_EDGES[1] - PT_EDGES[0]
     bins = ((log_odds - PT_EDGES[0]) / width).floor().clamp(0, len(PT_EDGES) - 2)
     return torch.bincount(bins.long(), minlength=len(PT_EDGES) - 1)

@@ -49,7 +49,8 @@ def validation_loss(model: nn.Module, loader: Iterable[list[dict[str, Any]]]) ->
         for batch in loader:
             sums.update({name: loss.item() for name, loss in model(batch).items()})
             batches += 1
-        parts = comm.all_gather((sums, average.counted() if average.has_counted() else batches))
+        counted = average.counted()
+        parts = comm.all_gather((sums, batches if counted is None else counted))
     total: Counter[str] = Counter()
     for part, _ in parts:
         total.update(part)  # `+` of counters would drop losses of 0 and NaN

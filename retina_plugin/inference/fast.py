@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from detectron2.modeling.anchor_generator import DefaultAnchorGenerator
 from detectron2.modeling.meta_arch.dense_detector import permute_to_N_HWA_K
 from detectron2.modeling.postprocessing import detector_postprocess
 from detectron2.structures import Boxes, ImageList, Instances
@@ -22,7 +23,7 @@ class FastInference(PluggableRetinaNet):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the class before optimization, since `as_fast` makes the current class at run time."""
-        return _restore, (type(self).__bases__[1], self.__dict__)
+        return _new, (type(self).__bases__[1],), self.__dict__
 
     def preprocess_image(self, batched_inputs: list[dict[str, Any]]) -> ImageList:
         """Normalize, pad and batch the images, in the dtype and memory layout of the backbone."""
@@ -78,7 +79,9 @@ class FastInference(PluggableRetinaNet):
         return [deltas[i : i + len(features)] for i in range(0, len(parts), len(features))]
 
     def _anchors_of(self, features: list[Tensor]) -> list[Boxes]:
-        """Anchors of every level, computed again only if sizes of feature maps or the device have changed."""
+        """Anchors of every level; those of Detectron2's generator depend on sizes and device of feature maps only."""
+        if type(self.anchor_generator).forward is not DefaultAnchorGenerator.forward:
+            return self.anchor_generator(features)
         sizes = [(feature.shape[-2:], feature.device) for feature in features]
         known = self.__dict__.get("_known_anchors")
         if known is None or known[0] != sizes:
@@ -115,7 +118,5 @@ def as_fast(model: PluggableRetinaNet) -> PluggableRetinaNet:
     return model
 
 
-def _restore(base: type[PluggableRetinaNet], state: dict[str, Any]) -> PluggableRetinaNet:
-    model = base.__new__(base)
-    model.__dict__.update(state)
-    return as_fast(model)
+def _new(base: type[PluggableRetinaNet]) -> PluggableRetinaNet:
+    return as_fast(base.__new__(base))

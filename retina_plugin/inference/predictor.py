@@ -71,7 +71,7 @@ class LazyPredictor:
         """
         image = as_bgr(image, channel_order)
         height, width = image.shape[:2]
-        aug_input = AugInput(image[:, :, ::-1] if self._format == "RGB" else image)
+        aug_input = AugInput(self._in_format(image))
         try:
             self._augmentations(aug_input)
         except (ValueError, AssertionError, ZeroDivisionError) as e:  # for example a resize to 0 pixels
@@ -79,6 +79,13 @@ class LazyPredictor:
         tensor = torch.as_tensor(np.ascontiguousarray(aug_input.image.transpose(2, 0, 1)))
         (output,) = self.model([{"image": tensor, "height": height, "width": width}])
         return output["instances"].to("cpu")
+
+    def _in_format(self, image: np.ndarray) -> np.ndarray:
+        """The image (H, W, 3) BGR in `model.input_format`, as the mapper of training reads it: (H, W, 1) for "L"."""
+        if self._format == "BGR":
+            return image
+        rgb = image[:, :, ::-1]
+        return rgb if self._format == "RGB" else pixels_of(Image.fromarray(rgb), "image", self._format)
 
 
 def as_bgr(image: str | Path | Image.Image | np.ndarray, channel_order: str = "BGR") -> np.ndarray:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ..modeling import DenseNetwork, PluggableRetinaNet
+from ..modeling.meta_arch.feature_maps import num_channels
 
 _SIZE = 128, 256  # pixels: a level of stride 128 has two locations, since norms over space refuse a single one
 # Root mean squares that differences may have: of the outputs' own spread, and in logits or deltas. Rounding stays far
@@ -17,7 +18,7 @@ _OF_SPREAD, _ALWAYS = 0.05, 1e-3
 def probe(model: PluggableRetinaNet) -> list[Tensor]:
     """Logits and deltas (1, channels, Hi, Wi) of every level for an image of noise; the same image for every model."""
     noise = torch.Generator().manual_seed(0)
-    image = torch.randint(0, 256, (len(model.pixel_mean), *_SIZE), generator=noise, dtype=torch.uint8)
+    image = torch.randint(0, 256, (num_channels(model), *_SIZE), generator=noise, dtype=torch.uint8)
     logits, deltas = DenseNetwork(model)(model.preprocess_image([{"image": image}]).tensor)
     return [x.float() for x in (*logits, *deltas)]
 

@@ -109,7 +109,8 @@ def _check_model(path: Path, content: Any) -> None:
         raise _unusable(path, "holds no weights by name")
     for name, value in model.items():
         if not isinstance(name, str) or not isinstance(value, torch.Tensor | np.ndarray):
-            raise _unusable(path, f"holds no weights: '{shown(name)}' is a {type(value).__name__}")
+            kind = f"'{shown(name)}' is a {type(value).__name__}"
+            raise _unusable(path, f"holds no weights: {kind}; save tensors by name, alone or as its 'model'")
         if not name.isprintable() or len(name) > _LONGEST_NAME:
             raise _unusable(path, f"holds no weights: '{shown(name)}' is not the name of a tensor")
         if str(value.dtype).removeprefix("torch.") not in _DTYPES:

@@ -223,3 +223,16 @@ def test_a_loader_of_the_user_is_not_replaced(tmp_path):
         register_coco(write(tmp_path, coco()), tmp_path / "images", name)
     assert DatasetCatalog.get(name) == []
     DatasetCatalog.remove(name)
+
+
+def test_classes_that_a_json_does_not_have_are_refused(tmp_path):
+    path = write(tmp_path, coco())
+    assert count_classes(register_coco(path, tmp_path / "images", classes=["cell", "dust"])) == 2
+    name = register_coco(path, tmp_path / "images", classes=["dust", "cell"])
+    for _ in range(2):
+        with pytest.raises(
+            DataError, match=r"categories \['cell', 'dust'\], but classes .* are \['dust', 'cell'\]: leave"
+        ):
+            count_classes(name)
+    with pytest.raises(DataError, match="classes must be a list of different names"):
+        register_coco(path, tmp_path / "images", classes="cell")

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from torch.utils.data import Dataset, IterableDataset
 
 from retina_plugin.data import DataError, build_train_loader, data_fingerprint
+from retina_plugin.data.batches import aspect_groups
 
 DATASET = [{"file_name": f"/data/{i}.png", "image_id": i, "width": 10 + i % 3, "height": 11} for i in range(23)]
 
@@ -131,6 +132,18 @@ def test_a_bootstrap_sample_of_a_map_style_data_set_is_that_of_a_list():
     settings = dict(mapper=draw_numbers, total_batch_size=4, seed=7, resample_seed=3, aspect_ratio_grouping=False)
     ours, theirs = (next(iter(build_train_loader(data, **settings))) for data in (DATASET, MapStyle()))
     assert ours == theirs
+
+
+def test_a_map_style_data_set_is_not_read_beyond_its_end():
+    class Endless(Dataset):
+        def __len__(self):
+            return len(DATASET)
+
+        def __getitem__(self, index):
+            assert index < len(DATASET)
+            return DATASET[index]
+
+    assert aspect_groups(Endless()) == aspect_groups(DATASET)
 
 
 def test_a_sampler_does_not_know_a_bootstrap_sample():

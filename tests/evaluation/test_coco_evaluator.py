@@ -9,7 +9,7 @@ from retina_plugin.data import register_synthetic
 from retina_plugin.evaluation import COCOEvaluator
 
 
-def evaluate(tmp_path, detect, **kwargs):
+def evaluate(tmp_path, detect, img_ids=None, **kwargs):
     """Metrics of `detect`, a function from a data set entry to boxes (P, 4) and classes (P,)."""
     name = register_synthetic("val", 6, {"image_size": 96, "object_size": [12, 28]}, str(tmp_path))
     evaluator = COCOEvaluator(name, tasks=["bbox"], **kwargs)
@@ -19,7 +19,7 @@ def evaluate(tmp_path, detect, **kwargs):
         found = Instances((96, 96), pred_boxes=Boxes(boxes), pred_classes=classes)
         found.scores = torch.ones(len(found))
         evaluator.process([entry], [{"instances": found}])
-    return evaluator.evaluate()["bbox"]
+    return evaluator.evaluate(img_ids)["bbox"]
 
 
 def test_the_truth_has_full_marks(tmp_path):
@@ -32,10 +32,15 @@ def test_the_truth_has_full_marks(tmp_path):
     assert metrics["AP"] > 99.99 and math.isnan(metrics["APl"])
 
 
+def nothing(entry):
+    return torch.zeros(0, 4), torch.zeros(0, dtype=torch.long)
+
+
 def test_nothing_found_is_zero_where_there_are_objects(tmp_path):
-    metrics = evaluate(tmp_path, lambda _: (torch.zeros(0, 4), torch.zeros(0, dtype=torch.long)))
+    metrics = evaluate(tmp_path, nothing)
     assert metrics["AP"] == metrics["AP50"] == metrics["APs"] == metrics["AP-circle"] == 0
     assert math.isnan(metrics["APl"])  # no object is large
+    assert math.isnan(evaluate(tmp_path, nothing, img_ids=[])["AP"])
 
 
 def test_detections_are_saved_once(tmp_path):

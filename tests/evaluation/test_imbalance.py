@@ -153,6 +153,12 @@ def test_histograms_count_log_odds_of_p_t():
     assert np.array_equal(sums.p_t, expected)
 
 
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_logits_that_are_not_finite_are_left_to_the_guard_of_the_training(number):
+    sums = imbalance_sums(SigmoidFocalLoss(), seen_of(torch.full((2, K), number), torch.tensor([0, K]), [2]), K)
+    assert sums.p_t.sum() == (0 if np.isnan(number) else 2)
+
+
 def test_histograms_of_a_softmax_use_its_scores():
     logits = torch.randn(50, K + 1, generator=torch.Generator().manual_seed(0))
     labels = torch.arange(50) % (K + 1)

@@ -33,6 +33,15 @@ def test_bgr_goes_in_whatever_the_model_wants(trained_run, predictor):
     torch.testing.assert_close(a.scores, b.scores[: len(a)])
 
 
+def test_a_detector_of_grey_images_gets_them(trained_run, predictor):
+    """Its three means make one channel three."""
+    colour = np.random.RandomState(0).randint(0, 255, (64, 64, 3), np.uint8)
+    grey = np.asarray(Image.fromarray(colour).convert("L"))
+    overrides = ["model.test_score_thresh=0.0", "model.max_detections_per_image=7", "model.input_format=L"]
+    found = LazyPredictor.from_run(trained_run, overrides=overrides)(colour, "RGB")
+    assert same(found, predictor(np.dstack([grey] * 3)))
+
+
 @pytest.mark.parametrize(
     ("image", "advice"),
     [

@@ -1,4 +1,5 @@
 import copy
+import re
 
 import pytest
 import torch
@@ -17,8 +18,9 @@ from retina_plugin.modeling import (
     TorchvisionBackbone,
     torchvision_channels,
 )
-from retina_plugin.modeling.backbone import without_pretrained_weights
+from retina_plugin.modeling.backbone import torchvision_weights, without_pretrained_weights
 from retina_plugin.modeling.backbone.bifpn import WeightedFusion
+from retina_plugin.modeling.backbone.torchvision_layout import build_net
 from retina_plugin.modeling.backbone.torchvision_weights import find_offline, imagenet_weights
 
 
@@ -218,6 +220,7 @@ def test_freeze_at_stops_statistics_too(norm):
         ({"name": "resnet18", "weights": "IMAGENET"}, r"weights='IMAGENET'.*IMAGENET1K_V1"),
         ({"name": "vit_b_16", "weights": None}, r"vit_b_16.*one size"),
         ({"name": "resnet18", "out_features": ["res6"]}, r"'res6'.*res5"),
+        ({"name": TINY_NET, "weights": None, "freeze_at": 6}, r"freeze_at names 'res6'.*res5"),
     ],
 )
 def test_bad_settings_name_the_key(settings, message):
@@ -232,6 +235,26 @@ def test_imagenet_weights_come_from_an_installed_wheel():
     net = TorchvisionBackbone("mobilenet_v2")
     for name in ("features.0.0.weight", "features.17.conv.3.running_var"):
         assert torch.equal(net.state_dict()[f"body.{name}"], weights[name])
+
+
+def test_old_names_in_the_weights_of_densenet_become_those_of_the_network(tmp_path, monkeypatch):
+    with torch.device("meta"):
+        names = list(build_net("densenet121").state_dict())
+    old = [re.sub(r"(denselayer\d+\.(?:norm|conv))(\d)", r"\1.\2", name) for name in names]
+    torch.save({name: torch.zeros(1) for name in old}, tmp_path / "old.pth")
+    monkeypatch.setattr(torchvision_weights, "find_offline", lambda name: tmp_path / "old.pth")
+    assert old != names and sorted(imagenet_weights("densenet121", "IMAGENET1K_V1")) == sorted(names)
+
+
+def test_googlenet_normalizes_as_its_weights_expect():
+    plain = TorchvisionBackbone("googlenet", None, ["res2"]).eval()
+    with without_pretrained_weights():
+        pretrained = TorchvisionBackbone("googlenet", "IMAGENET1K_V1", ["res2"]).eval()
+    pretrained.load_state_dict(plain.state_dict())
+    images = torch.rand(1, 3, 64, 64)
+    mean, std = (torch.tensor(x)[:, None, None] for x in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]))
+    expected = plain(2 * images - 1)["res2"]
+    torch.testing.assert_close(pretrained((images - mean) / std)["res2"], expected, rtol=1e-4, atol=1e-5)
 
 
 def test_damaged_weights_are_refused(tmp_path, monkeypatch):
@@ -261,6 +284,10 @@ def test_a_copy_of_a_torchvision_backbone_computes_the_same():
     images = torch.randn(1, 3, 64, 64)
     assert torch.equal(backbone(images)["res3"], twin(images)["res3"])
     assert not any(p is q for p, q in zip(backbone.parameters(), twin.parameters(), strict=True))
+    next(backbone.body.children()).train()
+    again = copy.deepcopy(backbone)
+    assert [m.training for m in again.modules()] == [m.training for m in backbone.modules()]
+    assert torch.equal(copy.deepcopy(twin)(images)["res3"], twin(images)["res3"])
 
 
 def test_only_random_weights_that_stay_are_warned_of(caplog):

@@ -13,6 +13,7 @@ from torch import nn
 
 from retina_plugin.config import ConfigError
 from retina_plugin.engine.setup import freeze
+from retina_plugin.inference import optimize_for_inference
 from retina_plugin.modeling import PluggableRetinaNet, PluggableRetinaNetHead
 from retina_plugin.modeling.losses import SigmoidFocalLoss
 from retina_plugin.modeling.meta_arch import FeatureMaps
@@ -126,10 +127,14 @@ def test_p6_comes_from_a_swin_transformer_or_from_its_pyramid(in_feature, channe
         pluggable(backbone=pyramid)
 
 
-def test_grey_images_have_feature_maps():
-    model = pluggable(input_format="L", pixel_mean=[110.0], pixel_std=[57.0])
-    model.backbone.bottom_up.stem.conv1 = nn.Conv2d(1, 8, 7, stride=2, padding=3)
+@pytest.mark.parametrize(
+    ("channels", "means", "input_format"), [(1, 1, "L"), (3, 3, "L"), (3, 1, "BGR"), (4, 4, "RGBA"), (6, 6, "BGR")]
+)
+def test_images_of_any_number_of_channels_have_feature_maps(channels, means, input_format):
+    model = pluggable(input_format=input_format, pixel_mean=[110.0] * means, pixel_std=[57.0] * means)
+    model.backbone.bottom_up.stem.conv1 = nn.Conv2d(channels, 8, 7, stride=2, padding=3)
     assert [x.shape[-1] for x in FeatureMaps(model)(128, 128)] == [16, 8, 4, 2, 1]
+    assert optimize_for_inference(model.eval()) is not model
 
 
 def test_nothing_left_to_train_is_refused():

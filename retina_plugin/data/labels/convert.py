@@ -29,11 +29,11 @@ def as_coco_json(labels: str | Path, image_root: str | Path, classes: Sequence[s
         DataError: naming the file and line that cannot be read; also if `classes` is no list of different names.
     """
     labels, image_root = Path(labels), Path(image_root)
+    classes = None if classes is None else _checked(classes)
     if not labels.is_dir() and labels.suffix != ".txt":
         return labels
     if not labels.exists():
         raise DataError(f"{shown(labels)}, a list of images, does not exist")
-    classes = None if classes is None else _checked(classes)
     cache = cache_folder()
     asked = (labels.absolute(), image_root.absolute(), repr(classes), cache, _state(labels, image_root))
     path = _converted.get(asked)

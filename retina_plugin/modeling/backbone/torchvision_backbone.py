@@ -59,6 +59,8 @@ class TorchvisionBackbone(Backbone):
             raise ValueError(f"model.backbone.bottom_up.norm={norm!r} is not one of {sorted(_NORMS)}")
         self._features = find_features(name, tuple(out_features))
         net = build_net(name)
+        if weights is not None and hasattr(net, "transform_input"):
+            net.transform_input = True  # the weights of GoogLeNet expect values from -1 to 1
         if weights is not None and (state := imagenet_weights(name, weights)) is not None:
             net.load_state_dict(state)
         elif weights is None and norm == "FrozenBN" and random_weights_stay():
@@ -67,7 +69,7 @@ class TorchvisionBackbone(Backbone):
             )
         if freeze_at:
             last = f"res{freeze_at}"
-            _freeze(net, find_features(name, (last,))[last].node)
+            _freeze(net, find_features(name, (last,), "freeze_at")[last].node)
         nodes = {feature.node: key for key, feature in self._features.items()}
         self.body = _NORMS[norm](create_feature_extractor(net, nodes, suppress_diff_warning=True))
         _freeze_statistics(self.body)
@@ -86,6 +88,10 @@ class TorchvisionBackbone(Backbone):
         new.__dict__ = copy.deepcopy(self.__dict__, memo)
         for graph in ("train_graph", "eval_graph"):  # torchvision before 0.21 does not copy them
             setattr(new.body, graph, copy.deepcopy(getattr(self.body, graph)))
+        new.body.train(self.body.training)  # torchvision copies into training mode
+        modes = {name: module.training for name, module in self.body.named_modules()}
+        for name, module in new.body.named_modules():
+            module.training = modes[name]
         return new
 
     def output_shape(self) -> dict[str, ShapeSpec]:

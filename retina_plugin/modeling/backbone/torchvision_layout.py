@@ -37,13 +37,16 @@ def torchvision_channels(name: str, feature: str) -> int:
     return find_features(name, (feature,))[feature].channels
 
 
-def find_features(name: str, features: tuple[str, ...]) -> dict[str, Feature]:
-    """Find features of network `name`; "res<i>" has stride 2^i. ValueError if the network lacks one of them."""
+def find_features(name: str, features: tuple[str, ...], key: str = "out_features") -> dict[str, Feature]:
+    """Find features of network `name`; "res<i>" has stride 2^i.
+
+    Raises:
+        ValueError: if the network lacks one of them, which the setting `key` of the backbone names.
+    """
     layout = _layout(name)
     for feature in features:
         if feature not in layout:
-            key = "model.backbone.bottom_up.out_features"
-            raise ValueError(f"{key} names {feature!r}, but {name} has {sorted(layout)}")
+            raise ValueError(f"model.backbone.bottom_up.{key} names {feature!r}, but {name} has {sorted(layout)}")
     return {feature: layout[feature] for feature in features}
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import re
 import urllib.error
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from torch import Tensor
 from torchvision.models import get_model_weights
 
 logger = logging.getLogger(__name__)
+_OLD_NAME = re.compile(r"(\.denselayer\d+\.(?:norm|conv))\.([12]\.)")  # of DenseNet's layers, in torchvision's files
 _wanted: ContextVar[bool] = ContextVar("wanted", default=True)
 
 
@@ -47,9 +49,13 @@ def imagenet_weights(name: str, weights: str) -> dict[str, Tensor] | None:
     url = enum[weights].url
     path = find_offline(Path(url).name)
     if path is None:
-        return _download(name, url)
-    logger.info("ImageNet weights of %s from %s", name, path)
-    return torch.load(path, map_location="cpu", weights_only=True)
+        state = _download(name, url)
+    else:
+        logger.info("ImageNet weights of %s from %s", name, path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    for old in filter(_OLD_NAME.search, list(state)):
+        state[_OLD_NAME.sub(r"\1\2", old)] = state.pop(old)
+    return state
 
 
 def find_offline(file_name: str) -> Path | None:

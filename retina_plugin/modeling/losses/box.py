@@ -109,12 +109,12 @@ class CIoULoss(_IoULoss):
     loss = staticmethod(ciou_loss)
 
 
-# Detectron2's names in BBOX_REG_LOSS_TYPE; the names in the registry work too.
-_UPSTREAM_BOX_LOSSES = {"smooth_l1": "SmoothL1Loss", "giou": "GIoULoss", "diou": "DIoULoss", "ciou": "CIoULoss"}
+UPSTREAM_BOX_LOSSES = {"smooth_l1": SmoothL1Loss, "giou": GIoULoss, "diou": DIoULoss, "ciou": CIoULoss}
+"""By Detectron2's names."""
 
 
 def build_box_loss(cfg: CfgNode) -> BoxLoss:
-    """The box loss named by `MODEL.RETINANET.BBOX_REG_LOSS_TYPE`."""
+    """The box loss that `MODEL.RETINANET.BBOX_REG_LOSS_TYPE` names, as Detectron2 or as in the registry."""
     name = cfg.MODEL.RETINANET.BBOX_REG_LOSS_TYPE
-    loss = BOX_LOSS_REGISTRY.get(_UPSTREAM_BOX_LOSSES.get(name, name))
+    loss = UPSTREAM_BOX_LOSSES.get(name) or BOX_LOSS_REGISTRY.get(name)
     return loss(**loss.from_config(cfg))

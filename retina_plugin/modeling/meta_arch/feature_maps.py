@@ -18,7 +18,7 @@ class FeatureMaps:
         """`model` may be on any device; its backbone is copied without its weights."""
         self._backbone = copy.deepcopy(model.backbone).to("meta").eval()
         self._names = tuple(model.head_in_features)
-        self._channels = 1 if getattr(model, "input_format", "BGR") == "L" else 3
+        self._channels = num_channels(model)
         self._of_size = functools.cache(self._compute)
 
     def __call__(self, height: int, width: int) -> list[Tensor]:
@@ -29,3 +29,8 @@ class FeatureMaps:
     def _compute(self, height: int, width: int) -> list[Tensor]:
         features = self._backbone(torch.zeros(1, self._channels, height, width, device="meta"))
         return [torch.zeros(()).expand(features[name].shape) for name in self._names]
+
+
+def num_channels(model: DenseDetector) -> int:
+    """Channels of the images that a detector's backbone gets; pixel mean and image may be broadcast to each other."""
+    return max(len(model.pixel_mean), 1 if getattr(model, "input_format", "BGR") == "L" else 3)

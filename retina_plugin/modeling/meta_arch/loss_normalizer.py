@@ -98,13 +98,9 @@ class ForegroundAverage(nn.Module):
             self._counts.clear()
             self.loss_normalizer.copy_(before)  # the losses of a subclass may move it
 
-    def counted(self) -> int:
-        """Foreground anchors of this process since `summing` began."""
-        return int(sum(count[0] for count in self._counts))
-
-    def has_counted(self) -> bool:
-        """Whether a forward pass has asked for the average since `summing` began."""
-        return bool(self._counts)
+    def counted(self) -> int | None:
+        """Foreground anchors of this process since `summing` began; None if no pass asked for the average."""
+        return int(sum(count[0] for count in self._counts)) if self._counts else None
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         """Overrides torch's: a state dict without the average, as of Detectron2's RetinaNet, leaves it as it is."""

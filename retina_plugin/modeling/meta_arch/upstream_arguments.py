@@ -1,10 +1,10 @@
 """The loss arguments of Detectron2's RetinaNet, which PluggableRetinaNet accepts too."""
 
 from .. import losses
+from ..losses.box import UPSTREAM_BOX_LOSSES
 from ..losses.kind import check_kind
 
 UPSTREAM_LOSS_ARGUMENTS = ("focal_loss_alpha", "focal_loss_gamma", "smooth_l1_beta", "box_reg_loss_type", "vis_period")
-_IOU_LOSSES = {"giou": losses.GIoULoss, "diou": losses.DIoULoss, "ciou": losses.CIoULoss}
 
 
 def choose_cls_loss(
@@ -36,9 +36,9 @@ def choose_box_loss(box_loss: losses.BoxLoss | None, beta: float | None, loss_ty
         return box_loss
     if loss_type in (None, "smooth_l1"):
         return losses.SmoothL1Loss(0.0 if beta is None else beta)
-    if loss_type not in _IOU_LOSSES:
-        raise ValueError(f"model.box_reg_loss_type={loss_type!r} is not one of {['smooth_l1', *_IOU_LOSSES]}")
-    return _IOU_LOSSES[loss_type]()
+    if loss_type not in UPSTREAM_BOX_LOSSES:
+        raise ValueError(f"model.box_reg_loss_type={loss_type!r} is not one of {[*UPSTREAM_BOX_LOSSES]}")
+    return UPSTREAM_BOX_LOSSES[loss_type]()
 
 
 def check_vis_period(vis_period: int) -> None:
