@@ -6,7 +6,7 @@ from retina_plugin.config.device import default_device
 train = dict(
     output_dir="./output",
     init_checkpoint="",  # initial weights: a .pth, .pkl or .safetensors file, or a detectron2:// address
-    init_classes=None,  # names of init_checkpoint's classes in label order: classes of the same name start from its weights
+    init_classes=None,  # names of init_checkpoint's classes, in label order; classes of the same name take its weights
     max_iter=90000,
     seed=0,  # for initial weights, order of images, augmentations, dropout
     deterministic=False,  # use only operations whose results repeat bit for bit, also on a GPU; slower
