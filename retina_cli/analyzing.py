@@ -8,27 +8,27 @@ _GROUP = "look inside"
 
 
 def _imbalance_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--run", nargs="+", required=True, metavar="DIR", help="run folders, shown beside each other")
-    parser.add_argument("--weights", metavar="FILE", help="another checkpoint than the run's final one")
-    parser.add_argument("--split", choices=["test", "train"], default="test")
-    parser.add_argument("--max-images", type=at_least(1), metavar="N", help="the first images only")
+    parser.add_argument("--run", nargs="+", required=True, metavar="DIR", help="run folders to analyze, side by side")
+    parser.add_argument("--weights", metavar="FILE", help="a checkpoint other than the final one of the run")
+    parser.add_argument("--split", choices=["test", "train"], default="test", help="images to analyze (default: test)")
+    parser.add_argument("--max-images", type=at_least(1), metavar="N", help="analyze only the first N images")
     parser.add_argument(
         "--losses",
         nargs="+",
         default=(),
         metavar="NAME",
-        help="losses of configs/common/losses.py; by default cross entropy and focal loss with gamma .5, 1 and 2",
+        help="names in configs/common/losses.py; by default cross entropy and focal loss with gamma .5, 1 and 2",
     )
-    parser.add_argument("--output", metavar="DIR", help="by default RUN/imbalance")
+    parser.add_argument("--output", metavar="DIR", help="folder for the page; by default RUN/imbalance")
     parser.add_argument("--gallery", type=at_least(0), default=24, metavar="N", help="hard background anchors to draw")
     parser.add_argument(
         "--target-background-share",
         type=float,
         default=0.5,
         metavar="SHARE",
-        help="the advisor finds alpha for which background holds this share of the gradient",
+        help="share of the gradient that background should have; the advisor finds the alpha for it (default: 0.5)",
     )
-    parser.add_argument("--write-study", metavar="FILE", help="write a study that tests the advisor's hint by training")
+    parser.add_argument("--write-study", metavar="FILE", help="write a study that trains with the alpha of the advisor")
     add_trust_flags(parser)
 
 
@@ -53,22 +53,22 @@ def _imbalance(args: argparse.Namespace) -> None:
 def _anchors_arguments(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--config-file", metavar="FILE")
-    source.add_argument("--run", metavar="DIR", help="run folder; its config, without its weights")
-    parser.add_argument("--split", choices=["train", "test"], default="train", help="whose boxes")
-    parser.add_argument("--output", default="./output/anchors", metavar="DIR")
-    parser.add_argument("--search", action="store_true", help="search anchors that match more boxes")
+    source.add_argument("--run", metavar="DIR", help="a run folder, whose config is used; weights are not needed")
+    parser.add_argument("--split", choices=["train", "test"], default="train", help="data whose boxes are matched")
+    parser.add_argument("--output", default="./output/anchors", metavar="DIR", help="by default ./output/anchors")
+    parser.add_argument("--search", action="store_true", help="search for anchors that match more boxes")
     parser.add_argument(
         "--levels",
         nargs="+",
         default=(),
         metavar="LEVEL",
-        help="levels that the search may use, such as p2 p3 p4; by default the config's",
+        help="levels that the search may use, such as p2 p3 p4; by default those of the config",
     )
     parser.add_argument(
         "--max-anchors",
         type=float,
         metavar="N",
-        help="most anchors per image (mean) for the search; by default as many as now",
+        help="largest mean number of anchors per image for the search; by default that of the config",
     )
     parser.add_argument("--images", type=at_least(0), default=4, metavar="N", help="number of pictures")
     parser.add_argument(
@@ -76,7 +76,7 @@ def _anchors_arguments(parser: argparse.ArgumentParser) -> None:
         type=at_least(1),
         default=1000,
         metavar="N",
-        help="images whose boxes are matched; of more, a random sample",
+        help="number of images whose boxes are matched; a random sample if there are more (default: 1000)",
     )
     add_trust_flags(parser)
 
@@ -111,16 +111,18 @@ def _anchors(args: argparse.Namespace) -> None:
 
 
 def _errors_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--run", nargs="+", required=True, metavar="DIR", help="a run folder, or seeds of a variant")
-    parser.add_argument("--other", nargs="+", default=(), metavar="DIR", help="as many runs to compare them with")
+    parser.add_argument(
+        "--run", nargs="+", required=True, metavar="DIR", help="run folder, or one per seed of a variant"
+    )
+    parser.add_argument("--other", nargs="+", default=(), metavar="DIR", help="as many run folders of another variant")
     parser.add_argument("--output", metavar="DIR", help="folder for errors.html and errors.json; by default RUN/errors")
-    parser.add_argument("--iou", type=float, default=0.5, help="from which a detection is correct")
+    parser.add_argument("--iou", type=float, default=0.5, help="least IoU of a correct detection (default: 0.5)")
     parser.add_argument(
         "--score-thresh",
         type=float,
-        help="least score of the detections in tables and pictures; by default that with the best F1",
+        help="minimum score of the detections in tables and pictures; by default the one with the best F1",
     )
-    parser.add_argument("--max-images", type=at_least(0), default=500, help="of which anchors are computed")
+    parser.add_argument("--max-images", type=at_least(0), default=500, help="images whose anchors are computed (500)")
     add_trust_flags(parser)
 
 
@@ -134,7 +136,7 @@ ANALYZING = (
     Command(
         "analyze-imbalance",
         _GROUP,
-        "show who holds the loss of a detector: figure 4 of the focal loss paper, and the hardest background",
+        "show which anchors the loss comes from: figure 4 of the focal loss paper, and the hardest background",
         "--run RUN",
         _imbalance_arguments,
         _imbalance,
@@ -142,7 +144,7 @@ ANALYZING = (
     Command(
         "analyze-anchors",
         _GROUP,
-        "show which objects the anchors of a config can match, the AP that allows, and, with --search, better anchors",
+        "show which objects the anchors can match, and the AP that this allows; --search finds better anchors",
         "--config-file quick/retinanet_tiny_synthetic.py --search",
         _anchors_arguments,
         _anchors,
@@ -152,7 +154,7 @@ ANALYZING = (
     Command(
         "analyze-errors",
         _GROUP,
-        "show what costs a run AP: errors by type, class and size, and the anchors behind them; or compare variants",
+        "show which errors cost AP, by type, class and size, and the anchors behind them; or compare two variants",
         "--run A/seed0 A/seed1 --other B/seed0 B/seed1 --output compared",
         _errors_arguments,
         _errors,

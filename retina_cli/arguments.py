@@ -56,7 +56,9 @@ def parse_with_overrides(parser: argparse.ArgumentParser, argv: Sequence[str] | 
 
     argparse alone would give an override to a flag that takes several values, as in `--seeds 0 1 train.max_iter=60`.
     """
-    parser.add_argument("opts", nargs="*", metavar="key=value", help="overrides of the config")
+    parser.add_argument(
+        "opts", nargs="*", metavar="key=value", help="overrides of the config, such as train.max_iter=120"
+    )
     words = sys.argv[1:] if argv is None else list(argv)
     overrides = [word for word in words if _OVERRIDE.match(word)]
     args = parser.parse_intermixed_args([word for word in words if word not in overrides])
@@ -87,11 +89,11 @@ def add_trust_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags that say what a run folder's config may use besides parts of detectors; they fill `trust`."""
     parser.add_argument(
         "--trust-module", dest="trust", action="append", default=[], metavar="NAME",
-        help="the config may use classes and functions of this module; may be repeated",
+        help="allow the config to use classes and functions of this module; may be repeated",
     )  # fmt: skip
     parser.add_argument(
         "--trust",
         action="append_const",
         const="*",
-        help="the config may use anything, like a program of its author",
+        help="allow the config to use anything, as if you ran a program of its author",
     )

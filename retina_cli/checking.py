@@ -1,19 +1,19 @@
-"""Commands that judge a config, its data or a run."""
+"""Commands that check a config, its data or a run."""
 
 import argparse
 import sys
 
 from .arguments import Command, add_trust_flags, at_least
 
-_GROUP = "judge a config or a run"
+_GROUP = "check a config or a run"
 
 
 def _doctor_arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--config-file", metavar="FILE", help="a config to train")
-    what.add_argument("--run", metavar="DIR", help="a run folder")
-    parser.add_argument("--quick", action="store_true", help="read no image and build no model")
-    parser.add_argument("--json", action="store_true", help="print a list of findings in json")
+    what.add_argument("--config-file", metavar="FILE", help="a config, before training")
+    what.add_argument("--run", metavar="DIR", help="a run folder, after training")
+    parser.add_argument("--quick", action="store_true", help="only checks that read no image and build no model")
+    parser.add_argument("--json", action="store_true", help="print the findings as json")
     add_trust_flags(parser)
 
 
@@ -35,8 +35,8 @@ def _doctor(args: argparse.Namespace) -> None:
 
 def _report_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="a run folder")
-    parser.add_argument("--output", metavar="FILE", help="by default RUN/report.html")
-    parser.add_argument("--max-images", type=at_least(0), default=500, help="of which anchors are computed")
+    parser.add_argument("--output", metavar="FILE", help="the page; by default RUN/report.html")
+    parser.add_argument("--max-images", type=at_least(0), default=500, help="images whose anchors are computed (500)")
     add_trust_flags(parser)
 
 
@@ -50,7 +50,7 @@ CHECKING = (
     Command(
         "report",
         _GROUP,
-        "write a page about a run: curves, errors, what the doctor says, config",
+        "write a page about a run: curves, errors, the findings of the doctor, config",
         "RUN",
         _report_arguments,
         _report,
@@ -58,7 +58,7 @@ CHECKING = (
     Command(
         "doctor",
         _GROUP,
-        "say what is wrong with a config, its data or a finished run, and what to do; status 1 if there is something",
+        "say what is wrong with a config, its data or a run, and what to do; exit status 1 with an error or a warning",
         "--config-file quick/retinanet_tiny_synthetic.py train.max_iter=120",
         _doctor_arguments,
         _doctor,

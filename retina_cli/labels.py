@@ -1,4 +1,4 @@
-"""Commands about annotations: find and repair their faults, and plant some to measure that."""
+"""Commands about annotations: find and repair faults, and plant faults to measure how many are found."""
 
 import argparse
 
@@ -8,14 +8,16 @@ _GROUP = "repair labels"
 
 
 def _find_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--run", required=True, metavar="DIR", help="run folder; training on the faulty set is fine")
+    parser.add_argument(
+        "--run", required=True, metavar="DIR", help="run folder; its detector may be trained on the faulty annotations"
+    )
     parser.add_argument("--split", choices=["train", "test"], default="train", help="data of the run to examine")
     parser.add_argument("--output", default="./output/label_errors", metavar="DIR")
     parser.add_argument("--limit", type=at_least(0), default=500, metavar="N", help="number of proposals to list")
     parser.add_argument(
         "--accept",
         metavar="all|N|FILE",
-        help="carry out all proposals of strength above 0, the first N, or those whose ids FILE lists, in a copy",
+        help="write a repaired copy with these proposals: all of strength above 0, the first N, or the ids in FILE",
     )
     add_trust_flags(parser)
 
@@ -36,7 +38,7 @@ def _plant_arguments(parser: argparse.ArgumentParser) -> None:
     plant.add_argument("--json", required=True, metavar="FILE", help="annotations, which stay as they are")
     plant.add_argument("--output", required=True, metavar="DIR", help="for instances.json and faults.json")
     plant.add_argument("--seed", type=at_least(0), default=0)
-    count = actions.add_parser("count", help="print how many of the faults the first proposals name")
+    count = actions.add_parser("count", help="print how many of the planted faults the first proposals find")
     count.add_argument("--faults", required=True, metavar="FILE", help="the faults.json that plant wrote")
     count.add_argument("--proposals", required=True, metavar="FILE", help="a proposals.json")
 
@@ -55,7 +57,7 @@ LABELS = (
     Command(
         "find-label-errors",
         _GROUP,
-        "find missing, wrong, misplaced and spurious annotations with a detector, and write a repaired copy",
+        "find missing, wrong, misplaced and spurious annotations with a detector; --accept writes a repaired copy",
         "--run RUN --output labels --accept ids.txt",
         _find_arguments,
         _find,

@@ -11,15 +11,15 @@ _GROUP = "look at detections, data and losses"
 
 def _predict_arguments(parser: argparse.ArgumentParser) -> None:
     model = parser.add_mutually_exclusive_group(required=True)
-    model.add_argument("--run", metavar="DIR", help="run folder; its config and final weights")
+    model.add_argument("--run", metavar="DIR", help="a run folder, whose config and final weights are used")
     model.add_argument("--config-file", metavar="FILE", help="a config, with --weights")
-    parser.add_argument("--weights", metavar="FILE", help="a checkpoint other than the run's final")
+    parser.add_argument("--weights", metavar="FILE", help="a checkpoint other than the final one of the run")
     parser.add_argument(
         "--input", nargs="+", required=True, help="images and videos: files, folders, glob patterns; cameras: camera:0"
     )
     parser.add_argument("--output", required=True, metavar="DIR")
-    parser.add_argument("--score-thresh", type=share, help="minimum score to draw; by default the run's best one")
-    parser.add_argument("--coco-json", metavar="FILE", help="annotation file that gives the image ids")
+    parser.add_argument("--score-thresh", type=share, help="minimum score to draw; by default the one with the best F1")
+    parser.add_argument("--coco-json", metavar="FILE", help="COCO json from which the image ids are taken")
     parser.add_argument(
         "--every", type=at_least(1), default=1, metavar="N", help="of videos, examine only every Nth frame"
     )
@@ -73,10 +73,10 @@ def _predict_videos(
 
 def _compare_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--runs", nargs="+", required=True, metavar="DIR", help="run folders")
-    parser.add_argument("--input", nargs="*", default=(), help="images; by default test data")
+    parser.add_argument("--input", nargs="*", default=(), help="images; by default those of the test data")
     parser.add_argument("--output", required=True, metavar="DIR")
     parser.add_argument("--num-images", type=at_least(1), default=8, help="number of test images")
-    parser.add_argument("--score-thresh", type=share, default=0.5, help="minimum score to draw")
+    parser.add_argument("--score-thresh", type=share, default=0.5, help="minimum score to draw (default: 0.5)")
     add_trust_flags(parser)
 
 
@@ -89,10 +89,13 @@ def _compare(args: argparse.Namespace) -> None:
 
 def _data_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config-file", required=True, metavar="FILE")
-    parser.add_argument("--source", choices=["annotation", "dataloader"], default="annotation")
     parser.add_argument(
-        "--output-dir", default="./output/data", metavar="DIR", help="for a folder with the name of the source"
+        "--source",
+        choices=["annotation", "dataloader"],
+        default="annotation",
+        help="draw images as annotated, or as the model gets them (default: annotation)",
     )
+    parser.add_argument("--output-dir", default="./output/data", metavar="DIR", help="pictures are in DIR/SOURCE")
     parser.add_argument("--num-images", type=at_least(1), default=16)
 
 
@@ -106,7 +109,7 @@ def _data(args: argparse.Namespace) -> None:
 
 
 def _losses_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("names", nargs="*", help="losses for the logit view; all by default")
+    parser.add_argument("names", nargs="*", help="losses to draw over the logit; by default all")
     parser.add_argument("--output-dir", default="output/losses")
     parser.add_argument("--format", choices=["png", "svg"], default="png")
 

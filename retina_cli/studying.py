@@ -13,28 +13,38 @@ _MATCHES = ("prior", "scale", "clip")
 
 
 def _ablate_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--study", required=True, metavar="FILE", help="defines study = dict(...)")
-    parser.add_argument("--seeds", nargs="+", type=seed, help="seeds to use instead of the study's, or auto")
+    parser.add_argument("--study", required=True, metavar="FILE", help="study file, which defines study = dict(...)")
+    parser.add_argument("--seeds", nargs="+", type=seed, help="seeds to use instead of those of the study, or auto")
     parser.add_argument("--only", nargs="+", metavar="VARIANT", help="train these variants only")
-    parser.add_argument("--cells", nargs="+", metavar="CELL", help="of a grid: rows, columns, or ROW/COLUMN")
-    parser.add_argument("--output", metavar="DIR", help="folder to use instead of the study's")
-    parser.add_argument("--report-only", action="store_true", help="report the runs that are there, train nothing")
-    parser.add_argument("--plan", action="store_true", help="print which effects the study can see, train nothing")
-    parser.add_argument("--num-images", type=at_least(0), default=4, help="pictures in the report")
+    parser.add_argument("--cells", nargs="+", metavar="CELL", help="cells of a grid: rows, columns, or ROW/COLUMN")
+    parser.add_argument("--output", metavar="DIR", help="study folder, instead of that of the study")
+    parser.add_argument("--report-only", action="store_true", help="report the runs that exist; trains nothing")
+    parser.add_argument(
+        "--plan", action="store_true", help="print which differences the study can detect; trains nothing"
+    )
+    parser.add_argument(
+        "--num-images", type=at_least(0), default=4, help="number of test images in the report (default: 4)"
+    )
     parser.add_argument(
         "--match",
         nargs="+",
         choices=_MATCHES,
-        help="make variants alike: prior starts each at its loss's own best constant score, scale gives them first "
-        "gradients of one length, clip clips the same share",
+        help="make variants alike: prior starts each at the constant score at which its loss is smallest, scale "
+        "multiplies losses so that their first gradients have equal norms, clip sets clip_grad_norm to the same "
+        "multiple of the first gradient norm",
     )
-    parser.add_argument("--match-scale", action="store_true", default=None, help="short for scale in --match")
-    parser.add_argument("--tuned-by", metavar="FILE", help="tuned.json of the tune command, whose values variants take")
+    parser.add_argument("--match-scale", action="store_true", default=None, help="add scale to --match")
+    parser.add_argument("--tuned-by", metavar="FILE", help="tuned.json of the tune command; variants use its values")
     _executor_arguments(parser)
 
 
 def _executor_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--executor", choices=["local", "ray"], default="local", help="this machine or a Ray cluster")
+    parser.add_argument(
+        "--executor",
+        choices=["local", "ray"],
+        default="local",
+        help="where runs are trained: this machine or a Ray cluster",
+    )
     parser.add_argument("--jobs", type=at_least(1), default=1, help="runs at once on this machine")
     parser.add_argument("--address", help="address of a Ray cluster; without it Ray starts one here")
     parser.add_argument("--cpus-per-run", type=at_least(1), default=1, help="CPUs that Ray reserves for a run")
@@ -78,12 +88,15 @@ def _ablate(args: argparse.Namespace) -> None:
 
 
 def _tune_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--study", required=True, metavar="FILE", help="defines study = dict(...)")
+    parser.add_argument("--study", required=True, metavar="FILE", help="study file, which defines study = dict(...)")
     parser.add_argument(
-        "--trials", type=at_least(1), default=16, help="trials of each variant; the first has the defaults"
+        "--trials",
+        type=at_least(1),
+        default=16,
+        help="trials of each variant; the first one has the defaults (default: 16)",
     )
     parser.add_argument("--only", nargs="+", metavar="VARIANT", help="tune these variants only")
-    parser.add_argument("--output", metavar="DIR", help="folder; by default the study's with _tuning after its name")
+    parser.add_argument("--output", metavar="DIR", help="folder; by default that of the study with _tuning at the end")
     _executor_arguments(parser)
 
 
@@ -104,10 +117,13 @@ def _simulate_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True)
     tables = actions.add_parser("tables", help="print tables in Markdown")
     tables.add_argument(
-        "--studies", type=at_least(1), default=20000, help="simulated per line, a twentieth with images"
+        "--studies",
+        type=at_least(1),
+        default=20000,
+        help="simulated studies per line; a twentieth of them where images are resampled",
     )
     tables.add_argument("--seeds", type=at_least(2), nargs="+", default=[2, 3, 4, 5], help="seeds per study")
-    tables.add_argument("--seed", type=at_least(0), default=0, help="of the simulation")
+    tables.add_argument("--seed", type=at_least(0), default=0, help="seed of the simulation")
     bank = actions.add_parser("bank", help="add the spreads of studies with several seeds to the bank of this package")
     bank.add_argument("folders", nargs="+", metavar="DIR", help="study folders")
 
@@ -127,7 +143,7 @@ STUDYING = (
     Command(
         "ablate",
         _GROUP,
-        "train the variants of a study over its seeds, each run in a process of its own, and write one report",
+        "train the variants of a study with several seeds, each run in its own process, and write one report",
         "--study projects/CrossEntropyVsFocal/demo.py --jobs 2",
         _ablate_arguments,
         _ablate,
@@ -137,7 +153,7 @@ STUDYING = (
     Command(
         "tune",
         _GROUP,
-        "tune every variant of a study with the same number of trials, on data that its test never sees",
+        "tune every variant of a study with the same number of trials, on images that are not in the test data",
         "--study projects/CrossEntropyVsFocal/study.py --trials 16",
         _tune_arguments,
         _tune,
@@ -147,7 +163,7 @@ STUDYING = (
     Command(
         "simulate-studies",
         _GROUP,
-        "simulate studies whose truth is known, and print how often verdicts are wrong; or add to the bank of spreads",
+        "simulate studies with a known truth, and print how often verdicts are wrong; or add spreads to the bank",
         "tables --studies 2000",
         _simulate_arguments,
         _simulate,

@@ -11,11 +11,13 @@ _GROUP = "train"
 
 def _train_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of `detectron2.engine.default_argument_parser`, and three more."""
-    parser.add_argument("--config-file", required=True, metavar="FILE", help="a LazyConfig, or a config.yaml")
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint of train.output_dir")
-    parser.add_argument("--eval-only", action="store_true", help="evaluate train.init_checkpoint, train nothing")
+    parser.add_argument(
+        "--config-file", required=True, metavar="FILE", help="a LazyConfig, or the config.yaml of a run"
+    )
+    parser.add_argument("--resume", action="store_true", help="continue from the last checkpoint in train.output_dir")
+    parser.add_argument("--eval-only", action="store_true", help="evaluate train.init_checkpoint; trains nothing")
     parser.add_argument("--num-gpus", type=int, default=1, help="processes on this machine, one per GPU")
-    parser.add_argument("--num-machines", type=at_least(1), default=1)
+    parser.add_argument("--num-machines", type=at_least(1), default=1, help="number of machines (default: 1)")
     parser.add_argument("--machine-rank", type=at_least(0), default=0, help="number of this machine, from 0")
     parser.add_argument("--dist-url", default="auto", help="where the processes meet; by default a free port")
     parser.add_argument(
@@ -23,7 +25,7 @@ def _train_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="save a checkpoint and stop when standard input closes: for programs that start trainings",
     )
-    parser.add_argument("--no-doctor", action="store_true", help="do not examine config and data before training")
+    parser.add_argument("--no-doctor", action="store_true", help="do not check config and data before training")
     parser.add_argument("--no-report", action="store_true", help="write no report.html into the run folder at the end")
 
 
@@ -47,8 +49,8 @@ def _convert(args: argparse.Namespace) -> None:
 
 
 def _replay_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("dump", help="RUN/nonfinite/iteration_..._rank0.pth")
-    parser.add_argument("--run", metavar="DIR", help="its run folder, if the file was moved")
+    parser.add_argument("dump", help="the saved batch, RUN/nonfinite/iteration_..._rank0.pth")
+    parser.add_argument("--run", metavar="DIR", help="the run folder of the batch, if the file was moved")
     add_trust_flags(parser)
 
 
@@ -60,7 +62,7 @@ def _replay(args: argparse.Namespace) -> None:
 
 def _verify_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config-file", required=True, metavar="FILE")
-    parser.add_argument("--iterations", type=int, default=8, help="of the whole run (default: 8)")
+    parser.add_argument("--iterations", type=int, default=8, help="number of iterations of the whole run (default: 8)")
     parser.add_argument("--output", metavar="DIR", help="folder to keep the two runs in; by default they are deleted")
 
 
@@ -78,10 +80,12 @@ def _soak_arguments(parser: argparse.ArgumentParser) -> None:
     subject = parser.add_mutually_exclusive_group(required=True)
     subject.add_argument("--config-file", metavar="FILE", help="a training")
     subject.add_argument("--study", metavar="FILE", help="a study; its process alone or all processes are killed")
-    parser.add_argument("--kills", type=at_least(1), default=20)
-    parser.add_argument("--num-gpus", type=int, default=1, help="processes of a training, without a GPU on the CPU")
+    parser.add_argument("--kills", type=at_least(1), default=20, help="number of kills (default: 20)")
+    parser.add_argument(
+        "--num-gpus", type=int, default=1, help="number of processes of a training; without a GPU they use the CPU"
+    )
     parser.add_argument("--jobs", type=at_least(1), default=2, help="runs of a study at once")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the random moments")
+    parser.add_argument("--seed", type=int, default=0, help="seed that determines the moments")
 
 
 def _soak(args: argparse.Namespace) -> None:
@@ -143,7 +147,7 @@ TRAINING = (
     Command(
         "soak",
         _GROUP,
-        "kill a training or a study at random moments, go on, and compare it with one that was not killed, bit by bit",
+        "kill a training or a study at random moments, resume it, and compare it bit by bit with one never killed",
         "--config-file quick/retinanet_tiny_synthetic.py --kills 20 train.max_iter=12",
         _soak_arguments,
         _soak,

@@ -23,8 +23,9 @@ _TABLE = f"""# What hostile input cannot do
 
 Written by `python tools/fuzz.py --minutes {{minutes:g}} --seed {{seed}} --table docs/robustness.md`.
 
+This page lists hostile and damaged files, folders and settings that were tried, and how many of the promises held.
 Each try ran in a process of its own. It held if it ended as promised within {SECONDS} s and {MEMORY >> 20} MB, without
-a crash or a traceback; a refusal is one message without control characters. `tests/hostile/` defines the tries.
+a crash or a traceback. A refusal must be one message without control characters. `tests/hostile/` defines the tries.
 
 | what is promised | tries | held |
 |---|---|---|

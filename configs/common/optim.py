@@ -4,7 +4,7 @@ from detectron2.solver.build import get_default_optimizer_params
 
 SGD = L(torch.optim.SGD)(
     params=L(get_default_optimizer_params)(weight_decay_norm=0.0),
-    lr=0.01,  # for 16 images per batch; scale it with the batch size
+    lr=0.01,  # for 16 images per batch; scale it linearly with the batch size
     momentum=0.9,
     weight_decay=1e-4,
 )

@@ -23,7 +23,7 @@ data = dict(
         352,
         384,
         416,
-    ],  # pixels; one of them is chosen at random for every training image, and the largest for test images
+    ],  # pixels of the shorter side: chosen at random for each training image; the largest for test images
     max_size=640,
 )
 

@@ -8,7 +8,8 @@ from ..common.models.retinanet import model
 from ..common.optim import SGD as optimizer
 from .retinanet_MNV2_FPN import box_losses, data, dataloader, losses, lr_multiplier, train
 
-# Pixel statistics, FrozenBN and anchors are the checkpoint's; with other anchors its class and box layers do not fit.
+# Pixel statistics, FrozenBN and number of anchors are those of the checkpoint. With another number of anchors per
+# location, its class and box layers do not fit.
 train.init_checkpoint = "detectron2://COCO-Detection/retinanet_R_50_FPN_3x/190397829/model_final_5bd44e.pkl"
 train.init_classes = L(class_names)(dataset_name="coco_2017_train")
 train.output_dir = "./output/finetuned"

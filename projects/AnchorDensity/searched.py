@@ -1,6 +1,7 @@
-# How much do anchors help that match the objects? Objects have 8 to 14 pixels, the smallest default anchor 32. Other
-# anchors were searched on the training images, with no more anchors than the default: tools/analyze_anchors.py --search
-# --config-file configs/quick/retinanet_tiny_synthetic.py synthetic.object_size=[8,14], for P2 with --levels p2 p3 p4 p5
+# How much do anchors help that match the objects? Objects have 8 to 14 pixels, the smallest default anchor has 32. The
+# other anchors were found on the training images, with no more anchors than the default, by
+#     retina analyze-anchors --config-file quick/retinanet_tiny_synthetic.py synthetic.object_size=[8,14] --search
+# and those on P2 by adding --levels p2 p3 p4 p5.
 study = dict(
     base="quick/retinanet_tiny_synthetic.py",
     overrides=["synthetic.object_size=[8,14]", "train.max_iter=160", "train.eval_period=160", "train.vis_period=0"],

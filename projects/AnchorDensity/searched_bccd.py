@@ -1,7 +1,8 @@
 # How much do anchors help that match the objects of real images? A platelet has 20 pixels here, the smallest default
-# anchor 32. The config of ../BloodCells was set by hand to the median sizes of the classes. "searched" was found on the
-# training images, with no more anchors than the default: tools/analyze_anchors.py --search --config-file
-# projects/BloodCells/configs/retinanet_MNV2_FPN_bccd.py model.anchor_generator.octave_base_scale=4.0
+# anchor has 32. "by_hand" is the config of ../BloodCells, whose anchors were set to the median sizes of the classes.
+# "searched" was found on the training images, with no more anchors than the default, by
+#     retina analyze-anchors --config-file projects/BloodCells/configs/retinanet_MNV2_FPN_bccd.py \
+#         model.anchor_generator.octave_base_scale=4.0 --search
 study = dict(
     base="../BloodCells/configs/retinanet_MNV2_FPN_bccd.py",
     overrides=["train.eval_period=0", "train.vis_period=0"],

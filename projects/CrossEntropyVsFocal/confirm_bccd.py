@@ -1,5 +1,5 @@
-# Two questions on blood cells, asked of seeds that no other study of them has used: is focal loss ahead of cross
-# entropy at the learning rate of ../BloodCells, each from its own start, and does bfloat16 change the AP of focal loss?
+# Two questions on blood cells, with seeds that no earlier study of them has used. Is focal loss better than cross
+# entropy at the learning rate of ../BloodCells, each from its own start? Does bfloat16 change the AP of focal loss?
 from .learning_rate_bccd import CE, study
 
 study.variants = dict(focal=[], ce=[CE], focal_bfloat16=["train.amp.enabled=True"])

@@ -1,4 +1,4 @@
-# Every step from plain cross entropy to focal loss, and other methods against the same imbalance.
+# Cross entropy with and without the prior, with alpha and with softmax, focal loss, and OHEM and FL* as alternatives.
 from .study import study
 
 study.variants.update(

@@ -1,5 +1,5 @@
-# Does the rank of the two losses on blood cells depend on the learning rate? Each loss starts from its own best
-# constant score, with the full schedule of ../BloodCells, at its learning rate, .001, and at lower and higher ones.
+# Does the order of the two losses on blood cells depend on the learning rate? Each loss starts from its own best
+# constant score, with the full schedule of ../BloodCells, at the learning rate of that config (.001), lower and higher.
 from .learning_rate import CE, RATES, study
 
 study.base = "../BloodCells/configs/retinanet_MNV2_FPN_bccd.py"

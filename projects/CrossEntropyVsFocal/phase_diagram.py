@@ -1,4 +1,4 @@
-# Which loss wins where? The study of demo.py in a grid: share of foreground among all logits, and length of training.
+# Which loss is better when? The study of demo.py in a grid: share of foreground in all logits, and length of training.
 # The share changes with the number and size of objects and the size of images. The report has a map of the verdicts.
 from .demo import study
 

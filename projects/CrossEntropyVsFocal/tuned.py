@@ -1,5 +1,5 @@
-# Does focal loss stay ahead when both losses are tuned? The default of each search starts from the loss's own
-# best constant score, and both searches have the same budget:
+# Does focal loss stay ahead when both losses are tuned? The first trial of each search has the defaults and starts from
+# the loss's own best constant score. Both searches have the same budget:
 #     retina tune --study projects/CrossEntropyVsFocal/tuned.py --trials 16
 #     retina ablate --study projects/CrossEntropyVsFocal/tuned.py --tuned-by output/tuned_tuning/tuned.json
 # Learning rate, start and clipping of both are tuned, and alpha and gamma of focal loss.

@@ -1,5 +1,5 @@
 # Why does cross entropy fail? Three factors in which the losses differ, each at two levels, in all eight combinations:
-# the score at the start of training, the weight of positives, and gamma of focal loss. Cross entropy has gamma 0.
+# the score at the start of training, the weight alpha of objects, and gamma. Cross entropy is gamma 0.
 from .study import study
 
 del study["variants"], study["reference"]
