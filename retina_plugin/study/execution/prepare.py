@@ -1,5 +1,7 @@
 """Prepare a study: one resolved config per run, paired initial weights and, if asked, matched starts and gradients."""
 
+import itertools
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -9,6 +11,8 @@ from .job import Job, RunEnd
 from .matching import match_gradients, resolve_prior
 from .pairing import pair_weights
 from .scales import measure_scales
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,21 @@ def prepare(study: Study, threads: int) -> Prepared:
     jobs, failed = match_gradients(study, jobs, samples)
     for job in jobs:
         job.write_config()
+    _warn_of_equal(study, [job for job in jobs if job.seed == study.seeds[0] and job.key not in failed])
     return Prepared(jobs, failed, samples)
+
+
+def _warn_of_equal(study: Study, jobs: Iterable[Job]) -> None:
+    """Warn of variants whose overrides differ and whose runs do not, as where `match` sets what they vary."""
+    overrides = {v.name: v.overrides for v in study.variants}
+    for one, other in itertools.combinations(jobs, 2):
+        if one.fingerprint == other.fingerprint and overrides[one.variant] != overrides[other.variant]:
+            logger.warning(
+                "%s and %s train the same config, although their overrides differ%s: their results will be equal",
+                one.variant,
+                other.variant,
+                f" (matched: {', '.join(study.match)})" if study.match else "",
+            )
 
 
 def measure(study: Study, prepared: Prepared) -> None:

@@ -37,6 +37,14 @@ def test_a_part_of_a_study_has_the_same_runs(tmp_path):
         assert fingerprints(part) == expected
 
 
+def test_variants_that_matching_makes_equal_are_named(tmp_path, caplog):
+    variants = {"fixed": [], "own": ["model.head.prior_prob=stationary"], "again": []}
+    prepare(tiny_study(tmp_path, variants), threads=1)
+    assert "train the same config" not in caplog.text  # the same overrides are a comparison of seeds by intention
+    prepare(tiny_study(tmp_path, variants, match=["prior"]), threads=1)
+    assert "fixed and own train the same config, although their overrides differ (matched: prior)" in caplog.text
+
+
 def test_the_file_of_a_run_holds_its_config(tmp_path):
     study = tiny_study(tmp_path, {"ce": [CE]})
     job = make_job(study, study.variants[0], 0, threads=1)
