@@ -23,7 +23,12 @@ class COCOEvaluator(evaluation.COCOEvaluator):
     """
 
     def __init__(
-        self, *args: Any, deployment_thresh: float | None = None, calibration: bool = False, **kwargs: Any
+        self,
+        *args: Any,
+        deployment_thresh: float | None = None,
+        calibration: bool = False,
+        max_dets_per_image: int | Sequence[int] | None = None,
+        **kwargs: Any,
     ) -> None:
         """Takes the arguments of upstream's evaluator.
 
@@ -32,8 +37,18 @@ class COCOEvaluator(evaluation.COCOEvaluator):
                 for detectors that are evaluated with a lower threshold.
             calibration: also report how well scores agree with precision (see `calibration_metrics`), as the task
                 "calibration".
+            max_dets_per_image: how many detections per image and category count, as in upstream; or three such numbers,
+                the last for AP, and all for AR.
+
+        Raises:
+            ValueError: for another number of numbers.
         """
+        most = 100 if max_dets_per_image is None else max_dets_per_image
+        numbers = list(most) if isinstance(most, Sequence) else [1, 10, most]
+        if len(numbers) != 3:
+            raise ValueError(f"dataloader.evaluator.max_dets_per_image must be a number or three, got {numbers}")
         super().__init__(*args, **{"use_fast_impl": False} | kwargs)  # the fast one would warn that it is not built
+        self._max_dets_per_image = numbers
         self.deployment_thresh, self.calibration = deployment_thresh, calibration
         self._detections_dir, self._img_ids = self._output_dir, None
         complete_annotations(self._coco_api)

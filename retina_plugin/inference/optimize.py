@@ -11,11 +11,11 @@ from torch import nn
 
 from ..modeling import PluggableRetinaNet
 from ..modeling.optimization.box_tower import box_layers
+from ..modeling.optimization.norms import fold_norms
 from ..modeling.optimization.recompute import undo_recomputing
 from ..modeling.optimization.training import undo_folding
 from ..printable import first_line
 from .fast import FastInference, as_fast
-from .folding import fold_norms
 from .packing import pack_convolutions
 from .probe import are_alike, probe
 

@@ -1,9 +1,11 @@
 import json
 import math
 
+import pytest
 import torch
 from detectron2.data import DatasetCatalog
 from detectron2.structures import Boxes, Instances
+from omegaconf import OmegaConf
 
 from retina_plugin.data import register_synthetic
 from retina_plugin.evaluation import COCOEvaluator
@@ -22,12 +24,13 @@ def evaluate(tmp_path, detect, img_ids=None, **kwargs):
     return evaluator.evaluate(img_ids)["bbox"]
 
 
-def test_the_truth_has_full_marks(tmp_path):
-    def truth(entry):
-        boxes = torch.tensor([a["bbox"] for a in entry["annotations"]], dtype=torch.float)
-        boxes[:, 2:] += boxes[:, :2]
-        return boxes, torch.tensor([a["category_id"] for a in entry["annotations"]])
+def truth(entry):
+    boxes = torch.tensor([a["bbox"] for a in entry["annotations"]], dtype=torch.float)
+    boxes[:, 2:] += boxes[:, :2]
+    return boxes, torch.tensor([a["category_id"] for a in entry["annotations"]])
 
+
+def test_the_truth_has_full_marks(tmp_path):
     metrics = evaluate(tmp_path, truth)
     assert metrics["AP"] > 99.99 and math.isnan(metrics["APl"])
 
@@ -50,3 +53,20 @@ def test_detections_are_saved_once(tmp_path):
     assert [x.name for x in folder.iterdir()] == ["coco_instances_results.json"]
     found = json.loads((folder / "coco_instances_results.json").read_text())
     assert len(found) == 6 and found[0]["bbox"] == [1, 2, 10, 20]
+
+
+@pytest.mark.parametrize(
+    ("limit", "is_found"), [(12, True), (11, False), ([1, 10, 12], True), (OmegaConf.create([1, 10, 11]), False)]
+)
+def test_the_number_of_detections_that_count_is_a_number_or_three(tmp_path, limit, is_found):
+    def detect(entry):
+        """Eleven wrong detections before the right one."""
+        boxes, classes = truth(entry)
+        return torch.cat([torch.tensor([[0.0, 0, 3, 3]]).expand(11, 4), boxes[:1]]), classes[:1].expand(12)
+
+    assert (evaluate(tmp_path, detect, max_dets_per_image=limit)["AP"] > 0) == is_found
+
+
+def test_another_number_of_limits_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"max_dets_per_image must be a number or three, got \[100\]"):
+        evaluate(tmp_path, nothing, max_dets_per_image=[100])

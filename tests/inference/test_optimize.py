@@ -14,10 +14,10 @@ from torch import nn
 
 from retina_plugin.inference import optimize_for_inference
 from retina_plugin.inference.candidates import best_detections, top_values
-from retina_plugin.inference.folding import fold_norms
 from retina_plugin.inference.probe import are_alike
 from retina_plugin.modeling import OctaveAnchorGenerator, PluggableRetinaNet, PluggableRetinaNetHead
 from retina_plugin.modeling.optimization.box_tower import box_layers
+from retina_plugin.modeling.optimization.norms import fold_norms
 
 SIZES = [(24, 20), (12, 10), (6, 5), (3, 3), (2, 2)]
 SOFTMAX = "model.cls_loss=${losses.softmax_ce}"

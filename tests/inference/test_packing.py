@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from retina_plugin.inference import packing
-from retina_plugin.inference.folding import fold_norms
 from retina_plugin.modeling import TorchvisionBackbone
+from retina_plugin.modeling.optimization.norms import fold_norms
 
 pytestmark = pytest.mark.skipif(not packing.can_pack(), reason="this PyTorch has no oneDNN")
 

@@ -91,7 +91,7 @@ class TorchvisionBackbone(Backbone):
         new.body.train(self.body.training)  # torchvision copies into training mode
         modes = {name: module.training for name, module in self.body.named_modules()}
         for name, module in new.body.named_modules():
-            module.training = modes[name]
+            module.training = modes.get(name, self.body.training)
         return new
 
     def output_shape(self) -> dict[str, ShapeSpec]:

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from detectron2.layers import Conv2d
+import torch
+from detectron2.layers import Conv2d, FrozenBatchNorm2d
 from torch import Tensor, fx, nn
 
 
@@ -36,17 +37,28 @@ def foldable_pairs(module: nn.Module, is_fixed: Callable[[nn.Module | None], boo
                 yield pair
 
 
-def scale_and_shift(norm: nn.Module) -> tuple[Tensor, Tensor]:
-    """(C,) factors and offsets of a norm with fixed statistics: norm(x) = x scale + shift."""
-    scale = (norm.running_var + norm.eps).rsqrt()
-    scale = scale if norm.weight is None else scale * norm.weight
-    shift = -norm.running_mean * scale
-    return scale, shift if norm.bias is None else shift + norm.bias
+@torch.no_grad()
+def fold_norms(module: nn.Module) -> int:
+    """Permanently fold the norms of a module in evaluation mode, in place; return the number of folded norms.
+
+    A norm must be a BatchNorm2d or SyncBatchNorm with running statistics, or a FrozenBatchNorm2d, in one of the places
+    that `foldable_pairs` knows.
+    """
+    pairs = list(foldable_pairs(module, _is_fixed))
+    for conv, norm, holder, name in pairs:
+        weight, bias = folded_weights(conv, norm)
+        conv.weight = nn.Parameter(weight, requires_grad=False)
+        conv.bias = nn.Parameter(bias, requires_grad=False)
+        setattr(holder, name, None if holder is conv else nn.Identity())
+    return len(pairs)
 
 
 def folded_weights(conv: nn.Conv2d, norm: nn.Module) -> tuple[Tensor, Tensor]:
     """Weight and bias of the one convolution that equals `conv` followed by `norm`."""
-    scale, shift = scale_and_shift(norm)
+    scale = (norm.running_var + norm.eps).rsqrt()
+    scale = scale if norm.weight is None else scale * norm.weight
+    shift = -norm.running_mean * scale
+    shift = shift if norm.bias is None else shift + norm.bias
     return conv.weight * scale[:, None, None, None], shift if conv.bias is None else conv.bias * scale + shift
 
 
@@ -80,3 +92,9 @@ def _can_fold(conv: nn.Module | None, norm: nn.Module | None, uses: Counter[nn.M
     if type(conv) not in (nn.Conv2d, Conv2d) or has_hooks(conv) or has_hooks(norm):
         return False
     return uses[conv] <= 1 and uses[norm] == 1  # a convolution may be the module itself
+
+
+def _is_fixed(norm: nn.Module | None) -> bool:
+    if type(norm) in (nn.BatchNorm2d, nn.SyncBatchNorm):
+        return not norm.training and norm.running_mean is not None
+    return type(norm) is FrozenBatchNorm2d
