@@ -7,6 +7,7 @@ that lacks one is noticed by its name.
 PRIVATE_NAMES: dict[str, str] = {
     # checkpoints
     "fvcore.common.checkpoint:_IncompatibleKeys": "type of what _load_model returns",
+    "fvcore.common.checkpoint:_strip_prefix_if_present": "names of weights as a model has them, before it loads them",
     "fvcore.common.checkpoint:Checkpointer._log_incompatible_keys": "overridden to keep the keys that do not fit",
     "detectron2.checkpoint:DetectionCheckpointer._load_file": "overridden to run no code of a file",
     "detectron2.checkpoint:DetectionCheckpointer._torch_load": "overridden to run no code of a file",

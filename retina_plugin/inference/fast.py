@@ -44,15 +44,12 @@ class FastInference(PluggableRetinaNet):
         found = [[self._select(level[i]) for level in logits] for i in range(len(batched_inputs))]
         deltas = self._deltas_of(layers, features, found)
         anchors = self._anchors_of(features)
-        results = [
-            self._detect(anchors, own, of_image, size)
-            for own, of_image, size in zip(found, deltas, images.image_sizes, strict=True)
-        ]
-        sizes = [
-            (x.get("height", h), x.get("width", w))
-            for x, (h, w) in zip(batched_inputs, images.image_sizes, strict=True)
-        ]
-        return [{"instances": detector_postprocess(x, *size)} for x, size in zip(results, sizes, strict=True)]
+        results = []
+        for inputs, own, of_image, (h, w) in zip(batched_inputs, found, deltas, images.image_sizes, strict=True):
+            instances = self._detect(anchors, own, of_image, (h, w))
+            instances = detector_postprocess(instances, inputs.get("height", h), inputs.get("width", w))
+            results.append({"instances": instances})
+        return results
 
     def forward_inference(
         self, images: ImageList, features: list[Tensor], predictions: list[list[Tensor]]

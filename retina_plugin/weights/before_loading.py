@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
+from fvcore.common.checkpoint import _strip_prefix_if_present
 from torch import nn
 
 from .class_rows import ClassNames, ClassRows, anchors_per_place, take_class_rows
@@ -25,6 +26,7 @@ class Stated(NamedTuple):
 
 def before_loading(weights: dict[str, Any], model: nn.Module, classes: ClassNames | None) -> Stated:
     """Compare `weights` with a model that will load them; with `classes`, change them as `take_class_rows` does."""
+    _strip_prefix_if_present(weights, "module.")  # of DistributedDataParallel; upstream would do so only later
     own = model.state_dict()
     anchors = anchors_per_place(weights), anchors_per_place(own)
     rows = ClassRows() if classes is None else take_class_rows(weights, own, classes)

@@ -7,10 +7,12 @@ from detectron2.layers import ShapeSpec
 from detectron2.modeling.meta_arch.dense_detector import permute_to_N_HWA_K
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
 from retina_plugin.modeling import PluggableRetinaNetHead
 from retina_plugin.modeling.losses import SigmoidFocalLoss, SoftmaxCrossEntropyLoss
 from retina_plugin.weights import ClassNames
+from retina_plugin.weights.before_loading import before_loading
 from retina_plugin.weights.class_rows import same_names, take_class_rows, with_class_rows
 
 THEIRS = ("person", "bicycle", "traffic light", "dog")
@@ -95,3 +97,10 @@ def test_weights_without_a_head_stay():
     weights = {"stem.conv1.weight": np.ones(3)}
     assert "no layers" in take_class_rows(weights, state(head(OURS)), ClassNames(THEIRS, OURS)).reason
     assert list(weights) == ["stem.conv1.weight"]
+
+
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_the_prefix_of_distributed_data_parallel_does_not_matter(prefix):
+    weights = {prefix + name: value for name, value in zoo_weights(head(THEIRS)).items()}
+    stated = before_loading(weights, nn.ModuleDict({"head": head(OURS)}), ClassNames(THEIRS, OURS))
+    assert stated.anchors == (6, 6) and stated.rows.taken == ("Dog", "traffic_light")

@@ -101,16 +101,13 @@ class TorchvisionBackbone(Backbone):
 
 def _freeze(net: nn.Module, node: str) -> None:
     """Freeze all modules that are defined before a node, and the node itself."""
-    parent, _, child = node.rpartition(".")
-    if parent:
-        for name, module in net.named_children():
-            if name == parent:
-                break
-            module.requires_grad_(False)
-    for name, module in net.get_submodule(parent).named_children():
-        module.requires_grad_(False)
-        if name == child:
+    is_reached = False
+    for name, module in net.named_modules():
+        if is_reached and not name.startswith(f"{node}."):
             break
+        is_reached = is_reached or name == node
+        for weight in module.parameters(recurse=False):
+            weight.requires_grad_(False)
 
 
 def _freeze_statistics(body: nn.Module) -> None:
