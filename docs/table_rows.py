@@ -122,6 +122,23 @@ def confirmed_bccd_verdicts() -> Rows:
     return [[None, _signed(m), f"{_signed(low)} to {_signed(high)}", _p(p)] for m, low, high, p in found]
 
 
+def alpha_and_gamma_bccd() -> Rows:
+    """AP on blood cells by alpha and gamma, with start, scale and clipping made alike."""
+    found = results("why_bccd")["rows"]
+    return [
+        [None, *(_spread(found[f"alpha_{alpha}-gamma_{gamma}"]["AP"]) for gamma in (0, 2))] for alpha in (".5", ".25")
+    ]
+
+
+def alpha_and_gamma_bccd_verdicts() -> Rows:
+    """Focal loss and cross entropy, then the effects of gamma, of alpha and of both together."""
+    found = results("why_bccd")
+    names = [next(name for name in found["effects"] if name.startswith(c)) for c in ("focus: ", "alpha: ")]
+    pair = next(name for name in found["effects"] if "×" in name)
+    rows = [*found["verdicts"].values(), *(found["effects"][name] for name in (*names, pair))]
+    return [[None, _signed(m), f"{_signed(low)} to {_signed(high)}", _p(p)] for m, low, high, p in rows]
+
+
 def anchors() -> Rows:
     found = results("anchors")["rows"]
     return [[None, None, None, _spread(found[n]["AP"])] for n in ("default", "searched")] + [[None] * 4]

@@ -58,6 +58,8 @@ TABLES = (
     ),
     Table(FOCAL, "| AP on blood cells, five new seeds | AP | AP50 | AP75 | APs | APm | APl |", made.confirmed_bccd),
     Table(FOCAL, "| AP of new seeds | difference | 95 % interval | p |", made.confirmed_bccd_verdicts),
+    Table(FOCAL, "| AP on blood cells, all alike | gamma 0 | gamma 2 |", made.alpha_and_gamma_bccd),
+    Table(FOCAL, "| alpha and gamma | difference in AP | 95 % interval | p |", made.alpha_and_gamma_bccd_verdicts),
     Table(
         ANCHORS,
         "| anchors | per image | boxes with an anchor at IoU .5 (images not searched) | AP of three seeds |",
