@@ -10,17 +10,16 @@ from typing import Any
 
 import torch
 
+from ..engine.hooks.memory_usage import peak_memory_mb
+
 
 def peak_mb(device: str = "cpu") -> float:
     """Peak memory in MB since the start or the last `reset_peak`: resident size of this process; on CUDA, tensors."""
-    if device.startswith("cuda"):
-        return torch.cuda.max_memory_allocated(device) / 2**20
-    status = Path("/proc/self/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) / 1024
+    return peak_memory_mb(torch.device(device))
 
 
 def reset_peak(device: str = "cpu") -> None:
-    """Reset the peak to the present size. `resource.getrusage` would include the peak of the parent process."""
+    """Reset the peak to the present size."""
     if device.startswith("cuda"):
         torch.cuda.reset_peak_memory_stats(device)
     else:

@@ -1,6 +1,8 @@
 """What exactness depends on besides config and data: told and recorded when it changes, and no reason to stop."""
 
 import shutil
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -88,3 +90,17 @@ def test_memory_is_that_of_the_device(monkeypatch):
     monkeypatch.setattr(torch.cuda, "max_memory_allocated", taken.get)
     assert peak_memory_mb(torch.device("cuda:1")) == 3
     assert peak_memory_mb(torch.device("cpu")) > 100
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the peak is that of getrusage")
+def test_memory_is_that_of_the_run_not_of_the_process_that_started_it():
+    child = (
+        "import torch\n"
+        "from retina_plugin.engine.hooks.memory_usage import peak_memory_mb\n"
+        "print(peak_memory_mb(torch.device('cpu')))"
+    )
+    parent = (
+        f"import subprocess, sys\nlarge = b'1' * 2**31\nsubprocess.run([sys.executable, '-c', {child!r}], check=True)"
+    )
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", parent], capture_output=True, text=True, check=True)
+    assert 100 < float(done.stdout) < 2000
