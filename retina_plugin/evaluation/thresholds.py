@@ -54,5 +54,5 @@ def best_f1(found: BoxEvaluation) -> tuple[float, float] | None:
     order = np.argsort(-scores[known], kind="stable")
     ordered, means = scores[known][order], np.cumsum(gains[order]) / precision.shape[1]
     last_of_equals = np.append(ordered[1:] != ordered[:-1], True)
-    best = int(np.argmax(means[last_of_equals]))
+    best = int(np.argmax(means[last_of_equals].round(9)))  # of equal ones the highest threshold, whatever the rounding
     return float(means[last_of_equals][best]), float(ordered[last_of_equals][best])
