@@ -3,7 +3,7 @@
 A cell of None stays as it stands: it holds words or links, or its source is not in docs/results.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from stored import results
@@ -28,6 +28,11 @@ def _p(p: float) -> str:
     if p == 1:
         return "1"
     return (f"{p:.2f}" if p > 0.0995 else f"{p:.2g}").removeprefix("0")
+
+
+def _differences(found: Iterable[list[float]]) -> Rows:
+    """Mean, interval and p of differences, each (mean, low, high, p)."""
+    return [[None, _signed(m), f"{_signed(low)} to {_signed(high)}", _p(p)] for m, low, high, p in found]
 
 
 def named_losses() -> Rows:
@@ -62,9 +67,7 @@ def scale_effects() -> Rows:
     found = results("why_scale")["effects"]
     pair = next(name for name in found if "×" in name and "start" in name and "focus" in name)
     names = [next(name for name in found if name.startswith(c)) for c in ("start: ", "focus: ", "scale: ")] + [pair]
-    return [
-        [None, _signed(m), f"{_signed(low)} to {_signed(high)}", _p(p)] for m, low, high, p in map(found.get, names)
-    ]
+    return _differences(map(found.get, names))
 
 
 def starts_and_rates() -> Rows:
@@ -96,7 +99,7 @@ def start_bccd() -> Rows:
 def effects_bccd() -> Rows:
     """Effects of start and loss on blood cells, and of both together."""
     found = results("start_bccd")["effects"].values()
-    return [[None, _signed(m), f"{_signed(low)} to {_signed(high)}", _p(p)] for m, low, high, p in found]
+    return _differences(found)
 
 
 def rates_bccd() -> Rows:
@@ -119,7 +122,7 @@ def confirmed_bccd() -> Rows:
 def confirmed_bccd_verdicts() -> Rows:
     (loss, precision), (matched,) = (results(f"confirm_{x}")["verdicts"].values() for x in ("bccd", "matched"))
     found = loss, matched, precision
-    return [[None, _signed(m), f"{_signed(low)} to {_signed(high)}", _p(p)] for m, low, high, p in found]
+    return _differences(found)
 
 
 def alpha_and_gamma_bccd() -> Rows:
@@ -136,7 +139,7 @@ def alpha_and_gamma_bccd_verdicts() -> Rows:
     names = [next(name for name in found["effects"] if name.startswith(c)) for c in ("focus: ", "alpha: ")]
     pair = next(name for name in found["effects"] if "×" in name)
     rows = [*found["verdicts"].values(), *(found["effects"][name] for name in (*names, pair))]
-    return [[None, _signed(m), f"{_signed(low)} to {_signed(high)}", _p(p)] for m, low, high, p in rows]
+    return _differences(rows)
 
 
 def anchors() -> Rows:
@@ -154,7 +157,7 @@ def anchors_bccd() -> Rows:
 def anchors_bccd_verdicts() -> Rows:
     found = results("anchors_bccd")["verdicts"]
     asked = [found[f"searched − default in {metric}"] for metric in ("AP", "AP-Platelets")]
-    return [[None, _signed(m), f"{_signed(low)} to {_signed(high)}", _p(p)] for m, low, high, p in asked]
+    return _differences(asked)
 
 
 def zoo() -> Rows:
