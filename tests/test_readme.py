@@ -16,7 +16,9 @@ def blocks(name, title):
     return [re.sub(r"^    ", "", block, flags=re.M) for block in found]
 
 
-DOCUMENTS = sorted(p for p in ROOT.glob("**/*.md") if not {".venv", "output"} & set(p.relative_to(ROOT).parts))
+DOCUMENTS = sorted(
+    p for p in ROOT.glob("**/*.md") if not {".venv", "output", ".pytest_cache"} & set(p.relative_to(ROOT).parts)
+)
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: str(p.relative_to(ROOT)))

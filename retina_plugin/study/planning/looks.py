@@ -26,10 +26,10 @@ from ..spec.factors import Factor
 from ..spec.hypothesis import Hypothesis
 from ..spec.metrics import Metric
 from ..statistics.effects import Effect, factor_effects
-from ..statistics.estimate import LEVEL
+from ..statistics.estimate import LEVEL, Estimate
 from ..statistics.measurements import Measurements
-from ..statistics.verdict import Verdict, caution_of, judge
-from ..statistics.wording import ALIKE, NONE, explain, headline
+from ..statistics.verdict import Verdict, caution_of, decide, judge
+from ..statistics.wording import ALIKE, EQUIVALENT, NONE, explain, headline
 
 LOOKS = "looks.json"  # in the study folder
 
@@ -100,7 +100,8 @@ def judge_looks(
 ) -> list[Verdict]:
     """The verdicts at the last of `looks`, whose seeds contain those of all earlier looks; `others` as in `judge`.
 
-    A hypothesis that an earlier look settled keeps that outcome and p-value.
+    A hypothesis that an earlier look settled keeps that outcome and p-value, unless the difference of all seeds points
+    the other way or lies outside the margin: then it is "not distinguishable".
     """
     rounds = [judge(measurements.of_seeds(look.seeds), hypotheses, others, look.share) for look in looks]
     return [_first_settled(measurements.of_seeds(looks[-1].seeds), own, looks) for own in zip(*rounds, strict=True)]
@@ -111,15 +112,15 @@ def effects_at_looks(
 ) -> list[Effect]:
     """The effects of factors at the last of `looks`; an effect that an earlier look called keeps its p-value.
 
-    Unless a run has failed since: then there are no p-values.
+    Unless a run has failed since: then there are no p-values. Or the effect of all seeds points the other way.
     """
     rounds = [factor_effects(measurements.of_seeds(look.seeds), factors, metric, look.share) for look in looks]
     return [_first_called(own) for own in zip(*rounds, strict=True)]
 
 
 def _first_called(own: Sequence[Effect]) -> Effect:
-    p = own[-1].p_corrected
-    called = [effect.p_corrected for effect in own if effect.p_corrected < LEVEL]
+    p, sign = own[-1].p_corrected, math.copysign(1, own[-1].difference.mean)
+    called = [e.p_corrected for e in own if e.p_corrected < LEVEL and e.difference.mean * sign > 0]
     return replace(own[-1], p_corrected=called[0] if called and not math.isnan(p) else p)
 
 
@@ -138,6 +139,9 @@ def _first_settled(measurements: Measurements, own: Sequence[Verdict], looks: Se
 def _kept(measurements: Measurements, verdict: Verdict, last: Verdict, number: int) -> Verdict:
     """The verdict of an earlier look at `number` seeds, with the difference of the last one."""
     h, d, p = last.hypothesis, last.difference, verdict.p_corrected
+    if _contradicts(d, verdict):
+        text = f"The look at {number} seeds had found: {verdict.headline}. The difference of all seeds contradicts it."
+        return replace(last, outcome=ALIKE, headline=headline(h, ALIKE, d), text=f"{text} {last.text}")
     outcomes = [measurements.outcomes(name, h.metric) for name in (h.better, h.than)]
     text = explain(h, d, p, last.num_comparisons, verdict.outcome, [])
     text = f"{text} {caution_of(measurements, verdict.outcome, d, outcomes, h.metric)}".strip()
@@ -148,6 +152,13 @@ def _kept(measurements: Measurements, verdict: Verdict, last: Verdict, number: i
         difference=d,
         flags=last.flags,
     )
+
+
+def _contradicts(difference: Estimate, verdict: Verdict) -> bool:
+    h = verdict.hypothesis
+    if verdict.outcome == EQUIVALENT:
+        return abs(difference.mean) >= h.margin
+    return decide(difference, 0.0, h.metric.higher_is_better, math.nan) != verdict.outcome
 
 
 def _what_it_cost(share: float) -> str:

@@ -148,7 +148,10 @@ def _train(wanted: Sequence[tuple[Search, int, Trial]], executor: Executor) -> N
 def _result(job: Job, end: RunEnd, trial: Trial) -> TrialRun:
     if end.error and _DIVERGED not in end.error:
         raise ChildProcessError(f"{job.variant} failed: {end.error}; the same command goes on from there")
-    ap = 0.0 if end.error else _AP.value(last_evaluation(job.run_dir))
+    metrics = {} if end.error else last_evaluation(job.run_dir)
+    if not end.error and _AP.key not in metrics:
+        raise ConfigError(f"tuning compares {_AP.key}, which the evaluator of {job.variant} does not give")
+    ap = 0.0 if end.error else _AP.value(metrics)
     if math.isnan(ap):
         raise ConfigError(f"the images that are held out have no objects: {job.config.dataloader.test.dataset.names}")
     done = min(iterations_done(job.run_dir), job.max_iter) if end.error else job.max_iter

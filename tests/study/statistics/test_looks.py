@@ -73,6 +73,15 @@ def test_what_is_no_list_of_looks_is_passed_over(tmp_path, content):
     assert looks_until(tmp_path, range(2), 2) == [Look((0, 1), 1.0)]
 
 
+def moved(m, by):
+    """The results with the AP of b changed by `by` from seed 3 on."""
+    changed = [
+        replace(r, metrics={"bbox/AP": r.metrics["bbox/AP"] + by * (r.variant == "b") * (r.seed > 2)})
+        for r in m.results
+    ]
+    return replace(m, results=changed)
+
+
 def test_a_later_report_pays_for_an_earlier_look():
     m = simulate_metrics(np.random.default_rng(1), 3.0, num_seeds=5, spread=1.0)
     (alone,) = judge_looks(m, B_BETTER, (), looks([5], 5))
@@ -91,15 +100,20 @@ def test_a_settled_verdict_stays_and_nothing_is_left_beyond_the_plan():
     assert f"p = {early.p_corrected:.2g}" in late.text and "Chance" not in late.text and "excludes" not in late.text
     assert (late.low, late.high) == (early.low, early.high)
     none = simulate_metrics(np.random.default_rng(1), 0.0, num_seeds=5, spread=0.5)
-    none = replace(
-        none,
-        results=[
-            replace(r, metrics={"bbox/AP": r.metrics["bbox/AP"] + 9 * (r.variant == "b") * (r.seed > 2)})
-            for r in none.results
-        ],
-    )
+    none = moved(none, 9.0)
     (late,) = judge_looks(none, B_BETTER, (), looks([3, 5], 3))
     assert late.p_corrected == 1 and "Earlier looks spent the 5 %" in late.text
+
+
+def test_a_settled_verdict_is_withdrawn_when_all_seeds_contradict_it():
+    ahead = simulate_metrics(np.random.default_rng(1), 9.0, num_seeds=5, spread=0.5)
+    equal = simulate_metrics(np.random.default_rng(1), 0.0, num_seeds=5, spread=0.1)
+    margin = [Hypothesis("b", "a", margin=2.0)]
+    for m, asked, by, outcome in ((ahead, B_BETTER, -30.0, "better"), (equal, margin, 20.0, "equivalent")):
+        (early,) = judge_looks(moved(m, by), asked, (), looks([3], 3))
+        (late,) = judge_looks(moved(m, by), asked, (), looks([3, 5], 3))
+        assert early.outcome == outcome and late.outcome == "not distinguishable", outcome
+        assert late.headline == "b and a are not distinguishable in AP" and early.headline in late.text
 
 
 def test_an_effect_that_a_look_showed_keeps_its_p_value():
@@ -107,6 +121,8 @@ def test_an_effect_that_a_look_showed_keeps_its_p_value():
     m = simulate_metrics(np.random.default_rng(1), 9.0, num_seeds=6, spread=0.5)
     (early,), (late,) = (effects_at_looks(m, [factor], COCO_METRICS[0], looks(n, 3)) for n in ([3], [3, 6]))
     assert late.p_corrected == early.p_corrected < 0.05 and late.difference.num_seeds == 6
+    (against,) = effects_at_looks(moved(m, -30.0), [factor], COCO_METRICS[0], looks([3, 6], 3))
+    assert against.difference.mean < 0 and against.p_corrected == 1
     failed = replace(m, results=[replace(r, error="killed") if r.seed == 5 else r for r in m.results])
     (late,) = effects_at_looks(failed, [factor], COCO_METRICS[0], looks([3, 6], 3))
     assert math.isnan(late.p_corrected)

@@ -50,8 +50,8 @@ def light_job(self, trial, rung):
 class Trainings:
     """Stands for trainings: AP is highest at a learning rate of .004 and grows with the iterations."""
 
-    def __init__(self, ends_after=math.inf, errors=None):
-        self.started, self.ends_after, self.errors = [], ends_after, errors or {}
+    def __init__(self, ends_after=math.inf, errors=None, metric="bbox/AP"):
+        self.started, self.ends_after, self.errors, self.metric = [], ends_after, errors or {}, metric
 
     def __call__(self, prepared, executor):
         ends = {}
@@ -66,7 +66,7 @@ class Trainings:
             ap = 30 + job.max_iter / 10 - 10 * math.log10(job.lr / 0.004) ** 2
             job.run_dir.mkdir(parents=True)
             if not error:
-                (job.run_dir / "metrics.json").write_text(json.dumps({"iteration": 9, "bbox/AP": ap}) + "\n")
+                (job.run_dir / "metrics.json").write_text(json.dumps({"iteration": 9, self.metric: ap}) + "\n")
             ends[job.key] = RunEnd("", 0.5, error)
         return ends
 
@@ -153,6 +153,11 @@ def test_a_diverging_training_counts_as_zero_and_any_other_failure_stops(tuning)
     assert run["ap"] == 0 and "not finite" in run["error"] and run["iterations_done"] == 0
     with pytest.raises(ChildProcessError, match="ce, trial 1 of 10 iterations failed: no space left on device"):
         tuning("full", Trainings(errors={"ce, trial 1 .*": "no space left on device"}))
+
+
+def test_an_evaluator_without_ap_is_named(tuning):
+    with pytest.raises(ConfigError, match="tuning compares bbox/AP, which the evaluator of ce, trial 0 of 10"):
+        tuning(trainings=Trainings(metric="validation/loss_cls"))
 
 
 def test_a_folder_of_another_search_is_refused(tuning, tmp_path):
