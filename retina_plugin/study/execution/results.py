@@ -4,9 +4,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from ...config import ConfigError
+from ...printable import shown
+from ...reading import read_json
 from ...run_folder import is_finished, last_evaluation
 from ..spec.study import Study
 from .job import NOT_ENDED, RESULT, RunEnd, read_end
+
+REPORT = "report.json"  # in the study folder
 
 
 @dataclass(frozen=True)
@@ -23,7 +28,12 @@ class RunResult:
 
 
 def found_results(study: Study) -> list[RunResult]:
-    """The results in a study's folder, whatever code, config and data produced them; nothing is trained."""
+    """The results in a study's folder, whatever code, config and data produced them; nothing is trained.
+
+    Raises:
+        ConfigError: if the folder's report is about runs in which something else was matched.
+    """
+    _check_match(study)
     results, seeds = [], study.seeds
     if study.adds_seeds:  # the first two in any case, with which such a study begins
         seeds = [s for s in seeds if s in seeds[:2] or any(study.run_dir(v.name, s).is_dir() for v in study.variants)]
@@ -35,6 +45,16 @@ def found_results(study: Study) -> list[RunResult]:
                 end = replace(end, error="")  # the process that records the end was killed
             results.append(result_of(study, variant.name, seed, end))
     return results
+
+
+def _check_match(study: Study) -> None:
+    """A report says what was matched in all runs, so a later one must say the same."""
+    path = study.output_dir / REPORT
+    facts = read_json(path, {}, lambda content: isinstance(content.get("facts"), dict)).get("facts", {})
+    before = facts.get("match", study.match)  # older reports lack it
+    if set(before) != set(study.match):
+        told, now = (f"--match {' '.join(names)}" if names else "no --match" for names in (before, study.match))
+        raise ConfigError(f"{shown(path)} tells of runs with {told}, this command of {now}: give it the same")
 
 
 def seeds_of(study: Study, results: Sequence[RunResult]) -> tuple[int, ...]:

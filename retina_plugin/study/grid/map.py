@@ -9,6 +9,7 @@ from typing import Any
 from ...files import write_json, write_text
 from ...pages.render import without_nan
 from ...reading import read_json
+from ..execution.results import REPORT
 from ..report.render import render
 from ..spec.hypothesis import Hypothesis
 from ..spec.study import Study
@@ -52,7 +53,7 @@ def write_map(grid: Grid) -> Path:
 
     Returns the path of the picture.
     """
-    reports = {cell: read_json(grid.folder(cell) / "report.json", {}, _is_report) for cell in grid.cells}
+    reports = {cell: read_json(grid.folder(cell) / REPORT, {}, _is_report) for cell in grid.cells}
     study = grid.study(grid.cells[0])
     maps = {
         h: [_cell_verdict(grid, cell, report, h, study) for cell, report in reports.items()] for h in study.questions

@@ -9,7 +9,7 @@ from typing import Any
 from ...files import write_json, write_text
 from ...pages.figures import svg_uri
 from ...pages.render import without_nan
-from ..execution.results import RunResult, seeds_of
+from ..execution.results import REPORT, RunResult, seeds_of
 from ..planning.auto import measure_results
 from ..planning.looks import looks_until, record_look
 from ..spec.study import Study
@@ -33,7 +33,7 @@ def write_report(study: Study, results: Sequence[RunResult], num_images: int = 4
     content = collect_content(study, measurements) | {"no_images_because": reason}
     record_look(study.output_dir, looks_until(study.output_dir, study.seeds, study.planned)[-1])
     folder, page = study.output_dir, study.output_dir / "report.html"
-    write_json(folder / "report.json", without_nan(plain_content(content)))
+    write_json(folder / REPORT, without_nan(plain_content(content)))
     write_text(folder / "report.md", render("report.md.j2", content))
     write_text(page, render("report.html.j2", content | _draw(study, measurements, content, num_images)))
     return page

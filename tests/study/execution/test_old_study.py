@@ -2,11 +2,13 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 from conftest import ROOT
 
 from retina_plugin.commands.ablate import ablate
+from retina_plugin.config import ConfigError
 from retina_plugin.study import load_study, run_study
 from retina_plugin.study.execution.results import found_results
 
@@ -50,6 +52,22 @@ def test_a_run_that_is_not_there_is_named(study, capsys):
     (study.output_dir / "focal/seed0/result.json").unlink()
     focal, softmax_ce = found_results(study)
     assert "focal/seed0/result.json does not exist" in focal.error and not softmax_ce.error
+
+
+def test_what_was_matched_cannot_be_told_otherwise_later(study):
+    def tell(*match):
+        path = study.output_dir / "report.json"
+        content = json.loads(path.read_text())
+        content["facts"]["match"] = list(match)
+        path.write_text(json.dumps(content))
+
+    tell()
+    with pytest.raises(ConfigError, match="report.json tells of runs with no --match, this command of --match scale"):
+        found_results(replace(study, match=("scale",)))
+    tell("scale", "prior")
+    with pytest.raises(ConfigError, match="runs with --match scale prior, this command of no --match: give it the"):
+        found_results(study)
+    assert len(found_results(replace(study, match=("prior", "scale")))) == 2
 
 
 def test_run_again_its_runs_are_kept(study, capsys, monkeypatch):
