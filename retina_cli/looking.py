@@ -23,6 +23,13 @@ def _predict_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--every", type=at_least(1), default=1, metavar="N", help="of videos, examine only every Nth frame"
     )
+    parser.add_argument("--no-drawings", action="store_true", help="write json files only, which takes less time")
+    parser.add_argument(
+        "--dtype",
+        choices=["float32", "bfloat16", "auto"],
+        default="float32",
+        help="bfloat16 is faster on processors with instructions for it, which auto finds out (default: float32)",
+    )
     add_trust_flags(parser)
 
 
@@ -35,26 +42,27 @@ def _predict(args: argparse.Namespace) -> None:
     from retina_plugin.inference.failures import Failures
     from retina_plugin.inference.images import find_images_and_videos
 
-    predictor = of.load_predictor(args.run, args.config_file, args.weights, args.opts, args.trust)
+    predictor = of.load_predictor(args.run, args.config_file, args.weights, args.opts, args.trust, args.dtype)
     images, videos = find_images_and_videos(args.input)
     score_thresh, source = args.score_thresh, "as asked"
     if score_thresh is None:
         score_thresh, source = of.choose_threshold(args.run, args.weights)
     ids = of.read_image_ids(args.coco_json) if args.coco_json else None
-    failures, of_videos, status = Failures(), Failures("video"), 0
+    failures, of_videos, status, draw = Failures(), Failures("video"), 0, not args.no_drawings
     if images:
-        found = of.predict(predictor, list(map(str, images)), args.output, score_thresh, ids, failures)
+        found = of.predict(predictor, list(map(str, images)), args.output, score_thresh, ids, failures, draw)
         print(of.describe_counts(found, score_thresh))
     if videos:
-        status = _predict_videos(predictor, videos, args.output, score_thresh, args.every, of_videos)
-    print(f"The score threshold is {source}. Drawings and json files are in {args.output}")
+        status = _predict_videos(predictor, videos, args.output, score_thresh, args.every, of_videos, draw)
+    written = "Drawings and json files" if draw else "Json files"
+    print(f"The score threshold is {source}. {written} are in {args.output}")
     failures.raise_if_any(of_videos)
     if status:
         sys.exit(status)
 
 
 def _predict_videos(
-    predictor: Any, videos: list[str], output: str, score_thresh: float, every: int, failures: Any
+    predictor: Any, videos: list[str], output: str, score_thresh: float, every: int, failures: Any, draw: bool
 ) -> int:
     """Print what was detected; returns the exit status: 128 + signal if one stopped the videos, else 0.
 
@@ -63,7 +71,7 @@ def _predict_videos(
     from retina_plugin.commands.predict_videos import predict_videos
     from retina_plugin.inference.video import is_camera
 
-    seen = predict_videos(predictor, videos, output, score_thresh, every, failures)
+    seen = predict_videos(predictor, videos, output, score_thresh, every, failures, draw)
     for one in seen:
         print(one)
     stopped = seen[-1].stopped if seen else 0

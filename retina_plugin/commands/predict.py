@@ -14,7 +14,8 @@ from ..data.entries import Entries
 from ..data.json_file import read_json
 from ..files import write_json
 from ..inference.failures import Failures
-from ..inference.images import drawing_paths, find_images, read_rgb, write_rgb
+from ..inference.images import create_folder, drawing_paths, find_images, read_rgb, write_rgb
+from ..inference.optimize import Dtype
 from ..inference.predictor import LazyPredictor
 from ..inference.text import progress
 from ..inference.visualize import class_names, draw_detections
@@ -31,6 +32,7 @@ def predict(
     score_thresh: float = 0.5,
     image_ids: dict[str, int] | None = None,
     failures: Failures | None = None,
+    draw: bool = True,
 ) -> list[dict[str, Any]]:
     """Draw the detections of every image into the folder `output` and write detections.json there.
 
@@ -43,6 +45,7 @@ def predict(
         score_thresh: minimum score to draw; the json has all detections.
         image_ids: id by file name, which may include folders; by default images are numbered from 1.
         failures: collects the errors of images, which are then not raised.
+        draw: whether to draw; without drawings, small images take a fraction of the time.
 
     Returns:
         The content of the json: image_id, file_name, category_id, category_name, bbox in XYWH pixels and score per
@@ -55,7 +58,8 @@ def predict(
     """
     paths = find_images(inputs)
     ids = _image_ids(paths, image_ids)
-    drawings = drawing_paths(paths, output)
+    drawings = drawing_paths(paths, output) if draw else [None] * len(paths)
+    create_folder(output)
     results, failed = [], failures or Failures()
     try:
         for image_id, path, drawing in zip(ids, progress(paths, "predict", "image"), drawings, strict=True):
@@ -69,11 +73,14 @@ def predict(
     return results
 
 
-def _predict_one(predictor: LazyPredictor, path: Path, drawing: Path, score_thresh: float) -> list[dict[str, Any]]:
-    """Write the drawing of one image; returns its detections as COCO results without image_id."""
+def _predict_one(
+    predictor: LazyPredictor, path: Path, drawing: Path | None, score_thresh: float
+) -> list[dict[str, Any]]:
+    """The detections of one image as COCO results without image_id, and their drawing, if it is given a path."""
     image = read_rgb(path)
     instances = predictor(image[:, :, ::-1])
-    write_rgb(drawing, draw_detections(image, instances, predictor.metadata, score_thresh))
+    if drawing is not None:
+        write_rgb(drawing, draw_detections(image, instances, predictor.metadata, score_thresh))
     return named_results(instances, predictor.metadata)
 
 
@@ -89,7 +96,7 @@ def choose_threshold(run: str | None, weights: str | None) -> tuple[float, str]:
 
 
 def describe_counts(results: Sequence[dict[str, Any]], score_thresh: float) -> str:
-    """How many detections were drawn in each of the first images, by class, and how many there are in all."""
+    """How many detections reach the threshold in each of the first images, by class, and how many there are in all."""
     drawn: dict[tuple[int, str], Counter[str]] = {}  # images in two folders may have the same name
     for detection in results:
         counts = drawn.setdefault((detection["image_id"], detection["file_name"]), Counter())
@@ -97,23 +104,28 @@ def describe_counts(results: Sequence[dict[str, Any]], score_thresh: float) -> s
     lines = []
     for (_, name), counts in list(drawn.items())[:_LISTED]:
         by_class = ", ".join(f"{number} {shown(category)}" for category, number in counts.most_common() if number)
-        lines.append(f"{shown(name)}: {by_class or 'nothing drawn'}")
+        lines.append(f"{shown(name)}: {by_class or 'none'}")
     if len(drawn) > _LISTED:
         lines.append(f"... and {len(drawn) - _LISTED} more images with detections")
     number = sum(counts.total() for counts in drawn.values())
-    return "\n".join([*lines, f"{len(results)} found, {number} drawn with scores of {score_thresh:.2f} and over"])
+    return "\n".join([*lines, f"{len(results)} found, {number} with scores of {score_thresh:.2f} and over"])
 
 
 def load_predictor(
-    run: str | None, config_file: str, weights: str, overrides: Sequence[str] = (), trust: Sequence[str] = ()
+    run: str | None,
+    config_file: str,
+    weights: str,
+    overrides: Sequence[str] = (),
+    trust: Sequence[str] = (),
+    dtype: Dtype = "float32",
 ) -> LazyPredictor:
     """The detector of a run folder or, without one, of a config and its weights.
 
     `trust` lists modules of your own that the config of the run folder may use.
     """
     if run:
-        return LazyPredictor.from_run(run, weights, overrides, trust)
-    return LazyPredictor(load_config(config_file, overrides), weights)
+        return LazyPredictor.from_run(run, weights, overrides, trust, dtype)
+    return LazyPredictor(load_config(config_file, overrides), weights, dtype=dtype)
 
 
 def read_image_ids(annotation_file: str | Path) -> dict[str, int]:

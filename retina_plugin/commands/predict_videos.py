@@ -3,10 +3,12 @@
 import os
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from detectron2.structures import Instances
 
 from ..data import DataError
 from ..engine.reliability.signals import StopSignals, stop_signals
@@ -36,7 +38,7 @@ class Seen:
         last: index of the last examined frame.
         seconds: time of the last examined frame.
         found: number of detections; the json has all of them.
-        drawn: number of drawn detections, by name of their class.
+        drawn: number of detections over the threshold, by name of their class.
         stopped: number of the signal that stopped the prediction; 0 for none.
     """
 
@@ -50,9 +52,9 @@ class Seen:
     stopped: int = 0
 
     def __str__(self) -> str:
-        counts = ", ".join(f"{number} {shown(name)}" for name, number in self.drawn.most_common())
+        high = ", ".join(f"{number} {shown(name)}" for name, number in self.drawn.most_common()) or "none"
         end = f"stopped at frame {self.last} ({self.seconds:.1f} s)" if self.stopped else f"{self.seconds:.1f} s"
-        return f"{shown(self.name)}: {self.frames} frames, {end}, {self.found} found, drawn: {counts or 'none'}"
+        return f"{shown(self.name)}: {self.frames} frames, {end}, {self.found} found, over the threshold: {high}"
 
 
 def predict_videos(
@@ -62,6 +64,7 @@ def predict_videos(
     score_thresh: float = 0.5,
     every: int = 1,
     failures: Failures | None = None,
+    draw: bool = True,
 ) -> list[Seen]:
     """Write NAME.mp4 with drawn detections and NAME.json into the folder `output`, for every video.
 
@@ -77,6 +80,7 @@ def predict_videos(
         score_thresh: minimum score to draw; the json has all detections.
         every: examine and write only every N-th frame.
         failures: collects the errors of videos, which are then not raised.
+        draw: whether to write NAME.mp4.
 
     Raises:
         DataError: if a file would overwrite a video; at the end, for videos that could not be read.
@@ -89,24 +93,31 @@ def predict_videos(
             if signals.number:
                 break
             with failed.of(name):
-                results.append(_predict_video(predictor, name, target, score_thresh, every, signals))
+                results.append(_predict_video(predictor, name, target, score_thresh, every, signals, draw))
     if failures is None:
         failed.raise_if_any()
     return results
 
 
 def _predict_video(
-    predictor: LazyPredictor, name: str, target: Path, score_thresh: float, every: int, signals: StopSignals
+    predictor: LazyPredictor, name: str, target: Path, score_thresh: float, every: int, signals: StopSignals, draw: bool
 ) -> Seen:
     seen = Seen(name, target)
     with Video(name) as video:
         fps = _CAMERA_FPS if video.is_camera else max(video.fps / every, _LOWEST_FPS)
         total = -(-video.num_frames // every) if video.num_frames else None
         frames = progress(video.frames(every), Path(name).name, "frame", total)
-        with json_list(target.with_suffix(".json")) as append, VideoFile(target, fps) as file:
+        with (
+            json_list(target.with_suffix(".json")) as append,
+            VideoFile(target, fps) if draw else nullcontext() as file,
+        ):
             for frame in frames:
-                drawing, found = _predict_frame(predictor, frame, score_thresh)
-                file.write(drawing, frame.seconds if video.is_camera else None)
+                instances = predictor(frame.image)
+                if file:
+                    drawing = _drawn(predictor, frame, instances, score_thresh)
+                    file.write(drawing, frame.seconds if video.is_camera else None)
+                place = {"frame": frame.index, "time": frame.seconds}
+                found = [place | one for one in named_results(instances, predictor.metadata)]
                 for detection in found:
                     append({"image_id": frame.index, "file_name": Path(name).name} | detection)
                 _count(seen, frame, found, score_thresh)
@@ -116,14 +127,10 @@ def _predict_video(
     return seen
 
 
-def _predict_frame(predictor: LazyPredictor, frame: Frame, score_thresh: float) -> tuple[np.ndarray, list[dict]]:
-    """A frame (H, W, 3) BGR with its detections drawn, and the detections."""
-    instances = predictor(frame.image)
+def _drawn(predictor: LazyPredictor, frame: Frame, instances: Instances, score_thresh: float) -> np.ndarray:
+    """A frame (H, W, 3) BGR with its detections."""
     drawing = draw_detections(frame.image[:, :, ::-1], instances, predictor.metadata, score_thresh)
-    place = {"frame": frame.index, "time": frame.seconds}
-    return np.ascontiguousarray(drawing[:, :, ::-1]), [
-        place | found for found in named_results(instances, predictor.metadata)
-    ]
+    return np.ascontiguousarray(drawing[:, :, ::-1])
 
 
 def _count(seen: Seen, frame: Frame, found: Sequence[dict], score_thresh: float) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import nn
@@ -21,12 +21,13 @@ from .probe import are_alike, probe
 
 logger = logging.getLogger(__name__)
 
-DTYPES = ("auto", "float32", "bfloat16")
+Dtype = Literal["auto", "float32", "bfloat16"]
+DTYPES = get_args(Dtype)
 _INFERENCE = """forward forward_inference inference_single_image _transpose_dense_predictions
 _decode_multi_level_predictions _decode_per_level_predictions""".split()
 
 
-def optimize_for_inference(model: nn.Module, dtype: Literal["auto", "float32", "bfloat16"] = "float32") -> nn.Module:
+def optimize_for_inference(model: nn.Module, dtype: Dtype = "float32") -> nn.Module:
     """A faster detector with copies of backbone, head and anchors; `model` does not change.
 
     Norms are folded into convolutions, memory is laid out with channels last, scores and boxes are computed only for

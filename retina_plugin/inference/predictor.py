@@ -18,23 +18,28 @@ from ..engine.run_data import run_metadata
 from ..engine.setup import build_model, resolve_device
 from ..printable import first_line
 from ..run_folder import find_weights, read_config
-from .optimize import optimize_for_inference
+from .optimize import Dtype, optimize_for_inference
 
 
 class LazyPredictor:
     """Runs a trained detector on single images, preprocessed as by the test loader of its config."""
 
-    def __init__(self, cfg: DictConfig, weights: str | Path, device: str | None = None) -> None:
+    def __init__(
+        self, cfg: DictConfig, weights: str | Path, device: str | None = None, dtype: Dtype = "float32"
+    ) -> None:
         """Build the model of a config and load its weights; it runs on `device`, by default `train.device`.
+
+        `dtype` is that of `optimize_for_inference`.
 
         Raises:
             CheckpointError: if the checkpoint does not exist, is damaged, or belongs to another model.
             ConfigError: if the device is not available.
+            ValueError: for another `dtype`.
         """
         device = resolve_device(device or cfg.train.device)
         model = build_model(cfg, pretrained=False).to(device).eval()
         RunCheckpointer(model).load_all(str(weights))
-        self.model = optimize_for_inference(model)
+        self.model = optimize_for_inference(model, dtype)
         self.metadata: Metadata = run_metadata(cfg)
         self._format: str = cfg.model.input_format
         self._augmentations = AugmentationList(list(instantiate(cfg.dataloader.test.mapper.augmentations)))
@@ -46,6 +51,7 @@ class LazyPredictor:
         weights: str | Path | None = None,
         overrides: Sequence[str] = (),
         trust: Sequence[str] = (),
+        dtype: Dtype = "float32",
     ) -> "LazyPredictor":
         """The detector of a run folder, from its config.yaml and the checkpoint `weights`, by default its final one.
 
@@ -55,7 +61,7 @@ class LazyPredictor:
             ConfigError: if the folder holds no config.yaml, or it names an object of a module that is not trusted.
             CheckpointError: if it holds no checkpoint, or its checkpoint belongs to another model.
         """
-        return cls(read_config(run_dir, overrides, trust), weights or find_weights(run_dir))
+        return cls(read_config(run_dir, overrides, trust), weights or find_weights(run_dir), dtype=dtype)
 
     @torch.no_grad()
     def __call__(self, image: str | Path | Image.Image | np.ndarray, channel_order: str = "BGR") -> Instances:

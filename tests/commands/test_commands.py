@@ -61,12 +61,12 @@ def test_the_default_threshold_is_the_best_of_the_runs_last_evaluation(tmp_path)
     assert choose_threshold(str(tmp_path), "other.pth")[0] == 0.5
 
 
-def test_counts_are_those_of_drawn_detections():
+def test_counts_are_those_above_the_threshold():
     found = [(1, "a.png", "cat", 0.9), (1, "a.png", "cat", 0.4), (1, "a.png", "dog", 0.5), (2, "b.png", "dog", 0.1)]
     keys = ("image_id", "file_name", "category_name", "score")
     results = [dict(zip(keys, x, strict=True)) for x in found]
     lines = describe_counts(results, 0.5).splitlines()
-    assert lines == ["a.png: 1 cat, 1 dog", "b.png: nothing drawn", "4 found, 2 drawn with scores of 0.50 and over"]
+    assert lines == ["a.png: 1 cat, 1 dog", "b.png: none", "4 found, 2 with scores of 0.50 and over"]
     of_two_folders = describe_counts([*results, results[0] | {"image_id": 3}], 0.5).splitlines()
     assert of_two_folders[0] == "a.png: 1 cat, 1 dog" and of_two_folders[2] == "a.png: 1 cat"
     many = [r | {"image_id": i, "file_name": f"{i}.png"} for i in range(22) for r in results]
@@ -88,6 +88,14 @@ def test_results_evaluate_to_what_the_evaluator_found(trained_run, images, tmp_p
     evaluation.accumulate()
     evaluation.summarize()
     assert evaluation.stats[0] * 100 == pytest.approx(expected, abs=1e-6)
+
+
+def test_without_drawings_the_json_is_the_same(trained_run, images, tmp_path):
+    predictor, inputs = LazyPredictor.from_run(trained_run), [f"{images}/000002.png"]
+    found = predict(predictor, inputs, tmp_path / "drawn")
+    assert predict(predictor, inputs, tmp_path / "json", draw=False) == found
+    assert [p.name for p in (tmp_path / "json").iterdir()] == ["detections.json"]
+    assert sorted(p.name for p in (tmp_path / "drawn").iterdir()) == ["000002.png", "detections.json"]
 
 
 def test_boxes_become_xywh_and_category_ids():

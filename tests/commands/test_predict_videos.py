@@ -56,6 +56,13 @@ def test_every_entry_has_frame_and_time_and_the_video_has_the_boxes(predictor, f
     assert film.read_bytes() == before
 
 
+def test_without_drawings_the_json_is_the_same(predictor, film, tmp_path):
+    for draw in (True, False):
+        predict_videos(predictor, [str(film)], tmp_path / str(draw), every=5, draw=draw)
+    assert [p.name for p in (tmp_path / "False").iterdir()] == ["film.json"]
+    assert (tmp_path / "False/film.json").read_text() == (tmp_path / "True/film.json").read_text()
+
+
 def test_a_signal_ends_it_after_the_frame_with_what_was_done(predictor, film, tmp_path, monkeypatch):
     done = []
 

@@ -110,6 +110,17 @@ def test_images_of_pil_in_other_modes(image, expected):
     assert np.array_equal(as_bgr(image), np.dstack([expected] * 3))
 
 
+def test_bfloat16_gives_nearly_the_same_scores(trained_run, predictor):
+    overrides = ["model.test_score_thresh=0.0", "model.max_detections_per_image=7"]
+    half = LazyPredictor.from_run(trained_run, overrides=overrides, dtype="bfloat16")
+    assert next(half.model.backbone.parameters()).dtype == torch.bfloat16
+    found, expected = half(RGB).scores, predictor(RGB).scores
+    torch.testing.assert_close(found, expected, rtol=0.1, atol=0.01)
+    assert not found.equal(expected)
+    with pytest.raises(ValueError, match=r"dtype must be one of \['auto', 'float32', 'bfloat16'\], got 'half'"):
+        LazyPredictor.from_run(trained_run, dtype="half")
+
+
 def test_a_run_serves_without_its_data(trained_run, monkeypatch, tmp_path):
     monkeypatch.setenv("RETINA_PLUGIN_CACHE", str(tmp_path / "nowhere"))
     assert LazyPredictor.from_run(trained_run).metadata.category_ids == [1, 2, 3]
