@@ -24,6 +24,9 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     infer.add_argument(
         "--sweep", type=Path, metavar="FILE", help="vary size, classes and batch, and draw them into this .svg or .png"
     )
+    predict = stages.add_parser("predict", help="the detector of a run, from image files to detections")
+    predict.add_argument("--run", required=True, metavar="DIR")
+    predict.add_argument("--input", nargs="+", required=True, help="image files, folders or glob patterns")
     assign = stages.add_parser("assign", help="label assignment for one image")
     assign.add_argument("--boxes", type=at_least(1), default=100)
     candidates = stages.add_parser("candidates", help="from logits to detections of one image")
@@ -44,7 +47,8 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         stage.add_argument("--config-file", required=True, metavar="FILE")
     for stage, size in ((infer, [480, 640]), (detectors, [480, 640]), (assign, [800, 1344]), (candidates, [800, 1344])):
         stage.add_argument("--size", type=at_least(1), nargs=2, default=size, metavar=("HEIGHT", "WIDTH"))
-    for stage, repeats in ((losses, 5), (infer, 9), (detectors, 9), (assign, 9), (candidates, 9), (startup, 5)):
+    nine = [(stage, 9) for stage in (infer, detectors, assign, candidates)]
+    for stage, repeats in (*nine, (losses, 5), (startup, 5), (predict, 99)):
         stage.add_argument("--repeats", type=at_least(1), default=repeats, help="repeats of each implementation")
     for stage in (losses, step, infer, detectors, assign, candidates):
         stage.add_argument("--device", help="cpu or cuda; by default that of the config, or the CPU")

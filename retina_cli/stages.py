@@ -24,7 +24,7 @@ def _step(args: argparse.Namespace) -> Found:
 
 
 def _infer(args: argparse.Namespace) -> Found:
-    from retina_plugin.benchmark.infer import benchmark_inference
+    from retina_plugin.benchmark.inference.infer import benchmark_inference
 
     if args.sweep:
         return _sweep(args)
@@ -32,8 +32,14 @@ def _infer(args: argparse.Namespace) -> Found:
     return _timed(benchmark_inference(args.config_file, *settings))
 
 
+def _predict(args: argparse.Namespace) -> Found:
+    from retina_plugin.benchmark.inference.predict import benchmark_prediction
+
+    return _timed(benchmark_prediction(args.run, args.input, args.repeats))
+
+
 def _sweep(args: argparse.Namespace) -> Found:
-    from retina_plugin.benchmark.sweep import draw_sweep, save_figure, sweep_inference
+    from retina_plugin.benchmark.inference.sweep import draw_sweep, save_figure, sweep_inference
 
     result = sweep_inference(args.config_file, args.size, args.candidates, args.repeats, _overrides(args))
     save_figure(draw_sweep(result), args.sweep)
@@ -48,7 +54,7 @@ def _assign(args: argparse.Namespace) -> Found:
 
 
 def _candidates(args: argparse.Namespace) -> Found:
-    from retina_plugin.benchmark.candidates import benchmark_candidates
+    from retina_plugin.benchmark.inference.candidates import benchmark_candidates
 
     return _timed(benchmark_candidates(args.size, args.above, args.repeats, args.device or "cpu"))
 
@@ -103,6 +109,7 @@ STAGES: dict[str, Callable[[argparse.Namespace], Found]] = {
     "losses": _losses,
     "step": _step,
     "infer": _infer,
+    "predict": _predict,
     "candidates": _candidates,
     "assign": _assign,
     "detectors": _detectors,

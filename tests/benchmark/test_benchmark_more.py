@@ -8,8 +8,9 @@ from conftest import QUICK, TINY
 
 from retina_cli.arguments import parse
 from retina_cli.main import COMMANDS
-from retina_plugin.benchmark import startup, sweep
+from retina_plugin.benchmark import startup
 from retina_plugin.benchmark.data import benchmark_data, loaders
+from retina_plugin.benchmark.inference import sweep
 from retina_plugin.config import ConfigError
 
 ROW = {"seconds": 1.0, "ratio": 0.5, "lowest": 0.4, "highest": 0.7}

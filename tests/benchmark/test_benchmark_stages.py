@@ -1,15 +1,18 @@
 """The benchmarks of inference, label assignment and evaluation: both sides do the same, and their times are told."""
 
+import cv2
 import forked
+import numpy as np
 import pytest
 import torch
 from conftest import QUICK, TINY
 from detectron2.config import instantiate
 
 from retina_plugin.benchmark.assign import benchmark_assignment
-from retina_plugin.benchmark.candidates import benchmark_candidates
 from retina_plugin.benchmark.evaluation import benchmark_evaluation
-from retina_plugin.benchmark.infer import benchmark_inference
+from retina_plugin.benchmark.inference.candidates import benchmark_candidates
+from retina_plugin.benchmark.inference.infer import benchmark_inference
+from retina_plugin.benchmark.inference.predict import benchmark_prediction
 from retina_plugin.benchmark.pairs import WARM_UP, format_times, seconds_of, time_in_turn
 from retina_plugin.benchmark.peers import detectron2_peer
 from retina_plugin.benchmark.step import benchmark_step
@@ -63,8 +66,8 @@ def test_inference_is_timed_with_the_candidates_that_are_asked_for(monkeypatch):
             run()
         return {name: {"seconds": 1.0, "ratio": 1.0, "lowest": 1.0, "highest": 1.0} for name in sides}
 
-    monkeypatch.setattr("retina_plugin.benchmark.infer.time_in_turn", count)
-    monkeypatch.setattr("retina_plugin.benchmark.infer.has_bfloat16", lambda device: True)
+    monkeypatch.setattr("retina_plugin.benchmark.inference.infer.time_in_turn", count)
+    monkeypatch.setattr("retina_plugin.benchmark.inference.infer.has_bfloat16", lambda device: True)
     found = benchmark_inference(QUICK, (96, 128), 40, 5, [*TINY, "model.test_score_thresh=0.05"], 2, memory=False)
     assert [name for name in seen["sides"] if "," not in name] == ["detectron2", "float32", "bfloat16"]
     assert seen["repeats"] == 5 and len(seen["stock"].args[0]) == 2
@@ -77,6 +80,28 @@ def test_inference_is_timed_with_the_candidates_that_are_asked_for(monkeypatch):
     assert above == pytest.approx(40, abs=1)
 
 
+def test_all_sides_predict_the_same_files_in_turn(trained_run, tmp_path, monkeypatch):
+    found = {}
+
+    def collect(sides, repeats):
+        found.update({name: [run() for _ in range(repeats)] for name, run in sides.items()})
+
+    for number in (0, 1):
+        noise = np.random.RandomState(number).randint(0, 255, (48, 64, 3), np.uint8)
+        cv2.imwrite(str(tmp_path / f"{number}.png"), noise)
+    monkeypatch.setattr("retina_plugin.benchmark.inference.predict.time_in_turn", collect)
+    monkeypatch.setattr("retina_plugin.benchmark.inference.predict.has_bfloat16", lambda device: True)
+    benchmark_prediction(str(trained_run), [str(tmp_path)], 3)
+    assert list(found) == ["detectron2", "float32", "bfloat16"]
+    for theirs, ours, half in zip(*found.values(), strict=True):
+        assert len(ours) and not ours.scores[:5].equal(half.scores[:5])
+        torch.testing.assert_close(ours.scores, theirs.scores, rtol=0, atol=1e-5)
+        boxes, expected = (x.pred_boxes.tensor[:20] for x in (ours, theirs))  # equal scores come later
+        torch.testing.assert_close(boxes, expected, rtol=0, atol=1e-2)
+    first, second, third = (x.scores for x in found["float32"])
+    assert first.equal(third) and not first[:5].equal(second[:5])
+
+
 def test_candidates_are_as_many_as_are_asked_for_and_both_sides_find_the_same(monkeypatch):
     found = {}
 
@@ -84,7 +109,7 @@ def test_candidates_are_as_many_as_are_asked_for_and_both_sides_find_the_same(mo
         found["logits"] = next(sides["detectron2"].args[-2])
         found.update({name: run()[0] for name, run in sides.items()})
 
-    monkeypatch.setattr("retina_plugin.benchmark.candidates.time_in_turn", compare)
+    monkeypatch.setattr("retina_plugin.benchmark.inference.candidates.time_in_turn", compare)
     benchmark_candidates((96, 128), 700, 1)
     assert sum(int((x.sigmoid() > 0.05).sum()) for x in found["logits"]) == pytest.approx(700, abs=1)
     ours, theirs = found["retina_plugin"], found["detectron2"]

@@ -9,16 +9,16 @@ from omegaconf import DictConfig
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..config import load_config
-from ..engine.setup import build_model, resolve_device
-from ..inference import optimize_for_inference
-from ..inference.optimize import has_bfloat16
-from ..modeling import PluggableRetinaNet
-from ..modeling.losses.base import log_odds
-from .machine import add_rates, count_gflop, multiply_sides
-from .memory import call_apart, peak_mb, reset_peak
-from .pairs import Times, build_sides, time_in_turn
-from .peers import detectron2_peer, torchvision_peer
+from ...config import load_config
+from ...engine.setup import build_model, resolve_device
+from ...inference import optimize_for_inference
+from ...inference.optimize import has_bfloat16
+from ...modeling import PluggableRetinaNet
+from ...modeling.losses.base import log_odds
+from ..machine import add_rates, count_gflop, multiply_sides
+from ..memory import call_apart, peak_mb, reset_peak
+from ..pairs import Times, build_sides, time_in_turn
+from ..peers import detectron2_peer, torchvision_peer
 
 Batch = list[dict[str, Any]]
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..files import written_in_full
-from ..pages.figures import COLOURS
+from ...files import written_in_full
+from ...pages.figures import COLOURS
+from ..pairs import Times
 from .infer import benchmark_inference
-from .pairs import Times
 
 _FACTORS = (0.5, 1.0, 1.5)  # of the sides of the image
 _CLASSES = (1, 20, 80, 365)

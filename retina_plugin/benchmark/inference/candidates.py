@@ -8,12 +8,12 @@ from detectron2.modeling.meta_arch import RetinaNet
 from detectron2.structures import ImageList, Instances
 from torch import Tensor
 
-from ..config import get_config
-from ..engine.setup import build_model
-from ..inference import optimize_for_inference
-from ..modeling.losses.base import log_odds
-from .pairs import WARM_UP, Times, time_in_turn
-from .peers import detectron2_peer
+from ...config import get_config
+from ...engine.setup import build_model
+from ...inference import optimize_for_inference
+from ...modeling.losses.base import log_odds
+from ..pairs import WARM_UP, Times, time_in_turn
+from ..peers import detectron2_peer
 
 _CONFIG = "COCO-Detection/retinanet_R_50_FPN_1x.py"
 _SPREAD = 1.5  # of logits

@@ -1,0 +1,1 @@
+"""Time of inference, from images or files to detections, and of its parts."""

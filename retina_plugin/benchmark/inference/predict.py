@@ -1,0 +1,56 @@
+"""Time of the whole way from image files to detections, with the weights of a trained run."""
+
+import copy
+import itertools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import cv2
+from detectron2.structures import Instances
+
+from ...engine.checkpoint import RunCheckpointer
+from ...engine.setup import build_model
+from ...inference.images import find_images
+from ...inference.optimize import has_bfloat16
+from ...inference.predictor import LazyPredictor
+from ...run_folder import find_weights, read_config
+from ..pairs import Times, time_in_turn
+from ..peers import detectron2_peer
+
+
+def benchmark_prediction(run_dir: str, inputs: Sequence[str], repeats: int) -> Times:
+    """Seconds for one image file, and ratios to a loop as Detectron2's demo has it around its DefaultPredictor.
+
+    The loop reads a file with OpenCV, resizes it as the test loader of the run does, and calls Detectron2's RetinaNet
+    with the weights of the run. The other sides are `LazyPredictor` in float32 and, where the processor has
+    instructions for it, in bfloat16. All sides predict the same file in a round; files are taken in turn.
+
+    Raises:
+        ConfigError, CheckpointError: as `LazyPredictor.from_run`.
+        DataError: if `inputs`, files, folders or glob patterns, name no image.
+        ValueError: as `detectron2_peer`.
+    """
+    paths = find_images(inputs)
+    plain = LazyPredictor.from_run(run_dir)
+    upstream = _upstream(plain, run_dir)
+    sides: dict[str, Callable[[Path], Instances]] = {"detectron2": lambda path: upstream(cv2.imread(str(path)))}
+    sides["float32"] = plain
+    if has_bfloat16(plain.model.device):
+        sides["bfloat16"] = LazyPredictor.from_run(run_dir, dtype="bfloat16")
+    return time_in_turn({name: _on_the_next(side, paths) for name, side in sides.items()}, repeats)
+
+
+def _upstream(plain: LazyPredictor, run_dir: str) -> LazyPredictor:
+    """The predictor of a run with Detectron2's RetinaNet."""
+    cfg = read_config(run_dir)
+    model = build_model(cfg, pretrained=False).to(plain.model.device).eval()
+    RunCheckpointer(model).load_all(str(find_weights(run_dir)))
+    predictor = copy.copy(plain)
+    predictor.model = detectron2_peer(model)
+    return predictor
+
+
+def _on_the_next(predict: Callable[[Path], Instances], paths: Sequence[Path]) -> Callable[[], Instances]:
+    """A function that predicts the next of the files at every call, and begins again after the last."""
+    in_turn = itertools.cycle(paths)
+    return lambda: predict(next(in_turn))
