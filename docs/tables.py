@@ -4,7 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import loss_rows as losses
 import table_rows as made
+from table_cells import Rows
 
 ROOT = Path(__file__).resolve().parent.parent
 FOCAL, ANCHORS = ("projects/CrossEntropyVsFocal/README.md", "projects/AnchorDensity/README.md")
@@ -16,7 +18,7 @@ class Table:
 
     path: str
     header: str
-    rows: Callable[[], made.Rows]
+    rows: Callable[[], Rows]
     after: str = ""
 
 
@@ -24,42 +26,42 @@ TABLES = (
     Table(
         "README.md",
         "| AP of six seeds | cross entropy | focal loss | difference, 95 % interval |",
-        made.starts_rates_and_cells,
+        losses.starts_rates_and_cells,
     ),
     Table(
         FOCAL,
         "| AP of six seeds | cross entropy | focal loss | difference, 95 % interval |",
-        made.starts_and_rates,
+        losses.starts_and_rates,
     ),
     Table("README.md", "| variant | start | AP | AP50 | AP75 | APs | APm | AP, scores above .05 |", made.demo),
     Table(
         FOCAL,
         "| own starts: focal − ce (focal, ce) | 40 | 120 | 360 |",
-        made.map_of("focal is better than ce in AP"),
+        losses.map_of("focal is better than ce in AP"),
     ),
     Table(
         FOCAL,
         "| both from .01: focal − ce (focal, ce) | 40 | 120 | 360 |",
-        made.map_of("focal_01 is better than ce_01 in AP"),
+        losses.map_of("focal_01 is better than ce_01 in AP"),
     ),
-    Table(FOCAL, "| start | scale | gamma 0 (cross entropy) | gamma 2 (focal loss) |", made.scale_means),
+    Table(FOCAL, "| start | scale | gamma 0 (cross entropy) | gamma 2 (focal loss) |", losses.scale_means),
     Table(
         FOCAL,
         "| effect on AP | difference | 95 % interval | p |",
-        made.scale_effects,
+        losses.scale_effects,
         after="`why_scale.py` has the scale",
     ),
-    Table(FOCAL, "| start, AP on blood cells | cross entropy | focal loss |", made.start_bccd),
-    Table(FOCAL, "| effect on AP on blood cells | difference | 95 % interval | p |", made.effects_bccd),
+    Table(FOCAL, "| start, AP on blood cells | cross entropy | focal loss |", losses.start_bccd),
+    Table(FOCAL, "| effect on AP on blood cells | difference | 95 % interval | p |", losses.effects_bccd),
     Table(
         FOCAL,
         "| learning rate on blood cells | cross entropy | focal loss | difference, 95 % interval |",
-        made.rates_bccd,
+        losses.rates_bccd,
     ),
-    Table(FOCAL, "| AP on blood cells, five new seeds | AP | AP50 | AP75 | APs | APm | APl |", made.confirmed_bccd),
-    Table(FOCAL, "| AP of new seeds | difference | 95 % interval | p |", made.confirmed_bccd_verdicts),
-    Table(FOCAL, "| AP on blood cells, all alike | gamma 0 | gamma 2 |", made.alpha_and_gamma_bccd),
-    Table(FOCAL, "| alpha and gamma | difference in AP | 95 % interval | p |", made.alpha_and_gamma_bccd_verdicts),
+    Table(FOCAL, "| AP on blood cells, five new seeds | AP | AP50 | AP75 | APs | APm | APl |", losses.confirmed_bccd),
+    Table(FOCAL, "| AP of new seeds | difference | 95 % interval | p |", losses.confirmed_bccd_verdicts),
+    Table(FOCAL, "| AP on blood cells, all alike | gamma 0 | gamma 2 |", losses.alpha_and_gamma_bccd),
+    Table(FOCAL, "| alpha and gamma | difference in AP | 95 % interval | p |", losses.alpha_and_gamma_bccd_verdicts),
     Table(
         ANCHORS,
         "| anchors | per image | boxes with an anchor at IoU .5 (images not searched) | AP of three seeds |",

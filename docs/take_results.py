@@ -29,7 +29,10 @@ _LEAST_SCORE = 0.05
 
 
 def study(folder: str) -> dict[str, Any]:
-    """Means, spreads, effects, verdicts and starts of a study, in percent, and the command that ran it."""
+    """Means, spreads, effects and verdicts of a study, in percent, and the command that ran it.
+
+    Besides, by variant, the start, and the share of the classification loss in the gradient at the end of training.
+    """
     report = read_json(Path(folder, "report.json"), {})
     return {
         "command": re.sub(r" --(output \S+|report-only)", "", report["facts"]["command"]),
@@ -37,6 +40,7 @@ def study(folder: str) -> dict[str, Any]:
         "rows": {r["variant"]: {k: _mean(v) for k, v in r["level"].items()} for r in report["rows"]},
         "above": {t: {k: _mean(v) for k, v in x.items()} for t, x in report["above"].items()},
         "start": {r["variant"]: r["prior_prob"] for r in report["confounds"]["rows"]},
+        "cls_share_at_end": {r["variant"]: _last(r["cls_shares"]) for r in report["confounds"]["rows"]},
         "effects": {e["name"]: _difference(e) for e in report["effects"]},
         "verdicts": {_question(v["hypothesis"]): _difference(v) for v in report["verdicts"]},
     }
@@ -88,6 +92,11 @@ def errors(path: str) -> dict[str, Any]:
 def _difference(found: dict[str, Any]) -> list[float | None]:
     """Difference, ends of its interval, and p."""
     return [found["difference"][k] for k in ("mean", "low", "high")] + [found["p_corrected"]]
+
+
+def _last(shares: dict[str, float]) -> float | None:
+    """The share at the largest number of iterations."""
+    return shares[max(shares, key=int)] if shares else None
 
 
 def _question(hypothesis: dict[str, Any]) -> str:

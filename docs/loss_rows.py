@@ -1,0 +1,128 @@
+"""The rows of the tables of projects/CrossEntropyVsFocal, from docs/results."""
+
+from collections.abc import Callable
+from typing import Any
+
+from stored import results
+from table_cells import METRICS, Rows, differences, p_value, signed, spread
+
+
+def scale_means() -> Rows:
+    found, rows = results("why_scale")["rows"], []
+    for start, shown in (("start_.01", ".01"), ("own_start", "own")):
+        for scale in ("own", "matched"):
+            cells = [spread(found[f"{start}-{gamma}-{scale}_scale"]["AP"]) for gamma in ("gamma_0", "gamma_2")]
+            rows.append([shown, scale, *cells])
+    return rows
+
+
+def scale_effects() -> Rows:
+    found = results("why_scale")["effects"]
+    pair = next(name for name in found if "×" in name and "start" in name and "focus" in name)
+    names = [next(name for name in found if name.startswith(c)) for c in ("start: ", "focus: ", "scale: ")] + [pair]
+    return differences(map(found.get, names))
+
+
+def starts_and_rates() -> Rows:
+    """AP of six seeds of both losses: by learning rate from their own starts, then tuned."""
+    rates, tuned = results("learning_rate"), results("tuned")
+    pairs = [(rates, f"ce_lr{rate}", f"focal_lr{rate}") for rate in (".001", ".002", ".004")] + [(tuned, "ce", "focal")]
+    return [[None, *_pair(*pair)] for pair in pairs]
+
+
+def starts_rates_and_cells() -> Rows:
+    """`starts_and_rates`, and the new seeds on blood cells."""
+    return [*starts_and_rates(), [None, *_pair(results("confirm_bccd"), "ce", "focal")]]
+
+
+def _pair(found: dict[str, Any], ce: str, focal: str) -> list[str]:
+    """AP of cross entropy, of focal loss, and the difference with its interval and p."""
+    mean, low, high, p = found["verdicts"][f"{focal} − {ce} in AP"]
+    difference = f"{signed(mean)} ({signed(low)} to {signed(high)}), p = {p_value(p)}"
+    return [spread(found["rows"][ce]["AP"]), spread(found["rows"][focal]["AP"]), difference]
+
+
+def start_bccd() -> Rows:
+    """AP on blood cells by start and loss."""
+    found = results("start_bccd")["rows"]
+    starts = ("start_.01", "own_start")
+    return [[None, *(spread(found[f"{start}-{loss}"]["AP"]) for loss in ("ce", "focal"))] for start in starts]
+
+
+def effects_bccd() -> Rows:
+    """Effects of start and loss on blood cells, and of both together."""
+    found = results("start_bccd")["effects"].values()
+    return differences(found)
+
+
+def rates_bccd() -> Rows:
+    """AP on blood cells by learning rate: of all seeds at the lower rates, of seed 0 at the higher ones."""
+    low, high = results("learning_rate_bccd"), results("learning_rate_bccd_high")["rows"]
+    decided = [[None, *_pair(low, f"ce_lr{rate}", f"focal_lr{rate}")] for rate in (".0005", ".001")]
+    return decided + [
+        [None, *(spread(high[f"{loss}_lr{rate}"]["AP"]) for loss in ("ce", "focal")), None] for rate in (".002", ".004")
+    ]
+
+
+def confirmed_bccd() -> Rows:
+    """AP on blood cells, new seeds: both losses, cross entropy matched, focal loss in bfloat16."""
+    plain, matched = results("confirm_bccd")["rows"], results("confirm_matched")["rows"]
+    rows = plain["ce"], matched["ce"], plain["focal"], plain["focal_bfloat16"]
+    return [[None, *(spread(row[metric]) for metric in METRICS)] for row in rows]
+
+
+def confirmed_bccd_verdicts() -> Rows:
+    (loss, precision), (matched,) = (results(f"confirm_{x}")["verdicts"].values() for x in ("bccd", "matched"))
+    found = loss, matched, precision
+    return differences(found)
+
+
+def alpha_and_gamma_bccd() -> Rows:
+    """AP on blood cells by alpha and gamma, with start, scale and clipping made alike."""
+    found = results("why_bccd")["rows"]
+    return [
+        [None, *(spread(found[f"alpha_{alpha}-gamma_{gamma}"]["AP"]) for gamma in (0, 2))] for alpha in (".5", ".25")
+    ]
+
+
+def alpha_and_gamma_bccd_verdicts() -> Rows:
+    """Focal loss and cross entropy, then the effects of gamma, of alpha and of both together."""
+    found = results("why_bccd")
+    names = [next(name for name in found["effects"] if name.startswith(c)) for c in ("focus: ", "alpha: ")]
+    pair = next(name for name in found["effects"] if "×" in name)
+    rows = [*found["verdicts"].values(), *(found["effects"][name] for name in (*names, pair))]
+    return differences(rows)
+
+
+def box_share() -> Rows:
+    """AP and share of classification at the end, by weight of the classification loss and gamma."""
+    found = results("box_share")
+    rows, shares = found["rows"], found["cls_share_at_end"]
+    names = [[f"gamma_{gamma}-weight_{weight}" for gamma in (0, 2)] for weight in (".54", ".22")]
+    return [[None, *(f"{spread(rows[n]['AP'])} ({100 * shares[n]:.0f} %)" for n in pair)] for pair in names]
+
+
+def box_share_verdicts() -> Rows:
+    """Gamma at about the same share, then the effects of gamma, of the weight and of both together."""
+    found = results("box_share")
+    return differences([*found["verdicts"].values(), *found["effects"].values()])
+
+
+def map_of(name: str) -> Callable[[], Rows]:
+    def rows() -> Rows:
+        found = results("phase_diagram")
+        cells = {(c["row"], c["column"]): c for c in found["cells"][name]}
+        columns = found["columns"][:3]
+        return [[row, *(_cell(cells.get((row, column))) for column in columns)] for row in found["rows"][1:]]
+
+    return rows
+
+
+def _cell(cell: dict[str, float] | None) -> str:
+    if cell is None:
+        return "not run"
+    text = f"{signed(cell['difference'])} ({cell['better']:.1f}, {cell['than']:.1f})"
+    if cell["p"] is None:
+        return text
+    text += f", p = {p_value(cell['p'])}"
+    return f"**{text}**" if cell["p"] < 0.05 else text
