@@ -45,6 +45,8 @@ os.environ.setdefault("RETINA_PLUGIN_CACHE", str(ROOT / "output" / "cache"))
 _PAGES = {
     "README": "index",
     "CrossEntropyVsFocal": "projects/losses",
+    "on_blood_cells": "projects/losses_on_blood_cells",
+    "one_start": "projects/losses_one_start",
     "FPNVariants": "projects/pyramids",
     "AnchorDensity": "projects/anchors",
     "BloodCells": "projects/blood_cells",

@@ -9,7 +9,10 @@ import table_rows as made
 from table_cells import Rows
 
 ROOT = Path(__file__).resolve().parent.parent
-FOCAL, ANCHORS = ("projects/CrossEntropyVsFocal/README.md", "projects/AnchorDensity/README.md")
+FOCAL, CELLS, ANCHORS = (
+    f"projects/{name}.md"
+    for name in ("CrossEntropyVsFocal/README", "CrossEntropyVsFocal/on_blood_cells", "AnchorDensity/README")
+)
 
 
 @dataclass(frozen=True)
@@ -51,17 +54,17 @@ TABLES = (
         losses.scale_effects,
         after="`why_scale.py` has the scale",
     ),
-    Table(FOCAL, "| start, AP on blood cells | cross entropy | focal loss |", losses.start_bccd),
-    Table(FOCAL, "| effect on AP on blood cells | difference | 95 % interval | p |", losses.effects_bccd),
+    Table(CELLS, "| start, AP on blood cells | cross entropy | focal loss |", losses.start_bccd),
+    Table(CELLS, "| effect on AP on blood cells | difference | 95 % interval | p |", losses.effects_bccd),
     Table(
-        FOCAL,
+        CELLS,
         "| learning rate on blood cells | cross entropy | focal loss | difference, 95 % interval |",
         losses.rates_bccd,
     ),
-    Table(FOCAL, "| AP on blood cells, five new seeds | AP | AP50 | AP75 | APs | APm | APl |", losses.confirmed_bccd),
-    Table(FOCAL, "| AP of new seeds | difference | 95 % interval | p |", losses.confirmed_bccd_verdicts),
-    Table(FOCAL, "| AP on blood cells, all alike | gamma 0 | gamma 2 |", losses.alpha_and_gamma_bccd),
-    Table(FOCAL, "| alpha and gamma | difference in AP | 95 % interval | p |", losses.alpha_and_gamma_bccd_verdicts),
+    Table(CELLS, "| AP on blood cells, five new seeds | AP | AP50 | AP75 | APs | APm | APl |", losses.confirmed_bccd),
+    Table(CELLS, "| AP of new seeds | difference | 95 % interval | p |", losses.confirmed_bccd_verdicts),
+    Table(CELLS, "| AP on blood cells, all alike | gamma 0 | gamma 2 |", losses.alpha_and_gamma_bccd),
+    Table(CELLS, "| alpha and gamma | difference in AP | 95 % interval | p |", losses.alpha_and_gamma_bccd_verdicts),
     Table(
         ANCHORS,
         "| anchors | per image | boxes with an anchor at IoU .5 (images not searched) | AP of three seeds |",

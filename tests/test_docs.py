@@ -20,4 +20,4 @@ def test_every_project_and_document_is_shown():
         for name in re.findall(r"```\{include\} (\S+)", page.read_text()):
             assert (page.parent / name).is_file(), f"{page} includes {name}"
             included.add((page.parent / name).resolve())
-    assert included == {*ROOT.glob("*.md"), *ROOT.glob("projects/*/README.md")}
+    assert included == {*ROOT.glob("*.md"), *ROOT.glob("projects/*/*.md")}
