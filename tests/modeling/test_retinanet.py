@@ -186,6 +186,15 @@ def _anchors_and_truth(model, data):
     return model.anchor_generator(features), [x["instances"] for x in data]
 
 
+@pytest.mark.parametrize("selective", [False, True])
+def test_a_training_image_without_annotations_is_named(selective):
+    model, data = pluggable(), batch()
+    model.selective_boxes = selective
+    del data[1]["instances"]
+    with EventStorage(), pytest.raises(ValueError, match="image 1 of a training batch has no 'instances'"):
+        model(data)
+
+
 @pytest.mark.parametrize("label", [-1, 3])
 def test_labels_out_of_range_are_refused(label):
     model, data = pluggable(), batch()

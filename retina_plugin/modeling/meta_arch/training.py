@@ -16,7 +16,7 @@ from ..losses import BoxLoss, ClassificationLoss, DenseTargets
 from ..optimization.box_tower import box_layers, deltas_where
 from .loss_normalizer import ForegroundAverage
 from .training_pass import Observer, TrainingPass
-from .wiring import check_gt_classes
+from .wiring import check_annotated, check_gt_classes
 
 
 class RetinaNetTraining(RetinaNet):
@@ -40,7 +40,12 @@ class RetinaNetTraining(RetinaNet):
 
         Losses and gradients are then the same up to rounding. The tower still runs everywhere if a subclass overrides
         `forward_training` or `losses`, or if `box_layers` refuses the head, for example because of a norm.
+
+        Raises:
+            ValueError: in training mode for an image without "instances".
         """
+        if self.training:
+            check_annotated(batched_inputs)
         layers = self._selective_layers() if self.training else None
         if layers is None:
             return super().forward(batched_inputs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from detectron2.layers import Conv2d
 from detectron2.modeling.meta_arch.retinanet import RetinaNetHead
@@ -57,6 +57,16 @@ def check_channels(model: PluggableRetinaNet, predictions: Sequence[Sequence[Ten
                     f"{num_anchors} anchors per location with {dim} {what} each need {num_anchors * dim}: "
                     "derive its number of anchors from model.anchor_generator, its logits from model.cls_loss"
                 )
+
+
+def check_annotated(batched_inputs: Sequence[dict[str, Any]]) -> None:
+    """Raise a ValueError unless every image of a training batch has "instances"."""
+    for i, inputs in enumerate(batched_inputs):
+        if "instances" not in inputs:
+            raise ValueError(
+                f"image {i} of a training batch has no 'instances' with gt_boxes and gt_classes: load it with a mapper "
+                "of training (is_train=True), or call model.eval() to detect"
+            )
 
 
 def check_gt_classes(gt_instances: Sequence[Instances], num_classes: int) -> None:

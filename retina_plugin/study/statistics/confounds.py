@@ -126,7 +126,8 @@ CHECKS = (
     Check(
         lambda x: x.last_cls_share,
         by_more_than(MOST_SHARE),
-        "{better} gives classification {a:.0%} of its gradient at the end, {than} {b:.0%}; boxes have the rest",
+        "{better} gives classification {a:.0%} of its gradient at the end, {than} {b:.0%}; boxes have the rest (a "
+        "variant with another model.cls_loss_weight shows what this is worth)",
         ("model.cls_loss_weight",),
     ),
     Check(
