@@ -59,8 +59,8 @@ class Assignment:
 
     @property
     def low_quality_only(self) -> Tensor:
-        """(N,) whether a matcher with low-quality matches assigns nothing else to the box."""
-        return ~self.own & (self.lenient.sum(1) > 0)
+        """(N,) whether only low-quality matches are assigned to the box."""
+        return ~self.own & (self.foreground.sum(1) > 0)
 
     @property
     def crowded_out(self) -> Tensor:
