@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from detectron2.utils.visualizer import Visualizer
@@ -106,8 +107,7 @@ def _crop(results: Results, image: int, box: np.ndarray, boxes: Sequence[_Box], 
         corners = _corners(shown.box) - [left, top, left, top]
         if (corners[2:] > 0).all() and corners[0] < right - left and corners[1] < bottom - top:
             _draw_box(visualizer, corners, shown)
-    file = label_text(results.files[image].rpartition("/")[2])
-    return Picture(jpeg_uri(visualizer.output.get_image()), f"{caption} ({file})")
+    return Picture(jpeg_uri(visualizer.output.get_image()), f"{caption} ({Path(results.files[image]).name})")
 
 
 def _corners(box: np.ndarray) -> np.ndarray:

@@ -44,8 +44,8 @@ def test_colours_of_a_confusion_are_shares_of_all_objects_of_a_class():
 
 
 def test_a_missed_object_outside_its_image_has_a_picture(tmp_path):
-    Image.new("RGB", (64, 48)).save(tmp_path / "1.png")
+    Image.new("RGB", (64, 48)).save(tmp_path / "1$.png")
     results = scene([(1, CAT, (2000, 10, 50, 50)), (1, CAT, (10, 900, 50, 50))], [])
-    results = dataclasses.replace(results, files=(str(tmp_path / "1.png"),))
+    results = dataclasses.replace(results, files=(str(tmp_path / "1$.png"),))
     pictures = draw_gallery(results, find_errors(results), 0.5)
-    assert [picture.caption for picture in pictures["missed"]] == ["cat (1.png)"] * 2
+    assert [picture.caption for picture in pictures["missed"]] == ["cat (1$.png)"] * 2
