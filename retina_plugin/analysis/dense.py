@@ -4,6 +4,7 @@ R anchors of all levels, K classes, C logits per anchor.
 """
 
 import copy
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,13 +90,9 @@ def dense_images(
 
     One image is in memory at a time.
     """
-    shown = 0
-    for batch in build_annotated_loader(_config_of(cfg, split)):
-        for inputs in batch:
-            if shown == max_images:
-                return
-            yield dense_image(model, inputs)
-            shown += 1
+    batches = build_annotated_loader(_config_of(cfg, split))
+    for inputs in itertools.islice(itertools.chain.from_iterable(batches), max_images):
+        yield dense_image(model, inputs)
 
 
 @torch.no_grad()

@@ -80,10 +80,8 @@ def start_in_words(foreground_share: float, gamma: float, alpha: float | None, p
     down = (1 - foreground_share) * loss_and_gradient_norm(loss, -x, False)[1].item()
     if up == down:
         return f"from {prior:.2g}: gradients of objects and background are equal"
-    larger, other, ratio = ("background", "objects", down / max(up, 1e-300))
-    if up > down:
-        larger, other, ratio = "objects", "background", up / max(down, 1e-300)
-    return f"from {prior:.2g}: the gradient of {larger} is {ratio:.3g} times that of {other}"
+    (less, other), (more, larger) = sorted([(up, "objects"), (down, "background")])
+    return f"from {prior:.2g}: the gradient of {larger} is {more / max(less, 1e-300):.3g} times that of {other}"
 
 
 def best_start(loss: ClassificationLoss, foreground_share: float) -> float | None:

@@ -63,7 +63,8 @@ def _training(run_dir: Path) -> dict[str, Any]:
     metrics = read_metrics(run_dir)
     evaluation = last_evaluation(run_dir)
     seconds = [line["time"] for line in metrics if math.isfinite(line.get("time", math.nan))]
-    iterations = max((line["iteration"] for line in metrics), default=0)
+    # iterations count from 0; the line of the last evaluation has their number
+    iterations = max((line["iteration"] + ("lr" in line) for line in metrics), default=0)
     return {
         "iterations": iterations,
         "minutes": sum(seconds) / len(seconds) * iterations / 60 if seconds else None,

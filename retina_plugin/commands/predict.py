@@ -18,7 +18,7 @@ from ..inference.images import create_folder, drawing_paths, find_images, read_r
 from ..inference.optimize import Dtype
 from ..inference.predictor import LazyPredictor
 from ..inference.text import progress
-from ..inference.visualize import class_names, draw_detections
+from ..inference.visualize import draw_detections
 from ..printable import shown
 from ..run_folder import last_evaluation
 
@@ -144,9 +144,10 @@ def read_image_ids(annotation_file: str | Path) -> dict[str, int]:
 
 def named_results(instances: Instances, metadata: Metadata) -> list[dict[str, Any]]:
     """Detections as `to_coco` gives them, with the name of their class as category_name."""
-    names = class_names(instances.pred_classes.tolist(), metadata)
-    found = to_coco(instances, metadata.as_dict().get("category_ids"))
-    return [detection | {"category_name": name} for detection, name in zip(found, names, strict=True)]
+    known = metadata.as_dict()
+    names = dict(enumerate(known.get("thing_classes", ())))
+    found = zip(to_coco(instances, known.get("category_ids")), instances.pred_classes.tolist(), strict=True)
+    return [detection | {"category_name": names.get(c, f"class {c}")} for detection, c in found]
 
 
 def to_coco(instances: Instances, category_ids: Sequence[int] | None) -> list[dict[str, Any]]:

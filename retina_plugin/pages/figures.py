@@ -9,6 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..inference.text import label_text
+
 # Okabe and Ito 2008: colour-blind readers can tell them apart
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#444444", "#999933")
 _STYLE = {
@@ -29,6 +31,12 @@ def new_panel(title: str, xlabel: str, ylabel: str = "") -> tuple[Figure, Axes]:
         axes.set(xlabel=xlabel, ylabel=ylabel)
         axes.grid(alpha=0.25)
     return figure, axes
+
+
+def legend_text(name: str) -> str:
+    """A name as a short label in a legend, from which matplotlib leaves out labels that begin with an underscore."""
+    text = label_text(name)
+    return f" {text}" if text.startswith("_") else text
 
 
 def svg_uri(figure: Figure) -> str:

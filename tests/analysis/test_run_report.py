@@ -34,6 +34,8 @@ def test_training_is_what_metrics_json_recorded(tmp_path):
     assert found["predicts_from"] is None
     assert found["evaluation"] == {"bbox/AP": 12.5, "bbox/APs": pytest.approx(float("nan"), nan_ok=True)}
     assert len(found["figures"]) == 3  # losses, AP, learning rate
+    (tmp_path / "metrics.json").write_text("".join(json.dumps(line) + "\n" for line in lines[:1]))  # interrupted
+    assert (_training(tmp_path)["iterations"], _training(tmp_path)["minutes"]) == (10, 0.5)
 
 
 def test_a_panel_shows_finite_values_and_is_left_out_without_any():

@@ -11,11 +11,18 @@ import numpy as np
 import pytest
 from conftest import QUICK, ROOT, TINY
 from detectron2.config import instantiate
-from detectron2.data import DatasetCatalog
+from detectron2.data import DatasetCatalog, Metadata
 from detectron2.structures import Boxes, Instances
 
 from retina_plugin.commands.compare import compare, run_names
-from retina_plugin.commands.predict import choose_threshold, describe_counts, predict, read_image_ids, to_coco
+from retina_plugin.commands.predict import (
+    choose_threshold,
+    describe_counts,
+    named_results,
+    predict,
+    read_image_ids,
+    to_coco,
+)
 from retina_plugin.commands.visualize_data import visualize_data
 from retina_plugin.config import load_config
 from retina_plugin.data import DataError
@@ -103,6 +110,10 @@ def test_boxes_become_xywh_and_category_ids():
     instances.scores, instances.pred_classes = np.array([0.5]), np.array([1])
     expected = {"category_id": 9, "bbox": [1, 2, 3, 6], "score": 0.5}
     assert to_coco(instances, [7, 9]) == [expected]
+    long = "US$ " + 50 * "x"  # the json has it as the data do, not as drawings
+    for names, name in (([long, long], long), ([], "class 1")):
+        (found,) = named_results(instances, Metadata(thing_classes=names, category_ids=[7, 9]))
+        assert found == expected | {"category_name": name}
 
 
 def test_inputs_are_files_folders_and_patterns(tmp_path):

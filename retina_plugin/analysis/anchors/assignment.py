@@ -59,8 +59,8 @@ class Assignment:
 
     @property
     def low_quality_only(self) -> Tensor:
-        """(N,) whether a matcher with low-quality matches assigns nothing else to the box."""
-        return ~self.own & (self.lenient.sum(1) > 0)
+        """(N,) whether only low-quality matches are assigned to the box."""
+        return ~self.own & (self.foreground.sum(1) > 0)
 
     @property
     def crowded_out(self) -> Tensor:
@@ -100,6 +100,5 @@ def _match(
         counts.append(torch.bincount(cells, minlength=len(boxes) * levels).view(-1, levels))
         if allow == detector.matcher.allow_low_quality_matches:
             ignored = torch.bincount(level_of[labels == -1], minlength=levels)
-    x0, y0, x1, y1 = boxes.tensor.unbind(1)
-    sides = torch.stack([x1 - x0, y1 - y0], 1)
+    sides = boxes.tensor[:, 2:] - boxes.tensor[:, :2]
     return (image.instances.gt_classes, sides, image.areas, best_iou, level_of[best], *counts), ignored

@@ -10,6 +10,7 @@ from matplotlib.ticker import LogLocator, ScalarFormatter
 from ...pages.figures import COLOURS, new_panel
 from .analyze import Analysis
 from .recall import recall_over_side, side_edges
+from .tables import threshold
 
 MARKERS = "osD^vP*X"
 _STYLES = ("-", "--")
@@ -47,9 +48,10 @@ def recall_figure(analyses: Mapping[str, Analysis]) -> Figure:
         count, reachable, trained = recall_over_side(analysis.assignment, edges).T
         known = count > 0
         label = f"{name}: " if len(analyses) > 1 else ""
-        threshold = f"{analysis.detector.threshold:g}".lstrip("0")
         style = dict(color=COLOURS[i], marker="os"[i], ms=4)
-        axes.plot(middle[known], reachable[known], ls="-", label=f"{label}an anchor at IoU {threshold}", **style)
+        axes.plot(
+            middle[known], reachable[known], ls="-", label=f"{label}an anchor at IoU {threshold(analysis)}", **style
+        )
         style |= dict(mfc="none", lw=1)
         axes.plot(middle[known], trained[known], ls=":", label=f"{label}a foreground anchor", **style)
     axes.stairs(count / count.max(), edges, fill=True, color="0.88", zorder=0, label="number of boxes, relative")
@@ -75,7 +77,7 @@ def iou_figure(analyses: Mapping[str, Analysis]) -> Figure:
 def levels_figure(name: str, analysis: Analysis) -> Figure:
     """Boxes by the level of their best anchor, and whether they get an anchor."""
     figure, axes = new_panel(f"Boxes by level, {name}", "level of the best anchor", "number of boxes")
-    own, low = analysis.assignment.own, analysis.assignment.low_quality_only & analysis.assignment.allows_low_quality
+    own, low = analysis.assignment.own, analysis.assignment.low_quality_only
     below, places = np.zeros(len(analysis.detector.levels)), range(len(analysis.detector.levels))
     for (label, colour, hatch), chosen in zip(_STATES, (own, low, ~own & ~low), strict=True):
         count = np.bincount(analysis.assignment.best_level[chosen].numpy(), minlength=len(below))

@@ -4,15 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ...pages.figures import svg_uri
+from ...pages.figures import jpeg_uri, svg_uri
 from ...pages.render import template_environment
 from .analyze import Analysis
 from .boxes import BoxSet, Split
 from .figures import iou_figure, levels_figure, recall_figure, shapes_figure
-from .pictures import choose_images, draw_assignment, image_uri, legend
+from .pictures import choose_images, draw_assignment, legend
 from .recall import Row
 from .search import Found
 from .tables import BOUND, ceiling, cells, costs, headers, meanings, rows_of, table, threshold, verdict
+
+_WIDEST = 1440  # pixels of a picture
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ def _pictures(result: Result, number: int) -> list[dict[str, Any]]:
         {
             "file_name": images[i].entry["file_name"].rpartition("/")[2],
             "tiles": [
-                (name, image_uri(draw_assignment(analysis, images, i)), legend(analysis.detector.levels))
+                (name, jpeg_uri(draw_assignment(analysis, images, i), _WIDEST), legend(analysis.detector.levels))
                 for name, analysis in result.analyses.items()
             ],
         }

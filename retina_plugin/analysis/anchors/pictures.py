@@ -1,6 +1,5 @@
 """Images with ground truth and the anchors that are assigned to it, drawn with Detectron2's Visualizer."""
 
-import base64
 from collections.abc import Sequence
 
 import cv2
@@ -60,12 +59,6 @@ def legend(levels: Sequence[str]) -> str:
         for i, level in enumerate(levels)
     )
     return ", ".join(names)
-
-
-def image_uri(image: np.ndarray) -> str:
-    """An RGB image (H, W, 3) uint8 as the data URI of a JPEG."""
-    _, data = cv2.imencode(".jpg", image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
-    return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()
 
 
 def _foreground(analysis: Analysis, image: BoxImage) -> tuple[Tensor, Tensor]:

@@ -92,7 +92,10 @@ def search(
     problem = Problem(own.sample(_MOST_BOXES), sizes, budget, detector.threshold)
     best = _optimize(problem, now, levels)
     if problem.excess(best):
-        raise ConfigError(f"--max-anchors {max_anchors:g} is less than any anchors on {' '.join(levels)} need")
+        raise ConfigError(
+            f"--max-anchors {budget.anchors:g} is less than any anchors on {' '.join(levels)} need: allow more, "
+            "or name coarser --levels"
+        )
     on_own, on_held_out = ([problem.value(x, boxes) for x in (now, best)] for boxes in (problem.boxes, held_out))
     if on_held_out[1] <= on_held_out[0] and not problem.excess(now):
         best = now

@@ -29,8 +29,8 @@ class Curve:
 
     @property
     def best(self) -> int | None:
-        """The point with the best F1; None without objects or detections."""
-        return int(self.f1.argmax()) if len(self.score) and not np.isnan(self.recall).any() else None
+        """The point with the best F1, of equal ones that with the highest score; None without objects or detections."""
+        return int(self.f1.round(9).argmax()) if len(self.score) and not np.isnan(self.recall).any() else None
 
 
 def curve_of(results: Results, errors: Errors, label: int | None = None) -> Curve:

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from ...evaluation.calibration import equal_width_bins
 from ...inference.text import label_text
-from ...pages.figures import COLOURS, new_panel
+from ...pages.figures import COLOURS, legend_text, new_panel
 from .budget import FIXES, Budget, Change
 from .curves import Curve, curve_of
 from .results import Results
@@ -28,17 +28,18 @@ def draw_budget(budgets: Sequence[Budget], names: Sequence[str], iou: float) -> 
     for run, (budget, name) in enumerate(zip(budgets, names, strict=True)):
         changes = [budget.change(fix) for fix in fixes]
         places = np.arange(len(fixes)) + (run - (len(budgets) - 1) / 2) * height
-        values, spans = [c.value for c in changes], np.abs([(c.value - c.low, c.high - c.value) for c in changes]).T
+        spans = np.array([(c.low, c.high) for c in changes])  # which may leave out the value
         axes.barh(
             places,
-            values,
+            [c.value for c in changes],
             height * 0.9,
             color=COLOURS[run],
             hatch=_HATCHES[run],
             edgecolor="white",
-            label=label_text(name),
+            label=legend_text(name),
         )
-        axes.errorbar(values, places, xerr=spans, fmt="none", ecolor="#222222", capsize=3, linewidth=1.2)
+        style = dict(fmt="none", ecolor="#222222", capsize=3, linewidth=1.2)
+        axes.errorbar(spans.mean(axis=1), places, xerr=np.ptp(spans, axis=1) / 2, **style)
     axes.set_yticks(range(len(fixes)), fixes)
     axes.invert_yaxis()
     axes.set_axisbelow(True)
@@ -66,8 +67,9 @@ def draw_confusion(matrix: np.ndarray, classes: Sequence[str], name: str) -> Fig
     """Numbers of a confusion matrix, darker where more of the row is; only its most frequent classes if it has many."""
     kept = _frequent(matrix[:-1].sum(axis=1), len(classes))
     kept = np.append(kept, len(classes))
-    matrix, labels = matrix[np.ix_(kept, kept)], [*(label_text(classes[k]) for k in kept[:-1]), "background"]
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    matrix, share = (x[np.ix_(kept, kept)] for x in (matrix, share))
+    labels = [*(label_text(classes[k]) for k in kept[:-1]), "background"]
     figure, axes = new_panel(
         f"confusion of classes\n{label_text(name)}", "class of the detection", "class of the object"
     )
@@ -108,7 +110,7 @@ def _draw_curve(axes: Axes, curve: Curve, x: np.ndarray, y: np.ndarray, place: i
     style = {"color": COLOURS[place % len(COLOURS)], "linestyle": _LINES[place % len(_LINES)]}
     marker = _MARKERS[place % len(_MARKERS)]
     axes.plot(x[points], y[points], **style, linewidth=1.8)
-    axes.plot(x[curve.best], y[curve.best], **style, marker=marker, markersize=7, label=label_text(name))
+    axes.plot(x[curve.best], y[curve.best], **style, marker=marker, markersize=7, label=legend_text(name))
 
 
 def draw_reliability(results: Results, errors: Errors) -> Figure:

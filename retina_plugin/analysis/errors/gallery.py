@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from detectron2.utils.visualizer import Visualizer
 
 from ...inference.images import read_rgb
 from ...inference.text import label_text
+from ...pages.crops import square_around
 from ...pages.figures import jpeg_uri
 from .anchors import AnchorCauses
 from .results import Results
@@ -15,7 +17,7 @@ from .tables import found_above
 from .types import FALSE, Errors, Kind, box_iou
 
 NUM_PICTURES = 4  # of each type
-_MARGIN, _LEAST = 0.7, 80  # around the box: share of its longer side, and the least width of a crop in pixels
+_TIMES, _LEAST = 2.4, 80  # width of a crop: times the longer side of the box, and at least this many pixels
 _WIDTH = 360  # of a picture in pixels
 # colours differ in brightness as well, and lines in their style
 STYLES = {"correct": ("#56b4e9", "-"), "false": ("#ff7f0e", "--"), "missed": ("#ffff66", ":")}
@@ -98,15 +100,14 @@ def _around(results: Results, errors: Errors, image: int, score_thresh: float) -
 
 def _crop(results: Results, image: int, box: np.ndarray, boxes: Sequence[_Box], caption: str) -> Picture:
     pixels = read_rgb(results.files[image])
-    left, top, right, bottom = _window(box, pixels.shape[1], pixels.shape[0])
+    (left, top), (right, bottom) = square_around(_corners(box)[None], pixels.shape, _TIMES, _LEAST)
     crop = np.ascontiguousarray(pixels[top:bottom, left:right])
     visualizer = Visualizer(crop, scale=_WIDTH / crop.shape[1])
     for shown in boxes:
         corners = _corners(shown.box) - [left, top, left, top]
         if (corners[2:] > 0).all() and corners[0] < right - left and corners[1] < bottom - top:
             _draw_box(visualizer, corners, shown)
-    file = label_text(results.files[image].rpartition("/")[2])
-    return Picture(jpeg_uri(visualizer.output.get_image()), f"{caption} ({file})")
+    return Picture(jpeg_uri(visualizer.output.get_image()), f"{caption} ({Path(results.files[image]).name})")
 
 
 def _corners(box: np.ndarray) -> np.ndarray:
@@ -121,12 +122,3 @@ def _draw_box(visualizer: Visualizer, corners: np.ndarray, shown: _Box) -> None:
         size = 11 / visualizer.output.scale
         at = np.maximum(corners[:2], 0)
         visualizer.draw_text(label_text(shown.text), at, font_size=size, color=colour, horizontal_alignment="left")
-
-
-def _window(box: np.ndarray, width: int, height: int) -> tuple[int, int, int, int]:
-    """A square around a box XYWH as left, top, right and bottom, cut where the image ends."""
-    x, y, w, h = box
-    half = max(max(w, h) * (0.5 + _MARGIN), _LEAST / 2)
-    left, top = int(max(x + w / 2 - half, 0)), int(max(y + h / 2 - half, 0))
-    right, bottom = int(min(x + w / 2 + half, width)), int(min(y + h / 2 + half, height))
-    return left, top, max(right, left + 1), max(bottom, top + 1)

@@ -21,12 +21,12 @@ class Detections:
     """Detections on the images added so far, in COCO's result format, with labels as category ids.
 
     They equal those of an evaluation, but need no second pass of the network. The detections in the run folder may be
-    from other weights.
+    from other weights. Images are numbered in their order, because those of several data sets may have the same ids.
     """
 
     model: PluggableRetinaNet
     found: list[dict[str, Any]] = field(default_factory=list)
-    image_ids: list[Any] = field(default_factory=list)
+    num_images: int = 0
 
     def add(self, image: DenseImage) -> None:
         """Detect objects in an image, from its logits and deltas."""
@@ -36,11 +36,10 @@ class Detections:
         anchors = [Boxes(x) for x in parts[0]]
         result = self.model.inference_single_image(anchors, parts[1], parts[2], tuple(image.image.shape[-2:]))
         result = detector_postprocess(result, entry["height"], entry["width"])
-        self.found += instances_to_coco_json(result, entry["image_id"])
-        self.image_ids.append(entry["image_id"])
+        self.found += instances_to_coco_json(result, self.num_images)
+        self.num_images += 1
 
     def match(self, cfg: DictConfig, split: Split) -> tuple[np.ndarray, np.ndarray]:
         """The (D,) scores of detections and whether each is correct, see `match_scores`."""
-        entries = instantiate(cfg.dataloader[split].dataset)
-        truth = truth_of(entries, [entry["image_id"] for entry in entries], self.model.num_classes)
-        return match_scores(truth, self.found, img_ids=self.image_ids)
+        entries = instantiate(cfg.dataloader[split].dataset)[: self.num_images]
+        return match_scores(truth_of(entries, range(len(entries)), self.model.num_classes), self.found)

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from ...inference.images import read_rgb
+from ...pages.crops import square_around
 from .proposals import Proposal
 
 _SIDE = 256  # pixels of a picture's longer side
@@ -38,7 +39,7 @@ def draw_proposals(
 def draw_proposal(image: np.ndarray, proposal: Proposal, others: np.ndarray) -> np.ndarray:
     """The part of an image (H, W, 3) around a proposal; `others` are (N, 4) XYWH boxes of other annotations."""
     boxes = [b for b in (proposal.old_box, proposal.new_box) if b is not None]
-    (left, top), (right, bottom) = _window(np.array(boxes), image.shape)
+    (left, top), (right, bottom) = square_around(np.array(boxes), image.shape, _AROUND, _LEAST)
     part = image[top:bottom, left:right]
     scale = _SIDE / max(part.shape[:2])
     picture = cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA)
@@ -50,15 +51,6 @@ def draw_proposal(image: np.ndarray, proposal: Proposal, others: np.ndarray) -> 
     if proposal.old_box is not None:
         _rectangle(picture, (np.array(proposal.old_box) - corner) * scale, _OLD, 2, dashed=True)
     return picture
-
-
-def _window(boxes: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Left and top, right and bottom of a square around (N, 4) boxes, as far as the image goes."""
-    low, high = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
-    half = max(_AROUND * (high - low).max(), _LEAST) / 2
-    size = np.array(shape[1::-1])
-    start = np.clip((low + high) / 2 - half, 0, size - 1).astype(int)
-    return start, np.maximum(np.clip((low + high) / 2 + half, 1, size).astype(int), start + 1)
 
 
 def _rectangle(picture: np.ndarray, box: np.ndarray, colour: tuple[int, ...], width: int, dashed: bool = False) -> None:

@@ -1,5 +1,6 @@
 """Boxes at training size, their assignment, recall and the AP ceiling, beside the detector's own and closed forms."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -105,6 +106,8 @@ def test_a_box_is_matched_by_its_anchor_or_by_its_best_one_or_crowded_out(detect
     assert found.low_quality_only.tolist() == [False, False, True]
     assert found.crowded_out.tolist() == [False, True, False]
     assert found.strict[2].sum() == 0 < found.lenient[2].sum()
+    without = replace(found, allows_low_quality=False)  # as with such a matcher
+    assert without.own.tolist() == [True, False, False] and not without.low_quality_only.any()
 
 
 def test_rows_count_shares_of_their_boxes(detector):

@@ -109,6 +109,8 @@ def test_a_search_is_reproducible_and_leaves_good_anchors_alone(tiny_cfg, quick_
     perfect = [image_with([[16.0, 16, 48, 48]], [0], (64, 64)) for _ in range(3)]
     found = search(cfg, AnchorDetector(cfg), perfect)
     assert found.now == found.layout == only and found.overrides == []
+    with pytest.raises(ConfigError, match="--max-anchors 64 is less than any anchors on p2 need"):  # as many as now
+        search(cfg, AnchorDetector(cfg), perfect, ["p2"])
 
 
 def test_a_finer_level_is_given_by_the_backbone(tiny_cfg):

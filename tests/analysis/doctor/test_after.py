@@ -169,7 +169,15 @@ def test_two_exchanged_classes_are_named(folder):
     relabelled(lambda k: {1: 2, 2: 1, 3: 3}[k])(folder)
     (found,) = folder.explain()
     assert found.code == "classes-exchanged" and "cat as dog, dog as cat" in found.message
-    assert found.message.startswith("100% of 40")
+    assert found.message.startswith("100% of 27 covered objects of 2 classes")
+
+
+def test_two_rare_classes_that_are_confused_once_are_not_exchanged(folder):
+    for entry in (*folder.truth, *folder.detections):
+        entry["category_id"] = 1
+    folder.truth[0]["category_id"] = folder.detections[1]["category_id"] = 2
+    folder.truth[1]["category_id"] = folder.detections[0]["category_id"] = 3
+    assert not folder.explain()
 
 
 @pytest.mark.parametrize(

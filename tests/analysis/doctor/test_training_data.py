@@ -128,6 +128,14 @@ OF_BOXES = {
         None,
         ["model.max_detections_per_image=10"],
     ),
+    "more objects of a class than AP counts": (
+        evaluation.detections_per_image,
+        "max-detections",
+        FITTING * 8,
+        (64, 64),
+        None,
+        ["+dataloader.evaluator.max_dets_per_image=[1,5,7]"],
+    ),
     "few passes": (learning_rate.epochs, "few-epochs", FITTING, (64, 64), None, ["train.max_iter=1"]),
     "many passes": (learning_rate.epochs, "many-epochs", FITTING, (64, 64), None, ["train.max_iter=5000"]),
 }

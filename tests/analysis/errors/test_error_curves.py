@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scenes import BOX, CAT, DOG, detections_of, random_scene, scene, truth_of
 
-from retina_plugin.analysis.errors.curves import best_threshold, confusion_matrix, curve_of
+from retina_plugin.analysis.errors.curves import Curve, best_threshold, confusion_matrix, curve_of
 from retina_plugin.analysis.errors.figures import draw_curves
 from retina_plugin.analysis.errors.tables import OUTCOMES, class_table, object_outcomes, outcome_tables
 from retina_plugin.analysis.errors.types import find_errors
@@ -80,3 +80,9 @@ def test_figures_of_data_without_objects_have_no_legend(recwarn):
     assert not recwarn.list and precision.axes[0].get_legend() is f1.axes[0].get_legend() is None
     precision, _ = draw_curves(*analyzed([(1, CAT, BOX)], [(1, CAT, BOX, 0.9)]))
     assert precision.axes[0].get_legend() is not None
+
+
+def test_of_equal_f1_the_highest_score_is_best_whatever_the_rounding():
+    hits, found, objects = np.array([27, 28]), np.array([52, 55]), 29
+    curve = Curve(np.array([0.9, 0.5]), hits / found, hits / objects)
+    assert curve.f1[0] < curve.f1[1] and 2 * hits / (found + objects) == pytest.approx(2 / 3) and curve.best == 0

@@ -32,7 +32,7 @@ def said(target=0.5, **changes):
     xray, loss = Xray(3, 2, 3), SigmoidFocalLoss(0.25, 2.0)
     xray.add(replace(planted_image(0), **changes))
     shares = {name: shares_of(xray, x) for name, x in focal_losses().items()} | {OWN: shares_of(xray, loss)}
-    names = ["cat", "dog", "owl"]
+    names = ["US$", "dog", "owl"]
     content = {"easiest": _easiest(xray, shares), "own_loss": "Loss()", "class_names": names}
     return " ".join(sentences(SimpleNamespace(xray=xray, shares=shares, **content), advise(xray, target)))
 
@@ -52,7 +52,7 @@ def test_a_loss_of_0_has_no_shares():
 
 def test_classes_with_as_many_objects_are_not_compared():
     truth = planted_image(0).ground_truth
-    assert "Objects by class: cat has 4 and dog has 1." in said()
+    assert "Objects by class: US$ has 4 and dog has 1." in said()
     assert "Objects by class" not in said(ground_truth=truth[truth.gt_classes > 0])
 
 

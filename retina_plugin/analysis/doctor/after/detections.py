@@ -80,15 +80,18 @@ def permuted(record: Record) -> Iterator[Finding]:
     covered = found.covered >= 0
     truth, predicted = found.truth[covered], found.covered[covered]
     mapping = {}
-    for own in np.unique(truth):
-        names, counts = np.unique(predicted[truth == own], return_counts=True)
-        mapping[int(own)] = int(names[counts.argmax()])
-    moved = {own: other for own, other in mapping.items() if own != other}
-    agree = np.mean([mapping[int(t)] == p for t, p in zip(truth, predicted, strict=True)]) if len(truth) else 0.0
-    if len(truth) < _LEAST or agree < _PERMUTED or len(moved) < 2 or len(set(mapping.values())) < len(mapping):
+    for label in np.unique(truth):
+        names, counts = np.unique(predicted[truth == label], return_counts=True)
+        mapping[int(label)] = int(names[counts.argmax()])
+    moved = {label: other for label, other in mapping.items() if label != other}
+    own = np.isin(truth, list(moved))
+    if own.sum() < _LEAST or len(moved) < 2 or len(set(mapping.values())) < len(mapping):
         return
-    pairs = ", ".join(f"{_name(record, own)} as {_name(record, other)}" for own, other in list(moved.items())[:4])
-    message = f"{agree:.0%} of {len(truth)} covered objects have an exchanged class: {pairs}"
+    agree = np.mean([moved[t] == p for t, p in zip(truth[own].tolist(), predicted[own].tolist(), strict=True)])
+    if agree < _PERMUTED:
+        return
+    pairs = ", ".join(f"{_name(record, label)} as {_name(record, other)}" for label, other in list(moved.items())[:4])
+    message = f"{agree:.0%} of {own.sum()} covered objects of {len(moved)} classes have an exchanged class: {pairs}"
     fix = "give training and test json the same categories in the same order, with ids that mean the same"
     yield Finding("error", "classes-exchanged", message, "dataloader.test.dataset.names", fix)
 

@@ -114,7 +114,7 @@ def _paths(sets: Sequence[CocoSet]) -> set[Path]:
 def _about(
     pairs: Sequence[Pair], code: str, problem: str, fix: str, severity: Severity = "warning"
 ) -> Iterator[Finding]:
-    if pairs:
+    if pairs := list(dict.fromkeys(pairs)):  # copies by their pixels may be copies by their bytes, too
         where = f"{shown(pairs[0][0])} and {shown(pairs[0][1])}{and_others(len(pairs))}"
         number = f"{len(pairs)} pair{'s' * (len(pairs) > 1)} of images"
         yield Finding(severity, code, f"{number}: {problem}", where, fix)

@@ -1,16 +1,18 @@
 """Settings that decide what an evaluation or a detection can find."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
 
 from ..finding import Finding
 from ..subject import Subject
-from .settings import setting
+from .settings import class_of, setting
 from .wiring import needs
 
 _HIGH_SCORE = 0.3
 _LOW_NMS, _HIGH_NMS = 0.2, 0.8
+_MOST, _COUNTED = "model.max_detections_per_image", "dataloader.evaluator.max_dets_per_image"
 _LIMITS = {"test_topk_candidates": 1000, "max_detections_per_image": 100}  # the detector's defaults
 
 
@@ -40,15 +42,22 @@ def candidates(subject: Subject) -> Iterator[Finding]:
 
 @needs("train")
 def detections_per_image(subject: Subject) -> Iterator[Finding]:
-    """Fewer detections than objects per image, or than COCO's evaluation counts: maskrcnn-benchmark#884."""
-    counts = [sum(not a.get("iscrowd") for a in x.get("annotations", ())) for x in subject.train]
-    most = setting(subject.cfg, "model.max_detections_per_image", 100)
-    many = float(np.percentile(counts, 99)) if counts else 0
-    if many > most:
-        key, needed = "model.max_detections_per_image", int(many * 1.5)
-        message = f"{key}={most}, but one image in a hundred has {many:.0f} objects or more, and one has {max(counts)}"
-        fix = f"{key}={needed} +dataloader.evaluator.max_dets_per_image=[1,10,{needed}]"
-        yield Finding("warning", "max-detections", message, key, fix)
+    """Fewer detections than objects per image, or COCO's AP counts fewer of a class: maskrcnn-benchmark#884."""
+    labels = [[a["category_id"] for a in x.get("annotations", ()) if not a.get("iscrowd")] for x in subject.train]
+    limits = {_MOST: ("objects", [len(x) for x in labels])}
+    if class_of(subject.cfg, "dataloader.evaluator") == "COCOEvaluator":
+        limits[_COUNTED] = "objects of one class", [max(Counter(x).values(), default=0) for x in labels]
+    for key, (what, counts) in limits.items():
+        most = int(np.max(setting(subject.cfg, key, 100)))
+        many = float(np.percentile(counts, 99)) if counts else 0
+        if many > most:
+            needed = int(many * 1.5)
+            message = (
+                f"{key}={most}, but one image in a hundred has {many:.0f} {what} or more, and one has {max(counts)}"
+            )
+            fix = f"{_MOST}={needed}" + f" +{_COUNTED}=[1,10,{needed}]" * (_COUNTED in limits)
+            yield Finding("warning", "max-detections", message, key, fix)
+            return
 
 
 def evaluations(subject: Subject) -> Iterator[Finding]:

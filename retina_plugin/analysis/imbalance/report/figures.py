@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from ....evaluation.calibration import equal_width_bins
 from ....inference.text import label_text
-from ....pages.figures import COLOURS, new_panel
+from ....pages.figures import COLOURS, legend_text, new_panel
 from ..curves import Curve
 from ..examine import OWN, Examination
 from ..histogram import LIMIT, WIDTH
@@ -125,8 +125,8 @@ def draw_reliability(examinations: Sequence[Examination]) -> list[Figure]:
         bins = equal_width_bins(examination.scores, examination.correct)
         line, marker = _STYLES[place % len(_STYLES)]
         style = {"color": COLOURS[place % len(COLOURS)], "linestyle": line, "marker": marker or "."}
-        axes.plot(bins.score, bins.precision, label=label_text(examination.name), **style)
-        number_axes.plot(bins.score, bins.count, label=label_text(examination.name), **style)
+        axes.plot(bins.score, bins.precision, label=legend_text(examination.name), **style)
+        number_axes.plot(bins.score, bins.count, label=legend_text(examination.name), **style)
     axes.set(xlim=(0, 1), ylim=(0, 1.02))
     number_axes.set(xlim=(0, 1), yscale="log" if any(len(e.scores) for e in examinations) else "linear")
     axes.legend(frameon=False, fontsize=9, loc="lower right")

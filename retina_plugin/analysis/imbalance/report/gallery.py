@@ -9,7 +9,6 @@ import numpy as np
 from detectron2.utils.visualizer import Visualizer
 
 from ....inference.images import read_rgb
-from ....inference.text import label_text
 from ....pages.figures import jpeg_uri
 from ..hard_background import HardAnchor
 
@@ -44,7 +43,7 @@ def draw_gallery(anchors: Sequence[HardAnchor], class_names: Sequence[str]) -> l
     return [
         Picture(
             jpeg_uri(_draw(read_rgb(anchor.file_name), anchor)),
-            f"{label_text(class_names[anchor.category])} {anchor.score:.0%}, gradient {anchor.gradient_norm:.2g}",
+            f"{class_names[anchor.category]} {anchor.score:.0%}, gradient {anchor.gradient_norm:.2g}",
             words_of(anchor, class_names),
             Path(anchor.file_name).name,
             anchor.is_apart,
@@ -57,7 +56,7 @@ def words_of(anchor: HardAnchor, class_names: Sequence[str]) -> str:
     """The labelled object that an anchor's box overlaps, in words."""
     if not anchor.overlap:
         return "no labelled object"
-    return f"IoU {anchor.overlap:.2f} with a labelled {label_text(class_names[anchor.nearest])}"
+    return f"IoU {anchor.overlap:.2f} with a labelled {class_names[anchor.nearest]}"
 
 
 def _draw(image: np.ndarray, anchor: HardAnchor) -> np.ndarray:

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ....inference.text import label_text
+from ....printable import shown
 from ..advisor import GAMMAS, Advice, rounded
 from ..examine import OWN, Examination
 from ..functions import CROSS_ENTROPY, FOCAL
@@ -75,7 +75,7 @@ def _classes(examination: Examination) -> str:
     if len(known) < 2 or objects[known].min() == objects.max():
         return ""
     most, least = int(objects.argmax()), int(known[objects[known].argmin()])
-    counts = [f"{label_text(examination.class_names[i])} has {objects[i]}" for i in (most, least)]
+    counts = [f"{shown(examination.class_names[i])} has {objects[i]}" for i in (most, least)]
     return (
         f"Objects by class: {counts[0]} and {counts[1]}. This is another imbalance, which neither focal loss nor one "
         "alpha for all classes corrects."
