@@ -100,6 +100,16 @@ def test_nothing_is_left_of_a_lock_that_was_given_up(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_parents_of_a_folder_that_was_never_made_are_removed(tmp_path):
+    (tmp_path / "old").mkdir()
+    with FolderLock(tmp_path / "old" / "new" / "newer" / "run"):
+        assert (tmp_path / "old" / "new" / "newer" / "run.lock").is_file()
+    assert not list((tmp_path / "old").iterdir())
+    with FolderLock(tmp_path / "old" / "new" / "newer" / "run"):
+        (tmp_path / "old" / "new" / "other").mkdir()
+    assert [path.name for path in (tmp_path / "old").rglob("*")] == ["new", "other"]
+
+
 def test_a_killed_process_holds_nothing(tmp_path):
     with held_by_another_process(tmp_path) as process:
         os.kill(process.pid, signal.SIGKILL)
