@@ -50,8 +50,8 @@ class SoftmaxFocalLoss(ClassificationLoss):
         return summed_loss(logits, targets.labels, self.row_loss, targets.weights)
 
     def num_logits(self, num_classes: int) -> int:
-        """One per class, and one for background."""
-        return num_classes + 1
+        """One per class, and one for background; ValueError if there are no classes."""
+        return super().num_logits(num_classes) + 1
 
     def scores(self, logits: Tensor) -> Tensor:
         """Softmax over the classes and background, without background: (..., K)."""

@@ -190,6 +190,12 @@ def test_wrong_settings_name_value_and_key(make, key):
         make()
 
 
+@pytest.mark.parametrize("make", [SigmoidFocalLoss, SoftmaxFocalLoss])
+def test_a_loss_needs_a_class(make):
+    with pytest.raises(ValueError, match=r"model\.num_classes must be 1 or more, got 0"):
+        make().num_logits(0)
+
+
 @pytest.mark.parametrize("name", [name for name, _ in CLS_LOSS_REGISTRY])
 def test_every_loss_comes_from_yacs(name):
     cfg = get_cfg()
