@@ -6,6 +6,7 @@ import functools
 import pytest
 import torch
 from conftest import QUICK, TINY, real_data, train_args
+from detectron2.config import LazyCall as L
 from detectron2.utils import comm
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -105,6 +106,14 @@ def evaluate_other_means(args):
     model = torch.nn.BatchNorm1d(2)
     model.running_mean.fill_(comm.get_rank())
     train.do_test(get_config(QUICK, args.opts), model, [])
+
+
+@pytest.mark.parametrize("batches", [[], [[]]])
+def test_a_loader_without_images_is_named(tiny_cfg, batches):
+    cfg = tiny_cfg()
+    cfg.dataloader.train = L(lambda dataset: batches)(dataset=cfg.dataloader.train.dataset)
+    with pytest.raises(ConfigError, match=r"dataloader\.train has no images for iteration 0"):
+        train.do_train(cfg)
 
 
 def test_a_resumed_run_knows_how_good_its_best_was(tmp_path):
