@@ -24,6 +24,7 @@ _OWN_DATA = ": *_images are folders of images, *_json a COCO json or labels of V
 _MOST_THREADS = 9999
 _BATCH_NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm)
 _PRECISIONS = ("highest", "high", "medium")
+_SEEDS = 2**32  # numpy's seeds are below
 
 
 def resolve_device(name: str) -> str:
@@ -130,6 +131,12 @@ def _with_fixed_statistics(module: nn.Module) -> nn.Module:
     return frozen
 
 
+def check_seed(seed: object) -> None:
+    """Raise ConfigError unless `seed`, the value of `train.seed`, is a whole number from 0 to 2**32 - 1."""
+    if not isinstance(seed, int) or not 0 <= seed < _SEEDS:
+        raise ConfigError(f"train.seed must be a whole number from 0 to {_SEEDS - 1}, got {seed}")
+
+
 def build_model(cfg: DictConfig, pretrained: bool = True) -> nn.Module:
     """The config's model on the CPU, with the same initial weights for the same `train.seed`.
 
@@ -138,6 +145,7 @@ def build_model(cfg: DictConfig, pretrained: bool = True) -> nn.Module:
     Raises:
         ConfigError: if a required key is missing, or a part rejects a value.
     """
+    check_seed(cfg.train.seed)
     seed_all_rng(cfg.train.seed)
     if not pretrained and OmegaConf.select(cfg, PRIOR) == STATIONARY:
         cfg = cfg.copy()

@@ -61,14 +61,26 @@ def test_the_folder_of_the_shell_is_not_moved(run, tiny_cfg, monkeypatch):
         ("train.max_iter=null", "train.max_iter must be a whole number of 1 or more, got None"),
         ("train.eval_period=null", "train.eval_period must be a whole number of 0 or more, got None"),
         ("train.vis_period=-1", "train.vis_period must be a whole number of 0 or more, got -1"),
-        ("train.clip_grad_norm=-1.0", "train.clip_grad_norm must be above 0, got -1.0; null does not clip"),
-        ("train.clip_grad_norm=0.0", "train.clip_grad_norm must be above 0, got 0.0; null does not clip"),
+        ("train.clip_grad_norm=-1.0", "train.clip_grad_norm must be a number above 0, or null, got -1.0"),
+        ("train.clip_grad_norm=0.0", "train.clip_grad_norm must be a number above 0, or null, got 0.0"),
+        ("train.ema_decay=1.0", "train.ema_decay must be a number between 0 and 1, or null, got 1.0"),
+        ("train.ema_decay=slow", "train.ema_decay must be a number between 0 and 1, or null, got slow"),
+        ("train.max_minutes=5min", "train.max_minutes must be a number of 0 or more, or null, got 5min"),
+        ("train.checkpointer.max_to_keep=0", "train.checkpointer.max_to_keep must be a whole number of 1 or more, or"),
     ],
 )
 def test_a_setting_that_cannot_train_moves_no_run(run, override, message):
     with pytest.raises(ConfigError, match=message):
         main(train_args(run, override))
     assert sorted(p.name for p in run.parent.iterdir()) == ["run"] and (run / MADE_OF_IT[0]).is_file()
+
+
+def test_an_evaluation_names_a_wrong_seed_and_leaves_no_folder(trained_run, tmp_path):
+    weights = f"train.init_checkpoint={trained_run}/model_final.pth"
+    for wrong, message in (("train.seed=-1", "train.seed must be"), ("dataloader.test.num_workers=-1", "num_workers")):
+        with pytest.raises(ValueError, match=message):
+            main(train_args(tmp_path / "new" / "run", weights, wrong, eval_only=True))
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_run_with_such_folders_is_evaluated_and_resumed(trained_run, tmp_path):
