@@ -53,6 +53,7 @@ def prepare_folder(cfg: DictConfig, resume: bool) -> None:
         ConfigError: if it holds an earlier run that cannot be moved, because other runs or data lie inside it.
     """
     folder = Path(cfg.train.output_dir).resolve()
+    comm.synchronize()  # every process has read train.init_checkpoint, which may lie in the folder that is moved
     if comm.is_main_process():
         moved = None if resume else _move_earlier_run(folder, cfg)
         for name in _FILES:
@@ -94,8 +95,9 @@ def _pairs(node: yaml.Node | None) -> list[tuple[str, yaml.Node]]:
 
 
 def _move_earlier_run(folder: Path, cfg: DictConfig) -> Path | None:
-    """Rename the folder if it holds a run; returns its new path, or None. Files that tools wrote into it move too."""
-    if not any((folder / name).exists() for name in (CONFIG, METRICS, LAST_CHECKPOINT)):
+    """Rename the folder if it holds a run or checkpoints; returns its new path, or None. All of its files move."""
+    is_run = any((folder / name).exists() for name in (CONFIG, METRICS, LAST_CHECKPOINT))
+    if not is_run and not any(folder.glob("model_*.pth")):
         return None
     if reason := _why_it_stays(folder, cfg):
         raise ConfigError(

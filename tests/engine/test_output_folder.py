@@ -29,6 +29,14 @@ def test_what_tools_wrote_into_a_run_is_moved_aside_with_it(run, tiny_cfg):
     assert sorted(p.name for p in run.iterdir()) == ["config.yaml", "inference"]
 
 
+@pytest.mark.parametrize("name", ["model_final.pth", "model_best.pth", "model_0000001.pth"])
+def test_checkpoints_alone_are_moved_aside(tmp_path, tiny_cfg, name):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / name).write_bytes(b"precious")
+    prepare_folder(tiny_cfg(), resume=False)
+    assert (tmp_path / "run.1" / name).read_bytes() == b"precious" and not (tmp_path / "run" / name).exists()
+
+
 @pytest.mark.parametrize("file", ["metrics.json", "last_checkpoint"])
 def test_another_run_inside_is_not_moved(run, tiny_cfg, file):
     (run / "variant" / "seed0").mkdir(parents=True)

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import time
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from retina_plugin.config import ConfigError, get_config, load_config
 from retina_plugin.engine import CheckpointError, find_weights, main, train
 from retina_plugin.engine.launching import launch_training
 from retina_plugin.run_folder import last_evaluation, read_metrics
+from retina_plugin.weights import SafeCheckpointer
 
 
 def weights(run, name="model_final.pth"):
@@ -100,6 +102,22 @@ def test_weights_without_gradients_are_named_in_several_processes(tmp_path, fork
     with contextlib.nullcontext() if is_allowed else pytest.raises(Exception, match=message):
         launch_training(main, args)
     assert (tmp_path / "run" / "model_final.pth").is_file() == is_allowed
+
+
+def test_a_folder_moves_when_all_processes_have_read_the_weights_in_it(tmp_path, forked_ranks):
+    run = tmp_path / "run"
+    main(train_args(run, "train.max_iter=1"))
+    opts = [f"train.init_checkpoint={run}/model_final.pth", "train.max_iter=1"]
+    args = train_args(run, *opts, num_gpus=2, num_machines=1, machine_rank=0, dist_url="auto")
+    launch_training(train_with_a_slow_disk, args)
+    assert (tmp_path / "run.1" / "model_final.pth").is_file() and (run / "model_final.pth").is_file()
+
+
+def train_with_a_slow_disk(args):
+    load = SafeCheckpointer._load_file
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SafeCheckpointer, "_load_file", lambda *a: (time.sleep(2 * comm.get_rank()), load(*a))[1])
+        main(args)
 
 
 def evaluate_other_means(args):
