@@ -34,9 +34,9 @@ class FolderInUseError(OSError):
 class FolderLock:
     """Lock on the file `folder`.lock beside the folder, which stays in place when the folder is moved aside.
 
-    As a context, it removes the file at its end, and the parents of the folder that it made if they are still empty.
     The file names the process that holds the lock. Forked processes, such as data loading workers, do not keep it. If
     the parent folder is not writable, so that the folder cannot be moved, the file is `.lock` inside the folder.
+    As a context, the lock removes its file at the end, and the folder and its parents if they are new and empty.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -44,7 +44,7 @@ class FolderLock:
         self.folder = Path(folder).resolve()
         self._descriptor: int | None = None
         self._is_inherited = False
-        self._new_parents: list[Path] = []
+        self._new_folders: list[Path] = []
         _locks.add(self)
 
     def __enter__(self) -> "FolderLock":
@@ -54,9 +54,9 @@ class FolderLock:
     def __exit__(self, *_: object) -> None:
         if not self._is_inherited and self._descriptor is not None:
             _path(self.folder).unlink(missing_ok=True)
-            with contextlib.suppress(OSError):  # up to the first that is in use
-                for parent in self._new_parents:
-                    parent.rmdir()
+            for folder in self._new_folders:
+                with contextlib.suppress(OSError):  # it is not empty, or was never made
+                    folder.rmdir()
         self.close()
 
     def acquire(self) -> None:
@@ -66,7 +66,7 @@ class FolderLock:
             FolderInUseError: naming the process that holds the lock.
             OSError: if the lock's file cannot be written.
         """
-        self._new_parents = [parent for parent in self.folder.parents if not parent.exists()]
+        self._new_folders = [path for path in (self.folder, *self.folder.parents) if not os.path.exists(path)]
         path = _path(self.folder)
         while self._descriptor is None:
             inherited = _inherited(path)

@@ -100,10 +100,13 @@ def test_nothing_is_left_of_a_lock_that_was_given_up(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_parents_of_a_folder_that_was_never_made_are_removed(tmp_path):
+def test_new_folders_that_stay_empty_are_removed(tmp_path):
     (tmp_path / "old").mkdir()
     with FolderLock(tmp_path / "old" / "new" / "newer" / "run"):
         assert (tmp_path / "old" / "new" / "newer" / "run.lock").is_file()
+    assert not list((tmp_path / "old").iterdir())
+    with FolderLock(tmp_path / "old" / "new" / "run"):
+        (tmp_path / "old" / "new" / "run").mkdir()
     assert not list((tmp_path / "old").iterdir())
     with FolderLock(tmp_path / "old" / "new" / "newer" / "run"):
         (tmp_path / "old" / "new" / "other").mkdir()
