@@ -157,9 +157,10 @@ def build_model(cfg: DictConfig, pretrained: bool = True) -> nn.Module:
 
 @contextlib.contextmanager
 def building(cfg: DictConfig, what: str) -> Iterator[None]:
-    """Turn errors of building `what` from the config into a ConfigError; a ValueError or OSError passes unchanged.
+    """Turn errors of building `what` from the config into a ConfigError.
 
-    If a DataError is about a file that the config names, the config key is added to its message.
+    An OSError, and a ValueError that names `what`, pass unchanged. If a DataError is about a file that the config
+    names, the config key is added to its message.
     """
     try:
         yield
@@ -171,7 +172,9 @@ def building(cfg: DictConfig, what: str) -> Iterator[None]:
         raise ConfigError("this config needs values for " + " ".join(f"{key}=..." for key in keys) + hint) from e
     except DataError as e:
         raise DataError(with_key(str(e), e.code, OmegaConf.to_container(cfg, resolve=False)), e.code) from e
-    except (ValueError, OSError):
+    except (ConfigError, UnicodeError, OSError):
         raise
     except Exception as e:
+        if isinstance(e, ValueError) and what in str(e):
+            raise
         raise ConfigError(f"{what} of the config cannot be built: {type(e).__name__}: {e}") from e

@@ -66,6 +66,8 @@ def test_the_folder_of_the_shell_is_not_moved(run, tiny_cfg, monkeypatch):
         ("train.accumulation=3", "train.accumulation=3 does not divide the 2 images of a process"),
         ("train.seed=null", "train.seed must be a whole number from 0 to 4294967295, got None"),
         ("train.seed=-1", "train.seed must be a whole number from 0 to 4294967295, got -1"),
+        ("dataloader.train.seed=-1", "dataloader.train.seed must be 0 or more, got -1"),
+        ("dataloader.train.num_workers=-1", "dataloader.train.num_workers must be 0 or more, got -1"),
         ("train.max_iter=null", "train.max_iter must be a whole number of 1 or more, got None"),
         ("train.eval_period=null", "train.eval_period must be a whole number of 0 or more, got None"),
         ("train.vis_period=-1", "train.vis_period must be a whole number of 0 or more, got -1"),

@@ -76,6 +76,15 @@ def check_train_section(cfg: DictConfig) -> None:
     These are numbers out of their range, accumulation that does not divide the batch, and early stopping without
     evaluations.
     """
+    _check_numbers(cfg)
+    batch_size = OmegaConf.select(cfg, "dataloader.train.total_batch_size")
+    if isinstance(batch_size, int):
+        check_accumulation(batch_size // comm.get_world_size(), cfg.train.accumulation)
+    if cfg.train.early_stopping and not cfg.train.eval_period:
+        raise ConfigError("train.early_stopping counts evaluations: set train.eval_period too")
+
+
+def _check_numbers(cfg: DictConfig) -> None:
     for key, least in _LEAST.items():
         value = OmegaConf.select(cfg.train, key)
         if type(value) is not int or value < least:
@@ -85,11 +94,10 @@ def check_train_section(cfg: DictConfig) -> None:
         if value is not None and not (type(value) in (int, float) and fits(value)):
             raise ConfigError(f"train.{key} must be {expected}, or null, got {value}")
     check_seed(cfg.train.seed)
-    batch_size = OmegaConf.select(cfg, "dataloader.train.total_batch_size")
-    if isinstance(batch_size, int):
-        check_accumulation(batch_size // comm.get_world_size(), cfg.train.accumulation)
-    if cfg.train.early_stopping and not cfg.train.eval_period:
-        raise ConfigError("train.early_stopping counts evaluations: set train.eval_period too")
+    for name in ("seed", "resample_seed", "num_workers"):
+        value = OmegaConf.select(cfg, f"dataloader.train.{name}")
+        if isinstance(value, int) and value < 0:
+            raise ConfigError(f"dataloader.train.{name} must be 0 or more, got {value}")
 
 
 def _user_hooks(cfg: DictConfig) -> list[HookBase]:
