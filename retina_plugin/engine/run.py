@@ -45,7 +45,7 @@ class Run:
         device = resolve_device(cfg.train.device)
         self.cfg = cfg
         self.model = build_model(cfg, pretrained=not resume).to(device)
-        freeze(self.model, cfg.train.freeze)
+        freeze(self.model, cfg.train.freeze or ())
         if cfg.train.optimize_model and device == "cpu":
             optimize_for_training(self.model)
         if cfg.train.activation_checkpointing:

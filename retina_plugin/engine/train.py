@@ -74,7 +74,8 @@ def evaluate(cfg: DictConfig, weights: str | Path) -> dict[str, Any]:
     device = resolve_device(cfg.train.device)
     model = build_model(cfg, pretrained=False).to(device)
     RunCheckpointer(model).load_all(str(weights))
-    test_loader = instantiate(cfg.dataloader.test)
+    with building(cfg, "dataloader"):
+        test_loader = instantiate(cfg.dataloader.test)
     Path(cfg.train.output_dir, "inference").mkdir(parents=True, exist_ok=True)
     with named_memory_errors(cfg):
         return do_test(cfg, model, test_loader)
@@ -115,6 +116,7 @@ def do_train(
         run = Run(cfg, resume, test, signals, hooks)
         start_iter, origin = run.load(resume)
         prepare_folder(cfg, resume)
+        _build_evaluator(cfg)  # an error in it would otherwise come after thousands of iterations, and lose them
         with log_to_file(Path(cfg.train.output_dir, "log.txt")):
             _log_summary(run, prior)
             _log_origin(start_iter, origin)
@@ -143,10 +145,15 @@ def do_test(cfg: DictConfig, model: nn.Module, test_loader: Any) -> dict[str, An
     for inference and runs in float32.
     """
     share_buffers(model)
-    results = inference_on_dataset(optimize_for_inference(model), test_loader, instantiate(cfg.dataloader.evaluator))
+    results = inference_on_dataset(optimize_for_inference(model), test_loader, _build_evaluator(cfg))
     if comm.is_main_process():
         print_csv_format(results)
     return results
+
+
+def _build_evaluator(cfg: DictConfig) -> Any:
+    with building(cfg, "dataloader.evaluator"):
+        return instantiate(cfg.dataloader.evaluator)
 
 
 def _log_summary(run: Run, prior: str) -> None:

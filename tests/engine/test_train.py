@@ -104,6 +104,18 @@ def test_weights_without_gradients_are_named_in_several_processes(tmp_path, fork
     assert (tmp_path / "run" / "model_final.pth").is_file() == is_allowed
 
 
+def test_an_evaluator_that_cannot_be_built_stops_before_the_first_iteration(tmp_path):
+    opts = ["dataloader.evaluator.dataset_name=abc", "train.checkpointer.period=1"]
+    with pytest.raises(ConfigError, match=r"dataloader.evaluator of the config .* 'abc' is not registered"):
+        main(train_args(tmp_path / "run", *opts))
+    assert not list((tmp_path / "run").glob("model_*.pth"))
+
+
+def test_null_freezes_nothing_and_adds_no_hook(tmp_path):
+    main(train_args(tmp_path / "run", "train.freeze=null", "train.hooks=null", "train.max_iter=1"))
+    assert (tmp_path / "run" / "model_final.pth").is_file()
+
+
 def test_a_folder_moves_when_all_processes_have_read_the_weights_in_it(tmp_path, forked_ranks):
     run = tmp_path / "run"
     main(train_args(run, "train.max_iter=1"))

@@ -102,7 +102,7 @@ def _check_numbers(cfg: DictConfig) -> None:
 
 def _user_hooks(cfg: DictConfig) -> list[HookBase]:
     found = []
-    for i, entry in enumerate(cfg.train.hooks):
+    for i, entry in enumerate(cfg.train.hooks or ()):
         with building(cfg, f"train.hooks[{i}]"):
             hook = instantiate(entry)
         if not isinstance(hook, HookBase):
