@@ -1,5 +1,7 @@
 """Behaviour of single losses."""
 
+import math
+
 import pytest
 import torch
 from detectron2.config import get_cfg
@@ -168,7 +170,11 @@ def test_weights_per_class_must_cover_every_class():
     [
         (lambda: SigmoidFocalLoss(1.5), "alpha"),
         (lambda: SigmoidFocalLoss([0.5, -1]), "alpha"),
+        (lambda: SigmoidFocalLoss(["a", 0.5]), "alpha"),
         (lambda: SigmoidFocalLoss(gamma=-1), "gamma"),
+        (lambda: SigmoidFocalLoss(gamma=None), "gamma"),
+        (lambda: SigmoidFocalLoss(gamma=math.inf), "gamma"),
+        (lambda: SigmoidFocalStarLoss(beta=math.nan), "beta"),
         (lambda: SigmoidFocalLoss(label_smoothing=1), "label_smoothing"),
         (lambda: SigmoidFocalStarLoss(gamma=0), "gamma"),
         (lambda: PolyFocalLoss(epsilon=-2), "epsilon"),
