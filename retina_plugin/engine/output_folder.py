@@ -22,14 +22,14 @@ _LONGEST_PATH = 3000
 _FILES = (CONFIG, METRICS, IMBALANCE, LOG, LAST_CHECKPOINT, FINAL_CHECKPOINT)
 
 
-def check_output_dir(value: str | Path, key: str = "train.output_dir") -> None:
+def check_output_dir(value: str | Path | None, key: str = "train.output_dir") -> None:
     """Check that `value`, which the user gave as `key`, can be a folder to write into; changes nothing.
 
     Raises:
         ConfigError: if it is empty, too long, begins with ~ or contains control characters.
         OSError: if it or one of its parents is a file, or if the folder is not writable.
     """
-    text = str(value)
+    text = "" if value is None else str(value)
     if not text.strip() or _CONTROL.search(text):
         raise ConfigError(f"{key}={text!r} is empty or contains control characters: name a folder")
     if text.startswith("~"):

@@ -80,7 +80,7 @@ def configure_torch(train: DictConfig) -> None:
         )
     if train.deterministic or torch.are_deterministic_algorithms_enabled():
         torch.use_deterministic_algorithms(train.deterministic)  # slow: imports torch's compiler
-    torch.backends.cudnn.benchmark = train.cudnn_benchmark
+    torch.backends.cudnn.benchmark = bool(train.cudnn_benchmark)
     if train.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS requires it
     set_float32_precision(train.float32_precision)

@@ -68,6 +68,8 @@ def test_the_folder_of_the_shell_is_not_moved(run, tiny_cfg, monkeypatch):
         ("train.seed=-1", "train.seed must be a whole number from 0 to 4294967295, got -1"),
         ("dataloader.train.seed=-1", "dataloader.train.seed must be 0 or more, got -1"),
         ("dataloader.train.num_workers=-1", "dataloader.train.num_workers must be 0 or more, got -1"),
+        ("train.output_dir=null", "train.output_dir='' is empty or contains control characters: name a folder"),
+        ("train.device=null", "train.device=None is not available: .* This machine has"),
         ("train.max_iter=null", "train.max_iter must be a whole number of 1 or more, got None"),
         ("train.eval_period=null", "train.eval_period must be a whole number of 0 or more, got None"),
         ("train.vis_period=-1", "train.vis_period must be a whole number of 0 or more, got -1"),
