@@ -4,6 +4,7 @@ import logging
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import yaml
 from detectron2.utils import comm
@@ -81,17 +82,14 @@ def keep_rounding(cfg: DictConfig) -> None:
         cfg.train.optimize_model = False
 
 
-def _saved_train_section(config: Path) -> dict[str, str]:
-    """The plain values of `train` in a saved config, as text; empty if it cannot be read. Constructs no objects."""
+def _saved_train_section(config: Path) -> dict[str, Any]:
+    """`train` of a saved config, with plain values as text; empty if it cannot be read. Constructs no objects."""
     try:
-        sections = dict(_pairs(yaml.compose(config.read_text(encoding="utf-8"), yaml.SafeLoader)))
+        saved = yaml.load(config.read_text(encoding="utf-8"), yaml.BaseLoader)
     except (OSError, ValueError, yaml.YAMLError):
         return {}
-    return {k: v.value for k, v in _pairs(sections.get("train")) if isinstance(v, yaml.ScalarNode)}
-
-
-def _pairs(node: yaml.Node | None) -> list[tuple[str, yaml.Node]]:
-    return [(key.value, value) for key, value in node.value] if isinstance(node, yaml.MappingNode) else []
+    train = saved.get("train") if isinstance(saved, dict) else None
+    return train if isinstance(train, dict) else {}
 
 
 def _move_earlier_run(folder: Path, cfg: DictConfig) -> Path | None:
