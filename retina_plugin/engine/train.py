@@ -110,13 +110,13 @@ def do_train(
         with building(cfg, "dataloader"):
             test_loader = _shielded(instantiate(cfg.dataloader.test))
             annotated_loader = _shielded(build_annotated_loader(cfg)) if cfg.train.val_loss else None
+        _build_evaluator(cfg)  # an error in it would otherwise come after thousands of iterations, and lose them
         prior = resolve_prior(cfg)
         if resume:
             keep_rounding(cfg)
         run = Run(cfg, resume, test, signals, hooks)
         start_iter, origin = run.load(resume)
         prepare_folder(cfg, resume)
-        _build_evaluator(cfg)  # an error in it would otherwise come after thousands of iterations, and lose them
         with log_to_file(Path(cfg.train.output_dir, "log.txt")):
             _log_summary(run, prior)
             _log_origin(start_iter, origin)
