@@ -67,8 +67,8 @@ class FolderLock:
             OSError: if the lock's file cannot be written.
         """
         self._new_folders = [path for path in (self.folder, *self.folder.parents) if not os.path.exists(path)]
-        path = _path(self.folder)
         while self._descriptor is None:
+            path = _path(self.folder)
             inherited = _inherited(path)
             descriptor = open_to_append(path) if inherited is None else inherited
             self._descriptor, self._is_inherited = descriptor, inherited is not None
