@@ -91,7 +91,7 @@ def _check_numbers(cfg: DictConfig) -> None:
             raise ConfigError(f"train.{key} must be a whole number of {least} or more, got {value}")
     for key, (expected, fits) in _OR_NULL.items():
         value = OmegaConf.select(cfg.train, key)
-        if value is not None and not (type(value) in (int, float) and fits(value)):
+        if value is not None and not (isinstance(value, int | float) and fits(value)):
             raise ConfigError(f"train.{key} must be {expected}, or null, got {value}")
     check_seed(cfg.train.seed)
     for name in ("seed", "resample_seed", "num_workers"):
