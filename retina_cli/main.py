@@ -1,8 +1,11 @@
 """The entry point `retina`, and that of the scripts in tools/."""
 
+import argparse
+import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from itertools import groupby
 from pathlib import Path
@@ -23,6 +26,7 @@ _ALL = (*TRAINING, *LOOKING, *CHECKING, *ANALYZING, *LABELS, *STUDYING, *MEASURI
 COMMANDS = {command.name: command for command in _ALL}
 # warnings of torch and detectron2 about their own code
 _NOT_FOR_USERS = ("`torch.jit.script` is deprecated", "torch.meshgrid", "The given NumPy array is not writable")
+_OUTPUTS = ("output", "output_dir", "folder", "sweep")  # flags that name a folder or a file to write
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
@@ -52,7 +56,27 @@ def run(command: Command, prog: str, argv: Sequence[str]) -> NoReturn:
     import_torchvision()
     from retina_plugin.engine.cli import exit_with
 
-    exit_with(lambda: command.run(args))
+    def work() -> None:
+        with _no_empty_folders(args):
+            command.run(args)
+
+    exit_with(work)
+
+
+@contextmanager
+def _no_empty_folders(args: argparse.Namespace) -> Iterator[None]:
+    """Remove what a command that fails within the context leaves empty: new folders of its output, and new parents."""
+    given = [Path(value).absolute() for flag in _OUTPUTS if (value := getattr(args, flag, None))]
+    outputs = [path for path in given if not os.path.exists(path)]
+    parents = [folder for path in outputs for folder in path.parents if not os.path.exists(folder)]
+    try:
+        yield
+    except BaseException:
+        inside = [folder for path in outputs for folder, _, _ in os.walk(path, topdown=False)]
+        for folder in (*inside, *parents):
+            with suppress(OSError):  # it is not empty, or was never made
+                os.rmdir(folder)
+        raise
 
 
 def overview() -> str:

@@ -7,6 +7,5 @@ from ..common.train import train
 
 model.num_classes = 20
 train.max_iter = 18000
-train.best_checkpointer.val_metric = "bbox/AP"
 train.init_checkpoint = "detectron2://ImageNetPretrained/MSRA/R-50.pkl"
 train.output_dir = "./output/voc_retinanet_R_50_FPN"

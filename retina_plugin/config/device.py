@@ -14,6 +14,6 @@ def why_unavailable(device: str) -> str:
         if torch.device(device).type == "mps":
             return "the detector has float64 numbers, which MPS lacks"
         torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as e:
+    except (RuntimeError, AssertionError, TypeError) as e:
         return str(e).splitlines()[0]
     return ""

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
-from ..files import written_in_full
+from ..files import write_text
 from ..printable import shown
 from .errors import ConfigError
 from .moved import current_name
@@ -24,9 +24,7 @@ def save_config(cfg: DictConfig, path: Path) -> None:
     Raises OSError if the file cannot be written, yaml.YAMLError for a value that YAML cannot hold.
     """
     content = _with_targets(OmegaConf.to_container(cfg, resolve=False), as_text)
-    text = yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=9999)
-    with written_in_full(path) as partial:
-        partial.write_text(text, encoding="utf-8")
+    write_text(path, yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=9999))
 
 
 def read_yaml(path: Path, trust: Sequence[str]) -> DictConfig:

@@ -10,7 +10,7 @@ from detectron2.utils import comm
 from fvcore.common.checkpoint import _IncompatibleKeys
 from torch import nn
 
-from ..files import written_in_full
+from ..files import write_text, written_in_full
 from ..printable import shown
 from ..run_folder import FINAL_CHECKPOINT, LAST_CHECKPOINT, checkpoints, iteration_checkpoint
 from ..weights import CheckpointError, ClassNames, InitialWeights, SafeCheckpointer, UnsafeCheckpointError
@@ -55,8 +55,7 @@ class RunCheckpointer(SafeCheckpointer):
 
     def tag_last_checkpoint(self, last_filename_basename: str) -> None:
         """Overrides upstream's write, which leaves an empty file if it is interrupted."""
-        with written_in_full(Path(self.save_dir, LAST_CHECKPOINT)) as partial:
-            partial.write_text(last_filename_basename, encoding="utf-8")
+        write_text(Path(self.save_dir, LAST_CHECKPOINT), last_filename_basename)
 
     def load_all(self, path: str) -> None:
         """Load only the weights of the same model: averaged weights if the checkpoint holds them.

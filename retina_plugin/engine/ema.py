@@ -5,16 +5,12 @@ from typing import Any
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from ..config import ConfigError
-
 
 class WeightAverage:
     """Exponential moving average of a model's weights, as torch's AveragedModel; buffers are copied from the model."""
 
     def __init__(self, model: nn.Module, decay: float) -> None:
-        """The weights of each step enter with the factor 1 - `decay`; raises ConfigError unless 0 < `decay` < 1."""
-        if not 0 < decay < 1:
-            raise ConfigError(f"train.ema_decay must lie between 0 and 1, got {decay}")
+        """The weights of each step enter with the factor 1 - `decay`, where 0 < `decay` < 1."""
         self._source = model
         self._average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay))
         self._average.requires_grad_(False)

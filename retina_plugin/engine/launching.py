@@ -12,12 +12,15 @@ import torch
 from detectron2.engine import launch
 from detectron2.engine.launch import DEFAULT_TIMEOUT
 from detectron2.utils import comm
+from omegaconf import OmegaConf
 from torch import distributed
 from torch.distributed.rendezvous import rendezvous
 from torch.multiprocessing import ProcessExitedException
 
 from ..config import ConfigError, load_config
 from ..run_folder import checkpoints
+
+_EARLIER = "retina_plugin/earlier_checkpoints"
 
 
 def launch_training(main: Callable[[argparse.Namespace], Any], args: argparse.Namespace) -> None:
@@ -84,6 +87,7 @@ def _join_torchrun(main: Callable[[argparse.Namespace], Any], args: argparse.Nam
         _check_devices(local_size)
         torch.cuda.set_device(local_rank)
     store, rank, world_size = next(rendezvous("env://"))
+    args.resume = args.resume or _restarted(args, store)
     # restarted processes use a new namespace, without the addresses of dead processes
     store = distributed.PrefixStore(f"attempt_{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
     distributed.init_process_group(
@@ -95,14 +99,21 @@ def _join_torchrun(main: Callable[[argparse.Namespace], Any], args: argparse.Nam
     )
     comm.create_local_process_group(local_size)
     try:
-        args.resume = args.resume or _restarted(args)
         main(args)
     finally:
         distributed.destroy_process_group()
 
 
-def _restarted(args: argparse.Namespace) -> bool:
-    """Whether torchrun restarted the processes after one died, and there is a checkpoint to continue from."""
-    if not int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) or args.eval_only:
+def _restarted(args: argparse.Namespace, store: distributed.Store) -> bool:
+    """Whether torchrun restarted the processes after one died, and this run has a checkpoint to continue from.
+
+    Checkpoints that were there at the first start, which the store remembers, belong to an earlier run.
+    """
+    if args.eval_only:
         return False
-    return bool(checkpoints(load_config(args.config_file, args.opts).train.output_dir))
+    folder = OmegaConf.select(load_config(args.config_file, args.opts), "train.output_dir") or ""
+    found = repr([(path.name, path.stat().st_mtime_ns) for path in checkpoints(folder)])
+    if not int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)):
+        store.set(_EARLIER, found)
+    earlier = store.get(_EARLIER).decode() if store.check([_EARLIER]) else ""
+    return found not in ("[]", earlier)

@@ -4,6 +4,7 @@ import logging
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import yaml
 from detectron2.utils import comm
@@ -22,14 +23,14 @@ _LONGEST_PATH = 3000
 _FILES = (CONFIG, METRICS, IMBALANCE, LOG, LAST_CHECKPOINT, FINAL_CHECKPOINT)
 
 
-def check_output_dir(value: str | Path, key: str = "train.output_dir") -> None:
+def check_output_dir(value: str | Path | None, key: str = "train.output_dir") -> None:
     """Check that `value`, which the user gave as `key`, can be a folder to write into; changes nothing.
 
     Raises:
         ConfigError: if it is empty, too long, begins with ~ or contains control characters.
         OSError: if it or one of its parents is a file, or if the folder is not writable.
     """
-    text = str(value)
+    text = "" if value is None else str(value)
     if not text.strip() or _CONTROL.search(text):
         raise ConfigError(f"{key}={text!r} is empty or contains control characters: name a folder")
     if text.startswith("~"):
@@ -53,6 +54,7 @@ def prepare_folder(cfg: DictConfig, resume: bool) -> None:
         ConfigError: if it holds an earlier run that cannot be moved, because other runs or data lie inside it.
     """
     folder = Path(cfg.train.output_dir).resolve()
+    comm.synchronize()  # every process has read train.init_checkpoint, which may lie in the folder that is moved
     if comm.is_main_process():
         moved = None if resume else _move_earlier_run(folder, cfg)
         for name in _FILES:
@@ -80,22 +82,20 @@ def keep_rounding(cfg: DictConfig) -> None:
         cfg.train.optimize_model = False
 
 
-def _saved_train_section(config: Path) -> dict[str, str]:
-    """The plain values of `train` in a saved config, as text; empty if it cannot be read. Constructs no objects."""
+def _saved_train_section(config: Path) -> dict[str, Any]:
+    """`train` of a saved config, with plain values as text; empty if it cannot be read. Constructs no objects."""
     try:
-        sections = dict(_pairs(yaml.compose(config.read_text(encoding="utf-8"), yaml.SafeLoader)))
+        saved = yaml.load(config.read_text(encoding="utf-8"), yaml.BaseLoader)
     except (OSError, ValueError, yaml.YAMLError):
         return {}
-    return {k: v.value for k, v in _pairs(sections.get("train")) if isinstance(v, yaml.ScalarNode)}
-
-
-def _pairs(node: yaml.Node | None) -> list[tuple[str, yaml.Node]]:
-    return [(key.value, value) for key, value in node.value] if isinstance(node, yaml.MappingNode) else []
+    train = saved.get("train") if isinstance(saved, dict) else None
+    return train if isinstance(train, dict) else {}
 
 
 def _move_earlier_run(folder: Path, cfg: DictConfig) -> Path | None:
-    """Rename the folder if it holds a run; returns its new path, or None. Files that tools wrote into it move too."""
-    if not any((folder / name).exists() for name in (CONFIG, METRICS, LAST_CHECKPOINT)):
+    """Rename the folder if it holds a run or checkpoints; returns its new path, or None. All of its files move."""
+    is_run = any((folder / name).exists() for name in (CONFIG, METRICS, LAST_CHECKPOINT))
+    if not is_run and not any(folder.glob("model_*.pth")):
         return None
     if reason := _why_it_stays(folder, cfg):
         raise ConfigError(

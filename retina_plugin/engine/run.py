@@ -13,6 +13,7 @@ from detectron2.utils.events import EventWriter
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
+from ..config import ConfigError
 from ..modeling import optimize_for_training, recompute_activations
 from ..run_folder import IMBALANCE, METRICS, parse_imbalance
 from ..weights import InitialWeights
@@ -45,7 +46,7 @@ class Run:
         device = resolve_device(cfg.train.device)
         self.cfg = cfg
         self.model = build_model(cfg, pretrained=not resume).to(device)
-        freeze(self.model, cfg.train.freeze)
+        freeze(self.model, cfg.train.freeze or ())
         if cfg.train.optimize_model and device == "cpu":
             optimize_for_training(self.model)
         if cfg.train.activation_checkpointing:
@@ -70,7 +71,8 @@ class Run:
 
         Raises:
             CheckpointError: if the checkpoint does not exist, is damaged, or belongs to another model.
-            ConfigError: if the resumed run began with another config or other data.
+            ConfigError: if the resumed run began with another config or other data, or has trained for more iterations
+                than `train.max_iter`.
         """
         if not resume:
             return 0, self.checkpointer.load_some(self.cfg.train.init_checkpoint, initial_classes(self.cfg))
@@ -79,7 +81,12 @@ class Run:
         if self.cfg.train.accept_changes:  # the optimizer has loaded the options of its checkpoint
             for group, configured in zip(self.trainer.optimizer.param_groups, options, strict=True):
                 group.update(configured, initial_lr=configured["lr"])
-        if start_iter >= self.cfg.train.max_iter:
+        if start_iter > self.cfg.train.max_iter:
+            raise ConfigError(
+                f"train.max_iter={self.cfg.train.max_iter} is less than the {start_iter} iterations that the run in "
+                f"{self.cfg.train.output_dir} has trained: set train.max_iter={start_iter} or more"
+            )
+        if start_iter == self.cfg.train.max_iter:
             self.checkpointer.keep_as_final()
         if comm.is_main_process():
             cut_metrics(self.metrics_file, self.metrics_state.last_write(start_iter))

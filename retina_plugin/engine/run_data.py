@@ -94,7 +94,8 @@ def initial_classes(cfg: DictConfig) -> ClassNames | None:
         theirs = instantiate(cfg.train.get("init_classes"))
     if theirs is None:
         return None
-    if isinstance(theirs, str) or not all(isinstance(name, str) for name in theirs):
+    is_list = isinstance(theirs, Sequence) and not isinstance(theirs, str)
+    if not is_list or not all(isinstance(name, str) for name in theirs):
         raise ConfigError(f"train.init_classes must be a list of names, got {shown(theirs)}")
     return ClassNames(tuple(theirs), tuple(run_metadata(cfg).get("thing_classes", ())))
 

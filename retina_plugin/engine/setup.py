@@ -24,6 +24,7 @@ _OWN_DATA = ": *_images are folders of images, *_json a COCO json or labels of V
 _MOST_THREADS = 9999
 _BATCH_NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm)
 _PRECISIONS = ("highest", "high", "medium")
+_SEEDS = 2**32  # numpy's seeds are below
 
 
 def resolve_device(name: str) -> str:
@@ -79,7 +80,7 @@ def configure_torch(train: DictConfig) -> None:
         )
     if train.deterministic or torch.are_deterministic_algorithms_enabled():
         torch.use_deterministic_algorithms(train.deterministic)  # slow: imports torch's compiler
-    torch.backends.cudnn.benchmark = train.cudnn_benchmark
+    torch.backends.cudnn.benchmark = bool(train.cudnn_benchmark)
     if train.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS requires it
     set_float32_precision(train.float32_precision)
@@ -130,6 +131,12 @@ def _with_fixed_statistics(module: nn.Module) -> nn.Module:
     return frozen
 
 
+def check_seed(seed: object) -> None:
+    """Raise ConfigError unless `seed`, the value of `train.seed`, is a whole number from 0 to 2**32 - 1."""
+    if not isinstance(seed, int) or not 0 <= seed < _SEEDS:
+        raise ConfigError(f"train.seed must be a whole number from 0 to {_SEEDS - 1}, got {seed}")
+
+
 def build_model(cfg: DictConfig, pretrained: bool = True) -> nn.Module:
     """The config's model on the CPU, with the same initial weights for the same `train.seed`.
 
@@ -138,6 +145,7 @@ def build_model(cfg: DictConfig, pretrained: bool = True) -> nn.Module:
     Raises:
         ConfigError: if a required key is missing, or a part rejects a value.
     """
+    check_seed(cfg.train.seed)
     seed_all_rng(cfg.train.seed)
     if not pretrained and OmegaConf.select(cfg, PRIOR) == STATIONARY:
         cfg = cfg.copy()
@@ -149,9 +157,10 @@ def build_model(cfg: DictConfig, pretrained: bool = True) -> nn.Module:
 
 @contextlib.contextmanager
 def building(cfg: DictConfig, what: str) -> Iterator[None]:
-    """Turn errors of building `what` from the config into a ConfigError; a ValueError or OSError passes unchanged.
+    """Turn errors of building `what` from the config into a ConfigError.
 
-    If a DataError is about a file that the config names, the config key is added to its message.
+    An OSError, and a ValueError that names `what`, pass unchanged. If a DataError is about a file that the config
+    names, the config key is added to its message.
     """
     try:
         yield
@@ -163,7 +172,9 @@ def building(cfg: DictConfig, what: str) -> Iterator[None]:
         raise ConfigError("this config needs values for " + " ".join(f"{key}=..." for key in keys) + hint) from e
     except DataError as e:
         raise DataError(with_key(str(e), e.code, OmegaConf.to_container(cfg, resolve=False)), e.code) from e
-    except (ValueError, OSError):
+    except (ConfigError, UnicodeError, OSError):
         raise
     except Exception as e:
+        if isinstance(e, ValueError) and what in str(e):
+            raise
         raise ConfigError(f"{what} of the config cannot be built: {type(e).__name__}: {e}") from e

@@ -15,7 +15,6 @@ from detectron2.evaluation import inference_on_dataset, print_csv_format
 from detectron2.utils import comm
 from omegaconf import DictConfig
 from torch import nn
-from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
 from .. import __version__
@@ -35,7 +34,7 @@ from .reliability.allocator import keep_freed_memory
 from .reliability.folder_lock import run_lock
 from .reliability.memory_errors import named_memory_errors
 from .reliability.signals import StopRun, stop_signals
-from .run import Run, create_model_for_processes
+from .run import Run
 from .run_data import check_images_exist, record_data, resolve_prior
 from .setup import build_model, building, check_omp_threads, resolve_device, set_float32_precision
 
@@ -75,10 +74,11 @@ def evaluate(cfg: DictConfig, weights: str | Path) -> dict[str, Any]:
     device = resolve_device(cfg.train.device)
     model = build_model(cfg, pretrained=False).to(device)
     RunCheckpointer(model).load_all(str(weights))
+    with building(cfg, "dataloader"):
+        test_loader = instantiate(cfg.dataloader.test)
     Path(cfg.train.output_dir, "inference").mkdir(parents=True, exist_ok=True)
-    model = create_model_for_processes(model, device, cfg.train.ddp)
     with named_memory_errors(cfg):
-        return do_test(cfg, model, instantiate(cfg.dataloader.test))
+        return do_test(cfg, model, test_loader)
 
 
 def do_train(
@@ -110,6 +110,7 @@ def do_train(
         with building(cfg, "dataloader"):
             test_loader = _shielded(instantiate(cfg.dataloader.test))
             annotated_loader = _shielded(build_annotated_loader(cfg)) if cfg.train.val_loss else None
+        _build_evaluator(cfg)  # an error in it would otherwise come after thousands of iterations, and lose them
         prior = resolve_prior(cfg)
         if resume:
             keep_rounding(cfg)
@@ -144,11 +145,15 @@ def do_test(cfg: DictConfig, model: nn.Module, test_loader: Any) -> dict[str, An
     for inference and runs in float32.
     """
     share_buffers(model)
-    fast = optimize_for_inference(model.module if isinstance(model, DistributedDataParallel) else model)
-    results = inference_on_dataset(fast, test_loader, instantiate(cfg.dataloader.evaluator))
+    results = inference_on_dataset(optimize_for_inference(model), test_loader, _build_evaluator(cfg))
     if comm.is_main_process():
         print_csv_format(results)
     return results
+
+
+def _build_evaluator(cfg: DictConfig) -> Any:
+    with building(cfg, "dataloader.evaluator"):
+        return instantiate(cfg.dataloader.evaluator)
 
 
 def _log_summary(run: Run, prior: str) -> None:

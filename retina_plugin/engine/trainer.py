@@ -13,6 +13,7 @@ from detectron2.utils import comm
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from ..config import ConfigError
 from ..data.seeding import seed_generators
 from ..modeling.meta_arch import ForegroundAverage
 from ..run_folder import CLIPPED
@@ -64,10 +65,15 @@ class Trainer(SimpleTrainer):
         """Update the weights once.
 
         Raises:
+            ConfigError: if the data loader ends or gives an empty batch.
             NonFiniteError: if a loss or gradient is not finite, unless the guard skips such updates.
         """
         start = time.perf_counter()
-        batch = next(self._data_loader_iter)
+        if not (batch := next(self._data_loader_iter, [])):
+            raise ConfigError(
+                f"dataloader.train has no images for iteration {self.iter}: training needs a loader without an end, "
+                "whose batches are not empty, such as retina_plugin.data.build_train_loader"
+            )
         data_time = time.perf_counter() - start
         seed_generators(self.update.seed, self.iter, comm.get_rank())
         torch.manual_seed(torch.initial_seed())  # seeds the generators of accelerators too

@@ -39,6 +39,15 @@ def test_an_unknown_command_is_an_error(capsys):
     assert "did you mean train? " in end_of(["trian"], capsys)[0]
 
 
+def test_a_failing_command_leaves_no_empty_folders(capsys, tmp_path):
+    (tmp_path / "old").mkdir()
+    for folder in ("old", "new", "newer/pictures"):
+        flags = ["--config-file", "custom/retinanet_MNV2_FPN.py", "--output-dir", f"{tmp_path}/{folder}"]
+        code, printed = end_of(["data", *flags], capsys)
+        assert code == 1 and "needs values for data.train_images" in printed.err
+    assert [path.name for path in tmp_path.iterdir()] == ["old"]
+
+
 def test_bad_arguments_end_with_status_2_and_bad_input_with_1(capsys):
     code, printed = end_of(["predict", "--config-file", "x", "--input", "y", "--output", "z"], capsys)
     assert code == 2 and "--config-file needs --weights" in printed.err

@@ -58,6 +58,12 @@ def test_values_that_parts_refuse_are_no_traceback(capsys, tmp_path, override):
     assert not (tmp_path / "run" / "model_final.pth").exists()
 
 
+@pytest.mark.parametrize("override", ["optimizer.lr=-1.0", "dataloader.test.num_workers=-1"])
+def test_values_that_torch_refuses_are_named_by_their_section(capsys, tmp_path, override):
+    code, line = run(capsys, "--config-file", QUICK, *TINY, f"train.output_dir={tmp_path}/run", override)
+    assert code == 1 and override.split(".")[0] in line
+
+
 def test_usage_errors_exit_with_2(capsys):
     assert run(capsys)[0] == 2
     assert run(capsys, "--no-such-flag")[0] == 2

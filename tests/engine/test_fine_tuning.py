@@ -148,5 +148,6 @@ def test_class_names_of_the_checkpoint(tiny_cfg):
         found = initial_classes(tiny)
         assert found.theirs[:3] == theirs and found.ours == ("circle", "square", "triangle")
     assert len(found.theirs) == 2
-    with pytest.raises(ConfigError, match="must be a list of names, got circle"):
-        initial_classes(tiny_cfg("train.init_classes=circle"))
+    for wrong in ("circle", "3"):
+        with pytest.raises(ConfigError, match=f"must be a list of names, got {wrong}"):
+            initial_classes(tiny_cfg(f"train.init_classes={wrong}"))

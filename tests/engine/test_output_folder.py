@@ -29,6 +29,14 @@ def test_what_tools_wrote_into_a_run_is_moved_aside_with_it(run, tiny_cfg):
     assert sorted(p.name for p in run.iterdir()) == ["config.yaml", "inference"]
 
 
+@pytest.mark.parametrize("name", ["model_final.pth", "model_best.pth", "model_0000001.pth"])
+def test_checkpoints_alone_are_moved_aside(tmp_path, tiny_cfg, name):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / name).write_bytes(b"precious")
+    prepare_folder(tiny_cfg(), resume=False)
+    assert (tmp_path / "run.1" / name).read_bytes() == b"precious" and not (tmp_path / "run" / name).exists()
+
+
 @pytest.mark.parametrize("file", ["metrics.json", "last_checkpoint"])
 def test_another_run_inside_is_not_moved(run, tiny_cfg, file):
     (run / "variant" / "seed0").mkdir(parents=True)
@@ -58,17 +66,33 @@ def test_the_folder_of_the_shell_is_not_moved(run, tiny_cfg, monkeypatch):
         ("train.accumulation=3", "train.accumulation=3 does not divide the 2 images of a process"),
         ("train.seed=null", "train.seed must be a whole number from 0 to 4294967295, got None"),
         ("train.seed=-1", "train.seed must be a whole number from 0 to 4294967295, got -1"),
+        ("dataloader.train.seed=-1", "dataloader.train.seed must be 0 or more, got -1"),
+        ("dataloader.train.num_workers=-1", "dataloader.train.num_workers must be 0 or more, got -1"),
+        ("train.output_dir=null", "train.output_dir='' is empty or contains control characters: name a folder"),
+        ("train.device=null", "train.device=None is not available: .* This machine has"),
         ("train.max_iter=null", "train.max_iter must be a whole number of 1 or more, got None"),
         ("train.eval_period=null", "train.eval_period must be a whole number of 0 or more, got None"),
         ("train.vis_period=-1", "train.vis_period must be a whole number of 0 or more, got -1"),
-        ("train.clip_grad_norm=-1.0", "train.clip_grad_norm must be above 0, got -1.0; null does not clip"),
-        ("train.clip_grad_norm=0.0", "train.clip_grad_norm must be above 0, got 0.0; null does not clip"),
+        ("train.clip_grad_norm=-1.0", "train.clip_grad_norm must be a number above 0, or null, got -1.0"),
+        ("train.clip_grad_norm=0.0", "train.clip_grad_norm must be a number above 0, or null, got 0.0"),
+        ("train.ema_decay=1.0", "train.ema_decay must be a number between 0 and 1, or null, got 1.0"),
+        ("train.ema_decay=slow", "train.ema_decay must be a number between 0 and 1, or null, got slow"),
+        ("train.max_minutes=5min", "train.max_minutes must be a number of 0 or more, or null, got 5min"),
+        ("train.checkpointer.max_to_keep=0", "train.checkpointer.max_to_keep must be a whole number of 1 or more, or"),
     ],
 )
 def test_a_setting_that_cannot_train_moves_no_run(run, override, message):
     with pytest.raises(ConfigError, match=message):
         main(train_args(run, override))
     assert sorted(p.name for p in run.parent.iterdir()) == ["run"] and (run / MADE_OF_IT[0]).is_file()
+
+
+def test_an_evaluation_names_a_wrong_seed_and_leaves_no_folder(trained_run, tmp_path):
+    weights = f"train.init_checkpoint={trained_run}/model_final.pth"
+    for wrong, message in (("train.seed=-1", "train.seed must be"), ("dataloader.test.num_workers=-1", "num_workers")):
+        with pytest.raises(ValueError, match=message):
+            main(train_args(tmp_path / "new" / "run", weights, wrong, eval_only=True))
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_run_with_such_folders_is_evaluated_and_resumed(trained_run, tmp_path):

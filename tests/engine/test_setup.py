@@ -69,6 +69,23 @@ def test_processes_of_torchrun_wait_as_long_as_those_of_num_gpus(monkeypatch):
         launching.launch_training(main, train_args("run", num_gpus=1, num_machines=1))
 
 
+def test_a_restart_by_torchrun_does_not_resume_an_earlier_run(tmp_path, monkeypatch):
+    run, store = tmp_path / "run", distributed.HashStore()
+    run.mkdir()
+    (run / "model_final.pth").write_bytes(b"of an earlier run")
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "0")
+    assert not launching._restarted(train_args(run), store)
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
+    assert not launching._restarted(train_args(run), store)  # a process died before the folder was moved aside
+    run.rename(tmp_path / "run.1")
+    assert not launching._restarted(train_args(run), store)
+    run.mkdir()
+    (run / "model_0000001.pth").write_bytes(b"of this run")
+    assert launching._restarted(train_args(run), store)
+    assert launching._restarted(train_args(run), distributed.HashStore())  # a store that remembers nothing
+    assert not launching._restarted(train_args(run, eval_only=True), store)
+
+
 def test_cudnn_benchmark_is_set_as_detectron2_does(tmp_path, restored_torch):
     main(train_args(tmp_path / "run", "train.cudnn_benchmark=true", "train.max_iter=1"))
     assert torch.backends.cudnn.benchmark is True

@@ -2,10 +2,12 @@
 
 import contextlib
 import functools
+import time
 
 import pytest
 import torch
 from conftest import QUICK, TINY, real_data, train_args
+from detectron2.config import LazyCall as L
 from detectron2.utils import comm
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -13,6 +15,7 @@ from retina_plugin.config import ConfigError, get_config, load_config
 from retina_plugin.engine import CheckpointError, find_weights, main, train
 from retina_plugin.engine.launching import launch_training
 from retina_plugin.run_folder import last_evaluation, read_metrics
+from retina_plugin.weights import SafeCheckpointer
 
 
 def weights(run, name="model_final.pth"):
@@ -101,10 +104,45 @@ def test_weights_without_gradients_are_named_in_several_processes(tmp_path, fork
     assert (tmp_path / "run" / "model_final.pth").is_file() == is_allowed
 
 
+def test_an_evaluator_that_cannot_be_built_stops_before_the_first_iteration(tmp_path):
+    with pytest.raises(ConfigError, match=r"dataloader.evaluator of the config .* 'abc' is not registered"):
+        main(train_args(tmp_path / "run", "dataloader.evaluator.dataset_name=abc"))
+    assert not (tmp_path / "run" / "config.yaml").exists()
+
+
+def test_null_freezes_nothing_and_adds_no_hook(tmp_path):
+    main(train_args(tmp_path / "run", "train.freeze=null", "train.hooks=null", "train.max_iter=1"))
+    assert (tmp_path / "run" / "model_final.pth").is_file()
+
+
+def test_a_folder_moves_when_all_processes_have_read_the_weights_in_it(tmp_path, forked_ranks):
+    run = tmp_path / "run"
+    main(train_args(run, "train.max_iter=1"))
+    opts = [f"train.init_checkpoint={run}/model_final.pth", "train.max_iter=1"]
+    args = train_args(run, *opts, num_gpus=2, num_machines=1, machine_rank=0, dist_url="auto")
+    launch_training(train_with_a_slow_disk, args)
+    assert (tmp_path / "run.1" / "model_final.pth").is_file() and (run / "model_final.pth").is_file()
+
+
+def train_with_a_slow_disk(args):
+    load = SafeCheckpointer._load_file
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SafeCheckpointer, "_load_file", lambda *a: (time.sleep(2 * comm.get_rank()), load(*a))[1])
+        main(args)
+
+
 def evaluate_other_means(args):
     model = torch.nn.BatchNorm1d(2)
     model.running_mean.fill_(comm.get_rank())
     train.do_test(get_config(QUICK, args.opts), model, [])
+
+
+@pytest.mark.parametrize("batches", [[], [[]]])
+def test_a_loader_without_images_is_named(tiny_cfg, batches):
+    cfg = tiny_cfg()
+    cfg.dataloader.train = L(lambda dataset: batches)(dataset=cfg.dataloader.train.dataset)
+    with pytest.raises(ConfigError, match=r"dataloader\.train has no images for iteration 0"):
+        train.do_train(cfg)
 
 
 def test_a_resumed_run_knows_how_good_its_best_was(tmp_path):

@@ -13,7 +13,7 @@ from ...config import ConfigError
 from ..checkpoint import RunCheckpointer
 from ..layout import check_accumulation
 from ..reliability.signals import StopSignals
-from ..setup import building
+from ..setup import building, check_seed
 from .detectron2_hooks import BestCheckpointer, PeriodicCheckpointer, PeriodicWriter
 from .divergence import DivergenceWarning
 from .early_exit import EarlyExit
@@ -24,9 +24,14 @@ from .visualize_detections import VisualizeDetections
 if TYPE_CHECKING:
     from ..run import Run
 
-_SEEDS = 2**32  # numpy's seeds are below
 _LEAST = dict.fromkeys(("max_iter", "log_period", "checkpointer.period", "accumulation"), 1)
 _LEAST |= dict.fromkeys(("eval_period", "imbalance_period", "vis_period", "vis_images", "early_stopping"), 0)
+_OR_NULL = {
+    "clip_grad_norm": ("a number above 0", lambda x: x > 0),
+    "ema_decay": ("a number between 0 and 1", lambda x: 0 < x < 1),
+    "max_minutes": ("a number of 0 or more", lambda x: x >= 0),
+    "checkpointer.max_to_keep": ("a whole number of 1 or more", lambda x: type(x) is int and x >= 1),
+}
 
 
 def build_hooks(
@@ -68,18 +73,10 @@ def build_hooks(
 def check_train_section(cfg: DictConfig) -> None:
     """Raise ConfigError for settings that would fail or spoil a training only after an earlier run was moved aside.
 
-    These are a period below 1 (below 0 where 0 means never), early stopping without evaluations, a seed outside 0 to
-    2**32 - 1, accumulation that does not divide the batch, and clipping to 0 or less.
+    These are numbers out of their range, accumulation that does not divide the batch, and early stopping without
+    evaluations.
     """
-    for key, least in _LEAST.items():
-        value = OmegaConf.select(cfg.train, key)
-        if type(value) is not int or value < least:
-            raise ConfigError(f"train.{key} must be a whole number of {least} or more, got {value}")
-    clip = cfg.train.clip_grad_norm
-    if clip is not None and not clip > 0:
-        raise ConfigError(f"train.clip_grad_norm must be above 0, got {clip}; null does not clip")
-    if not isinstance(cfg.train.seed, int) or not 0 <= cfg.train.seed < _SEEDS:
-        raise ConfigError(f"train.seed must be a whole number from 0 to {_SEEDS - 1}, got {cfg.train.seed}")
+    _check_numbers(cfg)
     batch_size = OmegaConf.select(cfg, "dataloader.train.total_batch_size")
     if isinstance(batch_size, int):
         check_accumulation(batch_size // comm.get_world_size(), cfg.train.accumulation)
@@ -87,9 +84,25 @@ def check_train_section(cfg: DictConfig) -> None:
         raise ConfigError("train.early_stopping counts evaluations: set train.eval_period too")
 
 
+def _check_numbers(cfg: DictConfig) -> None:
+    for key, least in _LEAST.items():
+        value = OmegaConf.select(cfg.train, key)
+        if type(value) is not int or value < least:
+            raise ConfigError(f"train.{key} must be a whole number of {least} or more, got {value}")
+    for key, (expected, fits) in _OR_NULL.items():
+        value = OmegaConf.select(cfg.train, key)
+        if value is not None and not (isinstance(value, int | float) and fits(value)):
+            raise ConfigError(f"train.{key} must be {expected}, or null, got {value}")
+    check_seed(cfg.train.seed)
+    for name in ("seed", "resample_seed", "num_workers"):
+        value = OmegaConf.select(cfg, f"dataloader.train.{name}")
+        if isinstance(value, int) and value < 0:
+            raise ConfigError(f"dataloader.train.{name} must be 0 or more, got {value}")
+
+
 def _user_hooks(cfg: DictConfig) -> list[HookBase]:
     found = []
-    for i, entry in enumerate(cfg.train.hooks):
+    for i, entry in enumerate(cfg.train.hooks or ()):
         with building(cfg, f"train.hooks[{i}]"):
             hook = instantiate(entry)
         if not isinstance(hook, HookBase):

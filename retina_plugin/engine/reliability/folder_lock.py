@@ -36,6 +36,7 @@ class FolderLock:
 
     The file names the process that holds the lock. Forked processes, such as data loading workers, do not keep it. If
     the parent folder is not writable, so that the folder cannot be moved, the file is `.lock` inside the folder.
+    As a context, the lock removes its file at the end, and the folder and its parents if they are new and empty.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -43,6 +44,7 @@ class FolderLock:
         self.folder = Path(folder).resolve()
         self._descriptor: int | None = None
         self._is_inherited = False
+        self._new_folders: list[Path] = []
         _locks.add(self)
 
     def __enter__(self) -> "FolderLock":
@@ -52,6 +54,9 @@ class FolderLock:
     def __exit__(self, *_: object) -> None:
         if not self._is_inherited and self._descriptor is not None:
             _path(self.folder).unlink(missing_ok=True)
+            for folder in self._new_folders:
+                with contextlib.suppress(OSError):  # it is not empty, or was never made
+                    folder.rmdir()
         self.close()
 
     def acquire(self) -> None:
@@ -61,8 +66,9 @@ class FolderLock:
             FolderInUseError: naming the process that holds the lock.
             OSError: if the lock's file cannot be written.
         """
-        path = _path(self.folder)
+        self._new_folders = [path for path in (self.folder, *self.folder.parents) if not os.path.exists(path)]
         while self._descriptor is None:
+            path = _path(self.folder)
             inherited = _inherited(path)
             descriptor = open_to_append(path) if inherited is None else inherited
             self._descriptor, self._is_inherited = descriptor, inherited is not None

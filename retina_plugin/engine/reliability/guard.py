@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 _MOST_IN_A_ROW = 10
+_MOST_SAVED = 10  # batches of skipped updates, per process; each file holds the weights too
 
 
 class NonFiniteError(FloatingPointError):
@@ -30,7 +31,10 @@ class NonFiniteError(FloatingPointError):
 
 
 class NonFiniteGuard:
-    """Handles updates that are not finite: saves the batch for a replay, then stops the run or skips the update."""
+    """Handles updates that are not finite: saves the batch for a replay, then stops the run or skips the update.
+
+    Of skipped updates only the first ten batches are saved, so that many of them do not fill the disk.
+    """
 
     def __init__(self, policy: str, folder: str | Path) -> None:
         """`policy` is "stop" or "skip"; raises ConfigError for anything else. Batches are saved in `folder`."""
@@ -53,15 +57,18 @@ class NonFiniteGuard:
         names = ", ".join(str(inputs.get("file_name", "?")) for inputs in batch)
         values = ", ".join(f"{name} {float(loss):g}" for name, loss in loss_dict.items())
         what = f"the update of iteration {trainer.iter} is not finite ({values}): {where}; images: {names}"
-        _dump(dump, trainer, batch)
         self._in_a_row = self._in_a_row + 1 if trainer.iter == self._last_iter + 1 else 1
         self._last_iter = trainer.iter
-        if not self._skips or unrecoverable or self._in_a_row == _MOST_IN_A_ROW:
+        stops = not self._skips or unrecoverable or self._in_a_row == _MOST_IN_A_ROW
+        if stops or len(list(self._folder.glob(f"*_rank{comm.get_rank()}.pth"))) < _MOST_SAVED:
+            _dump(dump, trainer, batch)
+            what += f". The batch is saved in {dump}"
+        if stops:
             raise NonFiniteError(
-                f"{what}. The batch is saved: run retina replay {shlex.quote(str(dump))} to repeat the step. "
+                f"{what}: run retina replay {shlex.quote(str(dump))} to repeat the step. "
                 "A lower optimizer.lr or train.clip_grad_norm may help; train.nonfinite=skip skips such updates"
             )
-        logger.warning("Skipped: %s. The batch is saved in %s", what, dump)
+        logger.warning("Skipped: %s", what)
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ class StopRun(BaseException):
 
 
 class FirstSignal:
-    """The first signal that asks a process to stop, and the rule for a second request.
+    """The first signal that asks a process to stop, as `number` (0: none has come), and the rule for a second request.
 
     GNU timeout sends SIGTERM to a process and then to its group, and programs that end pass it on, so a SIGTERM soon
     after another is the same request.
@@ -46,21 +46,13 @@ class FirstSignal:
         return not is_same
 
 
-class StopSignals:
+class StopSignals(FirstSignal):
     """Handles signals: the first stops the training after the current step, the second ends the process at once."""
-
-    def __init__(self) -> None:
-        self._first = FirstSignal()
-
-    @property
-    def number(self) -> int:
-        """The first signal; 0 if none has come."""
-        return self._first.number
 
     def __call__(self, number: int, _: Any) -> None:
         global _is_stopping
         is_new = not self.number
-        if self._first.is_second(number):
+        if self.is_second(number):
             raise SystemExit(128 + number)
         if is_new:
             _is_stopping = True

@@ -8,7 +8,21 @@ from detectron2.utils.events import JSONWriter, TensorboardXWriter
 from ...files import check_regular, naming
 
 
-class MetricsWriter(JSONWriter):
+class _Named:
+    """Mixin in front of a writer: an OSError names the file `_path` if metrics, maybe buffered, cannot be written."""
+
+    _path: Path
+
+    def write(self) -> None:
+        with naming(self._path):
+            super().write()  # type: ignore[misc]
+
+    def close(self) -> None:
+        with naming(self._path):
+            super().close()  # type: ignore[misc]
+
+
+class MetricsWriter(_Named, JSONWriter):
     """Overrides Detectron2's JSONWriter so that an error names the file, and so that no link is followed."""
 
     def __init__(self, path: Path) -> None:
@@ -18,31 +32,11 @@ class MetricsWriter(JSONWriter):
             super().__init__(str(path))
         self._path = path
 
-    def write(self) -> None:
-        """Append new metrics; raises OSError naming the file if they cannot be written."""
-        with naming(self._path):
-            super().write()
 
-    def close(self) -> None:
-        """Close the file; raises OSError naming it if buffered metrics cannot be written."""
-        with naming(self._path):
-            super().close()
-
-
-class TensorBoardWriter(TensorboardXWriter):
+class TensorBoardWriter(_Named, TensorboardXWriter):
     """Overrides Detectron2's TensorboardXWriter so that an error names the event file, without its suffix."""
 
     def __init__(self, folder: Path, **arguments: Any) -> None:
         """`arguments` are those of torch's SummaryWriter."""
         super().__init__(str(folder), **arguments)
         self._path = folder / "events.out.tfevents"
-
-    def write(self) -> None:
-        """Add new metrics and pictures; raises OSError naming the file if they cannot be written."""
-        with naming(self._path):
-            super().write()
-
-    def close(self) -> None:
-        """Close the file; raises OSError naming it if buffered metrics cannot be written."""
-        with naming(self._path):
-            super().close()

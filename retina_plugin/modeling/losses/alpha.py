@@ -1,13 +1,17 @@
 """Checks of loss settings, and the weight alpha that balances foreground and background."""
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 
 
 def normalize_alpha(alpha: float | Sequence[float] | None) -> float | tuple[float, ...] | None:
     """`alpha` as a float or a tuple of floats, also from a `ListConfig`; ValueError for a weight outside [0, 1]."""
     if alpha is None:
         return None
-    values = tuple(float(value) for value in (alpha if isinstance(alpha, Iterable) else [alpha]))
+    try:
+        values = tuple(map(float, alpha if isinstance(alpha, Iterable) else [alpha]))
+    except (TypeError, ValueError):  # no numbers
+        values = (math.nan,)
     check_setting("alpha", alpha, all(0 <= value <= 1 for value in values), "in [0, 1] or null")
     return values if isinstance(alpha, Iterable) else values[0]
 
@@ -25,14 +29,23 @@ def effective_number_alpha(class_counts: Sequence[int], beta: float = 0.999, alp
         beta: in [0, 1): 0 ignores the counts; near 1 the weights are proportional to 1 / n.
         alpha: the weight for equal counts, strictly between 0 and 1.
     """
-    check_setting("alpha.beta", beta, 0 <= beta < 1, "in [0, 1)")
-    check_setting("alpha.alpha", alpha, 0 < alpha < 1, "between 0 and 1")
+    check_number("alpha.beta", beta, "in [0, 1)", lambda x: 0 <= x < 1)
+    check_number("alpha.alpha", alpha, "between 0 and 1", lambda x: 0 < x < 1)
     counts = list(class_counts)
     check_setting("alpha.class_counts", counts, min(counts, default=0) >= 1, "1 or more")
     weights = [(1 - beta) / (1 - beta**count) for count in counts]
     mean = sum(weights) / len(weights)
     odds = [weight / mean * alpha / (1 - alpha) for weight in weights]
     return [x / (1 + x) for x in odds]
+
+
+def check_number(name: str, value: float, expected: str, fits: Callable[[float], bool]) -> None:
+    """`check_setting` for a setting that is a finite number for which `fits` is true."""
+    try:
+        is_valid = math.isfinite(value) and fits(value)
+    except TypeError:  # no number
+        is_valid = False
+    check_setting(name, value, is_valid, expected)
 
 
 def check_setting(name: str, value: object, is_valid: bool, expected: str) -> None:

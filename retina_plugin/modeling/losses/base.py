@@ -56,7 +56,9 @@ class ClassificationLoss(nn.Module):
         return {name: value for name, value in arguments.items() if value is not None}
 
     def num_logits(self, num_classes: int) -> int:
-        """Logits per anchor for `num_classes` classes."""
+        """Logits per anchor for `num_classes` classes; ValueError if there are none."""
+        if num_classes < 1:
+            raise ValueError(f"model.num_classes must be 1 or more, got {num_classes}")
         return num_classes
 
     def elementwise(self, logits: Tensor, targets: DenseTargets) -> Tensor:

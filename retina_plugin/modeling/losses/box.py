@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from numbers import Real
 from typing import Any
 
 from detectron2.config import CfgNode, configurable
@@ -53,7 +54,7 @@ class SmoothL1Loss(BoxLoss):
     def __init__(self, beta: float = 0.0) -> None:
         """Set `beta`, the difference of deltas at which the square changes into a line; ValueError below 0."""
         super().__init__()
-        if beta < 0:
+        if not isinstance(beta, Real) or not beta >= 0:
             raise ValueError(f"model.box_loss.beta must be 0 or more, got {beta}")
         self.beta = beta
 

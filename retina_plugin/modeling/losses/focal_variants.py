@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from ...registry import CLS_LOSS_REGISTRY
-from .alpha import check_setting
+from .alpha import check_number
 from .kernels import binary_losses
 from .one_vs_all import OneVsAllLoss, is_present, signed_logits
 from .targets import DenseTargets
@@ -25,7 +25,8 @@ class SigmoidFocalStarLoss(OneVsAllLoss):
     @configurable
     def __init__(self, alpha: float | Sequence[float] | None = 0.25, gamma: float = 2.0, beta: float = 1.0) -> None:
         """Set the weights as in `SigmoidFocalLoss`, the steepness `gamma` > 0 and the shift `beta`."""
-        check_setting("gamma", gamma, gamma > 0, "more than 0")
+        check_number("gamma", gamma, "more than 0", lambda x: x > 0)
+        check_number("beta", beta, "a finite number", lambda x: True)
         super().__init__(alpha, partial(binary_losses.focal_star, gamma=gamma, beta=beta))
         self.gamma, self.beta = gamma, beta
 
@@ -46,8 +47,8 @@ class PolyFocalLoss(OneVsAllLoss):
     @configurable
     def __init__(self, alpha: float | Sequence[float] | None = 0.25, gamma: float = 2.0, epsilon: float = -1.0) -> None:
         """Set alpha and gamma as in `SigmoidFocalLoss`, and `epsilon` >= -1, the change of the first coefficient."""
-        check_setting("gamma", gamma, gamma >= 0, "0 or more")
-        check_setting("epsilon", epsilon, epsilon >= -1, "-1 or more")
+        check_number("gamma", gamma, "0 or more", lambda x: x >= 0)
+        check_number("epsilon", epsilon, "-1 or more", lambda x: x >= -1)
         super().__init__(alpha, partial(binary_losses.poly_focal, gamma=gamma, epsilon=epsilon))
         self.gamma, self.epsilon = gamma, epsilon
 
@@ -75,9 +76,9 @@ class AsymmetricFocalLoss(OneVsAllLoss):
         alpha: float | Sequence[float] | None = None,
     ) -> None:
         """Set the focusing parameters >= 0, the `margin` in [0, 1), and weights as in `SigmoidFocalLoss`."""
-        check_setting("gamma_pos", gamma_pos, gamma_pos >= 0, "0 or more")
-        check_setting("gamma_neg", gamma_neg, gamma_neg >= 0, "0 or more")
-        check_setting("margin", margin, 0 <= margin < 1, "in [0, 1)")
+        check_number("gamma_pos", gamma_pos, "0 or more", lambda x: x >= 0)
+        check_number("gamma_neg", gamma_neg, "0 or more", lambda x: x >= 0)
+        check_number("margin", margin, "in [0, 1)", lambda x: 0 <= x < 1)
         negative = partial(binary_losses.asymmetric, gamma=gamma_neg, margin=margin)
         super().__init__(alpha, negative, partial(binary_losses.focal, gamma=gamma_pos))
         self.gamma_pos, self.gamma_neg, self.margin = gamma_pos, gamma_neg, margin
@@ -107,7 +108,7 @@ class SigmoidHingeLoss(OneVsAllLoss):
     @configurable
     def __init__(self, margin: float = 0.5, alpha: float | Sequence[float] | None = None) -> None:
         """Set `margin` in (0, 1], the p_t above which the loss is zero, and weights as in `SigmoidFocalLoss`."""
-        check_setting("margin", margin, 0 < margin <= 1, "in (0, 1]")
+        check_number("margin", margin, "in (0, 1]", lambda x: 0 < x <= 1)
         super().__init__(alpha, partial(binary_losses.hinge, margin=margin))
         self.margin = margin
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from ...registry import CLS_LOSS_REGISTRY
-from .alpha import check_setting
+from .alpha import check_number
 from .base import ClassificationLoss
 from .kernels.closed_form import summed_loss
 from .kernels.harmonized import error_histogram, harmonized, region_of
@@ -39,8 +39,8 @@ class GHMCLoss(ClassificationLoss):
     def __init__(self, bins: int = 30, momentum: float = 0.75) -> None:
         """Set the number of regions, 1 or more, and the weight of earlier batches, in [0, 1)."""
         super().__init__()
-        check_setting("bins", bins, bins >= 1, "1 or more")
-        check_setting("momentum", momentum, 0 <= momentum < 1, "in [0, 1)")
+        check_number("bins", bins, "1 or more", lambda x: x >= 1)
+        check_number("momentum", momentum, "in [0, 1)", lambda x: 0 <= x < 1)
         self.bins, self.momentum = bins, momentum
         self.register_buffer("counts", torch.zeros(bins, dtype=torch.float64))
         self.register_buffer("mass", torch.zeros((), dtype=torch.float64))

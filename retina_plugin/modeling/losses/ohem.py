@@ -8,7 +8,7 @@ from torch import Tensor
 from torchvision.ops import nms
 
 from ...registry import CLS_LOSS_REGISTRY
-from .alpha import check_setting
+from .alpha import check_number
 from .kernels.closed_form import row_losses
 from .sigmoid import SigmoidCrossEntropyLoss
 from .targets import DenseTargets
@@ -49,8 +49,9 @@ class OHEMCrossEntropyLoss(SigmoidCrossEntropyLoss):
             alpha: weights as in `SigmoidFocalLoss`.
         """
         super().__init__(alpha=alpha)
-        check_setting("batch_size", batch_size, batch_size >= 4, "4 or more")
-        check_setting("nms_thresh", nms_thresh, nms_thresh is None or 0 <= nms_thresh <= 1, "in [0, 1] or null")
+        check_number("batch_size", batch_size, "4 or more", lambda x: x >= 4)
+        if nms_thresh is not None:
+            check_number("nms_thresh", nms_thresh, "in [0, 1] or null", lambda x: 0 <= x <= 1)
         self.batch_size, self.nms_thresh, self.one_to_three = batch_size, nms_thresh, one_to_three
 
     def extra_repr(self) -> str:

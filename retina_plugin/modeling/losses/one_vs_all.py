@@ -51,13 +51,13 @@ class OneVsAllLoss(ClassificationLoss):
         """One per class.
 
         Raises:
-            ValueError: if `alpha` is a sequence of another length.
+            ValueError: if `alpha` is a sequence of another length, or `num_classes` is below 1.
         """
         if isinstance(self.alpha, tuple) and len(self.alpha) != num_classes:
             raise ValueError(
                 f"model.cls_loss.alpha has {len(self.alpha)} weights, but model.num_classes is {num_classes}"
             )
-        return num_classes
+        return super().num_logits(num_classes)
 
     def alpha_t(self, logits: Tensor, labels: Tensor) -> Tensor:
         """alpha_t (M, K) of logits (M, K) and labels (M,), all 1 without weights."""

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from ...registry import CLS_LOSS_REGISTRY
-from .alpha import check_setting
+from .alpha import check_number
 from .base import ClassificationLoss
 from .kernels import binary_losses
 from .one_vs_all import OneVsAllLoss, signed_logits
@@ -36,8 +36,8 @@ class SigmoidFocalLoss(OneVsAllLoss):
             gamma: focusing parameter, 0 or more.
             label_smoothing: in [0, 1), the share of the target that is split between present and absent.
         """
-        check_setting("gamma", gamma, gamma >= 0, "0 or more")
-        check_setting("label_smoothing", label_smoothing, 0 <= label_smoothing < 1, "in [0, 1)")
+        check_number("gamma", gamma, "0 or more", lambda x: x >= 0)
+        check_number("label_smoothing", label_smoothing, "in [0, 1)", lambda x: 0 <= x < 1)
         super().__init__(alpha, partial(binary_losses.focal, gamma=gamma, label_smoothing=label_smoothing))
         self.gamma, self.label_smoothing = gamma, label_smoothing
 

@@ -7,7 +7,7 @@ from detectron2.config import configurable
 from torch import Tensor
 
 from ...registry import CLS_LOSS_REGISTRY
-from .alpha import check_setting, normalize_alpha
+from .alpha import check_number, check_setting, normalize_alpha
 from .base import ClassificationLoss, log_odds
 from .kernels.closed_form import summed_loss
 from .kernels.row_formulas import softmax_focal
@@ -28,7 +28,7 @@ class SoftmaxFocalLoss(ClassificationLoss):
         super().__init__()
         self.alpha, self.gamma = normalize_alpha(alpha), gamma
         check_setting("alpha", self.alpha, not isinstance(self.alpha, tuple), "one number or null")
-        check_setting("gamma", gamma, gamma >= 0, "0 or more")
+        check_number("gamma", gamma, "0 or more", lambda x: x >= 0)
 
     def elementwise(self, logits: Tensor, targets: DenseTargets) -> Tensor:
         label = targets.labels.clamp(min=0).long()[:, None]
@@ -50,8 +50,8 @@ class SoftmaxFocalLoss(ClassificationLoss):
         return summed_loss(logits, targets.labels, self.row_loss, targets.weights)
 
     def num_logits(self, num_classes: int) -> int:
-        """One per class, and one for background."""
-        return num_classes + 1
+        """One per class, and one for background; ValueError if there are no classes."""
+        return super().num_logits(num_classes) + 1
 
     def scores(self, logits: Tensor) -> Tensor:
         """Softmax over the classes and background, without background: (..., K)."""

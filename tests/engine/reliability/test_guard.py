@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 from conftest import train_args
+from detectron2.engine.hooks import CallbackHook
 from detectron2.utils.events import get_event_storage
 
 from retina_plugin.commands.replay import replay
@@ -135,6 +136,16 @@ def train_in_float16(model, folder, steps):
     trainer = Trainer(model, [batch] * steps, optimizer, update, NonFiniteGuard("stop", folder))
     trainer.train(0, steps)
     return trainer
+
+
+def test_of_many_skipped_updates_the_first_ten_are_saved(tmp_path):
+    model, batch = OneNumber(math.nan), [{"image": torch.zeros(3, 4, 4)}]
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    trainer = Trainer(model, [batch] * 24, optimizer, Update(), NonFiniteGuard("skip", tmp_path))
+    spoil_odd = CallbackHook(before_step=lambda t: setattr(model, "gradient", math.nan if t.iter % 2 else 1.0))
+    trainer.register_hooks([spoil_odd])
+    trainer.train(0, 24)
+    assert [load_dump(path).iteration for path in sorted(tmp_path.iterdir())] == list(range(1, 20, 2))
 
 
 @pytest.mark.parametrize("gradient", [math.nan, math.inf])

@@ -100,6 +100,19 @@ def test_nothing_is_left_of_a_lock_that_was_given_up(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_new_folders_that_stay_empty_are_removed(tmp_path):
+    (tmp_path / "old").mkdir()
+    with FolderLock(tmp_path / "old" / "new" / "newer" / "run"):
+        assert (tmp_path / "old" / "new" / "newer" / "run.lock").is_file()
+    assert not list((tmp_path / "old").iterdir())
+    with FolderLock(tmp_path / "old" / "new" / "run"):
+        (tmp_path / "old" / "new" / "run").mkdir()
+    assert not list((tmp_path / "old").iterdir())
+    with FolderLock(tmp_path / "old" / "new" / "newer" / "run"):
+        (tmp_path / "old" / "new" / "other").mkdir()
+    assert [path.name for path in (tmp_path / "old").rglob("*")] == ["new", "other"]
+
+
 def test_a_killed_process_holds_nothing(tmp_path):
     with held_by_another_process(tmp_path) as process:
         os.kill(process.pid, signal.SIGKILL)
@@ -128,21 +141,22 @@ def test_a_process_that_loads_images_does_not_keep_the_lock_of_a_dead_training(t
 
 
 def test_a_lock_file_that_was_removed_meanwhile_is_not_a_lock(tmp_path, monkeypatch):
-    """The process before removes the file between our opening and our locking."""
-    ours, opened = FolderLock(tmp_path / "run"), folder_lock.open_to_append
+    """The process before removes the file, and its folder, between our opening and our locking."""
+    ours, opened = FolderLock(tmp_path / "new" / "run"), folder_lock.open_to_append
     answers = []
 
     def slow(path):
         answers.append(opened(path))
         if len(answers) == 1:
             path.unlink()
+            path.parent.rmdir()
         return answers[-1]
 
     monkeypatch.setattr(folder_lock, "open_to_append", slow)
     with ours:
         assert len(answers) == 2
         monkeypatch.undo()
-        assert f"process {os.getpid()}:" in refused(tmp_path / "run")
+        assert f"process {os.getpid()}:" in refused(tmp_path / "new" / "run")
 
 
 def test_a_lock_on_another_machine_names_it(tmp_path, monkeypatch):

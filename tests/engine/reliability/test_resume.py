@@ -95,6 +95,14 @@ def test_an_accepted_change_goes_on(whole, tmp_path):
     assert {group["weight_decay"] for group in state["param_groups"]} >= {0.25}
 
 
+def test_a_run_is_not_resumed_for_fewer_iterations_than_it_has(whole, tmp_path):
+    run = interrupted(whole, tmp_path, "model_0000004.pth")
+    before = (run / "metrics.json").read_bytes()
+    with pytest.raises(ConfigError, match=r"train.max_iter=3 is less than the 5 iterations .* set train.max_iter=5"):
+        main(train_args(run, *LONG, "train.max_iter=3", "train.accept_changes=true", resume=True))
+    assert (run / "metrics.json").read_bytes() == before
+
+
 def test_accepted_changes_without_any_change_nothing(whole, tmp_path):
     run = interrupted(whole, tmp_path, "model_0000004.pth")
     main(train_args(run, *LONG, "train.accept_changes=true", resume=True))

@@ -1,5 +1,7 @@
 """Behaviour of single losses."""
 
+import math
+
 import pytest
 import torch
 from detectron2.config import get_cfg
@@ -168,7 +170,11 @@ def test_weights_per_class_must_cover_every_class():
     [
         (lambda: SigmoidFocalLoss(1.5), "alpha"),
         (lambda: SigmoidFocalLoss([0.5, -1]), "alpha"),
+        (lambda: SigmoidFocalLoss(["a", 0.5]), "alpha"),
         (lambda: SigmoidFocalLoss(gamma=-1), "gamma"),
+        (lambda: SigmoidFocalLoss(gamma=None), "gamma"),
+        (lambda: SigmoidFocalLoss(gamma=math.inf), "gamma"),
+        (lambda: SigmoidFocalStarLoss(beta=math.nan), "beta"),
         (lambda: SigmoidFocalLoss(label_smoothing=1), "label_smoothing"),
         (lambda: SigmoidFocalStarLoss(gamma=0), "gamma"),
         (lambda: PolyFocalLoss(epsilon=-2), "epsilon"),
@@ -188,6 +194,12 @@ def test_weights_per_class_must_cover_every_class():
 def test_wrong_settings_name_value_and_key(make, key):
     with pytest.raises(ValueError, match=rf"model\.cls_loss\.(alpha\.)?{key} must be .*, got .+"):
         make()
+
+
+@pytest.mark.parametrize("make", [SigmoidFocalLoss, SoftmaxFocalLoss])
+def test_a_loss_needs_a_class(make):
+    with pytest.raises(ValueError, match=r"model\.num_classes must be 1 or more, got 0"):
+        make().num_logits(0)
 
 
 @pytest.mark.parametrize("name", [name for name, _ in CLS_LOSS_REGISTRY])
