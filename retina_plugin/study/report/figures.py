@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ...inference.text import label_text
-from ...pages.figures import COLOURS, new_panel
+from ...pages.figures import COLOURS, legend_text, new_panel
 from ...run_folder import read_metrics
 from ..spec.metrics import Metric
 from ..statistics.measurements import Measurements
@@ -126,7 +126,7 @@ def draw_bands(
         x = np.unique(np.concatenate([line[0] for line in own]))
         values = np.ma.masked_invalid([np.interp(x, *line, left=np.nan, right=np.nan) for line in own])
         marker = "." if len(x) <= _MARKED_POINTS else None
-        axes.plot(x, values.mean(axis=0), color=colour, linewidth=2, marker=marker, label=label_text(variant))
+        axes.plot(x, values.mean(axis=0), color=colour, linewidth=2, marker=marker, label=legend_text(variant))
         if len(own) > 1:
             axes.fill_between(x, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.15)
             axes.plot(x, values.T, color=colour, linewidth=0.6, alpha=0.6)

@@ -8,8 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ...evaluation.calibration import calibration_metrics, equal_width_bins
-from ...inference.text import label_text
-from ...pages.figures import COLOURS, new_panel
+from ...pages.figures import COLOURS, legend_text, new_panel
 from ..evidence.matching import Matches
 from ..spec.metrics import read_metric
 from ..statistics.measurements import Measurements
@@ -54,7 +53,7 @@ def draw_reliability(measurements: Measurements, variants: Sequence[str]) -> lis
     for place, name in enumerate(variants):
         bins = equal_width_bins(*map(np.concatenate, zip(*scored[name], strict=True))) if scored.get(name) else None
         if bins is not None:
-            style = {"color": COLOURS[place % len(COLOURS)], "marker": ".", "label": label_text(name)}
+            style = {"color": COLOURS[place % len(COLOURS)], "marker": ".", "label": legend_text(name)}
             axes.plot(bins.score, bins.precision, **style)
     axes.set(xlim=(0, 1), ylim=(0, 1.02))
     axes.legend(frameon=False, fontsize=10)

@@ -113,8 +113,8 @@ def tune(study: Study, trials: int, executor: Executor | None = None) -> list[Se
     executor = executor or LocalExecutor()
     study = replace(study, threshold_free=True)
     check_output_dir(study.output_dir, "--output")
-    study.output_dir.mkdir(parents=True, exist_ok=True)
     with sigterm_unwinds(), FolderLock(study.output_dir):
+        study.output_dir.mkdir(parents=True, exist_ok=True)
         searches = [Search(study, variant, executor.threads) for variant in study.variants]
         _search(searches, trials, executor)
         for rung in range(1, len(study.tune.rungs)):

@@ -8,8 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from tabulate import tabulate
 
-from ...inference.text import label_text
-from ...pages.figures import COLOURS, new_panel
+from ...pages.figures import COLOURS, legend_text, new_panel
 
 TABLE, FIGURE = "tuning.txt", "tuning.png"
 _HEADERS = ("variant", "trials", "diverged", "iterations", "minutes", "AP of the defaults", "best AP")
@@ -46,7 +45,7 @@ def draw_tuning(tuned: Mapping[str, Mapping[str, Any]]) -> Figure:
     for place, (name, found) in enumerate(tuned.items()):
         values = [run["ap"] for run in found["runs"][: found["rungs"][0][1]]]
         number, colour = np.arange(1, len(values) + 1), COLOURS[place % len(COLOURS)]
-        axes.step(number, np.maximum.accumulate(values), where="post", color=colour, label=label_text(name))
+        axes.step(number, np.maximum.accumulate(values), where="post", color=colour, label=legend_text(name))
         axes.plot(number, values, ".", color=colour, alpha=0.5)
     axes.set_ylim(bottom=0)
     axes.legend(frameon=False, fontsize=10)

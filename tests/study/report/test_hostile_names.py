@@ -7,6 +7,7 @@ import shutil
 from html import unescape
 from pathlib import Path
 
+import numpy as np
 import planted
 import pytest
 from detectron2.config import LazyCall as L
@@ -15,6 +16,7 @@ from detectron2.config import instantiate
 from retina_plugin.data import dataset_metadata, register_coco
 from retina_plugin.evaluation.truth import read_truth
 from retina_plugin.study import write_report
+from retina_plugin.study.report.figures import draw_bands
 from retina_plugin.study.spec.metrics import read_metric
 
 NAMES = [r"$\frac{ <script>alert('1')</script> & " + 100 * "x", "a|b/gloss\n\U0001f9eb \u202ec", '`c` "q" $']
@@ -75,3 +77,9 @@ def test_the_json_has_the_names_as_they_are(report):
 def test_more_ap_of_a_category_is_better_whatever_its_name(name):
     metric = read_metric(f"bbox/AP-{name}")
     assert metric.higher_is_better and metric.is_percent
+
+
+def test_a_variant_whose_name_begins_with_an_underscore_is_in_the_legend():
+    line = np.array([[0.0, 1.0], [2.0, 3.0]])
+    _, axes = draw_bands({"_mine": [line], "focal": [line]}, "title", "x")
+    assert [text.get_text().strip() for text in axes.get_legend().get_texts()] == ["_mine", "focal"]
