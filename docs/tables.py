@@ -65,6 +65,8 @@ TABLES = (
     Table(CELLS, "| AP of new seeds | difference | 95 % interval | p |", losses.confirmed_bccd_verdicts),
     Table(CELLS, "| AP on blood cells, all alike | gamma 0 | gamma 2 |", losses.alpha_and_gamma_bccd),
     Table(CELLS, "| alpha and gamma | difference in AP | 95 % interval | p |", losses.alpha_and_gamma_bccd_verdicts),
+    Table(CELLS, "| AP on blood cells (share of classification) | gamma 0 | gamma 2 |", losses.box_share),
+    Table(CELLS, "| gamma and the weight | difference in AP | 95 % interval | p |", losses.box_share_verdicts),
     Table(
         ANCHORS,
         "| anchors | per image | boxes with an anchor at IoU .5 (images not searched) | AP of three seeds |",
