@@ -10,6 +10,7 @@ from typing import Any
 import detectron2
 import torch
 from detectron2.config import instantiate
+from detectron2.data import MetadataCatalog
 from detectron2.engine import HookBase
 from detectron2.evaluation import inference_on_dataset, print_csv_format
 from detectron2.utils import comm
@@ -19,7 +20,7 @@ from torch.utils.data import DataLoader
 
 from .. import __version__
 from ..config import ConfigError, load_config
-from ..data import TrainLoader, named_worker_death
+from ..data import TrainLoader, dataset_names, named_worker_death
 from ..data.worker_signals import shield_worker
 from ..evaluation import build_annotated_loader, validation_loss
 from ..inference.optimize import optimize_for_inference
@@ -110,7 +111,7 @@ def do_train(
         with building(cfg, "dataloader"):
             test_loader = _shielded(instantiate(cfg.dataloader.test))
             annotated_loader = _shielded(build_annotated_loader(cfg)) if cfg.train.val_loss else None
-        _build_evaluator(cfg)  # an error in it would otherwise come after thousands of iterations, and lose them
+        _try_evaluator(cfg)  # an error in it would otherwise come after thousands of iterations, and lose them
         prior = resolve_prior(cfg)
         if resume:
             keep_rounding(cfg)
@@ -154,6 +155,17 @@ def do_test(cfg: DictConfig, model: nn.Module, test_loader: Any) -> dict[str, An
 def _build_evaluator(cfg: DictConfig) -> Any:
     with building(cfg, "dataloader.evaluator"):
         return instantiate(cfg.dataloader.evaluator)
+
+
+def _try_evaluator(cfg: DictConfig) -> None:
+    """Build the evaluator; test data without a json stay without it.
+
+    Upstream writes one for them into the run folder and remembers its path, but the folder may be moved aside.
+    """
+    without = [data for data in map(MetadataCatalog.get, dataset_names(cfg, "test")) if data.get("json_file") is None]
+    _build_evaluator(cfg)
+    for data in without:
+        vars(data).pop("json_file", None)
 
 
 def _log_summary(run: Run, prior: str) -> None:

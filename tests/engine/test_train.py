@@ -8,6 +8,8 @@ import pytest
 import torch
 from conftest import QUICK, TINY, real_data, train_args
 from detectron2.config import LazyCall as L
+from detectron2.config import instantiate
+from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.utils import comm
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -108,6 +110,21 @@ def test_an_evaluator_that_cannot_be_built_stops_before_the_first_iteration(tmp_
     with pytest.raises(ConfigError, match=r"dataloader.evaluator of the config .* 'abc' is not registered"):
         main(train_args(tmp_path / "run", "dataloader.evaluator.dataset_name=abc"))
     assert not (tmp_path / "run" / "config.yaml").exists()
+
+
+def test_data_without_a_json_train_again_in_the_same_folder(tmp_path, tiny_cfg):
+    of_json = instantiate(tiny_cfg().dataloader.test.dataset.names)
+    DatasetCatalog.register("without_json", lambda: DatasetCatalog.get(of_json))
+    opts = ["dataloader.test.dataset.names=without_json", "train.max_iter=1"]
+    try:
+        for _ in range(2):
+            MetadataCatalog.pop("without_json", None)  # as in a new process
+            MetadataCatalog.get("without_json").thing_classes = ["circle", "square", "triangle"]
+            main(train_args(tmp_path / "run", *opts))
+            assert last_evaluation(tmp_path / "run")
+    finally:
+        DatasetCatalog.remove("without_json")
+        MetadataCatalog.pop("without_json", None)
 
 
 def test_null_freezes_nothing_and_adds_no_hook(tmp_path):
