@@ -140,8 +140,7 @@ def _kept(measurements: Measurements, verdict: Verdict, last: Verdict, number: i
     """The verdict of an earlier look at `number` seeds, with the difference of the last one."""
     h, d, p = last.hypothesis, last.difference, verdict.p_corrected
     if _contradicts(d, verdict):
-        text = f"The look at {number} seeds had found: {verdict.headline}. The difference of all seeds contradicts it."
-        return replace(last, outcome=ALIKE, headline=headline(h, ALIKE, d), text=f"{text} {last.text}")
+        return _withdrawn(verdict, last, number)
     outcomes = [measurements.outcomes(name, h.metric) for name in (h.better, h.than)]
     text = explain(h, d, p, last.num_comparisons, verdict.outcome, [])
     text = f"{text} {caution_of(measurements, verdict.outcome, d, outcomes, h.metric)}".strip()
@@ -152,6 +151,15 @@ def _kept(measurements: Measurements, verdict: Verdict, last: Verdict, number: i
         difference=d,
         flags=last.flags,
     )
+
+
+def _withdrawn(verdict: Verdict, last: Verdict, number: int) -> Verdict:
+    h, d = last.hypothesis, last.difference
+    text = f"The look at {number} seeds had found: {verdict.headline}. The difference of all seeds contradicts it."
+    rest = last.text
+    if is_settled(last):
+        rest = f"This look alone finds: {last.headline}, p = {last.p_corrected:.2g}. A contradiction decides nothing."
+    return replace(last, outcome=ALIKE, headline=headline(h, ALIKE, d), text=f"{text} {rest}")
 
 
 def _contradicts(difference: Estimate, verdict: Verdict) -> bool:

@@ -116,6 +116,14 @@ def test_a_settled_verdict_is_withdrawn_when_all_seeds_contradict_it():
         assert late.headline == "b and a are not distinguishable in AP" and early.headline in late.text
 
 
+def test_a_withdrawn_verdict_claims_nothing_where_the_last_look_alone_would_decide():
+    m = moved(simulate_metrics(np.random.default_rng(1), 9.0, num_seeds=12, spread=0.5), -25.0)
+    (alone,) = judge_looks(m, B_BETTER, (), [Look(tuple(range(12)), looks([3, 12], 12)[1].share)])
+    (late,) = judge_looks(m, B_BETTER, (), looks([3, 12], 12))
+    assert (alone.outcome, late.outcome) == ("worse", "not distinguishable")
+    assert alone.headline in late.text and "decides nothing" in late.text and "should hold" not in late.text
+
+
 def test_an_effect_that_a_look_showed_keeps_its_p_value():
     factor = Factor("loss", ("a", "b"), ((), ()))
     m = simulate_metrics(np.random.default_rng(1), 9.0, num_seeds=6, spread=0.5)
