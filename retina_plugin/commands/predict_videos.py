@@ -86,7 +86,7 @@ def predict_videos(
         DataError: if a file would overwrite a video; at the end, for videos that could not be read.
         OSError: if `output` cannot be written to.
     """
-    targets = _targets(videos, output)
+    targets = _targets(videos, output, draw)
     results, failed = [], failures or Failures("video")
     with stop_signals() as signals:
         for name, target in zip(videos, targets, strict=True):
@@ -140,8 +140,8 @@ def _count(seen: Seen, frame: Frame, found: Sequence[dict], score_thresh: float)
     seen.drawn.update(detection["category_name"] for detection in found if detection["score"] >= score_thresh)
 
 
-def _targets(videos: Sequence[str], output: str | Path) -> list[Path]:
-    """The path of every annotated video, in the folder `output`, which is created.
+def _targets(videos: Sequence[str], output: str | Path, draw: bool = True) -> list[Path]:
+    """The path of every annotated video, in the folder `output`, which is created; without `draw` none is written.
 
     Raises:
         DataError: if one would overwrite a video that is read.
@@ -152,7 +152,7 @@ def _targets(videos: Sequence[str], output: str | Path) -> list[Path]:
     drawings = drawing_names(["detections", *names])[1:]  # reserves detections.json, which `predict` writes
     targets = [Path(output, name).with_suffix(".mp4") for name in drawings]
     read = {os.path.realpath(name) for name in videos}
-    for target in targets:
+    for target in targets if draw else ():
         if os.path.realpath(target) in read:
             raise DataError(f"{shown(target)} would overwrite a video that is read: choose another output folder")
     return targets

@@ -101,7 +101,9 @@ def test_a_video_is_never_overwritten(predictor, film, tmp_path):
     path.write_bytes(film.read_bytes())
     with pytest.raises(DataError, match=r"film.mp4 would overwrite a video"):
         predict_videos(predictor, [str(path)], tmp_path)
-    assert path.read_bytes() == film.read_bytes()
+    assert path.read_bytes() == film.read_bytes() and len(list(tmp_path.iterdir())) == 1
+    predict_videos(predictor, [str(path)], tmp_path, every=12, draw=False)  # writes no video
+    assert path.read_bytes() == film.read_bytes() and (tmp_path / "film.json").is_file()
 
 
 def test_videos_of_one_name_and_cameras_have_files_of_their_own(tmp_path):
