@@ -77,6 +77,7 @@ def evaluate(cfg: DictConfig, weights: str | Path) -> dict[str, Any]:
     RunCheckpointer(model).load_all(str(weights))
     with building(cfg, "dataloader"):
         test_loader = instantiate(cfg.dataloader.test)
+    _try_evaluator(cfg)
     Path(cfg.train.output_dir, "inference").mkdir(parents=True, exist_ok=True)
     with named_memory_errors(cfg):
         return do_test(cfg, model, test_loader)

@@ -87,9 +87,13 @@ def test_a_setting_that_cannot_train_moves_no_run(run, override, message):
     assert sorted(p.name for p in run.parent.iterdir()) == ["run"] and (run / MADE_OF_IT[0]).is_file()
 
 
-def test_an_evaluation_names_a_wrong_seed_and_leaves_no_folder(trained_run, tmp_path):
+def test_an_evaluation_that_fails_names_the_reason_and_leaves_no_folder(trained_run, tmp_path):
     weights = f"train.init_checkpoint={trained_run}/model_final.pth"
-    for wrong, message in (("train.seed=-1", "train.seed must be"), ("dataloader.test.num_workers=-1", "num_workers")):
+    for wrong, message in (
+        ("train.seed=-1", "train.seed must be"),
+        ("dataloader.test.num_workers=-1", "num_workers"),
+        ("+dataloader.evaluator.max_dets_per_image=[100]", "max_dets_per_image must be a number or three"),
+    ):
         with pytest.raises(ValueError, match=message):
             main(train_args(tmp_path / "new" / "run", weights, wrong, eval_only=True))
     assert not list(tmp_path.iterdir())
