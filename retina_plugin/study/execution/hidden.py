@@ -10,7 +10,7 @@ from ...engine.setup import PRIOR
 from ..spec.study import Study, Variant
 from .job import read_facts
 from .matching import resolve_prior
-from .results import RunResult, found_results
+from .results import RunResult, results_in_folder
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ def hidden_results(study: Study, results: Sequence[RunResult]) -> list[RunResult
     kept = []
     for variant in study.hidden:
         try:
-            found = found_results(replace(study, variants=(variant,)))
+            found = results_in_folder(replace(study, variants=(variant,)))
             kept += [r for r in found if _belongs(study, variant, r, peers.get(r.seed, {}))]
         except ValueError as e:  # what does not run cannot end the report of what ran
             logger.warning("runs of %s do not count in corrections: %s", variant.name, e)

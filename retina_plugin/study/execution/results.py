@@ -34,6 +34,11 @@ def found_results(study: Study) -> list[RunResult]:
         ConfigError: if the folder's report is about runs in which something else was matched.
     """
     _check_match(study)
+    return results_in_folder(study)
+
+
+def results_in_folder(study: Study) -> list[RunResult]:
+    """As `found_results`, also beside the report of an earlier command that matched something else."""
     results, seeds = [], study.seeds
     if study.adds_seeds:  # the first two in any case, with which such a study begins
         seeds = [s for s in seeds if s in seeds[:2] or any(study.run_dir(v.name, s).is_dir() for v in study.variants)]

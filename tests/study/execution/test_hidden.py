@@ -66,6 +66,14 @@ def test_runs_that_are_not_matched_do_not_count_in_a_study_that_matches(study):
     assert hidden(study, ["focal"], match=["scale"]) == ["ce"] and hidden(study) == ["third"]
 
 
+def test_an_earlier_report_of_other_matching_says_nothing_about_runs_of_now(study, caplog):
+    change(study, "ce", "config", **{"model.cls_loss_weight": "0.28"})
+    part = load_study(study.output_dir.parent / "study.py", only=["focal"], match=["scale"])
+    results = found_results(part)
+    write_json(study.output_dir / "report.json", {"facts": {"match": []}})
+    assert [r.variant for r in hidden_results(part, results)] == ["ce"] and not caplog.text
+
+
 def test_runs_without_facts_count_beside_others_without(study):
     (study.run_dir("ce", 0) / "facts.json").unlink()
     assert hidden(study) == ["third"]
