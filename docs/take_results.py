@@ -95,8 +95,9 @@ def _difference(found: dict[str, Any]) -> list[float | None]:
 
 
 def _last(shares: dict[str, float]) -> float | None:
-    """The share at the largest number of iterations."""
-    return shares[max(shares, key=int)] if shares else None
+    """The share at the largest number of iterations; None if only that of the start is known."""
+    last = max(shares, key=int, default="0")
+    return shares[last] if int(last) else None
 
 
 def _question(hypothesis: dict[str, Any]) -> str:

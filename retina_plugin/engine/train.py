@@ -16,6 +16,7 @@ from detectron2.evaluation import inference_on_dataset, print_csv_format
 from detectron2.utils import comm
 from omegaconf import DictConfig
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
 from .. import __version__
@@ -147,7 +148,8 @@ def do_test(cfg: DictConfig, model: nn.Module, test_loader: Any) -> dict[str, An
     for inference and runs in float32.
     """
     share_buffers(model)
-    results = inference_on_dataset(optimize_for_inference(model), test_loader, _build_evaluator(cfg))
+    detector = model.module if isinstance(model, DistributedDataParallel) else model
+    results = inference_on_dataset(optimize_for_inference(detector), test_loader, _build_evaluator(cfg))
     if comm.is_main_process():
         print_csv_format(results)
     return results

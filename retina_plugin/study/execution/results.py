@@ -56,7 +56,7 @@ def _check_match(study: Study) -> None:
     """A report says what was matched in all runs, so a later one must say the same."""
     path = study.output_dir / REPORT
     facts = read_json(path, {}, lambda content: isinstance(content.get("facts"), dict)).get("facts", {})
-    before = facts.get("match", study.match)  # older reports lack it
+    before = facts.get("match") or () if "match" in facts else study.match  # older reports lack it
     if set(before) != set(study.match):
         told, now = (f"--match {' '.join(names)}" if names else "no --match" for names in (before, study.match))
         raise ConfigError(f"{shown(path)} tells of runs with {told}, this command of {now}: give it the same")

@@ -112,16 +112,23 @@ def effects_at_looks(
 ) -> list[Effect]:
     """The effects of factors at the last of `looks`; an effect that an earlier look called keeps its p-value.
 
-    Unless a run has failed since: then there are no p-values. Or the effect of all seeds points the other way.
+    If a run has failed since, there are no p-values. If the effect of all seeds points the other way, it is not called.
     """
     rounds = [factor_effects(measurements.of_seeds(look.seeds), factors, metric, look.share) for look in looks]
     return [_first_called(own) for own in zip(*rounds, strict=True)]
 
 
 def _first_called(own: Sequence[Effect]) -> Effect:
-    p, sign = own[-1].p_corrected, math.copysign(1, own[-1].difference.mean)
-    called = [e.p_corrected for e in own if e.p_corrected < LEVEL and e.difference.mean * sign > 0]
-    return replace(own[-1], p_corrected=called[0] if called and not math.isnan(p) else p)
+    last = own[-1]
+    called = next((effect for effect in own if effect.p_corrected < LEVEL), last)
+    if math.isnan(last.p_corrected):
+        return last
+    agrees = called.difference.mean * last.difference.mean > 0
+    return replace(last, p_corrected=called.p_corrected if agrees else _undecided(last.p_corrected))
+
+
+def _undecided(p: float) -> float:
+    return p if p >= LEVEL else 1.0
 
 
 def _first_settled(measurements: Measurements, own: Sequence[Verdict], looks: Sequence[Look]) -> Verdict:
@@ -159,7 +166,13 @@ def _withdrawn(verdict: Verdict, last: Verdict, number: int) -> Verdict:
     rest = last.text
     if is_settled(last):
         rest = f"This look alone finds: {last.headline}, p = {last.p_corrected:.2g}. A contradiction decides nothing."
-    return replace(last, outcome=ALIKE, headline=headline(h, ALIKE, d), text=f"{text} {rest}")
+    return replace(
+        last,
+        outcome=ALIKE,
+        headline=headline(h, ALIKE, d),
+        text=f"{text} {rest}",
+        p_corrected=_undecided(last.p_corrected),
+    )
 
 
 def _contradicts(difference: Estimate, verdict: Verdict) -> bool:

@@ -122,6 +122,10 @@ def test_a_withdrawn_verdict_claims_nothing_where_the_last_look_alone_would_deci
     (late,) = judge_looks(m, B_BETTER, (), looks([3, 12], 12))
     assert (alone.outcome, late.outcome) == ("worse", "not distinguishable")
     assert alone.headline in late.text and "decides nothing" in late.text and "should hold" not in late.text
+    assert alone.p_corrected < 0.05 and late.p_corrected == 1
+    factor = Factor("loss", ("a", "b"), ((), ()))
+    effect, last = (effects_at_looks(m, [factor], COCO_METRICS[0], n) for n in (looks([3, 12], 12), looks([12], 12)))
+    assert last[0].p_corrected < 0.05 and effect[0].p_corrected == 1
 
 
 def test_an_effect_that_a_look_showed_keeps_its_p_value():
