@@ -28,7 +28,7 @@ def test_an_error_leaves_the_model_as_it_was(tiny_cfg):
     model = instantiate(tiny_cfg().model).eval()
     model.backbone.train()
     modes = [module.training for module in model.modules()]
-    with pytest.raises(KeyError):
+    with pytest.raises(ValueError, match="no 'instances'"):
         validation_loss(model, [[{}]])
     assert [module.training for module in model.modules()] == modes
     assert model.foreground.counted() is None
