@@ -12,6 +12,7 @@ from typing import Any
 
 import anchor_sizes
 import demo_picture
+import gradient_shares
 import matplotlib
 import numpy as np
 from fingerprints import digest, shown_by
@@ -94,6 +95,7 @@ PICTURES: dict[str, Callable[[], Figure]] = {
     "loss_gradients.svg": loss_curves.figure_6,
     "learning_rates.svg": learning_rates,
     "anchor_sizes.svg": anchor_sizes.anchor_sizes,
+    "gradient_shares.svg": gradient_shares.gradient_shares,
     "phase_diagram.png": phase_diagram,
     "figure4_bccd.png": figure4_bccd,
 }

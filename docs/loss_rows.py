@@ -108,6 +108,18 @@ def box_share_verdicts() -> Rows:
     return differences([*found["verdicts"].values(), *found["effects"].values()])
 
 
+def ce_weight() -> Rows:
+    """Cross entropy with two weights, and focal loss: AP, and the share of classification at the end."""
+    found = results("ce_weight")
+    rows, shares = found["rows"], found["cls_share_at_end"]
+    names = ("ce_.27", "ce_.11", "focal")
+    return [[None, *(spread(rows[n][m]) for m in METRICS), f"{100 * shares[n]:.0f} %"] for n in names]
+
+
+def ce_weight_verdicts() -> Rows:
+    return differences(results("ce_weight")["verdicts"].values())
+
+
 def map_of(name: str) -> Callable[[], Rows]:
     def rows() -> Rows:
         found = results("phase_diagram")

@@ -68,6 +68,12 @@ TABLES = (
     Table(CELLS, "| AP on blood cells (share of classification) | gamma 0 | gamma 2 |", losses.box_share),
     Table(CELLS, "| gamma and the weight | difference in AP | 95 % interval | p |", losses.box_share_verdicts),
     Table(
+        CELLS,
+        "| weight of cross entropy | AP | AP50 | AP75 | APs | APm | APl | share of classification |",
+        losses.ce_weight,
+    ),
+    Table(CELLS, "| weight of cross entropy | difference in AP | 95 % interval | p |", losses.ce_weight_verdicts),
+    Table(
         ANCHORS,
         "| anchors | per image | boxes with an anchor at IoU .5 (images not searched) | AP of three seeds |",
         made.anchors,
