@@ -3,10 +3,11 @@
 import contextlib
 from collections.abc import Sequence
 from itertools import zip_longest
+from typing import Any
 
 import numpy as np
 from detectron2.config import instantiate
-from detectron2.data import Metadata
+from detectron2.data import Metadata, MetadataCatalog
 from detectron2.utils import comm
 from detectron2.utils.env import seed_all_rng
 from omegaconf import DictConfig, OmegaConf
@@ -82,6 +83,26 @@ def run_metadata(cfg: DictConfig) -> Metadata:
         with contextlib.suppress(DataError):
             metadata.set(thing_classes=dataset_metadata(names).thing_classes)
     return metadata
+
+
+def build_evaluator(cfg: DictConfig) -> Any:
+    """The evaluator of the test data; ConfigError if it cannot be built."""
+    with building(cfg, "dataloader.evaluator"):
+        return instantiate(cfg.dataloader.evaluator)
+
+
+def try_evaluator(cfg: DictConfig) -> None:
+    """Build the evaluator; test data without a json stay without it.
+
+    Upstream writes one for them into the run folder and remembers its path, but the folder may be moved aside.
+
+    Raises:
+        ConfigError: if it cannot be built.
+    """
+    without = [data for data in map(MetadataCatalog.get, dataset_names(cfg, "test")) if data.get("json_file") is None]
+    build_evaluator(cfg)
+    for data in without:
+        vars(data).pop("json_file", None)
 
 
 def initial_classes(cfg: DictConfig) -> ClassNames | None:

@@ -10,7 +10,6 @@ from typing import Any
 import detectron2
 import torch
 from detectron2.config import instantiate
-from detectron2.data import MetadataCatalog
 from detectron2.engine import HookBase
 from detectron2.evaluation import inference_on_dataset, print_csv_format
 from detectron2.utils import comm
@@ -21,7 +20,7 @@ from torch.utils.data import DataLoader
 
 from .. import __version__
 from ..config import ConfigError, load_config
-from ..data import TrainLoader, dataset_names, named_worker_death
+from ..data import TrainLoader, named_worker_death
 from ..data.worker_signals import shield_worker
 from ..evaluation import build_annotated_loader, validation_loss
 from ..inference.optimize import optimize_for_inference
@@ -37,7 +36,7 @@ from .reliability.folder_lock import run_lock
 from .reliability.memory_errors import named_memory_errors
 from .reliability.signals import StopRun, stop_signals
 from .run import Run
-from .run_data import check_images_exist, record_data, resolve_prior
+from .run_data import build_evaluator, check_images_exist, record_data, resolve_prior, try_evaluator
 from .setup import build_model, building, check_omp_threads, resolve_device, set_float32_precision
 
 logger = logging.getLogger(__name__)
@@ -78,7 +77,7 @@ def evaluate(cfg: DictConfig, weights: str | Path) -> dict[str, Any]:
     RunCheckpointer(model).load_all(str(weights))
     with building(cfg, "dataloader"):
         test_loader = instantiate(cfg.dataloader.test)
-    _try_evaluator(cfg)
+    try_evaluator(cfg)
     Path(cfg.train.output_dir, "inference").mkdir(parents=True, exist_ok=True)
     with named_memory_errors(cfg):
         return do_test(cfg, model, test_loader)
@@ -113,7 +112,7 @@ def do_train(
         with building(cfg, "dataloader"):
             test_loader = _shielded(instantiate(cfg.dataloader.test))
             annotated_loader = _shielded(build_annotated_loader(cfg)) if cfg.train.val_loss else None
-        _try_evaluator(cfg)  # an error in it would otherwise come after thousands of iterations, and lose them
+        try_evaluator(cfg)  # an error in it would otherwise come after thousands of iterations, and lose them
         prior = resolve_prior(cfg)
         if resume:
             keep_rounding(cfg)
@@ -149,26 +148,10 @@ def do_test(cfg: DictConfig, model: nn.Module, test_loader: Any) -> dict[str, An
     """
     share_buffers(model)
     detector = model.module if isinstance(model, DistributedDataParallel) else model
-    results = inference_on_dataset(optimize_for_inference(detector), test_loader, _build_evaluator(cfg))
+    results = inference_on_dataset(optimize_for_inference(detector), test_loader, build_evaluator(cfg))
     if comm.is_main_process():
         print_csv_format(results)
     return results
-
-
-def _build_evaluator(cfg: DictConfig) -> Any:
-    with building(cfg, "dataloader.evaluator"):
-        return instantiate(cfg.dataloader.evaluator)
-
-
-def _try_evaluator(cfg: DictConfig) -> None:
-    """Build the evaluator; test data without a json stay without it.
-
-    Upstream writes one for them into the run folder and remembers its path, but the folder may be moved aside.
-    """
-    without = [data for data in map(MetadataCatalog.get, dataset_names(cfg, "test")) if data.get("json_file") is None]
-    _build_evaluator(cfg)
-    for data in without:
-        vars(data).pop("json_file", None)
 
 
 def _log_summary(run: Run, prior: str) -> None:

@@ -10,7 +10,7 @@ def normalize_alpha(alpha: float | Sequence[float] | None) -> float | tuple[floa
         return None
     try:
         values = tuple(map(float, alpha if isinstance(alpha, Iterable) else [alpha]))
-    except (TypeError, ValueError):  # no numbers
+    except (TypeError, ValueError):  # not numbers
         values = (math.nan,)
     check_setting("alpha", alpha, all(0 <= value <= 1 for value in values), "in [0, 1] or null")
     return values if isinstance(alpha, Iterable) else values[0]
@@ -43,7 +43,7 @@ def check_number(name: str, value: float, expected: str, fits: Callable[[float],
     """`check_setting` for a setting that is a finite number for which `fits` is true."""
     try:
         is_valid = math.isfinite(value) and fits(value)
-    except TypeError:  # no number
+    except TypeError:  # not a number
         is_valid = False
     check_setting(name, value, is_valid, expected)
 
