@@ -9,6 +9,6 @@ study.overrides = [*study.overrides, "train.eval_period=0", "model.head.prior_pr
 study.variants = dict(focal=[], ce=["model.cls_loss=${losses.sigmoid_ce}"])
 study.seeds = [0, 1, 2, 3, 4, 5]
 study.hypotheses = [dict(better="focal", than="ce", metric="AP")]
-study.tune = dict(rungs=[0.5, 1.0])  # a quarter of 80 iterations would say little
+study.tune = dict(weight=None, rungs=[0.5, 1.0])  # a quarter of 80 iterations would say little
 study.paper = {}
 study.output_dir = "./output/tuned"

@@ -15,6 +15,8 @@ from .calibration import calibration_metrics, match_scores
 from .thresholds import average_precision, best_f1, detections_above
 from .truth import complete_annotations
 
+_TASKS = ("bbox", "segm", "keypoints")  # of upstream
+
 
 class COCOEvaluator(evaluation.COCOEvaluator):
     """Overrides upstream's evaluator: boxes are evaluated faster, and their AP is 0, not NaN, without detections.
@@ -41,13 +43,15 @@ class COCOEvaluator(evaluation.COCOEvaluator):
                 the last for AP, and all for AR.
 
         Raises:
-            ValueError: for another number of numbers.
+            ValueError: for another number of numbers, or an unknown task.
         """
         most = 100 if max_dets_per_image is None else max_dets_per_image
         numbers = list(most) if isinstance(most, Sequence) else [1, 10, most]
         if len(numbers) != 3:
             raise ValueError(f"dataloader.evaluator.max_dets_per_image must be a number or three, got {numbers}")
         super().__init__(*args, **{"use_fast_impl": False} | kwargs)  # the fast one would warn that it is not built
+        if unknown := sorted(set(self._tasks or ()) - set(_TASKS)):
+            raise ValueError(f"dataloader.evaluator.tasks must be of {', '.join(_TASKS)}, got {', '.join(unknown)}")
         self._max_dets_per_image = numbers
         self.deployment_thresh, self.calibration = deployment_thresh, calibration
         self._detections_dir, self._img_ids = self._output_dir, None

@@ -60,7 +60,8 @@ class PluggableRetinaNetHead(nn.Module):
                 replaces it by the number, see `losses.stationary_prob`.
 
         Raises:
-            ValueError: if `prior_prob` is not a number strictly between 0 and 1, or `cls_loss` no ClassificationLoss.
+            ValueError: if `prior_prob` is not a number strictly between 0 and 1, `cls_loss` no ClassificationLoss, or
+                a number of channels below 1.
         """
         check_kind("model.cls_loss", cls_loss, ClassificationLoss)
         _check_prior(prior_prob, "model.head.prior_prob")
@@ -68,6 +69,7 @@ class PluggableRetinaNetHead(nn.Module):
         channels = input_shape[0].channels
         bbox_conv_dims = conv_dims if bbox_conv_dims is None else bbox_conv_dims
         bbox_norm = norm if bbox_norm is None else bbox_norm
+        _check_channels(channels, conv_dims, bbox_conv_dims)
         self.cls_subnet = _tower(channels, conv_dims, norm, len(input_shape))
         self.bbox_subnet = _tower(channels, bbox_conv_dims, bbox_norm, len(input_shape))
         cls_channels, bbox_channels = [channels, *conv_dims][-1], [channels, *bbox_conv_dims][-1]
@@ -122,6 +124,13 @@ def _check_prior(prior_prob: Any, key: str) -> None:
         )
     if isinstance(prior_prob, str):
         raise ValueError(f"{key} must be a number between 0 and 1 or {STATIONARY!r}, got {prior_prob!r}")
+
+
+def _check_channels(channels: int, conv_dims: Sequence[int], bbox_conv_dims: Sequence[int]) -> None:
+    dims = {"backbone.out_channels": [channels], "head.conv_dims": conv_dims, "head.bbox_conv_dims": bbox_conv_dims}
+    for key, numbers in dims.items():
+        if min(numbers, default=1) < 1:
+            raise ValueError(f"model.{key} must be 1 or more, got {', '.join(map(str, numbers))}")
 
 
 def _tower(channels: int, conv_dims: Sequence[int], norm: str, num_levels: int) -> nn.Sequential:

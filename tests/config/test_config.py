@@ -104,6 +104,8 @@ def test_anchors_classes_and_backbone_are_one_override_each():
         ("+model.foo=3", r"model.foo is unknown"),
         ("model.head.conv_dims=[1,2", r"cannot be parsed"),
         ("train.checkpointer=null", r"train.checkpointer must be a mapping of .*period.*, got None"),
+        ("model.test_score_thresh=null", r"test_score_thresh=null: the key holds a float \(0.05\) and needs a value"),
+        ("model.pixel_mean=null", r"model.pixel_mean=null: the key holds a list"),
         (
             "dataloader.train.dataset.names.dials.noise=1",
             r"names.dials is now called dataloader.train.dataset.names.settings",

@@ -11,10 +11,10 @@ from retina_plugin.data import register_synthetic
 from retina_plugin.evaluation import COCOEvaluator
 
 
-def evaluate(tmp_path, detect, img_ids=None, **kwargs):
+def evaluate(tmp_path, detect, img_ids=None, tasks=("bbox",), **kwargs):
     """Metrics of `detect`, a function from a data set entry to boxes (P, 4) and classes (P,)."""
     name = register_synthetic("val", 6, {"image_size": 96, "object_size": [12, 28]}, str(tmp_path))
-    evaluator = COCOEvaluator(name, tasks=["bbox"], **kwargs)
+    evaluator = COCOEvaluator(name, tasks=tasks, **kwargs)
     evaluator.reset()
     for entry in DatasetCatalog.get(name):
         boxes, classes = detect(entry)
@@ -65,6 +65,11 @@ def test_the_number_of_detections_that_count_is_a_number_or_three(tmp_path, limi
         return torch.cat([torch.tensor([[0.0, 0, 3, 3]]).expand(11, 4), boxes[:1]]), classes[:1].expand(12)
 
     assert (evaluate(tmp_path, detect, max_dets_per_image=limit)["AP"] > 0) == is_found
+
+
+def test_an_unknown_task_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="dataloader.evaluator.tasks must be of bbox, segm, keypoints, got abc"):
+        evaluate(tmp_path, nothing, tasks=["bbox", "abc"])
 
 
 def test_another_number_of_limits_is_refused(tmp_path):

@@ -253,11 +253,33 @@ def _head(**changes):
             {"box_loss": SigmoidFocalLoss()},
             r"model.box_loss is of class SigmoidFocalLoss, not a BoxLoss: set model.box_loss='\$\{box_losses.NAME\}'",
         ),
+        ({"pixel_mean": []}, r"model.pixel_mean and model.pixel_std must have one number per channel.*got \[\]"),
+        ({"pixel_mean": [1.0, 2.0], "pixel_std": [1.0, 1.0, 1.0]}, r"one number per channel.*got \[1.0, 2.0\]"),
+        ({"pixel_std": [1.0, 0.0, 1.0]}, r"model.pixel_std positive ones, .* \[1.0, 0.0, 1.0\]"),
+        ({"box2box_transform": Box2BoxTransform([1, 1])}, r"box2box_transform.weights must be 4 positive numbers"),
+        ({"box2box_transform": Box2BoxTransform([1, 1, 0, 1])}, r"must be 4 positive numbers, got \[1, 1, 0, 1\]"),
     ],
 )
 def test_parts_that_do_not_fit_name_both_values(changes, message):
     with pytest.raises(ValueError, match=message):
         pluggable(**changes)
+
+
+def test_one_number_normalizes_all_channels():
+    assert pluggable(pixel_std=[2.0]).pixel_std.numel() == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"input_shape": [ShapeSpec(channels=0)] * 5}, "model.backbone.out_channels must be 1 or more, got 0"),
+        ({"conv_dims": [8, 0]}, "model.head.conv_dims must be 1 or more, got 8, 0"),
+        ({"bbox_conv_dims": [-8]}, "model.head.bbox_conv_dims must be 1 or more, got -8"),
+    ],
+)
+def test_a_head_without_channels_is_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        _head(**changes)
 
 
 def test_a_top_block_that_does_not_fit_names_both_values():

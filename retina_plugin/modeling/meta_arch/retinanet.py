@@ -18,7 +18,7 @@ from ..yacs import require_plugin_keys
 from .loss_normalizer import ForegroundAverage, keep_state_dict_name
 from .training import RetinaNetTraining
 from .upstream_arguments import UPSTREAM_LOSS_ARGUMENTS, check_vis_period, choose_box_loss, choose_cls_loss
-from .wiring import BOX_DIM, check_channels, check_wiring, head_outputs
+from .wiring import BOX_DIM, check_channels, check_normalization, check_wiring, head_outputs
 
 
 @META_ARCH_REGISTRY.register()
@@ -72,6 +72,7 @@ class PluggableRetinaNet(RetinaNetTraining):
             ValueError: if parts do not fit together; the message has both values and the key to edit.
         """
         check_vis_period(vis_period)
+        check_normalization(pixel_mean, pixel_std)
         super().__init__(
             backbone=backbone,
             head=head,

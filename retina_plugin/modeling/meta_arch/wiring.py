@@ -30,7 +30,8 @@ def head_outputs(head: nn.Module) -> tuple[int, int, int] | None:
 
 
 def check_wiring(model: PluggableRetinaNet) -> None:
-    """Compare backbone, anchors, label assigner, head and losses; a ValueError names two values that do not fit."""
+    """Compare backbone, anchors, label assigner, head and losses; a ValueError names the values that do not fit."""
+    _check_box_weights(model)
     _check_levels(model)
     _check_top_block(model.backbone)
     _check_head_inputs(model)
@@ -59,6 +60,16 @@ def check_channels(model: PluggableRetinaNet, predictions: Sequence[Sequence[Ten
                 )
 
 
+def check_normalization(pixel_mean: Sequence[float], pixel_std: Sequence[float]) -> None:
+    """Raise a ValueError unless both have as many numbers, or one for all channels, and `pixel_std` is positive."""
+    numbers = {len(pixel_mean), len(pixel_std)} - {1}
+    if len(numbers) > 1 or 0 in numbers or min(pixel_std) <= 0:
+        raise ValueError(
+            "model.pixel_mean and model.pixel_std must have one number per channel of the images, and model.pixel_std "
+            f"positive ones, got {list(pixel_mean)} and {list(pixel_std)}"
+        )
+
+
 def check_annotated(batched_inputs: Sequence[dict[str, Any]]) -> None:
     """Raise a ValueError unless every image of a training batch has "instances"."""
     for i, inputs in enumerate(batched_inputs):
@@ -80,6 +91,12 @@ def check_gt_classes(gt_instances: Sequence[Instances], num_classes: int) -> Non
                 f"gt_classes of a training image range from {low} to {high}, but model.num_classes={num_classes} "
                 f"allows 0 to {num_classes - 1}: set model.num_classes to the number of categories of the data"
             )
+
+
+def _check_box_weights(model: PluggableRetinaNet) -> None:
+    weights = getattr(model.box2box_transform, "weights", (1.0,) * BOX_DIM)  # a transform of one's own may have none
+    if weights is None or len(weights) != BOX_DIM or min(weights) <= 0:
+        raise ValueError(f"model.box2box_transform.weights must be {BOX_DIM} positive numbers, got {weights}")
 
 
 def _check_levels(model: PluggableRetinaNet) -> None:

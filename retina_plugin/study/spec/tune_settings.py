@@ -10,11 +10,12 @@ RANGES: dict[str, tuple[float, float] | None] = {
     "lr": None,  # a tenth of the base config's optimizer.lr to ten times as much
     "prior": (1e-4, 0.1),  # model.head.prior_prob
     "clip": (0.1, 100.0),  # train.clip_grad_norm
+    "weight": (0.05, 2.0),  # model.cls_loss_weight, if the model has it
     "alpha": (0.05, 0.95),  # of the classification loss, if it has a number there
     "gamma": (0.0, 5.0),  # of the classification loss, if it has one
 }
-"""Tuned values with their default ranges. lr, prior and clip are searched on a logarithmic scale."""
-LOGARITHMIC = ("lr", "prior", "clip")
+"""Tuned values with their default ranges. lr, prior, clip and weight are searched on a logarithmic scale."""
+LOGARITHMIC = ("lr", "prior", "clip", "weight")
 _EXAMPLE = "tune=dict(lr=[3e-4, 1e-2], gamma=None, rungs=[0.25, 1.0])"
 
 

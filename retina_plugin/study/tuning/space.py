@@ -7,10 +7,12 @@ itself is kept, and is not tuned.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from inspect import Parameter
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from ...config.calls import is_call, parameters_of
 from ..spec.study import Study, Variant
 from ..spec.tune_settings import LOGARITHMIC, TuneSettings
 
@@ -18,6 +20,7 @@ _KEYS = {
     "lr": "optimizer.lr",
     "prior": "model.head.prior_prob",
     "clip": "train.clip_grad_norm",
+    "weight": "model.cls_loss_weight",
     "alpha": "model.cls_loss.alpha",
     "gamma": "model.cls_loss.gamma",
 }
@@ -51,9 +54,9 @@ def search_space(study: Study, variant: Variant, settings: TuneSettings) -> list
     cfg = study.run_config(variant, settings.seed)
     found = []
     for name, given in settings.ranges.items():
-        value = _select(cfg, _KEYS[name])
+        value = _value(cfg, _KEYS[name])
         number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
-        if not _has(cfg, name) or (number is None and name in (*_OF_THE_LOSS, "lr")):
+        if value is Parameter.empty or (number is None and name in (*_OF_THE_LOSS, "lr")):
             continue
         low, high = given or (number / _LR_FACTOR, number * _LR_FACTOR)
         found.append(Dimension(name, _override_key(cfg, name), low, high, name in LOGARITHMIC, number))
@@ -87,10 +90,14 @@ def _those_with_effect(study: Study, variant: Variant, seed: int, space: Sequenc
     return [d for d, value in zip(space, written, strict=True) if _select(cfg, _KEYS[d.name]) == value]
 
 
-def _has(cfg: DictConfig, name: str) -> bool:
-    parent, _, last = _KEYS[name].rpartition(".")
+def _value(cfg: DictConfig, key: str) -> Any:
+    """A value of the config, or the default of the part that takes it; `Parameter.empty` if the config has neither."""
+    parent, _, last = key.rpartition(".")
     node = _select(cfg, parent)
-    return OmegaConf.is_dict(node) and last in node
+    if OmegaConf.is_dict(node) and last in node:
+        return node[last]
+    parameter = (parameters_of(node) or {}).get(last) if is_call(node) else None
+    return Parameter.empty if parameter is None else parameter.default
 
 
 def _select(cfg: DictConfig, key: str) -> Any:

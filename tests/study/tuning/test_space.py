@@ -31,18 +31,25 @@ def names(space):
 
 def test_a_loss_is_tuned_in_the_numbers_that_it_has(spaces):
     found = {variant: names(space) for variant, space in spaces[1].items()}
-    common = ["lr", "prior", "clip"]
+    common = ["lr", "prior", "clip", "weight"]
     assert found["base"] == found["named"] == [*common, "alpha", "gamma"]
     assert found["ce"] == found["softmax"] == common and found["balanced"] == [*common, "alpha"]
 
 
 def test_a_value_that_a_variant_sets_is_not_tuned(spaces):
-    assert names(spaces[1]["pinned"]) == ["lr", "clip", "alpha"]
+    assert names(spaces[1]["pinned"]) == ["lr", "clip", "weight", "alpha"]
 
 
 def test_the_learning_rate_ranges_around_that_of_the_config(spaces):
     (lr,) = (d for d in spaces[1]["ce"] if d.name == "lr")
     assert (lr.low, lr.high, lr.log, lr.default) == (pytest.approx(1e-4), pytest.approx(1e-2), True, 1e-3)
+
+
+def test_the_weight_of_the_classification_loss_has_the_default_of_the_model(spaces):
+    (weight,) = (d for d in spaces[1]["ce"] if d.name == "weight")
+    assert (weight.key, weight.low, weight.high, weight.log, weight.default) == (
+        "model.cls_loss_weight", 0.05, 2.0, True, 1.0,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("variant", ["base", "named", "balanced", "pinned"])
@@ -51,6 +58,7 @@ def test_tuned_overrides_reach_the_loss_that_the_variant_uses(spaces, variant):
     own = Variant(variant, tuple(VARIANTS[variant]))
     cfg = study.run_config(with_tuned(own, overrides_of({d.name: 0.4567891 for d in space}, space)), 0)
     assert cfg.model.cls_loss.alpha == cfg.optimizer.lr == cfg.train.clip_grad_norm == 0.4568
+    assert cfg.model.cls_loss_weight == 0.4568
     assert cfg.model.cls_loss.get("gamma", 0.4568) == (0 if variant == "pinned" else 0.4568)
 
 
