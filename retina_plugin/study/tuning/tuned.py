@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from ...config import ConfigError
 from ...engine.reliability.identity import config_values
 from ...files import write_json
+from ...printable import few
 from ...reading import read_small
-from ..execution.fingerprint import RunFacts, changes, summarize
+from ..execution.fingerprint import RunFacts, changes
 from ..spec.study import Study, Variant
 from .space import with_tuned
 
@@ -108,7 +109,7 @@ def _check(tuned: Mapping[str, Any], study: Study, variant: Variant, path: Path)
     if variant.name not in tuned:
         raise ConfigError(f"{path} has no variant {variant.name!r}, only {sorted(tuned)}: tune it with retina tune")
     if changed := changes({"config": tuned[variant.name]["config"]}, config_facts(study, variant)):
-        raise ConfigError(f"{path} tuned another config of {variant.name}: {summarize(changed)}")
+        raise ConfigError(f"{path} tuned another config of {variant.name}: {few(changed, 3, '; ')}")
 
 
 def _read(path: Path) -> dict[str, dict[str, Any]]:
