@@ -10,17 +10,10 @@ from typing import Any
 
 import torch
 
-from ..engine.hooks.memory_usage import peak_memory_mb
 
-
-def peak_mb(device: str = "cpu") -> float:
-    """Peak memory in MB since the start or the last `reset_peak`: resident size of this process; on CUDA, tensors."""
-    return peak_memory_mb(torch.device(device))
-
-
-def reset_peak(device: str = "cpu") -> None:
-    """Reset the peak to the present size."""
-    if device.startswith("cuda"):
+def reset_peak(device: torch.device) -> None:
+    """Reset what `peak_memory_mb` gives to the present size."""
+    if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     else:
         Path("/proc/self/clear_refs").write_text("5")

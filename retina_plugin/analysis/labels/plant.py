@@ -14,7 +14,7 @@ _SHIFT = (0.15, 0.3)  # of its width and of its height: a moved box keeps an IoU
 
 @dataclass(frozen=True)
 class Planted:
-    """One planted fault, an entry of faults.json: the annotation before and `after` it, None for a deleted one."""
+    """One planted fault, as in faults.json: the annotation as it was and as it is now, None for a deleted one."""
 
     fault: Fault
     before: dict[str, Any]
