@@ -80,6 +80,12 @@ class BoxEvaluation:
         return float(np.mean(known)) if known.size else -1.0
 
 
+def mean_precision(precision: np.ndarray) -> float:
+    """Mean in percent of COCO's precision, without its entries of -1 for no objects; NaN if there are no others."""
+    known = precision[precision > -1]
+    return 100 * float(known.mean()) if known.size else float("nan")
+
+
 def evaluate_boxes(
     truth: COCO,
     detections: Sequence[Detection],

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from ...evaluation.box_metrics import mean_precision
 from .curves import curve_of
 from .results import Results
 from .types import FALSE, Errors, Kind
@@ -33,12 +34,6 @@ def _ap(results: Results, label: int) -> dict[str, float]:
         "AP50": mean_precision(precision[:1]),
         "AP75": mean_precision(precision[5:6]),
     }
-
-
-def mean_precision(precision: np.ndarray) -> float:
-    """Mean in percent of COCO's precision, without its entries of -1 for no objects; NaN if there are no others."""
-    known = precision[precision > -1]
-    return 100 * float(known.mean()) if known.size else math.nan
 
 
 def outcome_tables(results: Results, errors: Errors, score_thresh: float) -> dict[str, list[dict[str, Any]]]:
