@@ -5,12 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from ...evaluation.box_metrics import mean_precision
+from ...evaluation.box_metrics import SIZE_LIMITS, SIZES, mean_precision
 from .curves import curve_of
 from .results import Results
 from .types import FALSE, Errors, Kind
 
-SIZES = {"small": (0, 32**2), "medium": (32**2, 96**2), "large": (96**2, math.inf)}  # COCO's, in square pixels
 OUTCOMES = ("found", "score too low", "Loc", "Cls", "Miss")
 """Outcomes of an object at a score threshold: a correct detection reaches it; one has a lower score; the best detection
 is an error of type Loc; or of type Cls; there is none of these."""
@@ -45,10 +44,10 @@ def outcome_tables(results: Results, errors: Errors, score_thresh: float) -> dic
     false = np.where(results.found.score >= score_thresh, errors.kind, Kind.IGNORED)
     box_area = results.found.box[:, 2] * results.found.box[:, 3]
     sizes = []
-    for place, (name, (low, high)) in enumerate(SIZES.items(), 1):
-        objects, boxes = ((low <= x) & (x < high) for x in (results.objects.area, box_area))
-        row = {"size": name, "AP": mean_precision(results.coco.eval["precision"][:, :, :, place, -1])}
-        sizes.append(row | _counts(outcomes[objects], false[boxes]))
+    objects, boxes = (np.digitize(area, SIZE_LIMITS) for area in (results.objects.area, box_area))
+    for place, name in enumerate(SIZES):
+        row = {"size": name, "AP": mean_precision(results.coco.eval["precision"][:, :, :, place + 1, -1])}
+        sizes.append(row | _counts(outcomes[objects == place], false[boxes == place]))
     classes = [
         {"class": name} | _counts(outcomes[results.objects.label == k], false[results.found.label == k])
         for k, name in enumerate(results.classes)

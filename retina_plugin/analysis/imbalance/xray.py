@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...evaluation.box_metrics import SIZES
 from ..dense import DenseImage
 from .elements import BACKGROUND, FOREGROUND, NUM_KINDS, OTHER, Elements, elements_of
 from .histogram import LogitHistogram
 
-SIZES = ("small", "medium", "large")
 _SIDES = torch.tensor([32.0, 96.0])  # COCO's limits, in pixels of the original image, for the root of a box's area
 
 

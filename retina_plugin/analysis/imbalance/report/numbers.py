@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 
+from ....evaluation.box_metrics import SIZES
 from ..advisor import ALPHAS, GAMMAS, Advice, implied_priors
 from ..curves import Curve
 from ..elements import FOREGROUND
 from ..examine import Examination
 from ..shares import Shares
-from ..xray import SIZES
 
 _FRACTIONS = (*np.round(np.arange(0, 1, 0.05), 2).tolist(), 0.99, 0.999, 0.9999, 1.0)
 _QUANTITIES = ("loss", "gradient")
