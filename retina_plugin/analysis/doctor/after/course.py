@@ -7,7 +7,7 @@ import numpy as np
 from ....run_folder import CLIPPED, CONFIG, METRICS
 from ...pasting import word
 from ..finding import Finding
-from .record import LOSS, VALIDATION, Record
+from .record import LOSS, Record
 
 _GROWN = 10.0  # times its lowest value: a loss that diverged
 _FLAT = 0.9  # of its first value: a loss that hardly fell
@@ -75,7 +75,7 @@ def overfitted(record: Record) -> Iterator[Finding]:
         return
     times, aps = record.ap
     is_old = len(aps) > 0 and times[aps.argmax()] < _EARLY * times[-1]
-    iterations, values = record.series(f"{VALIDATION}loss_cls")
+    iterations, values = record.series("validation/loss_cls")
     if (
         len(values) >= 3
         and values[-1] > _RISEN * values.min()

@@ -19,7 +19,6 @@ from ....evaluation.truth import read_truth
 from ....run_folder import read_config, read_detections, read_metrics
 from ..training.settings import setting
 
-VALIDATION = "validation/"
 LOSS = "total_loss"
 
 
