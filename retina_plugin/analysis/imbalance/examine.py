@@ -93,7 +93,7 @@ def examine(
         CheckpointError: for invalid weights.
         DataError: if the split has no images.
     """
-    cfg, model = load_detector(run_dir, weights, trust=trust)
+    cfg, model = load_detector(run_dir, weights, trust)
     num_logits = model.cls_loss.num_logits(model.num_classes)
     compared = dict(chosen_losses(losses, num_logits, model.num_classes))
     xray = Xray(model.num_classes, len(model.head_in_features), num_logits)
