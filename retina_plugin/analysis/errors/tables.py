@@ -59,15 +59,15 @@ def _counts(outcomes: np.ndarray, false: np.ndarray) -> dict[str, Any]:
     return {
         "objects": len(outcomes),
         "outcomes": {name: int((outcomes == i).sum()) for i, name in enumerate(OUTCOMES)},
-        "false": {kind.name.capitalize(): int((false == kind).sum()) for kind in FALSE},
+        "false": {name: int((false == kind).sum()) for name, kind in FALSE.items()},
     }
 
 
 def object_outcomes(results: Results, errors: Errors, score_thresh: float) -> np.ndarray:
     """(G,) index into `OUTCOMES` of each object."""
     outcomes = np.full(len(errors.found), OUTCOMES.index("Miss"))
-    for kind in (Kind.CLS, Kind.LOC):
-        outcomes[errors.target[errors.fixed & (errors.kind == kind)]] = OUTCOMES.index(kind.name.capitalize())
+    for name in ("Cls", "Loc"):
+        outcomes[errors.target[errors.fixed & (errors.kind == FALSE[name])]] = OUTCOMES.index(name)
     outcomes[errors.found] = OUTCOMES.index("score too low")
     outcomes[found_above(results, errors, score_thresh)] = OUTCOMES.index("found")
     return outcomes

@@ -37,7 +37,7 @@ class Kind(IntEnum):
     BKG = 5
 
 
-FALSE = (Kind.CLS, Kind.LOC, Kind.BOTH, Kind.DUPE, Kind.BKG)
+FALSE = {"Cls": Kind.CLS, "Loc": Kind.LOC, "Both": Kind.BOTH, "Dupe": Kind.DUPE, "Bkg": Kind.BKG}  # by TIDE's names
 MEANING = {
     "Cls": "right place, wrong class",
     "Loc": "right class, box too far off",
@@ -70,7 +70,7 @@ class Errors:
 
     def counts(self) -> dict[str, int]:
         """How many errors of each type there are, by TIDE's names, with FP and FN."""
-        counts = {kind.name.capitalize(): int((self.kind == kind).sum()) for kind in FALSE}
+        counts = {name: int((self.kind == kind).sum()) for name, kind in FALSE.items()}
         totals = {"FP": sum(counts.values()), "FN": int((~self.found).sum())}
         return counts | {"Miss": int(self.missed.sum())} | totals
 
