@@ -75,9 +75,7 @@ class FolderLock:
             self.name_holder(os.getpid())
 
     def fileno(self) -> int:
-        """The descriptor to pass on to a child process; set `INHERITED` to this number in its environment."""
-        if self._descriptor is None:
-            raise ValueError(f"the lock of {self.folder} is not held")
+        """The descriptor of a lock that is held, for a child process with `INHERITED` set to it in its environment."""
         return self._descriptor
 
     def name_holder(self, pid: int) -> None:

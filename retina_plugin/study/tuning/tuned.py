@@ -16,7 +16,7 @@ from ..spec.study import Study, Variant
 from .space import with_tuned
 
 if TYPE_CHECKING:
-    from .search import Search, TrialRun
+    from .search import Search
 
 TUNED = "tuned.json"
 _NUMBERS = ("AP", "default_AP", "trials", "iterations", "minutes")
@@ -54,7 +54,7 @@ def write_tuned(folder: Path, searches: Sequence["Search"], trials: int) -> dict
 
 
 def _outcome(search: "Search", trials: int) -> dict[str, Any]:
-    best = best_run(search.runs[-1])
+    best = max(search.runs[-1], key=lambda run: (run.ap, -run.number))  # the earliest trial of equal ones
     every = [run for rung in search.runs for run in rung]
     return {
         "overrides": list(best.overrides),
@@ -67,11 +67,6 @@ def _outcome(search: "Search", trials: int) -> dict[str, Any]:
         "config": config_facts(search.study, search.variant)["config"],
         "runs": [asdict(run) for run in every],
     }
-
-
-def best_run(runs: Sequence["TrialRun"]) -> "TrialRun":
-    """The run with the highest AP; ties go to the earliest trial."""
-    return max(runs, key=lambda run: (run.ap, -run.number))
 
 
 def apply_tuned(study: Study, path: str | Path) -> Study:
