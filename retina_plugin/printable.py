@@ -32,6 +32,11 @@ def few(texts: Sequence[str], most: int, separator: str = ", ") -> str:
     return separator.join(texts[:most]) + rest if texts else "none"
 
 
+def and_others(number: int) -> str:
+    """The suffix " (and N others)" for a message that names the first of several; empty without others."""
+    return f" (and {number} other{'s' * (number > 1)})" if number else ""
+
+
 def nearby(path: str | Path, others: Iterable[str] = ()) -> str:
     """The end of a message about a missing path: the folder that was searched, and a similar path or `others` entry."""
     path = Path(path)
