@@ -1,7 +1,5 @@
 """Which detections cover the objects of the test data. G objects."""
 
-from __future__ import annotations
-
 import functools
 from dataclasses import dataclass
 from typing import Any

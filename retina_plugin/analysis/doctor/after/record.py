@@ -1,7 +1,5 @@
 """What a run folder holds, read once for all checks of a finished or broken run."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from functools import cached_property
