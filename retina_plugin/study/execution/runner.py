@@ -2,14 +2,13 @@
 
 import signal
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from ...engine.output_folder import check_output_dir
 from ...engine.reliability.folder_lock import FolderLock
-from ...engine.reliability.signals import FirstSignal
+from ...engine.reliability.signals import FirstSignal, handled_by
 from ...files import remove_leftovers
 from ...printable import few
 from ..planning.auto import parts, settled_by
@@ -96,11 +95,5 @@ def sigterm_unwinds() -> Iterator[None]:
             asked.append(number)
             raise SystemExit(128 + number)
 
-    if threading.current_thread() is not threading.main_thread():
+    with handled_by(leave, signal.SIGTERM):
         yield
-        return
-    before = signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
