@@ -4,7 +4,6 @@ import importlib
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +33,6 @@ def call_apart(module: str, function: str, *arguments: Any) -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def _call(module: str, function: str, arguments: Sequence[Any]) -> Any:
-    return getattr(importlib.import_module(module), function)(*arguments)
-
-
 if __name__ == "__main__":
-    print(json.dumps(_call(*json.loads(sys.argv[1]))))
+    module, function, arguments = json.loads(sys.argv[1])
+    print(json.dumps(getattr(importlib.import_module(module), function)(*arguments)))
