@@ -39,7 +39,8 @@ def _predict(args: argparse.Namespace) -> Found:
 
 
 def _sweep(args: argparse.Namespace) -> Found:
-    from retina_plugin.benchmark.inference.sweep import draw_sweep, save_figure, sweep_inference
+    from retina_plugin.benchmark.inference.sweep import draw_sweep, sweep_inference
+    from retina_plugin.pages.figures import save_figure
 
     result = sweep_inference(args.config_file, args.size, args.candidates, args.repeats, _overrides(args))
     save_figure(draw_sweep(result), args.sweep)

@@ -27,7 +27,7 @@ def written_in_full(path: Path) -> Iterator[Path]:
     """
     partial = path.with_name(f".{secrets.token_hex(6)}.partial")
     try:
-        os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o666))
+        os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666))
         yield partial
         _sync(partial)
         partial.replace(path)
@@ -36,8 +36,7 @@ def written_in_full(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             partial.unlink()
-    if os.name == "posix":
-        _sync_folder(path.parent)
+    _sync_folder(path.parent)
 
 
 def remove_leftovers(folder: Path) -> None:
@@ -51,7 +50,7 @@ def open_to_append(path: Path) -> int:
     """A descriptor for reading and appending; raises OSError naming `path` if it is a link or anything but a file."""
     check_regular(path)
     with naming(path):
-        return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
+        return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o666)
 
 
 @contextmanager

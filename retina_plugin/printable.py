@@ -3,7 +3,7 @@
 import contextlib
 import difflib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,17 @@ def shown(text: Any, limit: int = 200) -> str:
     text = str(text) if isinstance(text, str | Path) else _short_repr(text)
     escaped = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[: limit + 1])
     return escaped if len(escaped) <= limit else f"{escaped[: limit - 3]}..."
+
+
+def few(texts: Sequence[str], most: int, separator: str = ", ") -> str:
+    """The first `most` texts in one line, and how many more there are; "none" for an empty list."""
+    rest = f" and {len(texts) - most} more" if len(texts) > most else ""
+    return separator.join(texts[:most]) + rest if texts else "none"
+
+
+def and_others(number: int) -> str:
+    """The suffix " (and N others)" for a message that names the first of several; empty without others."""
+    return f" (and {number} other{'s' * (number > 1)})" if number else ""
 
 
 def nearby(path: str | Path, others: Iterable[str] = ()) -> str:

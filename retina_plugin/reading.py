@@ -3,6 +3,7 @@
 import gc
 import json
 import logging
+import re
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,6 +35,23 @@ def read_json(path: Path, default: Content, valid: Callable[[Any], bool] = lambd
         reason = "its content is not what this program writes there"
     logger.warning("%s is ignored because it cannot be used: %s", path, reason)
     return default
+
+
+def read_name(path: Path, valid: re.Pattern[str]) -> str:
+    """The name that a small file holds; empty if the file does not exist.
+
+    A file counts as missing, with a warning that names it, if it cannot be read or holds no `valid` name.
+    """
+    try:
+        name = read_small(path).strip()
+        if not valid.fullmatch(name):
+            raise ValueError("it holds no valid name")
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError) as e:
+        logger.warning("%s is ignored because it cannot be read: %s", path, first_line(e))
+        return ""
+    return name
 
 
 def read_small(path: Path) -> str:

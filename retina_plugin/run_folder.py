@@ -12,8 +12,8 @@ from omegaconf import DictConfig
 
 from .config import ConfigError, load_config
 from .config.device import default_device, why_unavailable
-from .printable import first_line, nearby
-from .reading import read_small
+from .printable import nearby
+from .reading import read_name
 from .weights import CheckpointError
 
 logger = logging.getLogger(__name__)
@@ -69,25 +69,10 @@ def checkpoints(run_dir: str | Path) -> list[Path]:
     folder = Path(run_dir)
     final = folder / FINAL_CHECKPOINT
     found = [final] * final.is_file() + iteration_checkpoints(folder)[::-1]
-    tagged = folder / _tag(folder / LAST_CHECKPOINT)
+    tagged = folder / read_name(folder / LAST_CHECKPOINT, _FILE_NAME)
     if tagged in found:
         return found[found.index(tagged) :]
     return [tagged, *found] if tagged.is_file() else found
-
-
-def _tag(path: Path) -> str:
-    """The file name that `last_checkpoint` holds; empty if the file is missing, unreadable, or holds something else."""
-    try:
-        name = read_small(path).strip()
-    except FileNotFoundError:
-        return ""
-    except (OSError, ValueError) as e:
-        logger.warning("%s is ignored because it cannot be read: %s", path, first_line(e))
-        return ""
-    if not _FILE_NAME.fullmatch(name):
-        logger.warning("%s is ignored because it does not name a checkpoint", path)
-        return ""
-    return name
 
 
 def find_weights(run_dir: str | Path) -> Path:

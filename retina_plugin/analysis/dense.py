@@ -65,7 +65,7 @@ class DenseImage:
 
 
 def load_detector(
-    run_dir: str | Path, weights: str | Path | None = None, overrides: Sequence[str] = (), trust: Sequence[str] = ()
+    run_dir: str | Path, weights: str | Path | None = None, trust: Sequence[str] = ()
 ) -> tuple[DictConfig, PluggableRetinaNet]:
     """The config of a run folder and its trained detector, in evaluation mode, without optimizations for inference.
 
@@ -75,7 +75,7 @@ def load_detector(
         ConfigError: if the folder holds no config.yaml, or the model is not a PluggableRetinaNet.
         CheckpointError: if it holds no checkpoint, or its checkpoint belongs to another model.
     """
-    cfg = read_config(run_dir, overrides, trust)
+    cfg = read_config(run_dir, trust=trust)
     model = build_model(cfg, pretrained=False).to(resolve_device(cfg.train.device)).eval()
     if not isinstance(model, PluggableRetinaNet):
         raise ConfigError(f"{run_dir}: analysis of anchors needs a PluggableRetinaNet, got {type(model).__name__}")

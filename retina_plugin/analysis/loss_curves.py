@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from ..modeling.losses import ClassificationLoss, SigmoidCrossEntropyLoss, SigmoidFocalLoss, SigmoidFocalStarLoss
+from ..pages.figures import save_figure
 
 _GAMMAS = (0.5, 1.0, 2.0, 5.0)
 _COLORS = colormaps["tab10"].colors
@@ -94,7 +95,7 @@ def save_figures(losses: Mapping[str, ClassificationLoss], folder: str | Path, f
     figures = {f.__name__: f() for f in (figure_1, figure_5, figure_6, figure_7)}
     figures["logit_view"] = logit_view(losses)
     for name, figure in figures.items():
-        figure.savefig(folder / f"{name}.{file_format}", dpi=150)
+        save_figure(figure, folder / f"{name}.{file_format}")
     return [folder / f"{name}.{file_format}" for name in figures]
 
 

@@ -48,7 +48,7 @@ def write_run_report(
         check_file(page)
     errors = analyze_run(run_dir, max_images=max_images, trust=trust, name=Path(run_dir).resolve().name)
     findings = examine_run(run_dir, trust)
-    more = {"training": _training(Path(run_dir)), "findings": [f.as_dict() for f in findings]}
+    more = {"training": _training(Path(run_dir)), "findings": findings}
     write_text(page, render_errors([errors], as_content([errors]), _TEMPLATE, more))
     return page
 

@@ -15,6 +15,7 @@ import torch
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.data.datasets import register_coco_instances
 from detectron2.evaluation import COCOEvaluator as Detectron2Evaluator
+from detectron2.evaluation.coco_evaluation import instances_to_coco_json
 from detectron2.structures import Boxes, Instances
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
@@ -45,7 +46,9 @@ def benchmark_evaluation(num_images: int, num_detections: int, num_classes: int)
 def _metric(path: Path, outputs: list[Instances]) -> dict[str, dict[str, Any]]:
     with contextlib.redirect_stdout(io.StringIO()):
         truth = COCO(str(path))
-        detections = [found for i, output in enumerate(outputs) for found in _as_json(i, output)]
+        detections = [found for i, output in enumerate(outputs) for found in instances_to_coco_json(output, i)]
+        for found in detections:
+            found["category_id"] += 1  # categories count from 1 here
         loaded = truth.loadRes([dict(x) for x in detections])
         sides = {"metric, pycocotools": partial(_pycocotools, truth, loaded)}
         return _once(sides | {"metric": lambda: evaluate_boxes(truth, detections).stats[0]})
@@ -87,13 +90,6 @@ def _once(sides: dict[str, Callable[[], float]]) -> dict[str, dict[str, Any]]:
         ratio = seconds / next(iter(found.values()))["seconds"] if found else 1.0
         found[name] = {"seconds": seconds, "ratio": ratio, "lowest": ratio, "highest": ratio, "AP": 100 * ap}
     return found
-
-
-def _as_json(image: int, output: Instances) -> list[dict[str, Any]]:
-    boxes = output.pred_boxes.tensor.clone()
-    boxes[:, 2:] -= boxes[:, :2]
-    rows = zip(boxes.tolist(), output.scores.tolist(), output.pred_classes.tolist(), strict=True)
-    return [{"image_id": image, "category_id": k + 1, "bbox": box, "score": score} for box, score, k in rows]
 
 
 def _made_up(num_images: int, num_detections: int, num_classes: int) -> tuple[dict[str, Any], list[Instances]]:

@@ -4,23 +4,15 @@ import importlib
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from ..engine.hooks.memory_usage import peak_memory_mb
 
-
-def peak_mb(device: str = "cpu") -> float:
-    """Peak memory in MB since the start or the last `reset_peak`: resident size of this process; on CUDA, tensors."""
-    return peak_memory_mb(torch.device(device))
-
-
-def reset_peak(device: str = "cpu") -> None:
-    """Reset the peak to the present size."""
-    if device.startswith("cuda"):
+def reset_peak(device: torch.device) -> None:
+    """Reset what `peak_memory_mb` gives to the present size."""
+    if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     else:
         Path("/proc/self/clear_refs").write_text("5")
@@ -41,9 +33,6 @@ def call_apart(module: str, function: str, *arguments: Any) -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def _call(module: str, function: str, arguments: Sequence[Any]) -> Any:
-    return getattr(importlib.import_module(module), function)(*arguments)
-
-
 if __name__ == "__main__":
-    print(json.dumps(_call(*json.loads(sys.argv[1]))))
+    module, function, arguments = json.loads(sys.argv[1])
+    print(json.dumps(getattr(importlib.import_module(module), function)(*arguments)))

@@ -17,13 +17,14 @@ from omegaconf import DictConfig
 from torch import nn
 
 from ..config import load_config
+from ..engine.hooks.memory_usage import peak_memory_mb
 from ..engine.reliability.allocator import keep_freed_memory
 from ..engine.reliability.guard import NonFiniteGuard
 from ..engine.setup import build_model, freeze, resolve_device, resolve_dtype
 from ..engine.trainer import Batch, Trainer, Update
 from ..modeling import optimize_for_training, recompute_activations
 from .machine import add_rates, count_gflop, multiply_sides
-from .memory import call_apart, peak_mb
+from .memory import call_apart
 from .pairs import WARM_UP, Times, build_sides, time_in_turn
 from .peers import detectron2_peer, torchvision_peer
 
@@ -58,7 +59,7 @@ def measure_memory(config_file: str, overrides: Sequence[str], side: str) -> flo
     trainer = _SIDES[side](cfg, batches)
     for _ in batches:
         _step(trainer)
-    return peak_mb(resolve_device(cfg.train.device))
+    return peak_memory_mb(torch.device(resolve_device(cfg.train.device)))
 
 
 def _batches(cfg: DictConfig, number: int) -> list[Batch]:

@@ -12,6 +12,7 @@ from ..config import load_config
 from ..data import DataError
 from ..data.entries import Entries
 from ..data.json_file import read_json
+from ..engine.run_data import names_of_labels
 from ..files import write_json
 from ..inference.failures import Failures
 from ..inference.images import create_folder, drawing_paths, find_images, read_rgb, write_rgb
@@ -144,10 +145,9 @@ def read_image_ids(annotation_file: str | Path) -> dict[str, int]:
 
 def named_results(instances: Instances, metadata: Metadata) -> list[dict[str, Any]]:
     """Detections as `to_coco` gives them, with the name of their class as category_name."""
-    known = metadata.as_dict()
-    names = dict(enumerate(known.get("thing_classes", ())))
-    found = zip(to_coco(instances, known.get("category_ids")), instances.pred_classes.tolist(), strict=True)
-    return [detection | {"category_name": names.get(c, f"class {c}")} for detection, c in found]
+    names = names_of_labels(metadata, instances.pred_classes.tolist())
+    found = to_coco(instances, metadata.as_dict().get("category_ids"))
+    return [detection | {"category_name": name} for detection, name in zip(found, names, strict=True)]
 
 
 def to_coco(instances: Instances, category_ids: Sequence[int] | None) -> list[dict[str, Any]]:

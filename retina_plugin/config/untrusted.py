@@ -79,7 +79,8 @@ def _resolved(node: Any) -> Iterator[Any]:
 
 def _may_be_imported(name: str, trust: Sequence[str]) -> bool:
     """Whether `name` is in a module of `trust`, or in a package of parts and neither private nor excluded."""
-    return _lies_in(name, trust) or (_lies_in(name, _packages(_PARTS)) and not _NOT_PARTS.search(name))
+    packages = {part.partition(".")[0] for part in _PARTS}
+    return _lies_in(name, trust) or (_lies_in(name, packages) and not _NOT_PARTS.search(name))
 
 
 def _is_part(found: Any, admitted: Sequence[str]) -> bool:
@@ -89,7 +90,3 @@ def _is_part(found: Any, admitted: Sequence[str]) -> bool:
 
 def _lies_in(name: str, modules: Collection[str]) -> bool:
     return any(f"{name}.".startswith(f"{module}.") for module in modules)
-
-
-def _packages(names: Sequence[str]) -> set[str]:
-    return {name.partition(".")[0] for name in names}

@@ -18,8 +18,6 @@ from .coco_check import check_coco_json
 from .errors import DataError
 from .labels import as_coco_json, is_voc
 
-__all__ = ["DataError", "count_classes", "dataset_metadata", "dataset_names", "register_builtin", "register_coco"]
-
 _BUILTIN = {
     "bccd": "blood cells, 205 + 87 images: https://github.com/Shenggan/BCCD_Dataset, converted to COCO json",
     "coco_mini": "a few images of COCO 2017 with all 80 categories: https://cocodataset.org/#download",

@@ -7,7 +7,7 @@ from typing import Any
 
 from detectron2.utils.logger import log_first_n
 
-from ..printable import shown
+from ..printable import and_others, shown
 from .errors import DataError
 
 _HUGE, _INT64 = 1e300, 2**63
@@ -98,5 +98,4 @@ class Entries:
     def _name(self, bad: Collection[Any]) -> str:
         """The first marked entry and the number of the others."""
         first, *others = compress(self.entries, bad)
-        more = f" (and {len(others)} other{'s' * (len(others) > 1)})" if others else ""
-        return f"{self.path}: {self.kind} {shown(first.get('id', '?'))}{more}"
+        return f"{self.path}: {self.kind} {shown(first.get('id', '?'))}{and_others(len(others))}"

@@ -1,7 +1,6 @@
 """Training, evaluation and checkpoints."""
 
-from ..run_folder import find_weights
-from .checkpoint import CheckpointError, RunCheckpointer
-from .train import do_test, do_train, main
+from .checkpoint import RunCheckpointer
+from .train import do_train, main
 
-__all__ = ["CheckpointError", "RunCheckpointer", "do_test", "do_train", "find_weights", "main"]
+__all__ = ["RunCheckpointer", "do_train", "main"]

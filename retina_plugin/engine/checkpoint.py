@@ -11,7 +11,7 @@ from fvcore.common.checkpoint import _IncompatibleKeys
 from torch import nn
 
 from ..files import write_text, written_in_full
-from ..printable import shown
+from ..printable import few, shown
 from ..run_folder import FINAL_CHECKPOINT, LAST_CHECKPOINT, checkpoints, iteration_checkpoint
 from ..weights import CheckpointError, ClassNames, InitialWeights, SafeCheckpointer, UnsafeCheckpointError
 from ..weights.before_loading import Stated, before_loading
@@ -185,5 +185,4 @@ def _complaints(incompatible: _IncompatibleKeys) -> str:
     missing = [key for key in incompatible.missing_keys if not key.endswith(OPTIONAL)]
     unknown = [shown(key, 90) for key in incompatible.unexpected_keys]
     lists = {"wrong shape": shapes, "missing": missing, "unknown": unknown}
-    rest = {what: f" and {len(keys) - 6} more" if len(keys) > 6 else "" for what, keys in lists.items()}
-    return "; ".join(f"{what}: {', '.join(keys[:6])}{rest[what]}" for what, keys in lists.items() if keys)
+    return "; ".join(f"{what}: {few(keys, 6)}" for what, keys in lists.items() if keys)

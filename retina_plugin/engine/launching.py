@@ -4,8 +4,8 @@ import argparse
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -19,6 +19,7 @@ from torch.multiprocessing import ProcessExitedException
 
 from ..config import ConfigError, load_config
 from ..run_folder import checkpoints
+from .reliability.signals import handled_by
 
 _EARLIER = "retina_plugin/earlier_checkpoints"
 
@@ -45,7 +46,7 @@ def launch_training(main: Callable[[argparse.Namespace], Any], args: argparse.Na
         _check_devices(args.num_gpus)
         load_config(args.config_file, args.opts)  # so that an error appears once, not in every process
     try:
-        with _pass_on_sigterm() if world_size > 1 else nullcontext():
+        with handled_by(_pass_on, signal.SIGTERM) if world_size > 1 else nullcontext():
             launch(main, args.num_gpus, args.num_machines, args.machine_rank, args.dist_url, args=(args,))
     except ProcessExitedException as e:
         if e.exit_code in (130, 143):  # all of them stopped on a signal
@@ -53,22 +54,13 @@ def launch_training(main: Callable[[argparse.Namespace], Any], args: argparse.Na
         raise ChildProcessError(f"{e}. Checkpoints are intact: continue with --resume") from e
 
 
-@contextmanager
-def _pass_on_sigterm() -> Iterator[None]:
-    """Pass SIGTERM on to the processes of the training, and wait until they have saved a checkpoint.
+def _pass_on(number: int, _: Any) -> None:
+    """Pass SIGTERM on to the processes of the training, and live on until they have saved a checkpoint.
 
     If this process died first, saving would be interrupted.
     """
-
-    def pass_on(number: int, _: Any) -> None:
-        for process in multiprocessing.active_children():
-            process.terminate()
-
-    before = signal.signal(signal.SIGTERM, pass_on)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    for process in multiprocessing.active_children():
+        process.terminate()
 
 
 def _check_devices(num_gpus: int) -> None:

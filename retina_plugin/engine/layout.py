@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from ..config import ConfigError
+from ..printable import few
 
 
 def micro_batches(batch: list[dict[str, Any]], number: int) -> list[list[dict[str, Any]]]:
@@ -46,10 +47,9 @@ def check_gradients(model: nn.Module) -> None:
         return
     unused = [name for name, x in model.module.named_parameters() if x.requires_grad and x.grad is None]
     if unused:
-        more = f" and {len(unused) - 4} more" if len(unused) > 4 else ""
         raise ConfigError(
-            f"no loss depends on {', '.join(unused[:4])}{more}, which a training of several processes does not allow: "
-            "put their modules into train.freeze, or set train.ddp.find_unused_parameters=True"
+            f"no loss depends on {few(unused, 4)}, which a training of several processes does not allow: put their "
+            "modules into train.freeze, or set train.ddp.find_unused_parameters=True"
         )
 
 

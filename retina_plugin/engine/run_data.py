@@ -1,7 +1,7 @@
 """What a run's config records about its data: class names, category ids, number of classes, and the resolved prior."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 from typing import Any
 
@@ -83,6 +83,12 @@ def run_metadata(cfg: DictConfig) -> Metadata:
         with contextlib.suppress(DataError):
             metadata.set(thing_classes=dataset_metadata(names).thing_classes)
     return metadata
+
+
+def names_of_labels(metadata: Metadata, labels: Iterable[int]) -> list[str]:
+    """The names of classes given by label, such as "class 3" where the metadata have none."""
+    names = metadata.as_dict().get("thing_classes", ())
+    return [names[label] if label < len(names) else f"class {label}" for label in labels]
 
 
 def build_evaluator(cfg: DictConfig) -> Any:

@@ -48,6 +48,11 @@ def resolve_dtype(amp: DictConfig, device: str) -> torch.dtype | None:
     return getattr(torch, name)
 
 
+def count_cores() -> int:
+    """Number of cores that this process may use, or of the machine if the system has no affinity."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def check_omp_threads() -> int | None:
     """The number of threads that the environment variable OMP_NUM_THREADS asks for, None if it is not set.
 

@@ -17,13 +17,14 @@ Detection = dict[str, Any]
 """A detection in COCO's result format: image_id, category_id, bbox in XYWH pixels, score."""
 Cell = dict[str, Any]
 """How the detections of one image, category and area range are matched, with the keys of `COCOeval.evalImgs`."""
-ALL_AREAS = "all"
+ALL_AREAS, SIZES = "all", ("small", "medium", "large")
+SIZE_LIMITS = (32.0**2, 96.0**2)  # square pixels; an object of a limit's area has the next size
 _pids: dict[str, int] = {}  # the process in which hotcoco has started its threads
 _STATS = (  # of COCOeval.stats: precision or recall, IoU threshold, area range, index of the number of detections
     *(("precision", iou, ALL_AREAS, 2) for iou in (None, 0.5, 0.75)),
-    *(("precision", None, area, 2) for area in ("small", "medium", "large")),
+    *(("precision", None, area, 2) for area in SIZES),
     *(("recall", None, ALL_AREAS, number) for number in (0, 1, 2)),
-    *(("recall", None, area, 2) for area in ("small", "medium", "large")),
+    *(("recall", None, area, 2) for area in SIZES),
 )
 
 
@@ -78,6 +79,12 @@ class BoxEvaluation:
         values = values if iou is None else values[np.isclose(self.ious, iou)]
         known = values[values > -1]
         return float(np.mean(known)) if known.size else -1.0
+
+
+def mean_precision(precision: np.ndarray) -> float:
+    """Mean in percent of COCO's precision, without its entries of -1 for no objects; NaN if there are no others."""
+    known = precision[precision > -1]
+    return 100 * float(known.mean()) if known.size else float("nan")
 
 
 def evaluate_boxes(

@@ -82,7 +82,7 @@ class COCOEvaluator(evaluation.COCOEvaluator):
         rest = max(self._max_dets_per_image), img_ids
         if self.deployment_thresh is not None:
             kept = detections_above(detections, self.deployment_thresh)
-            name = metric_above(self.deployment_thresh)
+            name = f"AP_above_{self.deployment_thresh:g}"
             self._results["bbox"][name] = average_precision(self._coco_api, kept, *rest)
         if self.calibration:
             scores, correct = match_scores(self._coco_api, detections, *rest)
@@ -96,11 +96,6 @@ class COCOEvaluator(evaluation.COCOEvaluator):
         if iou_type == "bbox" and (best := best_f1(coco_eval)):
             self._results["best_F1"] = dict(zip(("F1", "score_thresh"), best, strict=True))
         return super()._derive_coco_results(coco_eval, iou_type, class_names)
-
-
-def metric_above(score_thresh: float) -> str:
-    """Name of the AP of detections with a score above a threshold: "AP_above_0.05" for .05."""
-    return f"AP_above_{score_thresh:g}"
 
 
 def _evaluate(truth: COCO, detections: list[Detection], iou_type: str, **kwargs: Any) -> Any:

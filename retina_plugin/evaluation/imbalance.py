@@ -16,13 +16,12 @@ from torch import Tensor
 
 from ..modeling.losses import ClassificationLoss, anchor_sums
 from ..modeling.meta_arch import TrainingPass
+from .box_metrics import SIZE_LIMITS, SIZES
 
-SIZES = ("small", "medium", "large")
 QUANTITIES = ("cls", "gradient")
 """The quantities that are summed: the classification loss, and the L1 norm of its gradient by the logits."""
 PT_EDGES = np.linspace(-10, 10, 41)
 """Edges of the bins of a histogram, in log-odds of p_t; the outer bins hold what lies beyond."""
-_AREAS = (32.0**2, 96.0**2)  # square pixels, as in COCO
 _CHUNK = 1 << 20  # logits
 
 
@@ -69,7 +68,7 @@ def imbalance_sums(loss: ClassificationLoss, seen: TrainingPass, num_classes: in
     return ImbalanceSums(
         background=_by_level(rows * (labels == num_classes), seen.level_sizes),
         foreground=_grouped(own, levels, len(seen.level_sizes)),
-        sizes=_grouped(own, torch.bucketize(areas, areas.new_tensor(_AREAS), right=True), len(SIZES)),
+        sizes=_grouped(own, torch.bucketize(areas, areas.new_tensor(SIZE_LIMITS), right=True), len(SIZES)),
         classes=_grouped(own, labels[found], num_classes),
         p_t=_histograms(loss, seen.logits, labels, num_classes),
     )

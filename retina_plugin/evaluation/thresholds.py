@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from pycocotools.coco import COCO
 
-from .box_metrics import BoxEvaluation, Detection, evaluate_boxes
+from .box_metrics import BoxEvaluation, Detection, evaluate_boxes, mean_precision
 
 
 def detections_above(detections: Sequence[Detection], score_thresh: float) -> list[Detection]:
@@ -30,9 +30,7 @@ def average_precision(
     detections with the highest scores count. `img_ids` restricts the images.
     """
     found = evaluate_boxes(truth, detections, [max_dets], img_ids, all_areas_only=True)
-    precision = found.eval["precision"]
-    known = precision[precision > -1]
-    return 100 * float(known.mean()) if known.size else float("nan")
+    return mean_precision(found.eval["precision"])
 
 
 def best_f1(found: BoxEvaluation) -> tuple[float, float] | None:

@@ -2,11 +2,14 @@
 
 import contextlib
 import io
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from detectron2.structures import BoxMode
+import torch
+from detectron2.structures import Boxes, BoxMode
 from pycocotools.coco import COCO
+from torchvision.ops import box_convert
 
 _LARGEST_ID = 2**53  # pycocotools keeps ids in floating point
 
@@ -36,6 +39,20 @@ def complete_annotations(truth: COCO) -> None:
             annotation["id"] = number
         with contextlib.redirect_stdout(io.StringIO()):
             truth.createIndex()
+
+
+def by_image(entries: Iterable[dict[str, Any]]) -> dict[Any, list[dict[str, Any]]]:
+    """COCO annotations or detections by image id; an empty list for an image without any."""
+    found = defaultdict(list)
+    for entry in entries:
+        found[entry["image_id"]].append(entry)
+    return found
+
+
+def boxes_of(entries: Sequence[dict[str, Any]]) -> Boxes:
+    """(n, 4) boxes of COCO annotations or detections, whose "bbox" is XYWH."""
+    boxes = torch.tensor([e["bbox"] for e in entries], dtype=torch.float32).reshape(-1, 4)
+    return Boxes(box_convert(boxes, "xywh", "xyxy"))
 
 
 def truth_of(entries: Sequence[dict[str, Any]], image_ids: Sequence[Any], num_classes: int) -> COCO:

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 
 from ..data import DataError
-from ..printable import first_line, shown
+from ..printable import few, first_line, shown
 
 logger = logging.getLogger(__name__)
 _MOST_SHOWN = 5  # reasons in the message at the end
@@ -42,7 +42,5 @@ class Failures:
             raise DataError("; ".join(texts))
 
     def __str__(self) -> str:
-        hidden = len(self._reasons) - _MOST_SHOWN
-        more = f"; and {hidden} more, see above" if hidden > 0 else ""
-        reasons = "; ".join(self._reasons[:_MOST_SHOWN])
-        return f"{len(self._reasons)} of {self._tried} {self._what}s: {reasons}{more}"
+        number, reasons = len(self._reasons), few(self._reasons, _MOST_SHOWN, "; ")
+        return f"{number} of {self._tried} {self._what}s: {reasons}{', see above' * (number > _MOST_SHOWN)}"

@@ -1,7 +1,5 @@
 """Make a trained detector faster without changing how it is called."""
 
-from __future__ import annotations
-
 import copy
 import logging
 from typing import Literal, get_args

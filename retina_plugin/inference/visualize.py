@@ -10,6 +10,7 @@ from detectron2.data import Metadata
 from detectron2.structures import BoxMode, Instances
 from detectron2.utils.visualizer import Visualizer
 
+from ..engine.run_data import names_of_labels
 from ..printable import shown
 from .text import label_text
 
@@ -25,8 +26,8 @@ def draw_ground_truth(image: np.ndarray, dataset_dict: dict[str, Any], metadata:
     annotations = dataset_dict.get("annotations", [])
     boxes = [BoxMode.convert(a["bbox"], a["bbox_mode"], BoxMode.XYXY_ABS) for a in annotations]
     classes = [a["category_id"] for a in annotations]
-    names = zip(class_names(classes, metadata), annotations, strict=True)
-    labels = [f"{name} (crowd)" if a.get("iscrowd") else name for name, a in names]
+    names = zip(names_of_labels(metadata, classes), annotations, strict=True)
+    labels = [f"{label_text(name)} (crowd)" if a.get("iscrowd") else label_text(name) for name, a in names]
     return _draw(image, np.array(boxes).reshape(-1, 4), classes, labels)
 
 
@@ -36,15 +37,9 @@ def draw_detections(
     """Draw the detections with a score of at least `score_thresh`, with class names and scores in percent."""
     instances = instances[instances.scores >= score_thresh].to("cpu")
     classes = instances.pred_classes.tolist()
-    names = zip(class_names(classes, metadata), instances.scores.tolist(), strict=True)
-    labels = [f"{name} {score:.0%}" for name, score in names]
+    names = zip(names_of_labels(metadata, classes), instances.scores.tolist(), strict=True)
+    labels = [f"{label_text(name)} {score:.0%}" for name, score in names]
     return _draw(image, instances.pred_boxes.tensor.numpy(), classes, labels)
-
-
-def class_names(classes: Sequence[int], metadata: Metadata) -> list[str]:
-    """The name of every class, given by label, or for example "class 3" where the name is unknown."""
-    names = metadata.as_dict().get("thing_classes", [])
-    return [label_text(names[c]) if c < len(names) else f"class {c}" for c in classes]
 
 
 def titled(image: np.ndarray, title: str) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import base64
 import io
+from pathlib import Path
 
 import cv2
 import matplotlib
@@ -9,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..files import written_in_full
 from ..inference.text import label_text
 
 # Okabe and Ito 2008: colour-blind readers can tell them apart
@@ -45,6 +47,12 @@ def svg_uri(figure: Figure) -> str:
     with matplotlib.rc_context(_STYLE):
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def save_figure(figure: Figure, path: Path, dpi: int = 150) -> None:
+    """Write a figure in full, in the format of the file's suffix, as SVG without a suffix; OSError if that fails."""
+    with written_in_full(path) as partial:
+        figure.savefig(partial, format=path.suffix.lstrip(".") or "svg", dpi=dpi)
 
 
 def jpeg_uri(image: np.ndarray, widest: int = 640) -> str:

@@ -3,6 +3,7 @@
 import functools
 import math
 import re
+from collections.abc import Callable
 from typing import Any
 
 import jinja2
@@ -37,6 +38,15 @@ def _escape_markdown(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     return re.sub(r"<(?=[A-Za-z/!?])", r"\\<", _printable(value).replace("|", r"\|"))
+
+
+def dash_for_nan(form: Callable[..., str]) -> Callable[..., str]:
+    """A filter that writes a number with `form`, and NaN as a dash."""
+
+    def write(value: float, *arguments: Any) -> str:
+        return "–" if math.isnan(value) else form(value, *arguments)
+
+    return write
 
 
 def without_nan(value: Any) -> Any:

@@ -55,9 +55,8 @@ class Array(np.ndarray):
 
 def num_elements(shape: tuple[int, ...]) -> int:
     """The number of elements of a shape in a file; raises ValueError if the shape is not a tuple of up to 32 sizes."""
-    if not isinstance(shape, tuple) or len(shape) > _MOST_DIMENSIONS:
-        raise ValueError(f"an array or tensor has shape {shown(shape)}")
-    if not all(type(n) is int and 0 <= n < 2**63 for n in shape):
+    is_tuple = isinstance(shape, tuple) and len(shape) <= _MOST_DIMENSIONS
+    if not is_tuple or not all(type(n) is int and 0 <= n < 2**63 for n in shape):
         raise ValueError(f"an array or tensor has shape {shown(shape)}")
     return math.prod(shape)
 

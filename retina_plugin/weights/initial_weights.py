@@ -1,18 +1,19 @@
 """A report of which tensors of a model come from a checkpoint."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fvcore.common.checkpoint import _IncompatibleKeys
 from torch import nn
 
-from ..printable import shown
+from ..printable import few, shown
 from .before_loading import Stated
 from .errors import CheckpointError
 
 OPTIONAL = ("loss_normalizer", "num_batches_tracked")  # buffers that other RetinaNets do not save
 _LEAST_TAKEN = 0.1  # share of the model's tensors
 _BOTTOM_UP = "backbone.bottom_up"
+_MOST_CLASSES = 8
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class InitialWeights:
         theirs = [shown(name, 90) for name in (*self.unused, *(name for name, *_ in self.wrong_shape))]
         raise CheckpointError(
             f"checkpoint {shown(self.path, 500)} has {how_many} that fit the model, so it belongs to another "
-            f"architecture. It has {_few(theirs, 2)}; the model needs {_few(self.lacking, 2)}. Use the config that it "
+            f"architecture. It has {few(theirs, 2)}; the model needs {few(self.lacking, 2)}. Use the config that it "
             "was trained with, or another train.init_checkpoint"
         )
 
@@ -89,7 +90,7 @@ class InitialWeights:
                 "keep them, leave model.anchor_generator as in the checkpoint"
             )
         elif rows.taken or rows.new:
-            names = f"{_few(rows.taken)}; new, from the prior: {_few(rows.new)}"
+            names = f"{few(rows.taken, _MOST_CLASSES)}; new, from the prior: {few(rows.new, _MOST_CLASSES)}"
             yield f"in head.cls_score, classes taken over by name: {names}"
         elif any("cls_score" in name for name, *_ in self.wrong_shape):
             reason = f" ({rows.reason})" if rows.reason else ""
@@ -98,13 +99,13 @@ class InitialWeights:
             yield f"classes were not compared by name: {rows.reason}"
         shapes = [f"{shown(n, 90)} {there} instead of {here}" for n, there, here in self.wrong_shape]
         if shapes:
-            yield f"{len(shapes)} not taken because of their shape: {_few(shapes, 3)}"
+            yield f"{len(shapes)} not taken because of their shape: {few(shapes, 3)}"
         if self.lacking:
-            yield f"{len(self.lacking)} not in the checkpoint: {_few(self.lacking, 3)}"
+            yield f"{len(self.lacking)} not in the checkpoint: {few(self.lacking, 3)}"
         if differing:
-            yield f"the checkpoint was trained with other values of {_few(differing, 3)}"
+            yield f"the checkpoint was trained with other values of {few(differing, 3)}"
         if self.unused:
-            yield f"{len(self.unused)} of the checkpoint not used: {_few([shown(n, 90) for n in self.unused], 3)}"
+            yield f"{len(self.unused)} of the checkpoint not used: {few([shown(n, 90) for n in self.unused], 3)}"
 
 
 def initial_weights(path: str, model: nn.Module, incompatible: _IncompatibleKeys, stated: Stated) -> InitialWeights:
@@ -123,8 +124,3 @@ def _part(name: str) -> str:
         return _BOTTOM_UP
     first = name.partition(".")[0]
     return "rest of backbone" if first == "backbone" else first
-
-
-def _few(names: Sequence[str], most: int = 8) -> str:
-    rest = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + rest if names else "none"

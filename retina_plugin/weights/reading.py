@@ -66,7 +66,7 @@ def read_content(path: str | Path, as_detectron2: bool = False) -> Any:
 def _read(path: Path) -> tuple[Any, Any]:
     """What the file holds, and the function that brings it into Detectron2's form."""
     if path.suffix == ".safetensors":
-        return read_safetensors(path), _as_it_is
+        return read_safetensors(path), _torch_form  # it has the form already
     with path.open("rb") as f:
         beginning = f.read(len(LEGACY_BEGINNING))
     if beginning.startswith(_ZIP):
@@ -74,10 +74,6 @@ def _read(path: Path) -> tuple[Any, Any]:
     if beginning == LEGACY_BEGINNING:
         return read_torch_legacy(path), _torch_form
     return read_pickle(path), _zoo_form
-
-
-def _as_it_is(path: Path, content: Any) -> Any:
-    return content
 
 
 def _torch_form(path: Path, content: Any) -> Any:

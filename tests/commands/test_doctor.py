@@ -24,7 +24,7 @@ WARNING = Finding("warning", "box-odd", "boxes are odd", "a.json", "look")
 
 @pytest.fixture(autouse=True)
 def only_data(monkeypatch):
-    monkeypatch.setattr(examining, "PARTS", ("data",))
+    monkeypatch.setattr(examining, "PARTS", (examining.data,))
 
 
 @pytest.fixture

@@ -9,9 +9,10 @@ import pytest
 from conftest import QUICK, REAL_NET, TINY, train_args
 
 from retina_plugin.config import ConfigError
-from retina_plugin.engine import find_weights, main
+from retina_plugin.engine import main
 from retina_plugin.engine.output_folder import check_output_dir
 from retina_plugin.engine.setup import check_omp_threads
+from retina_plugin.run_folder import find_weights
 from retina_plugin.study import build_executor
 
 ENGINE = [sys.executable, "-m", "retina_plugin.engine", "--config-file"]

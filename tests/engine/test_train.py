@@ -14,10 +14,10 @@ from detectron2.utils import comm
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from retina_plugin.config import ConfigError, get_config, load_config
-from retina_plugin.engine import CheckpointError, find_weights, main, train
+from retina_plugin.engine import main, train
 from retina_plugin.engine.launching import launch_training
-from retina_plugin.run_folder import last_evaluation, read_metrics
-from retina_plugin.weights import SafeCheckpointer
+from retina_plugin.run_folder import find_weights, last_evaluation, read_metrics
+from retina_plugin.weights import CheckpointError, SafeCheckpointer
 
 
 def weights(run, name="model_final.pth"):

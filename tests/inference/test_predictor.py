@@ -5,8 +5,8 @@ from PIL import Image
 
 from retina_plugin.config import load_config
 from retina_plugin.data import DataError
-from retina_plugin.engine import CheckpointError
 from retina_plugin.inference.predictor import LazyPredictor, as_bgr
+from retina_plugin.weights import CheckpointError
 
 
 @pytest.fixture(scope="module")

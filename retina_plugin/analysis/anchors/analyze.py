@@ -5,7 +5,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from ...engine.run_data import run_metadata
+from ...engine.run_data import names_of_labels, run_metadata
 from .assignment import Assignment, assign
 from .boxes import BoxSet
 from .ceiling import Ceiling, measure_ceiling
@@ -52,9 +52,7 @@ class Analysis:
 def analyze(cfg: DictConfig, boxes: BoxSet) -> Analysis:
     """Match the boxes with the anchors of a config and evaluate the oracle; ConfigError as `AnchorDetector`."""
     detector, images = AnchorDetector(cfg), boxes.images
-    names = run_metadata(cfg).as_dict().get("thing_classes") or [
-        f"class {i}" for i in range(detector.model.num_classes)
-    ]
+    names = names_of_labels(run_metadata(cfg), range(detector.model.num_classes))
     assignment = assign(detector, images)
     return Analysis(
         detector=detector,

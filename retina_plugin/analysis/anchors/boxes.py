@@ -58,10 +58,10 @@ class BoxSet:
     resizing: str
 
 
-def load_boxes(cfg: DictConfig, split: Split = "train", max_images: int = 1000, seed: int = 0) -> BoxSet:
+def load_boxes(cfg: DictConfig, split: Split = "train", max_images: int = 1000) -> BoxSet:
     """The boxes of a split, resized by its mapper; a random resize counts as its median choice.
 
-    At most `max_images` are taken, drawn at random with `seed`.
+    At most `max_images` are taken, drawn at random but always the same ones.
 
     Raises:
         ConfigError: if the mapper of the split has no augmentations.
@@ -78,7 +78,7 @@ def load_boxes(cfg: DictConfig, split: Split = "train", max_images: int = 1000, 
     resize, words = resizing(mapper.augmentations.augs)
     chosen = range(len(entries))
     if len(entries) > max_images:
-        chosen = np.sort(np.random.default_rng(seed).choice(len(entries), max_images, replace=False))
+        chosen = np.sort(np.random.default_rng(0).choice(len(entries), max_images, replace=False))
     for i in chosen:
         if "height" not in entries[i] or "width" not in entries[i]:
             name = shown(entries[i]["file_name"])

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from detectron2.evaluation.coco_evaluation import instances_to_coco_json
 from detectron2.modeling.postprocessing import detector_postprocess
-from detectron2.structures import BoxMode, Instances, pairwise_iou
+from detectron2.structures import Instances, pairwise_iou
 from torch.nn.functional import one_hot
 
-from ...evaluation.box_metrics import Detection, evaluate_boxes
+from ...evaluation.box_metrics import evaluate_boxes
 from ...evaluation.truth import truth_of
 from ...modeling import MatcherAssigner
 from .assignment import Assignment
@@ -50,7 +51,8 @@ def measure_ceiling(
     for place, image in enumerate(images):
         found = _oracle(detector, assigner, image)
         is_met.append(_is_met(found, image))
-        detections += _as_detections(place, detector_postprocess(found, image.entry["height"], image.entry["width"]))
+        found = detector_postprocess(found, image.entry["height"], image.entry["width"])
+        detections += instances_to_coco_json(found, place)
     truth = truth_of([image.entry for image in images], range(len(images)), detector.model.num_classes)
     stats = evaluate_boxes(truth, detections).stats[:6]
     values = [float("nan") if x < 0 else 100 * float(x) for x in stats]
@@ -79,9 +81,3 @@ def _is_met(found: Instances, image: BoxImage) -> torch.Tensor:
     iou = pairwise_iou(image.instances.gt_boxes, found.pred_boxes)
     same_class = image.instances.gt_classes[:, None] == found.pred_classes[None]
     return ((iou >= _SAME) & same_class).any(1)
-
-
-def _as_detections(place: int, found: Instances) -> list[Detection]:
-    boxes = BoxMode.convert(found.pred_boxes.tensor, BoxMode.XYXY_ABS, BoxMode.XYWH_ABS).tolist()
-    rows = zip(found.pred_classes.tolist(), boxes, found.scores.tolist(), strict=True)
-    return [{"image_id": place, "category_id": c, "bbox": box, "score": score} for c, box, score in rows]

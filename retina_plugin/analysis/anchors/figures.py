@@ -57,7 +57,7 @@ def recall_figure(analyses: Mapping[str, Analysis]) -> Figure:
     axes.stairs(count / count.max(), edges, fill=True, color="0.88", zorder=0, label="number of boxes, relative")
     _log_pixels(axes, "x")
     axes.set_ylim(-0.03, 1.05)
-    _legend_below(axes)
+    axes.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
     return figure
 
 
@@ -104,10 +104,6 @@ def _draw_bands(axes: Axes, analysis: Analysis, low: float, high: float) -> None
             width, areas.min() / width, areas.max() / width, color=COLOURS[i % len(COLOURS)], alpha=0.12, lw=0
         )
     axes.set(xlim=(low, high), ylim=(low, high))
-
-
-def _legend_below(axes: Axes) -> None:
-    axes.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
 
 
 def _log_pixels(axes: Axes, which: str) -> None:

@@ -7,10 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...evaluation.box_metrics import SIZE_LIMITS, SIZES
 from .assignment import Assignment
 
-SIZES = ("small", "medium", "large")
-_LIMITS = torch.tensor([32.0**2, 96.0**2])  # of COCO's sizes, in square pixels of the original image
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _CURVE_BINS = 24
 
@@ -70,7 +69,7 @@ def measure_recall(
     assignment: Assignment, num_images: int, class_names: Sequence[str], levels: Sequence[str]
 ) -> Recall:
     """Summarize the assignment of the boxes of `num_images` images."""
-    size = torch.bucketize(assignment.areas, _LIMITS, right=True)
+    size = torch.bucketize(assignment.areas, torch.tensor(SIZE_LIMITS), right=True)
     quantiles = np.quantile(assignment.best_iou.numpy(), _QUANTILES).tolist()
     ignored = assignment.ignored / assignment.anchors
     return Recall(

@@ -41,15 +41,15 @@ class Found:
     value_validation: tuple[float, float]
 
 
-def split_images(images: Sequence[BoxImage], seed: int = 0) -> tuple[list[BoxImage], list[BoxImage]]:
-    """Two thirds of the images with boxes for the search, and the others for its validation, drawn with `seed`.
+def split_images(images: Sequence[BoxImage]) -> tuple[list[BoxImage], list[BoxImage]]:
+    """Two thirds of the images with boxes for the search, and the others for its validation; always the same ones.
 
     Whole images are split, since boxes of one image resemble each other. DataError for fewer than 3 of them.
     """
     images = [image for image in images if len(image.instances)]
     if len(images) < 3:
         raise DataError(f"--search needs 3 or more images with boxes, and there are {len(images)}")
-    order = np.random.default_rng(seed).permutation(len(images))
+    order = np.random.default_rng(0).permutation(len(images))
     parts = np.split(order, [2 * len(order) // 3])
     return tuple([images[i] for i in sorted(part)] for part in parts)
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +12,21 @@ from ...data.errors import DataError, with_key
 from ...engine.logs import show_tracebacks
 from ...printable import first_line
 from ...run_folder import CONFIG
+from . import data, training
 from .after import RUN_CHECKS
 from .after.record import Record
-from .finding import Check, Finding, finding_of
+from .finding import Finding, finding_of
 from .subject import Subject
 
-PARTS = ("data", "training")
-"""Subpackages whose `CHECKS` examine a config; their `QUICK_CHECKS` read no image and build no model."""
+PARTS = (data, training)
+"""Packages whose `CHECKS` examine a config; their `QUICK_CHECKS` read no image and build no model."""
 
 _ORDER = ("error", "warning", "hint")
 
 
 def examine(cfg: DictConfig, quick: bool = False) -> list[Finding]:
     """Findings about a config and its data, errors first; `quick` reads no image and builds no model."""
-    checks = [check for part in PARTS for check in _checks(part, quick)]
+    checks = [check for part in PARTS for check in (part.QUICK_CHECKS if quick else part.CHECKS)]
     subject, values = Subject(cfg), OmegaConf.to_container(cfg, resolve=False)
     found = [finding for check in checks for finding in _findings(check, subject)]
     return _sorted(
@@ -50,11 +50,6 @@ def _run_folder(run_dir: str | Path, trust: Sequence[str]) -> Iterator[Finding]:
         return
     for check in RUN_CHECKS:
         yield from _findings(check, record)
-
-
-def _checks(part: str, quick: bool) -> Iterable[Check]:
-    module = import_module(f".{part}", __package__)
-    return module.QUICK_CHECKS if quick else module.CHECKS
 
 
 def _findings(check: Callable[..., Iterable[Finding]], *arguments: Any) -> Iterator[Finding]:

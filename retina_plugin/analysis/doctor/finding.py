@@ -1,7 +1,7 @@
 """A finding of the doctor, and the signature of its checks."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Literal
 
 from ...data import DataError
@@ -29,10 +29,6 @@ class Finding:
     message: str
     where: str
     fix: str
-
-    def as_dict(self) -> dict[str, str]:
-        """The fields by name, for `--json`."""
-        return asdict(self)
 
     def __str__(self) -> str:
         return f"{self.severity}: {self.message} [{self.code}]\n    where: {self.where}\n    fix: {self.fix}"

@@ -31,11 +31,6 @@ class Subject:
         return self._names("train")
 
     @cached_property
-    def test_names(self) -> list[str]:
-        """Names of the registered test data sets."""
-        return self._names("test")
-
-    @cached_property
     def train_sets(self) -> list[CocoSet]:
         """The training data sets, including those that the loader refuses."""
         return [CocoSet(name) for name in self.train_names]
@@ -44,7 +39,7 @@ class Subject:
     def test_sets(self) -> list[CocoSet]:
         """The test data sets; one that is training data, too, is the same object in both lists."""
         known = {data.name: data for data in self.train_sets}
-        return [known.get(name) or CocoSet(name) for name in self.test_names]
+        return [known.get(name) or CocoSet(name) for name in self._names("test")]
 
     @property
     def sets(self) -> list[CocoSet]:

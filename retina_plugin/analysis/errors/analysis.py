@@ -10,6 +10,7 @@ import numpy as np
 
 from ...config import ConfigError
 from ...data import DataError
+from ...evaluation.box_metrics import mean_precision
 from ...evaluation.calibration import calibration_metrics
 from ...weights import CheckpointError
 from ..pasting import word
@@ -19,7 +20,7 @@ from .curves import best_threshold, confusion_matrix
 from .gallery import Picture, draw_gallery
 from .results import Results, read_results
 from .seeds import Measured, measure_seed
-from .tables import class_table, mean_precision, outcome_tables
+from .tables import class_table, outcome_tables
 from .types import Errors, Kind, find_errors
 
 logger = logging.getLogger(__name__)

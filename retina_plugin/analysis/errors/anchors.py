@@ -28,7 +28,7 @@ class AnchorCauses:
 
     def as_dict(self) -> dict[str, Any]:
         """Counts, for a page and for json, and every object and detection."""
-        labels = {k.name.capitalize(): [f.label for f in self.false if f.kind == k.name.capitalize()] for k in FALSE}
+        labels = {kind: [f.label for f in self.false if f.kind == kind] for kind in FALSE}
         return {
             "num_images": self.num_images,
             "causes": {cause: sum(x.cause == cause for x in self.lost) for cause in CAUSES},

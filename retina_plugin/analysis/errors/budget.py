@@ -115,9 +115,8 @@ def _fixed_detections(results: Results, errors: Errors, fix: str) -> tuple[np.nd
     counted = errors.kind != Kind.IGNORED
     if fix == "FP":
         return label, hit, hit
-    kinds = {kind.name.capitalize(): kind for kind in FALSE}
-    if fix in kinds:
-        affected = errors.kind == kinds[fix]
+    if fix in FALSE:
+        affected = errors.kind == FALSE[fix]
         repaired = affected & errors.fixed
         label, hit = label.copy(), hit | repaired
         label[repaired] = results.objects.label[errors.target[repaired]]

@@ -48,9 +48,9 @@ def draw_gallery(
     """
     lost = {x.place: x.cause for x in causes.lost} if causes else {}
     pictures = {}
-    for kind in FALSE:
+    for name, kind in FALSE.items():
         worst = _highest(np.flatnonzero(errors.kind == kind), results.found.score)
-        pictures[kind.name.capitalize()] = [_draw_false(results, errors, place, score_thresh) for place in worst]
+        pictures[name] = [_draw_false(results, errors, place, score_thresh) for place in worst]
     missed = _highest(np.flatnonzero(~found_above(results, errors, score_thresh)), results.objects.area)
     pictures["missed"] = [_draw_missed(results, errors, place, score_thresh, lost.get(place, "")) for place in missed]
     return pictures
@@ -62,7 +62,7 @@ def _highest(places: np.ndarray, values: np.ndarray) -> list[int]:
 
 def _draw_false(results: Results, errors: Errors, place: int, score_thresh: float) -> Picture:
     found = results.found
-    words = _words(results, found.label[place], found.score[place])
+    words = f"{results.classes[found.label[place]]} {found.score[place]:.0%}"
     shown = [*_around(results, errors, found.image[place], score_thresh), _Box(found.box[place], "false", words)]
     return _crop(results, found.image[place], found.box[place], shown, words + _of_target(results, errors, place))
 
@@ -83,10 +83,6 @@ def _draw_missed(results: Results, errors: Errors, place: int, score_thresh: flo
     shown = [*_around(results, errors, objects.image[place], score_thresh), _Box(objects.box[place], "missed", name)]
     caption = f"{name}: {cause}" if cause else name
     return _crop(results, objects.image[place], objects.box[place], shown, caption)
-
-
-def _words(results: Results, label: int, score: float) -> str:
-    return f"{results.classes[label]} {score:.0%}"
 
 
 def _around(results: Results, errors: Errors, image: int, score_thresh: float) -> Iterator[_Box]:

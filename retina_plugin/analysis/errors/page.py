@@ -9,7 +9,7 @@ from tabulate import tabulate
 
 from ...files import write_json, write_text
 from ...pages.figures import svg_uri
-from ...pages.render import template_environment, without_nan
+from ...pages.render import dash_for_nan, template_environment, without_nan
 from ...printable import shown
 from .analysis import RunErrors
 from .budget import FIXES, differences
@@ -20,6 +20,7 @@ from .tables import OUTCOMES
 from .tracing import CAUSES, LABELS
 
 _PAGE = "errors.html.j2"
+_points, _signed = (dash_for_nan(form.format) for form in ("{:.2f}", "{:+.2f}"))
 
 
 def write_page(runs: Sequence[RunErrors], output: str | Path) -> dict[str, Any]:
@@ -40,7 +41,8 @@ def render_errors(
 ) -> str:
     """A page of this package's templates about the errors of one variant or two, with `more` values for it."""
     environment = template_environment("retina_plugin.analysis.errors", template)
-    environment.filters |= {"points": _points, "signed": _signed, "share": _share, "span": _span}
+    share = dash_for_nan("{:.3f}".format)
+    environment.filters |= {"points": _points, "signed": _signed, "share": share, "span": _span}
     names = {"outcomes": OUTCOMES, "causes": CAUSES, "labels": LABELS, "fixes": FIXES, "styles": STYLES}
     values = content | {"names": names, "most_classes": MOST_CLASSES, "drawn": _figures(runs, content), "shown": runs}
     return environment.get_template(template).render(values | (more or {}))
@@ -100,18 +102,6 @@ def _outcome_table(run: dict[str, Any]) -> str:
         for own in run["outcomes"][table]
     ]
     return tabulate(rows, headers=headers)
-
-
-def _points(value: float) -> str:
-    return "–" if value != value else f"{value:.2f}"
-
-
-def _signed(value: float) -> str:
-    return "–" if value != value else f"{value:+.2f}"
-
-
-def _share(value: float) -> str:
-    return "–" if value != value else f"{value:.3f}"
 
 
 def _span(interval: dict[str, float]) -> str:

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from ...evaluation.box_metrics import SIZE_LIMITS, SIZES, mean_precision
 from .curves import curve_of
 from .results import Results
 from .types import FALSE, Errors, Kind
 
-SIZES = {"small": (0, 32**2), "medium": (32**2, 96**2), "large": (96**2, math.inf)}  # COCO's, in square pixels
 OUTCOMES = ("found", "score too low", "Loc", "Cls", "Miss")
 """Outcomes of an object at a score threshold: a correct detection reaches it; one has a lower score; the best detection
 is an error of type Loc; or of type Cls; there is none of these."""
@@ -35,12 +35,6 @@ def _ap(results: Results, label: int) -> dict[str, float]:
     }
 
 
-def mean_precision(precision: np.ndarray) -> float:
-    """Mean in percent of COCO's precision, without its entries of -1 for no objects; NaN if there are no others."""
-    known = precision[precision > -1]
-    return 100 * float(known.mean()) if known.size else math.nan
-
-
 def outcome_tables(results: Results, errors: Errors, score_thresh: float) -> dict[str, list[dict[str, Any]]]:
     """Counts of objects by outcome and of false detections by type above a score: rows by "size" and rows by "class".
 
@@ -50,10 +44,10 @@ def outcome_tables(results: Results, errors: Errors, score_thresh: float) -> dic
     false = np.where(results.found.score >= score_thresh, errors.kind, Kind.IGNORED)
     box_area = results.found.box[:, 2] * results.found.box[:, 3]
     sizes = []
-    for place, (name, (low, high)) in enumerate(SIZES.items(), 1):
-        objects, boxes = ((low <= x) & (x < high) for x in (results.objects.area, box_area))
-        row = {"size": name, "AP": mean_precision(results.coco.eval["precision"][:, :, :, place, -1])}
-        sizes.append(row | _counts(outcomes[objects], false[boxes]))
+    objects, boxes = (np.digitize(area, SIZE_LIMITS) for area in (results.objects.area, box_area))
+    for place, name in enumerate(SIZES):
+        row = {"size": name, "AP": mean_precision(results.coco.eval["precision"][:, :, :, place + 1, -1])}
+        sizes.append(row | _counts(outcomes[objects == place], false[boxes == place]))
     classes = [
         {"class": name} | _counts(outcomes[results.objects.label == k], false[results.found.label == k])
         for k, name in enumerate(results.classes)
@@ -65,15 +59,15 @@ def _counts(outcomes: np.ndarray, false: np.ndarray) -> dict[str, Any]:
     return {
         "objects": len(outcomes),
         "outcomes": {name: int((outcomes == i).sum()) for i, name in enumerate(OUTCOMES)},
-        "false": {kind.name.capitalize(): int((false == kind).sum()) for kind in FALSE},
+        "false": {name: int((false == kind).sum()) for name, kind in FALSE.items()},
     }
 
 
 def object_outcomes(results: Results, errors: Errors, score_thresh: float) -> np.ndarray:
     """(G,) index into `OUTCOMES` of each object."""
     outcomes = np.full(len(errors.found), OUTCOMES.index("Miss"))
-    for kind in (Kind.CLS, Kind.LOC):
-        outcomes[errors.target[errors.fixed & (errors.kind == kind)]] = OUTCOMES.index(kind.name.capitalize())
+    for name in ("Cls", "Loc"):
+        outcomes[errors.target[errors.fixed & (errors.kind == FALSE[name])]] = OUTCOMES.index(name)
     outcomes[errors.found] = OUTCOMES.index("score too low")
     outcomes[found_above(results, errors, score_thresh)] = OUTCOMES.index("found")
     return outcomes

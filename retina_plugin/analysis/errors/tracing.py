@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
+from torchvision.ops import box_convert
 
 from ...modeling import PluggableRetinaNet
 from ..dense import DenseImage
@@ -89,7 +90,7 @@ def _original(boxes: Tensor, dense: DenseImage) -> Tensor:
 
 
 def _xywh(boxes: Tensor) -> np.ndarray:
-    return torch.cat([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], 1).double().numpy()
+    return box_convert(boxes, "xyxy", "xywh").double().numpy()
 
 
 def lost_object(

@@ -37,7 +37,7 @@ class Kind(IntEnum):
     BKG = 5
 
 
-FALSE = (Kind.CLS, Kind.LOC, Kind.BOTH, Kind.DUPE, Kind.BKG)
+FALSE = {"Cls": Kind.CLS, "Loc": Kind.LOC, "Both": Kind.BOTH, "Dupe": Kind.DUPE, "Bkg": Kind.BKG}  # by TIDE's names
 MEANING = {
     "Cls": "right place, wrong class",
     "Loc": "right class, box too far off",
@@ -70,26 +70,26 @@ class Errors:
 
     def counts(self) -> dict[str, int]:
         """How many errors of each type there are, by TIDE's names, with FP and FN."""
-        counts = {kind.name.capitalize(): int((self.kind == kind).sum()) for kind in FALSE}
+        counts = {name: int((self.kind == kind).sum()) for name, kind in FALSE.items()}
         totals = {"FP": sum(counts.values()), "FN": int((~self.found).sum())}
         return counts | {"Miss": int(self.missed.sum())} | totals
 
 
-def find_errors(results: Results, background_iou: float = BACKGROUND_IOU) -> Errors:
-    """The type of every detection and object; `results.iou` is t_f and `background_iou` t_b."""
+def find_errors(results: Results) -> Errors:
+    """The type of every detection and object; `results.iou` is t_f and `BACKGROUND_IOU` t_b."""
     found, objects = results.found, results.objects
     has_detection = np.zeros(len(objects.label), bool)
     has_detection[found.matched[found.matched >= 0]] = True
     kind, target = np.full(len(found.label), Kind.BKG), np.full(len(found.label), -1)
     images = [by_image(x.image, len(results.image_ids)) for x in (found, objects)]
     for dets, own in zip(*images, strict=True):
-        kind[dets], target[dets] = _of_image(found, objects, dets, own, has_detection, results.iou, background_iou)
+        kind[dets], target[dets] = _of_image(found, objects, dets, own, has_detection, results.iou)
     fixed, covered = _fixable(kind, target, found.score, has_detection)
     return Errors(kind, target, fixed, has_detection, ~has_detection & ~covered)
 
 
 def _of_image(
-    found: Found, objects: Objects, dets: np.ndarray, own: np.ndarray, taken: np.ndarray, iou: float, background: float
+    found: Found, objects: Objects, dets: np.ndarray, own: np.ndarray, taken: np.ndarray, iou: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Kinds and targets of the detections `dets` of an image with the objects `own`."""
     overlap = box_iou(found.box[dets], objects.box[own])
@@ -101,10 +101,10 @@ def _of_image(
     cases = [
         (found.ignored[dets], Kind.IGNORED, np.full(len(dets), -1)),
         (found.matched[dets] >= 0, Kind.CORRECT, found.matched[dets]),
-        ((right.max(1) >= background) & (right.max(1) <= iou), Kind.LOC, own[right.argmax(1)]),
+        ((right.max(1) >= BACKGROUND_IOU) & (right.max(1) <= iou), Kind.LOC, own[right.argmax(1)]),
         (wrong.max(1) >= iou, Kind.CLS, own[wrong.argmax(1)]),
         (second.max(1) >= iou, Kind.DUPE, own[second.argmax(1)]),
-        (overlap.max(1) <= background, Kind.BKG, np.full(len(dets), -1)),
+        (overlap.max(1) <= BACKGROUND_IOU, Kind.BKG, np.full(len(dets), -1)),
     ]
     holds, kinds, targets = zip(*cases, strict=True)
     return np.select(holds, kinds, Kind.BOTH), np.select(holds, targets, -1)

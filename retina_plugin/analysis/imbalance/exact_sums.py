@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...evaluation.box_metrics import SIZES
 from ...modeling.losses import ClassificationLoss
 from ..dense import DenseImage
 from .curves import Curve, cumulative_loss
 from .elements import FOREGROUND, NUM_KINDS, Elements, elements_of
 from .shares import Shares
-from .xray import SIZES, size_of
+from .xray import size_of
 
 _PER_OCTAVE = 32  # bins of the loss, in each of which it differs by less than 2.2 %
 _LOWEST, _HIGHEST = -60, 20  # logarithms to the base of 2; a loss of 0 is in the first bin

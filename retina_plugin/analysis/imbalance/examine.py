@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from ...config import ConfigError
 from ...data import DataError
-from ...engine.run_data import run_metadata
+from ...engine.run_data import names_of_labels, run_metadata
 from ...evaluation.calibration import calibration_metrics
 from ...modeling.losses import ClassificationLoss
 from ...modeling.meta_arch import PluggableRetinaNet
@@ -56,8 +56,7 @@ class Examination:
     @property
     def class_names(self) -> list[str]:
         """Names of the classes in the run's metadata; "class i" for those without."""
-        names = run_metadata(self.cfg).as_dict().get("thing_classes", [])
-        return [names[i] if i < len(names) else f"class {i}" for i in range(self.xray.num_classes)]
+        return names_of_labels(run_metadata(self.cfg), range(self.xray.num_classes))
 
     @property
     def levels(self) -> list[str]:
@@ -93,7 +92,7 @@ def examine(
         CheckpointError: for invalid weights.
         DataError: if the split has no images.
     """
-    cfg, model = load_detector(run_dir, weights, trust=trust)
+    cfg, model = load_detector(run_dir, weights, trust)
     num_logits = model.cls_loss.num_logits(model.num_classes)
     compared = dict(chosen_losses(losses, num_logits, model.num_classes))
     xray = Xray(model.num_classes, len(model.head_in_features), num_logits)

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from ...evaluation.imbalance import PT_EDGES, QUANTITIES, SIZES, imbalance_shares
+from ...evaluation.box_metrics import SIZES
+from ...evaluation.imbalance import PT_EDGES, QUANTITIES, imbalance_shares
 from ...pages.figures import COLOURS, new_panel
 from ...run_folder import read_imbalance
 

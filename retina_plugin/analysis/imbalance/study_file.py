@@ -1,7 +1,7 @@
 """A study file that tests a hint of the advisor by training."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from ...config import ConfigError
@@ -45,22 +45,18 @@ def write_study(path: str | Path, run_dir: str | Path, losses: Mapping[str, obje
     check_study_path(path)
     if "focal" not in losses:
         raise ConfigError(f"--write-study: the config of {run_dir} has no losses.focal, as in configs/common/losses.py")
-    alphas = [float(advice.alphas[GAMMAS.index(g)]) for g in _TESTED]
-    if any(map(math.isnan, alphas)):
+    alphas = {g: float(advice.alphas[GAMMAS.index(g)]) for g in _TESTED}
+    if any(map(math.isnan, alphas.values())):
         raise ConfigError(
             "--write-study: no alpha gives background its share, because foreground or background has no gradient"
         )
     run = Path(run_dir).resolve()
     content = {"run": run.name, "base": str(run / CONFIG), "output": f"./output/imbalance_{run.name}"}
-    write_text(
-        Path(path),
-        _TEXT.format(target=advice.target, variants=_variants(_TESTED, list(map(rounded, alphas))), **content),
-    )
+    variants = "".join(_variant(gamma, rounded(alpha)) for gamma, alpha in alphas.items())
+    write_text(Path(path), _TEXT.format(target=advice.target, variants=variants, **content))
 
 
-def _variants(gammas: Sequence[float], alphas: Sequence[float]) -> str:
+def _variant(gamma: float, alpha: float) -> str:
     focal = '"model.cls_loss=${losses.focal}"'
-    return "".join(
-        f'        "gamma_{g:g}-alpha_{a:g}": [{focal}, "losses.focal.gamma={g}", "losses.focal.alpha={a}"],\n'
-        for g, a in zip(gammas, alphas, strict=True)
-    )
+    values = f'"losses.focal.gamma={gamma}", "losses.focal.alpha={alpha}"'
+    return f'        "gamma_{gamma:g}-alpha_{alpha:g}": [{focal}, {values}],\n'

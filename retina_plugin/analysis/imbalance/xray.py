@@ -6,12 +6,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...evaluation.box_metrics import SIZE_LIMITS, SIZES
 from ..dense import DenseImage
 from .elements import BACKGROUND, FOREGROUND, NUM_KINDS, OTHER, Elements, elements_of
 from .histogram import LogitHistogram
 
-SIZES = ("small", "medium", "large")
-_SIDES = torch.tensor([32.0, 96.0])  # COCO's limits, in pixels of the original image, for the root of a box's area
+_SIDES = torch.tensor(SIZE_LIMITS).sqrt()  # in pixels of the original image, for the root of a box's area
 
 
 @dataclass

@@ -13,6 +13,7 @@ from detectron2.structures import Boxes, pairwise_ioa, pairwise_iou
 from torch import Tensor
 from torchvision.ops import nms
 
+from ...evaluation.truth import boxes_of
 from ...modeling.meta_arch import PluggableRetinaNet
 from ..dense import DenseImage
 
@@ -67,12 +68,12 @@ def read_evidence(
     """The evidence of one image and its annotations in the json file; `labels` are classes 0..K-1 by category id."""
     boxes, scores = _candidates(model, dense)
     objects = [a for a in annotations if not a.get("iscrowd")]
-    truth, own = _xyxy(objects), torch.tensor([labels[a["category_id"]] for a in objects], dtype=torch.long)
+    truth, own = boxes_of(objects), torch.tensor([labels[a["category_id"]] for a in objects], dtype=torch.long)
     best, classes = scores.max(dim=1)
     kept = nms(boxes, best, model.test_nms_thresh)
-    crowds = Boxes(_xyxy([a for a in annotations if a.get("iscrowd")]))
+    crowds = boxes_of([a for a in annotations if a.get("iscrowd")])
     kept = kept[~(pairwise_ioa(crowds, Boxes(boxes[kept])) >= NEAR).any(dim=0)]
-    overlaps, around = pairwise_iou(Boxes(boxes[kept]), Boxes(truth)), pairwise_iou(Boxes(truth), Boxes(boxes))
+    overlaps, around = pairwise_iou(Boxes(boxes[kept]), truth), pairwise_iou(truth, Boxes(boxes))
     nearest = around == around.amax(dim=0, keepdim=True) if len(truth) else around.bool()
     return Evidence(
         image_id=dense.entry["image_id"],
@@ -81,7 +82,7 @@ def read_evidence(
         classes=classes[kept].numpy(),
         scores=best[kept].numpy(),
         annotations=objects,
-        truth=truth.numpy(),
+        truth=truth.tensor.numpy(),
         labels=own.numpy(),
         overlaps=overlaps.numpy(),
         seen=_best_scores(around >= NEAR, scores).numpy(),
@@ -120,8 +121,3 @@ def _partners(overlaps: Tensor, classes: Tensor, labels: Tensor) -> Tensor:
         return torch.full_like(labels, -1)
     fits = (overlaps >= LOOSE) & (classes[:, None] == labels) & (overlaps == overlaps.amax(dim=1, keepdim=True))
     return torch.where(fits.any(dim=0), fits.int().argmax(dim=0), -1)
-
-
-def _xyxy(annotations: Sequence[dict[str, Any]]) -> Tensor:
-    boxes = torch.tensor([a["bbox"] for a in annotations], dtype=torch.float32).reshape(-1, 4)
-    return torch.cat([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], dim=1)

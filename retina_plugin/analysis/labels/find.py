@@ -1,7 +1,6 @@
 """Examines the annotations of a run's data with the detector of that run."""
 
 import copy
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from tqdm import tqdm
 
 from ...data import DataError, dataset_metadata, dataset_names
 from ...data.json_file import read_json
+from ...evaluation.truth import by_image
 from ..dense import Split, dense_images, load_detector
 from .evidence import Evidence, read_evidence
 from .proposals import Proposal, propose
@@ -36,10 +36,7 @@ class AnnotatedSet:
     @property
     def by_image(self) -> dict[Any, list[dict[str, Any]]]:
         """Annotations by image id; an empty list for images without any."""
-        found = defaultdict(list)
-        for annotation in self.content["annotations"]:
-            found[annotation["image_id"]].append(annotation)
-        return found
+        return by_image(self.content["annotations"])
 
 
 def read_annotated_set(cfg: DictConfig, split: Split) -> AnnotatedSet:
@@ -81,10 +78,10 @@ def examine_images(
     cfg = _with_all_images(cfg, split)
     annotated = read_annotated_set(cfg, split)
     labels = {category: label for label, category in enumerate(annotated.categories)}
-    by_image, images = annotated.by_image, []
+    annotations, images = annotated.by_image, []
     total = len(annotated.content["images"])
     for dense in tqdm(dense_images(cfg, model, split), "examine", total, unit="image"):
-        images.append(read_evidence(model, dense, by_image[dense.entry["image_id"]], labels))
+        images.append(read_evidence(model, dense, annotations[dense.entry["image_id"]], labels))
     return annotated, images
 
 

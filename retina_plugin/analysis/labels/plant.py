@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -14,15 +14,11 @@ _SHIFT = (0.15, 0.3)  # of its width and of its height: a moved box keeps an IoU
 
 @dataclass(frozen=True)
 class Planted:
-    """One planted fault: the annotation as it was and as it is now; `after` is None for a deleted one."""
+    """One planted fault, as in faults.json: the annotation as it was and as it is now, None for a deleted one."""
 
     fault: Fault
     before: dict[str, Any]
     after: dict[str, Any] | None
-
-    def as_dict(self) -> dict[str, Any]:
-        """An entry of faults.json."""
-        return asdict(self)
 
 
 def plant_faults(

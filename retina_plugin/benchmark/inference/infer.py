@@ -10,13 +10,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...config import load_config
+from ...engine.hooks.memory_usage import peak_memory_mb
 from ...engine.setup import build_model, resolve_device
 from ...inference import optimize_for_inference
 from ...inference.optimize import has_bfloat16
 from ...modeling import PluggableRetinaNet
 from ...modeling.losses.base import log_odds
 from ..machine import add_rates, count_gflop, multiply_sides
-from ..memory import call_apart, peak_mb, reset_peak
+from ..memory import call_apart, reset_peak
 from ..pairs import Times, build_sides, time_in_turn
 from ..peers import detectron2_peer, torchvision_peer
 
@@ -61,13 +62,13 @@ def measure_memory(
     """Peak memory in MB of this process after `side` has detected twice."""
     cfg = load_config(config_file, overrides)
     model, batch = _problem(cfg, size, candidates, batch_size)
-    detector, device = _sides(model, side)[side], str(model.device)
+    detector, device = _sides(model, side)[side], model.device
     del model
     reset_peak(device)
     with torch.no_grad():
         for _ in range(2):
             detector(batch)
-    return peak_mb(device)
+    return peak_memory_mb(device)
 
 
 def _problem(

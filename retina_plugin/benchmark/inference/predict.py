@@ -8,12 +8,10 @@ from pathlib import Path
 import cv2
 from detectron2.structures import Instances
 
-from ...engine.checkpoint import RunCheckpointer
-from ...engine.setup import build_model
+from ...analysis.dense import load_detector
 from ...inference.images import find_images
 from ...inference.optimize import has_bfloat16
 from ...inference.predictor import LazyPredictor
-from ...run_folder import find_weights, read_config
 from ..pairs import Times, time_in_turn
 from ..peers import detectron2_peer
 
@@ -42,9 +40,7 @@ def benchmark_prediction(run_dir: str, inputs: Sequence[str], repeats: int) -> T
 
 def _upstream(plain: LazyPredictor, run_dir: str) -> LazyPredictor:
     """The predictor of a run with Detectron2's RetinaNet."""
-    cfg = read_config(run_dir)
-    model = build_model(cfg, pretrained=False).to(plain.model.device).eval()
-    RunCheckpointer(model).load_all(str(find_weights(run_dir)))
+    _, model = load_detector(run_dir)
     predictor = copy.copy(plain)
     predictor.model = detectron2_peer(model)
     return predictor

@@ -1,12 +1,10 @@
 """Time of inference over image sizes, numbers of classes and batch sizes, each varied alone, and its figure."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ...files import written_in_full
 from ...pages.figures import COLOURS
 from ..pairs import Times
 from .infer import benchmark_inference
@@ -63,9 +61,3 @@ def _draw_panel(axes: Axes, varied: str, points: Mapping[str, Times]) -> None:
     )
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.25)
-
-
-def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure in the format of the file's suffix, SVG without a suffix."""
-    with written_in_full(path) as temporary:
-        figure.savefig(temporary, format=path.suffix.lstrip(".") or "svg", dpi=150)

@@ -6,7 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..memory import peak_mb, reset_peak
+from ...engine.hooks.memory_usage import peak_memory_mb
+from ..memory import reset_peak
 from .problem import Problem, get_loss, make_step
 
 
@@ -20,11 +21,11 @@ def measure_memory(name: str, size: dict[str, Any]) -> dict[str, float]:
     for _ in range(3):  # exclude libraries that are loaded or compiled at first use
         make_step(loss, small, small.targets())()
     targets = problem.targets()
-    step = make_step(loss, problem, targets)
-    reset_peak(problem.device)
-    before = peak_mb(problem.device)
+    step, device = make_step(loss, problem, targets), torch.device(problem.device)
+    reset_peak(device)
+    before = peak_memory_mb(device)
     step()
-    growth = peak_mb(problem.device) - before
+    growth = peak_memory_mb(device) - before
     num_logits = len(targets.labels) * loss.num_logits(problem.classes)
     return {"peak_mb": growth, "saved_bytes_per_logit": _saved_bytes(step) / num_logits}
 

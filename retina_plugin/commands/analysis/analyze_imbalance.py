@@ -13,8 +13,9 @@ from ...analysis.imbalance.report.page import render_page
 from ...analysis.imbalance.report.sentences import sentences
 from ...analysis.imbalance.study_file import check_study_path, write_study
 from ...config import ConfigError
-from ...files import write_json, write_text, written_in_full
+from ...files import write_json, write_text
 from ...inference.images import create_folder
+from ...pages.figures import save_figure
 from ...pages.render import without_nan
 from ..compare import run_names
 
@@ -72,8 +73,7 @@ def analyze_imbalance(
     by_name = dict(zip((e.name for e in found), numbers, strict=True))
     histories = [draw_history(run) for run in runs]
     write_json(output / NUMBERS, without_nan({"split": split, "runs": by_name}))
-    with written_in_full(output / FIGURE) as partial:
-        draw_figure_4(found).savefig(partial, format="png", dpi=100)
+    save_figure(draw_figure_4(found), output / FIGURE, dpi=100)
     write_text(output / PAGE, render_page(found, advices, numbers, histories, split))
     said = [
         f"{e.name}: {sentence}" if len(found) > 1 else sentence

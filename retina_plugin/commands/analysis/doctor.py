@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -45,7 +46,7 @@ def doctor_of_run(run_dir: str | Path, trust: Sequence[str] = ()) -> list[Findin
 def as_text(findings: Sequence[Finding], as_json: bool = False, run_dir: str | Path | None = None) -> str:
     """The findings as blocks of lines, or as a json list. If a run has none, the text says what to look at next."""
     if as_json:
-        return json.dumps([finding.as_dict() for finding in findings], indent=1)
+        return json.dumps([asdict(finding) for finding in findings], indent=1)
     nothing = "no findings"
     if run_dir is not None:
         nothing += f" in {len(RUN_CHECKS)} checks of files, course of the loss, detections and missed objects. "

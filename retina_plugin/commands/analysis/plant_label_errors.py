@@ -1,5 +1,6 @@
 """Plant faults in annotations, and count how many of them are found."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 from tabulate import tabulate
@@ -29,7 +30,7 @@ def plant_label_errors(json_file: str | Path, output: str | Path, seed: int = 0)
         if path.exists():
             raise DataError(f"{shown(path)} exists and is not overwritten: choose another output folder")
     content, planted = plant_faults(read_json(json_file), seed)
-    write_json(Path(output, FAULTS), [fault.as_dict() for fault in planted])
+    write_json(Path(output, FAULTS), [asdict(fault) for fault in planted])
     write_json(Path(output, ANNOTATIONS), content)
     return planted
 

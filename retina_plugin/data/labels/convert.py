@@ -52,7 +52,6 @@ def _write(content: dict[str, Any], cache: Path) -> Path:
     key = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:10]
     path = cache / f"labels_{key}" / "instances.json"
     if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, content)
     return path
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import fcntl
 import logging
 import os
 import re
@@ -12,11 +13,6 @@ from pathlib import Path
 from detectron2.utils import comm
 
 from ...files import open_to_append
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
 
 logger = logging.getLogger(__name__)
 INHERITED = "RETINA_PLUGIN_LOCK"  # environment variable: the descriptor of a lock that a parent process passes on
@@ -79,9 +75,7 @@ class FolderLock:
             self.name_holder(os.getpid())
 
     def fileno(self) -> int:
-        """The descriptor to pass on to a child process; set `INHERITED` to this number in its environment."""
-        if self._descriptor is None:
-            raise ValueError(f"the lock of {self.folder} is not held")
+        """The descriptor of a lock that is held, for a child process with `INHERITED` set to it in its environment."""
         return self._descriptor
 
     def name_holder(self, pid: int) -> None:
@@ -97,8 +91,6 @@ class FolderLock:
             self._descriptor = None
 
     def _try_lock(self) -> None:
-        if fcntl is None:
-            return
         try:
             fcntl.flock(self.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -160,5 +152,4 @@ def _close_locks() -> None:
         lock.close()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_close_locks)  # a process that loads images must not keep a dead training's lock
+os.register_at_fork(after_in_child=_close_locks)  # a process that loads images must not keep a dead training's lock

@@ -18,7 +18,7 @@ from ...config.load import train_defaults
 from ...config.moved import current_key, current_name
 from ...config.walk import as_text, leaves
 from ...data import dataset_names
-from ...printable import shown
+from ...printable import few, shown
 
 # prefixes of keys that do not change the results of a training
 _FREE = (
@@ -78,14 +78,12 @@ class RunIdentity:
             ConfigError: naming what has changed, unless train.accept_changes is set.
         """
         if (changes := self.changes(state)) and not self._accepts:
-            told = [shown(change) for change in changes[:_MOST_TOLD]]
-            told += [f"and {len(changes) - _MOST_TOLD} more"] * (len(changes) > _MOST_TOLD)
             who = "this run"
             if len(changes) > _MOST_TOLD:
                 who = f"{self._folder} seems to hold the run of another config: choose another train.output_dir. It"
             raise ConfigError(
-                f"{who} began with other settings: {'; '.join(told)}. Resume it with those, or set "
-                "train.accept_changes=True to continue anyway; the run is then not reproducible"
+                f"{who} began with other settings: {few([shown(x) for x in changes], _MOST_TOLD, '; ')}. Resume it "
+                "with those, or set train.accept_changes=True to continue anyway; the run is then not reproducible"
             )
         now, earlier = self._environments[-1], state.get("environments")
         if isinstance(earlier, list) and earlier and all(isinstance(x, dict) for x in earlier):

@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -60,22 +60,29 @@ class StopSignals(FirstSignal):
 
 
 @contextmanager
-def stop_signals() -> Iterator[StopSignals]:
-    """Handle SIGTERM and SIGINT with `StopSignals` inside this context.
+def handled_by(handler: Callable[[int, Any], Any], *numbers: int) -> Iterator[None]:
+    """Handle signals with `handler` inside this context.
 
     Only the main thread can set signal handlers; in other threads signals act as before.
     """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
+
+
+@contextmanager
+def stop_signals() -> Iterator[StopSignals]:
+    """Handle SIGTERM and SIGINT with `StopSignals` inside this context, as `handled_by` does."""
     global _is_stopping
     signals, _is_stopping = StopSignals(), False
-    if threading.current_thread() is not threading.main_thread():
+    with handled_by(signals, signal.SIGTERM, signal.SIGINT):
         yield signals
-        return
-    before = {number: signal.signal(number, signals) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield signals
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def terminate_when_stdin_closes() -> None:

@@ -10,10 +10,10 @@ from types import ModuleType
 from detectron2.utils.events import EventWriter, get_event_storage
 
 from ...config import ConfigError
-from ...printable import first_line
-from ...reading import read_small
+from ...reading import read_name
 
 logger = logging.getLogger(__name__)
+_ID = re.compile(r"[\w.-]{0,128}")
 
 
 class Tracker(EventWriter):
@@ -58,13 +58,4 @@ def library(name: str) -> ModuleType:
 
 def known_id(path: Path) -> str | None:
     """The tracker's id of a resumed run; None for a new one."""
-    try:
-        found = read_small(path).strip()
-        if not re.fullmatch(r"[\w.-]{0,128}", found):
-            raise ValueError("it holds no id")
-        return found or None
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as e:
-        logger.warning("%s is ignored because it cannot be read: %s", path, first_line(e))
-        return None
+    return read_name(path, _ID) or None

@@ -1,12 +1,11 @@
 """Where runs are executed: on this machine, one or several at once, or on the machines of a Ray cluster."""
 
-import os
 import time
 from collections.abc import Sequence
 from typing import Protocol
 
 from ...config import ConfigError
-from ...engine.setup import check_omp_threads
+from ...engine.setup import check_omp_threads, count_cores
 from .job import Job, RunEnd
 from .run_process import RunProcess
 
@@ -50,7 +49,7 @@ class LocalExecutor:
     """Processes on this machine, `jobs` at once, which share its cores."""
 
     def __init__(self, jobs: int = 1) -> None:
-        self.threads = _threads_per_run(_count_cores() // jobs)
+        self.threads = _threads_per_run(count_cores() // jobs)
         self._jobs = jobs
         self._queued: list[Job] = []
         self._active: list[RunProcess] = []
@@ -150,11 +149,6 @@ def _stop_runs(runs: Sequence[RunProcess]) -> None:
             for run in running:
                 run.kill()
         time.sleep(_LOOK_PERIOD)
-
-
-def _count_cores() -> int:
-    """Number of cores that this process may use, or of the machine if the system has no affinity."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _threads_per_run(share: int) -> int:

@@ -3,7 +3,7 @@
 import functools
 import hashlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import detectron2
@@ -71,11 +71,6 @@ def changes(before: RunFacts, now: RunFacts) -> list[str]:
             values = [_shorten(x.get(key, "none")) for x in (old, new)]
             phrases.append(f"{part} {key}: {' -> '.join(values)}")
     return phrases
-
-
-def summarize(changed: Sequence[str]) -> str:
-    """The first three of some `changes`, and how many more there are."""
-    return "; ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
 
 
 def _data(cfg: DictConfig) -> Iterator[tuple[str, str]]:

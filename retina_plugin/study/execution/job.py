@@ -81,7 +81,6 @@ class Job:
         Raises:
             ConfigError: if YAML cannot hold the config.
         """
-        self.run_dir.parent.mkdir(parents=True, exist_ok=True)
         try:
             save_config(self.config, self.config_file)
             load_config(self.config_file)

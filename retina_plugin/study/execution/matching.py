@@ -34,8 +34,8 @@ def resolve_prior(cfg: DictConfig) -> None:
 
 def foreground_share(cfg: DictConfig) -> float:
     """`measure_foreground_share`, measured once for all variants with the same data, seed, anchors and assignment."""
-    sections = {"model": cfg.model, "dataloader.train": cfg.dataloader.train, "seed": cfg.train.seed}
-    values = {name: OmegaConf.to_container(node, resolve=True) for name, node in sections.items() if name != "seed"}
+    sections = {"model": cfg.model, "dataloader.train": cfg.dataloader.train}
+    values = {name: OmegaConf.to_container(node, resolve=True) for name, node in sections.items()}
     text = {k: as_text(v) for k, v in leaves(values, into_lists=True) if not k.startswith(_NOT_FOR_LABELS)}
     key = json.dumps([text, cfg.train.seed])
     if key not in _shares:

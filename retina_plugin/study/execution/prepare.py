@@ -33,7 +33,6 @@ def prepare(study: Study, threads: int) -> Prepared:
     Raises:
         ConfigError, DataError: for a config or data that cannot be used.
     """
-    study.output_dir.mkdir(parents=True, exist_ok=True)
     paired = _paired_jobs(study, threads)
     samples = list(paired[study.scale_seed].values())
     jobs = [paired[seed][variant.name] for seed in study.seeds for variant in study.variants]

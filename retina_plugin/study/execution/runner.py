@@ -2,19 +2,18 @@
 
 import signal
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from ...engine.output_folder import check_output_dir
 from ...engine.reliability.folder_lock import FolderLock
-from ...engine.reliability.signals import FirstSignal
+from ...engine.reliability.signals import FirstSignal, handled_by
 from ...files import remove_leftovers
+from ...printable import few
 from ..planning.auto import parts, settled_by
 from ..spec.study import Study
 from .executors import Executor, LocalExecutor
-from .fingerprint import summarize
 from .job import RunEnd, known_end, what_changed
 from .prepare import Prepared, measure, prepare
 from .progress import Progress
@@ -66,7 +65,7 @@ def run(prepared: Prepared, executor: Executor) -> dict[tuple[str, int], RunEnd]
     rest = [job for job in prepared.jobs if job.key not in ends]
     for job in rest:
         if changed := what_changed(job):
-            print(f"{job.name} runs again, and the earlier run is kept: {summarize(changed)}")
+            print(f"{job.name} runs again, and the earlier run is kept: {few(changed, 3, '; ')}")
     progress = Progress(prepared.jobs, [job for job in prepared.jobs if job.key in ends])
     try:
         executor.submit(rest)
@@ -96,11 +95,5 @@ def sigterm_unwinds() -> Iterator[None]:
             asked.append(number)
             raise SystemExit(128 + number)
 
-    if threading.current_thread() is not threading.main_thread():
+    with handled_by(leave, signal.SIGTERM):
         yield
-        return
-    before = signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -12,8 +12,8 @@ from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from ...files import written_in_full
 from ...inference.text import label_text
+from ...pages.figures import save_figure
 from ..spec.hypothesis import Hypothesis
 from ..statistics.wording import BETTER, EQUIVALENT, WORSE, number, signed
 
@@ -30,8 +30,8 @@ _DECIDED = (BETTER, WORSE, EQUIVALENT)
 def draw_map(grid: Grid, maps: Mapping[Hypothesis, Sequence[CellVerdict]], path: Path) -> Path:
     """Draw the map of a grid into a PNG file, and return its path."""
     figure = map_figure(grid.rows, grid.columns, maps)
-    with matplotlib.rc_context(_STYLE), written_in_full(path) as scratch:
-        figure.savefig(scratch, format="png", dpi=150)
+    with matplotlib.rc_context(_STYLE):
+        save_figure(figure, path)
     return path
 
 

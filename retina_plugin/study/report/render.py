@@ -1,10 +1,9 @@
 """Fill in the templates of a report."""
 
 import math
-from collections.abc import Callable
 from typing import Any
 
-from ...pages.render import template_environment
+from ...pages.render import dash_for_nan, template_environment
 from ..spec.metrics import Metric
 from ..statistics.estimate import Estimate
 from ..statistics.wording import interval, number, signed
@@ -15,29 +14,22 @@ def render(template: str, content: dict[str, Any]) -> str:
     environment = template_environment("retina_plugin.study.report", template)
     environment.tests["nan"] = math.isnan
     environment.filters |= {
-        "number": _dash_for_nan(number),
-        "decimals": _dash_for_nan("{:.{}f}".format),
-        "signed": _dash_for_nan(signed),
+        "number": dash_for_nan(number),
+        "decimals": dash_for_nan("{:.{}f}".format),
+        "signed": dash_for_nan(signed),
         "mean_and_spread": mean_and_spread,
         "interval": _interval,
         "p_value": _p_value,
-        "logits": _dash_for_nan("{:+.1f}".format),
-        "share": _dash_for_nan("{:.0%}".format),
-        "ratio": _dash_for_nan("{:.3g}".format),
+        "logits": dash_for_nan("{:+.1f}".format),
+        "share": dash_for_nan("{:.0%}".format),
+        "ratio": dash_for_nan("{:.3g}".format),
     }
     return environment.get_template(template).render(content)
 
 
-def _dash_for_nan(form: Callable[..., str]) -> Callable[..., str]:
-    def write(value: float, *arguments: Any) -> str:
-        return "–" if math.isnan(value) else form(value, *arguments)
-
-    return write
-
-
 def mean_and_spread(value: Estimate, metric: Metric) -> str:
     """Such as "34.1 ± 0.6", or "–" for NaN."""
-    mean = _dash_for_nan(number)(value.mean, metric)
+    mean = dash_for_nan(number)(value.mean, metric)
     return mean if math.isnan(value.spread) else f"{mean} ± {number(value.spread, metric)}"
 
 

@@ -8,7 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from tabulate import tabulate
 
-from ...pages.figures import COLOURS, legend_text, new_panel
+from ...files import write_text
+from ...pages.figures import COLOURS, legend_text, new_panel, save_figure
 
 TABLE, FIGURE = "tuning.txt", "tuning.png"
 _HEADERS = ("variant", "trials", "diverged", "iterations", "minutes", "AP of the defaults", "best AP")
@@ -54,5 +55,5 @@ def draw_tuning(tuned: Mapping[str, Mapping[str, Any]]) -> Figure:
 
 def save_tuning(folder: Path, tuned: Mapping[str, Mapping[str, Any]]) -> None:
     """Write table and figure into the folder of a tuning."""
-    (folder / TABLE).write_text(tuning_table(tuned), encoding="utf-8")
-    draw_tuning(tuned).savefig(folder / FIGURE, dpi=150)
+    write_text(folder / TABLE, tuning_table(tuned))
+    save_figure(draw_tuning(tuned), folder / FIGURE)

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ...config import ConfigError
-from ..execution.fingerprint import changes, summarize
+from ...printable import few
+from ..execution.fingerprint import changes
 from .space import Dimension, overrides_of
 
 STORAGE = "trials.db"  # in the folder of a tuning
@@ -60,7 +61,7 @@ class Trials:
         before = self._search.user_attrs.get(_SETTINGS, facts)
         if changed := changes(before, facts):
             raise ConfigError(
-                f"{folder / STORAGE} holds trials of another search for {variant}: {summarize(changed)}; "
+                f"{folder / STORAGE} holds trials of another search for {variant}: {few(changed, 3, '; ')}; "
                 "give another folder with --output"
             )
         self._search.set_user_attr(_SETTINGS, facts)

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 from ...config import ConfigError
 from ...engine.reliability.identity import config_values
 from ...files import write_json
+from ...printable import few
 from ...reading import read_small
-from ..execution.fingerprint import RunFacts, changes, summarize
+from ..execution.fingerprint import RunFacts, changes
 from ..spec.study import Study, Variant
 from .space import with_tuned
 
 if TYPE_CHECKING:
-    from .search import Search, TrialRun
+    from .search import Search
 
 TUNED = "tuned.json"
 _NUMBERS = ("AP", "default_AP", "trials", "iterations", "minutes")
@@ -53,7 +54,7 @@ def write_tuned(folder: Path, searches: Sequence["Search"], trials: int) -> dict
 
 
 def _outcome(search: "Search", trials: int) -> dict[str, Any]:
-    best = best_run(search.runs[-1])
+    best = max(search.runs[-1], key=lambda run: (run.ap, -run.number))  # the earliest trial of equal ones
     every = [run for rung in search.runs for run in rung]
     return {
         "overrides": list(best.overrides),
@@ -66,11 +67,6 @@ def _outcome(search: "Search", trials: int) -> dict[str, Any]:
         "config": config_facts(search.study, search.variant)["config"],
         "runs": [asdict(run) for run in every],
     }
-
-
-def best_run(runs: Sequence["TrialRun"]) -> "TrialRun":
-    """The run with the highest AP; ties go to the earliest trial."""
-    return max(runs, key=lambda run: (run.ap, -run.number))
 
 
 def apply_tuned(study: Study, path: str | Path) -> Study:
@@ -108,7 +104,7 @@ def _check(tuned: Mapping[str, Any], study: Study, variant: Variant, path: Path)
     if variant.name not in tuned:
         raise ConfigError(f"{path} has no variant {variant.name!r}, only {sorted(tuned)}: tune it with retina tune")
     if changed := changes({"config": tuned[variant.name]["config"]}, config_facts(study, variant)):
-        raise ConfigError(f"{path} tuned another config of {variant.name}: {summarize(changed)}")
+        raise ConfigError(f"{path} tuned another config of {variant.name}: {few(changed, 3, '; ')}")
 
 
 def _read(path: Path) -> dict[str, dict[str, Any]]:

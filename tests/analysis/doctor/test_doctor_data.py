@@ -22,7 +22,7 @@ from retina_plugin.config import get_config
 @pytest.fixture(scope="module", autouse=True)
 def only_data():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(examining, "PARTS", ("data",))
+        patch.setattr(examining, "PARTS", (examining.data,))
         yield
 
 

@@ -18,11 +18,12 @@ from detectron2.utils import comm
 from torch.multiprocessing import ProcessRaisedException
 
 from retina_plugin.data import DataError
-from retina_plugin.engine import CheckpointError, find_weights, main
+from retina_plugin.engine import main
 from retina_plugin.engine.launching import launch_training
 from retina_plugin.engine.reliability.verify import first_difference
 from retina_plugin.engine.run import Run
-from retina_plugin.weights import UnsafeCheckpointError, reading
+from retina_plugin.run_folder import find_weights
+from retina_plugin.weights import CheckpointError, UnsafeCheckpointError, reading
 
 LONG = ["train.max_iter=6", "train.checkpointer.period=2", "train.checkpointer.max_to_keep=null"]
 HERE = Path(__file__).parent

@@ -15,10 +15,10 @@ from conftest import QUICK, TINY, train_args
 from torch.utils.data import DataLoader
 
 from retina_plugin.data.worker_signals import shield_worker
-from retina_plugin.engine import find_weights, main
+from retina_plugin.engine import main
 from retina_plugin.engine.reliability.signals import FirstSignal
 from retina_plugin.modeling import PluggableRetinaNet
-from retina_plugin.run_folder import is_finished, read_metrics
+from retina_plugin.run_folder import find_weights, is_finished, read_metrics
 
 ENDLESS = ["train.max_iter=1000000", "train.checkpointer.period=1000000", "dataloader.train.num_workers=2"]
 COMMAND = [sys.executable, "-m", "retina_plugin.engine", "--config-file", QUICK, *TINY, *ENDLESS]

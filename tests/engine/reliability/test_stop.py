@@ -9,12 +9,12 @@ import torch
 from conftest import train_args
 
 from retina_plugin.config import ConfigError
-from retina_plugin.engine import find_weights, main
+from retina_plugin.engine import main
 from retina_plugin.engine.reliability import signals
 from retina_plugin.engine.reliability.verify import first_difference
 from retina_plugin.inference.predictor import LazyPredictor
 from retina_plugin.modeling import PluggableRetinaNet
-from retina_plugin.run_folder import read_metrics
+from retina_plugin.run_folder import find_weights, read_metrics
 
 EIGHT = ["train.max_iter=8", "train.log_period=3", "train.eval_period=3"]
 

@@ -7,7 +7,7 @@ import numpy as np
 from ....run_folder import CLIPPED, CONFIG, METRICS
 from ...pasting import word
 from ..finding import Finding
-from .record import VALIDATION, Record
+from .record import LOSS, Record
 
 _GROWN = 10.0  # times its lowest value: a loss that diverged
 _FLAT = 0.9  # of its first value: a loss that hardly fell
@@ -24,7 +24,7 @@ _FEW = 4  # lines of metrics.json, to judge a course
 def not_finite(record: Record) -> Iterator[Finding]:
     """Losses or gradients that are not finite: Detectron#81, detectron2#550, #508, #214."""
     dumps = sorted((record.folder / "nonfinite").glob("*.pth"))
-    iterations, values = record.loss
+    iterations, values = record.series(LOSS)
     bad = iterations[~np.isfinite(values)]
     if not dumps and not len(bad):
         return
@@ -39,7 +39,7 @@ def not_finite(record: Record) -> Iterator[Finding]:
 
 def diverged(record: Record) -> Iterator[Finding]:
     """A loss that grew while it was finite: retinanet-examples#8, Detectron#72."""
-    iterations, values = _finite(record.loss)
+    iterations, values = record.finite(LOSS)
     if len(values) >= 2 and (end := np.median(values[-3:])) > _GROWN * max(values[: len(values) // 2 + 1].min(), 1e-6):
         least = values.argmin()
         message = f"the loss grew from {values[least]:.3g} at iteration {iterations[least]:.0f} to {end:.3g}"
@@ -48,7 +48,7 @@ def diverged(record: Record) -> Iterator[Finding]:
 
 def flat(record: Record) -> Iterator[Finding]:
     """A loss that hardly falls from the first lines on, with a bad AP: pytorch-retinanet#40."""
-    (_, values), (_, aps) = _finite(record.loss), record.ap
+    (_, values), (_, aps) = record.finite(LOSS), record.ap
     if len(values) < _FEW or not len(aps) or aps.max() > _GOOD:
         return
     first, last = np.median(values[:3]), np.median(values[-max(len(values) // 4, 1) :])
@@ -70,12 +70,12 @@ def overfitted(record: Record) -> Iterator[Finding]:
     The classification loss can also rise while AP rises, because scores become overconfident: Guo et al. 2017, On
     Calibration of Modern Neural Networks, section 3.
     """
-    _, train = _finite(record.loss)
+    _, train = record.finite(LOSS)
     if len(train) < _FEW or train[-1] > np.median(train):
         return
     times, aps = record.ap
     is_old = len(aps) > 0 and times[aps.argmax()] < _EARLY * times[-1]
-    iterations, values = record.series(f"{VALIDATION}loss_cls")
+    iterations, values = record.series("validation/loss_cls")
     if (
         len(values) >= 3
         and values[-1] > _RISEN * values.min()
@@ -125,9 +125,3 @@ def clipped(record: Record) -> Iterator[Finding]:
 def _lower_lr(record: Record) -> str:
     clip = record.cfg.train.clip_grad_norm
     return f"optimizer.lr={record.cfg.optimizer.lr / 10:g}" + (" train.clip_grad_norm=10" if clip is None else "")
-
-
-def _finite(series: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    iterations, values = series
-    known = np.isfinite(values)
-    return iterations[known], values[known]

@@ -1,17 +1,13 @@
 """Which detections cover the objects of the test data. G objects."""
 
-from __future__ import annotations
-
 import functools
-from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
-from detectron2.structures import Boxes, pairwise_iou
+from detectron2.structures import pairwise_iou
 
+from ....evaluation.truth import boxes_of, by_image
 from .record import Record
 
 IOU = 0.5
@@ -51,17 +47,3 @@ def cover(record: Record) -> Found:
             rows.append((t["category_id"], size, image, hits[0] if len(hits) else -1, t["category_id"] in hits))
     columns = list(zip(*rows, strict=True)) if record.detections else [()] * 5
     return Found(*(np.array(column) for column in columns or [()] * 5))
-
-
-def by_image(entries: Iterable[dict[str, Any]]) -> dict[Any, list[dict[str, Any]]]:
-    """COCO annotations or detections by image id."""
-    found = defaultdict(list)
-    for entry in entries:
-        found[entry["image_id"]].append(entry)
-    return found
-
-
-def boxes_of(entries: list[dict[str, Any]]) -> Boxes:
-    """(n, 4) boxes of COCO annotations or detections, whose "bbox" is XYWH."""
-    boxes = torch.tensor([e["bbox"] for e in entries], dtype=torch.float32).reshape(-1, 4)
-    return Boxes(torch.cat([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], 1))

@@ -6,11 +6,12 @@ import numpy as np
 import torch
 from detectron2.structures import pairwise_iou
 
+from ....evaluation.truth import boxes_of, by_image
 from ....modeling.losses.one_vs_all import OneVsAllLoss
 from ...pasting import evaluating
 from ..finding import Finding
 from ..training.settings import setting
-from .cover import IOU, boxes_of, by_image, cover
+from .cover import IOU, cover
 from .record import Record
 
 _ONE_CLASS, _PERMUTED, _DUPLICATES = 0.95, 0.6, 0.2  # shares of objects, of objects, of detections
@@ -100,7 +101,7 @@ def duplicates(record: Record) -> Iterator[Finding]:
     """Several detections of one object, which NMS should have removed: pytorch/vision#2799."""
     repeated = total = 0
     strongest = sorted(record.detections or (), key=lambda d: -d["score"])
-    for _, own in by_image(strongest[: max(2 * len(cover(record).truth), _LEAST)]).items():
+    for own in by_image(strongest[: max(2 * len(cover(record).truth), _LEAST)]).values():
         boxes, classes = boxes_of(own), torch.tensor([d["category_id"] for d in own])
         same = (pairwise_iou(boxes, boxes) > IOU) & (classes[:, None] == classes)
         repeated += int(same.tril(-1).any(1).sum())

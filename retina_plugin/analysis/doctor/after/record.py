@@ -1,7 +1,5 @@
 """What a run folder holds, read once for all checks of a finished or broken run."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from functools import cached_property
@@ -19,8 +17,7 @@ from ....evaluation.truth import read_truth
 from ....run_folder import read_config, read_detections, read_metrics
 from ..training.settings import setting
 
-VALIDATION = "validation/"
-_LOSS = "total_loss"
+LOSS = "total_loss"
 
 
 class Record:
@@ -38,17 +35,16 @@ class Record:
         iterations, values = np.array(found, dtype=float).reshape(-1, 2).T
         return iterations, values
 
-    @property
-    def loss(self) -> tuple[np.ndarray, np.ndarray]:
-        """Iterations and values of the total training loss."""
-        return self.series(_LOSS)
+    def finite(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """As `series`, without values that are not finite."""
+        iterations, values = self.series(name)
+        known = np.isfinite(values)
+        return iterations[known], values[known]
 
     @cached_property
     def ap(self) -> tuple[np.ndarray, np.ndarray]:
         """Iterations and values of AP in percent."""
-        iterations, values = self.series("bbox/AP")
-        known = np.isfinite(values)
-        return iterations[known], values[known]
+        return self.finite("bbox/AP")
 
     @property
     def max_iter(self) -> int:
@@ -58,7 +54,7 @@ class Record:
     @property
     def iterations(self) -> int:
         """Number of iterations up to the last line of metrics.json with a loss."""
-        return int(max((line["iteration"] + 1 for line in self.lines if _LOSS in line), default=0))
+        return int(max((line["iteration"] + 1 for line in self.lines if LOSS in line), default=0))
 
     @cached_property
     def detections(self) -> list[Detection] | None:

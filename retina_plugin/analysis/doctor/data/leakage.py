@@ -7,12 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ....printable import shown
+from ....printable import and_others, shown
 from ..finding import Finding, Severity
 from ..reading.coco_set import CocoSet
 from ..reading.image_facts import Pixels
 from ..subject import Subject
-from .reporting import and_others
 
 _MOST_BITS = 10  # of 64, in which the difference hashes of similar images differ
 _LEAST_CORRELATION = 0.95  # between the thumbnails of similar images
@@ -115,6 +114,6 @@ def _about(
     pairs: Sequence[Pair], code: str, problem: str, fix: str, severity: Severity = "warning"
 ) -> Iterator[Finding]:
     if pairs := list(dict.fromkeys(pairs)):  # copies by their pixels may be copies by their bytes, too
-        where = f"{shown(pairs[0][0])} and {shown(pairs[0][1])}{and_others(len(pairs))}"
+        where = f"{shown(pairs[0][0])} and {shown(pairs[0][1])}{and_others(len(pairs) - 1)}"
         number = f"{len(pairs)} pair{'s' * (len(pairs) > 1)} of images"
         yield Finding(severity, code, f"{number}: {problem}", where, fix)

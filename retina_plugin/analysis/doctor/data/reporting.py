@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from ....data.coco_boxes import AS_CORNERS, AS_FRACTIONS, OF_ANOTHER_SIZE
-from ....printable import shown
+from ....printable import and_others, shown
 from ..finding import Finding, Severity
 from ..reading.coco_set import CocoSet
 
@@ -24,7 +24,7 @@ def about_images(
 ) -> Iterator[Finding]:
     """One finding about the images with the indices `places`, out of `total` examined ones, or none."""
     if places:
-        where = f"{shown(data.paths[places[0]])}{and_others(len(places))}"
+        where = f"{shown(data.paths[places[0]])}{and_others(len(places) - 1)}"
         yield Finding(severity, code, f"{len(places)} of {total} images {problem}", where, fix)
 
 
@@ -33,12 +33,7 @@ def where_boxes(data: CocoSet, marked: np.ndarray) -> str:
     first = data.annotations[int(marked.argmax())]
     name = shown(data.images[data.places[first["image_id"]]]["file_name"])
     what = f"annotation {shown(first.get('id', '?'))} in {name}, bbox {shown(first['bbox'])}"
-    return f"{shown(data.source)}: {what}{and_others(int(marked.sum()))}"
-
-
-def and_others(number: int) -> str:
-    """The suffix " (and N others)" for a place that names the first of `number`; empty for one."""
-    return f" (and {number - 1} other{'s' * (number > 2)})" if number > 1 else ""
+    return f"{shown(data.source)}: {what}{and_others(int(marked.sum()) - 1)}"
 
 
 def with_sound_boxes(sets: Sequence[CocoSet]) -> list[CocoSet]:

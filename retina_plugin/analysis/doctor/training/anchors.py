@@ -79,7 +79,7 @@ def without_low_quality(subject: Subject) -> Iterator[Finding]:
 @needs("model", "train")
 def levels(subject: Subject) -> Iterator[Finding]:
     """Levels of the pyramid whose anchors match no box: their logits only ever see background."""
-    found, names = train_boxes(subject), getattr(subject.model, "head_in_features", [])
+    found, names = train_boxes(subject), subject.model.head_in_features
     if _thresholds(subject) is None or not len(found.classes):
         return
     iou = train_fit(subject)
@@ -98,7 +98,7 @@ def _thresholds(subject: Subject) -> tuple[float, float] | None:
     """
     if not isinstance(subject.model.anchor_generator, DefaultAnchorGenerator):
         return None
-    matcher = getattr(getattr(subject.model, "label_assigner", None), "anchor_matcher", None)
+    matcher = getattr(subject.model.label_assigner, "anchor_matcher", None)
     return (matcher.thresholds[1], matcher.thresholds[-2]) if isinstance(matcher, Matcher) else None
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from omegaconf import DictConfig
 
 from ....engine.setup import PRIOR
-from ....modeling.losses import ClassificationLoss
 from ....modeling.losses.stationary import STATIONARY, expected_loss
 from ..finding import Finding
 from ..subject import Subject
@@ -62,7 +61,7 @@ def expected_start(subject: Subject, steps: FirstSteps) -> float | None:
     loss, num_classes = subject.model.cls_loss, subject.model.num_classes
     share, prob = foreground_share(subject), setting(subject.cfg, PRIOR, 0.01)
     prob = stationary_score(subject) if prob == STATIONARY else prob
-    if share is None or prob is None or not isinstance(loss, ClassificationLoss) or loss.couples_anchors:
+    if share is None or prob is None or loss.couples_anchors:
         return None
     positives = steps.num_pos_anchors * batch_size(subject.cfg)
     normalizer = _MOMENTUM * _FIRST_NORMALIZER + (1 - _MOMENTUM) * max(positives, 1)

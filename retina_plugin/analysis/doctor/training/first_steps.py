@@ -1,7 +1,5 @@
 """The first steps of a training, taken in this process without changing a weight or writing into the run folder."""
 
-from __future__ import annotations
-
 import contextlib
 import copy
 import functools

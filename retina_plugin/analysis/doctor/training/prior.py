@@ -25,8 +25,8 @@ def prior(subject: Subject) -> Iterator[Finding]:
     Source: "Focal Loss for Dense Object Detection", section 3.3: without the prior, cross entropy diverges at once. A
     wrong start costs focal loss as much: projects/CrossEntropyVsFocal/start.py.
     """
-    start, loss = setting(subject.cfg, PRIOR, 0.01), getattr(subject.model, "cls_loss", None)
-    if start == STATIONARY or not isinstance(loss, ClassificationLoss):
+    start, loss = setting(subject.cfg, PRIOR, 0.01), subject.model.cls_loss
+    if start == STATIONARY:
         return
     if start >= _NO_PRIOR:
         is_plain = _is_cross_entropy(loss)
@@ -50,7 +50,7 @@ def prior(subject: Subject) -> Iterator[Finding]:
 @needs("model")
 def focus_and_weight(subject: Subject) -> Iterator[Finding]:
     """An alpha that does not suit gamma. Source: "Focal Loss for Dense Object Detection", tables 1a and 1b."""
-    loss = getattr(subject.model, "cls_loss", None)
+    loss = subject.model.cls_loss
     alpha, gamma = getattr(loss, "alpha", None), getattr(loss, "gamma", None)
     if not isinstance(alpha, float) or not isinstance(gamma, int | float) or isinstance(loss, SoftmaxFocalLoss):
         return

@@ -1,11 +1,11 @@
 """Settings of an update of the weights: what is trained, on how many images, and on which machine."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from torch import nn
 
+from ....engine.setup import count_cores
 from ..finding import Finding
 from ..subject import Subject
 from .settings import batch_size, class_of, setting
@@ -62,7 +62,7 @@ def average(subject: Subject) -> Iterator[Finding]:
 
 def machine(subject: Subject) -> Iterator[Finding]:
     """bfloat16 on a processor that emulates it, or more loading processes than cores."""
-    cfg, cores = subject.cfg, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cfg, cores = subject.cfg, count_cores()
     if setting(cfg, "train.amp.enabled", False) and cfg.train.device == "cpu" and not _has_bf16():
         message = "train.amp.enabled=true on a CPU without bfloat16 instructions, which emulates them in more time"
         yield Finding("warning", "bf16-emulated", message, "train.amp.enabled", "train.amp.enabled=false")

@@ -4,12 +4,11 @@ from typing import Any
 
 import numpy as np
 
+from ....evaluation.box_metrics import SIZES
 from ..advisor import ALPHAS, GAMMAS, Advice, implied_priors
-from ..curves import Curve
 from ..elements import FOREGROUND
 from ..examine import Examination
 from ..shares import Shares
-from ..xray import SIZES
 
 _FRACTIONS = (*np.round(np.arange(0, 1, 0.05), 2).tolist(), 0.99, 0.999, 0.9999, 1.0)
 _QUANTITIES = ("loss", "gradient")
@@ -51,13 +50,10 @@ def _of_loss(examination: Examination, shares: Shares) -> dict[str, Any]:
         "foreground_by_class": [_by_quantity([x[n] for x in classes]) for n in range(examination.xray.num_classes)],
         "curve": {"fraction": list(_FRACTIONS)}
         | {
-            kind: _held(curve) for kind, curve in (("foreground", shares.foreground), ("background", shares.background))
+            kind: [curve.held_by_easiest(fraction) for fraction in _FRACTIONS]
+            for kind, curve in (("foreground", shares.foreground), ("background", shares.background))
         },
     }
-
-
-def _held(curve: Curve) -> list[float]:
-    return [curve.held_by_easiest(fraction) for fraction in _FRACTIONS]
 
 
 def _by_quantity(values: list[float]) -> dict[str, float]:
