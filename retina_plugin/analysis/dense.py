@@ -40,6 +40,7 @@ class DenseImage:
         anchors: (R, 4).
         levels: (R,) integers, the place of the anchor's level in `model.head_in_features`.
         ground_truth: gt_boxes and gt_classes, without crowds.
+        weights: (R,) factors of the losses of the anchors; None for 1.
     """
 
     entry: dict[str, Any]
@@ -51,11 +52,12 @@ class DenseImage:
     anchors: Tensor
     levels: Tensor
     ground_truth: Instances
+    weights: Tensor | None = None
 
     @property
     def targets(self) -> DenseTargets:
         """What a classification loss takes beside the logits."""
-        return DenseTargets(self.labels, anchors=self.anchors)
+        return DenseTargets(self.labels, self.weights, anchors=self.anchors)
 
     @property
     def scale(self) -> tuple[float, float]:
@@ -116,6 +118,7 @@ def dense_image(model: PluggableRetinaNet, inputs: dict[str, Any]) -> DenseImage
         anchors=Boxes.cat(anchors).tensor.cpu(),
         levels=torch.repeat_interleave(torch.arange(len(anchors)), torch.tensor([len(a) for a in anchors])),
         ground_truth=ground_truth.to("cpu"),
+        weights=None if targets.weights is None else targets.weights[0].cpu(),
     )
 
 

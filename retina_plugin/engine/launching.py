@@ -32,7 +32,7 @@ def launch_training(main: Callable[[argparse.Namespace], Any], args: argparse.Na
         ConfigError: if there are fewer GPUs than processes, if several machines have no --dist-url, or if --num-gpus is
             given within torchrun.
         ChildProcessError: if a process died.
-        SystemExit: 130 or 143 if the processes stopped on a signal.
+        SystemExit: 130 or 143 if the processes stopped on SIGINT or SIGTERM.
     """
     world_size = args.num_gpus * args.num_machines
     if "TORCHELASTIC_RUN_ID" in os.environ:
@@ -45,30 +45,38 @@ def launch_training(main: Callable[[argparse.Namespace], Any], args: argparse.Na
         _check_devices(args.num_gpus)
         load_config(args.config_file, args.opts)  # so that an error appears once, not in every process
     try:
-        with _pass_on_sigterm() if world_size > 1 else nullcontext():
+        with _pass_on_signals() if world_size > 1 else nullcontext([]) as asked:
             launch(main, args.num_gpus, args.num_machines, args.machine_rank, args.dist_url, args=(args,))
     except ProcessExitedException as e:
         if e.exit_code in (130, 143):  # all of them stopped on a signal
-            raise SystemExit(e.exit_code) from None
+            raise SystemExit(asked[0] + 128 if asked else e.exit_code) from None
         raise ChildProcessError(f"{e}. Checkpoints are intact: continue with --resume") from e
+    if signal.SIGINT in asked:  # processes that were still starting have left with status 0
+        raise KeyboardInterrupt
 
 
 @contextmanager
-def _pass_on_sigterm() -> Iterator[None]:
-    """Pass SIGTERM on to the processes of the training, and wait until they have saved a checkpoint.
+def _pass_on_signals() -> Iterator[list[int]]:
+    """Pass SIGTERM and SIGINT on to the processes of the training, and wait until they have saved a checkpoint.
 
-    If this process died first, saving would be interrupted.
+    If this process died first, saving would be interrupted. Both are passed on as SIGTERM: after Ctrl-C the processes
+    have got SIGINT too, and a second one would end them at once. Yields the list of the signals that have come.
     """
+    asked: list[int] = []
 
     def pass_on(number: int, _: Any) -> None:
-        for process in multiprocessing.active_children():
+        asked.append(number)
+        if not (processes := multiprocessing.active_children()):
+            raise SystemExit(128 + number)
+        for process in processes:
             process.terminate()
 
-    before = signal.signal(signal.SIGTERM, pass_on)
+    before = {number: signal.signal(number, pass_on) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        yield
+        yield asked
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _check_devices(num_gpus: int) -> None:
