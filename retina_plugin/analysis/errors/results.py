@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from detectron2.config import instantiate
 from omegaconf import DictConfig
 from pycocotools.coco import COCO
 
-from ...data import DataError, dataset_metadata
+from ...data import DataError, dataset_metadata, dataset_names
 from ...evaluation.box_metrics import BoxEvaluation, Detection, evaluate_boxes
 from ...evaluation.truth import read_truth
 from ...run_folder import DETECTIONS, read_config, read_detections
@@ -100,7 +99,7 @@ def read_results(run_dir: str | Path, iou: float = 0.5, trust: Sequence[str] = (
 
 
 def _image_root(cfg: DictConfig) -> str:
-    return str(dataset_metadata(instantiate(cfg.dataloader.test.dataset.names)).image_root)
+    return str(dataset_metadata(dataset_names(cfg, "test")[0]).image_root)
 
 
 def match_results(
