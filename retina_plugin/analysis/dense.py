@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ..config import ConfigError
 from ..engine.checkpoint import RunCheckpointer
+from ..engine.run_data import check_classes
 from ..engine.setup import build_model, resolve_device
 from ..evaluation.validation_loss import build_annotated_loader
 from ..modeling.losses import DenseTargets
@@ -90,9 +91,10 @@ def dense_images(
 ) -> Iterator[DenseImage]:
     """The images of a split in their order, resized as in an evaluation, with logits, deltas and labels on the CPU.
 
-    One image is in memory at a time.
+    One image is in memory at a time. Raises DataError if the data no longer have the classes of the run.
     """
     batches = build_annotated_loader(_config_of(cfg, split))
+    check_classes(cfg, split)
     for inputs in itertools.islice(itertools.chain.from_iterable(batches), max_images):
         yield dense_image(model, inputs)
 
