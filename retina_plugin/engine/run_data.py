@@ -11,6 +11,7 @@ from detectron2.data import Metadata, MetadataCatalog
 from detectron2.utils import comm
 from detectron2.utils.env import seed_all_rng
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from ..config import ConfigError
 from ..config.calls import is_call
@@ -95,13 +96,15 @@ def _first_difference(ours: Sequence[str], theirs: Sequence[str]) -> tuple[int, 
 
 
 def run_metadata(cfg: DictConfig) -> Metadata:
-    """Class names and category ids that a run recorded; without them, the class names of a registered data set."""
+    """Class names and category ids that a run recorded; without them, those of the test data if they can be read."""
     metadata = Metadata(name="run")
     if (recorded := cfg.get("metadata")) is not None:
         metadata.set(**OmegaConf.to_container(recorded))
-    elif isinstance(names := cfg.dataloader.test.dataset.names, str):
-        with contextlib.suppress(DataError):
-            metadata.set(thing_classes=dataset_metadata(names).thing_classes)
+        return metadata
+    with contextlib.suppress(DataError, OSError, LookupError, OmegaConfBaseException):
+        data = dataset_metadata(dataset_names(cfg, "test")[0]).as_dict()
+        ids = data.get("thing_dataset_id_to_contiguous_id", {})
+        metadata.set(thing_classes=list(data["thing_classes"]), category_ids=sorted(ids, key=ids.__getitem__))
     return metadata
 
 
