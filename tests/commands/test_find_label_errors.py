@@ -8,8 +8,10 @@ import sys
 import cv2
 import pytest
 from conftest import ROOT
+from detectron2.data import DatasetCatalog, MetadataCatalog
 from omegaconf import OmegaConf
 
+from retina_plugin.analysis.labels import find
 from retina_plugin.commands.analysis import find_label_errors as command
 from retina_plugin.commands.analysis.find_label_errors import find_label_errors
 from retina_plugin.commands.analysis.plant_label_errors import plant_label_errors
@@ -104,6 +106,18 @@ def test_one_of_several_data_sets_is_chosen(trained_run, tmp_path):
     find_label_errors(run, tmp_path / "out", data_set=second)
     content = json.loads((tmp_path / "out" / "proposals.json").read_text())
     assert second in content["json_file"] and {p["image_id"] for p in content["proposals"]} <= {1, 2}
+
+
+def test_data_without_a_json_of_their_own_are_refused(tiny_cfg, tmp_path):
+    DatasetCatalog.register("in_memory", list)
+    # as Detectron2's evaluator leaves it
+    MetadataCatalog.get("in_memory").set(thing_classes=["a"], json_file=str(tmp_path / "in_memory_coco_format.json"))
+    cfg = tiny_cfg()
+    cfg.dataloader.train.dataset.names = "in_memory"
+    with pytest.raises(DataError, match="'in_memory' has no COCO json"):
+        find.read_annotated_set(cfg, "train")
+    DatasetCatalog.remove("in_memory")
+    MetadataCatalog.remove("in_memory")
 
 
 def test_faults_are_planted_and_counted(monkeypatch, capsys, trained_run, tmp_path):
