@@ -63,6 +63,7 @@ PRIVATE_NAMES: dict[str, str] = {
     "detectron2.evaluation:COCOEvaluator._max_dets_per_image": "number of detections that AP counts",
     "detectron2.evaluation:COCOEvaluator._output_dir": "not set while upstream would save detections a second time",
     "detectron2.evaluation:COCOEvaluator._results": "metrics by task, to which more are added",
+    "detectron2.evaluation:COCOEvaluator._tasks": "tasks that it is asked for, checked before an evaluation",
     "detectron2.evaluation:COCOEvaluator._derive_coco_results": "overridden to give AP 0 when there are no detections",
 }
 """Reason by name. A name is written as `module:attribute.path`, with a module that the name can be imported from."""
