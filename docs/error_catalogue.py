@@ -12,7 +12,8 @@ from functools import cache, cached_property
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent.parent / "retina_plugin"
-_ERRORS = ("ConfigError", "DataError", "CheckpointError", "FolderInUseError")
+_ERROR = re.compile(r"[A-Z]\w+Error")
+_FOR_PROGRAMMERS = {"NotImplementedError", "AttributeError", "AssertionError", "TypeError", "KeyError"}
 _CODE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)+")
 _GAP = "…"
 _MOST = 12  # texts of one message, whose parts may have several forms
@@ -91,13 +92,19 @@ def messages() -> tuple[Message, ...]:
     found: dict[str, Message] = {}
     for module in _modules():
         for call, function in module.calls():
-            name = getattr(call.func, "id", "")
-            of_modeling = name == "ValueError" and module.path.is_relative_to(PACKAGE / "modeling")
-            if (name in _ERRORS or of_modeling) and call.args:
+            if call.args and _is_error(call, function):
                 for text in module.texts(call.args[0], function):
                     if len(re.sub(r"\W", "", text)) > 8:  # without those that only pass on another message
                         found.setdefault(text, Message(text, str(module.path.relative_to(PACKAGE)), module.about))
     return tuple(found.values())
+
+
+def _is_error(call: ast.Call, function: ast.FunctionDef | None) -> bool:
+    """Whether a call makes an error that a user may see, or is that of an error's constructor to its base class."""
+    name = ast.unparse(call.func)
+    if name == "super().__init__" and function is not None:
+        return isinstance(call.args[0], ast.JoinedStr)
+    return bool(_ERROR.fullmatch(name)) and name not in _FOR_PROGRAMMERS
 
 
 @cache

@@ -120,6 +120,19 @@ def ce_weight_verdicts() -> Rows:
     return differences(results("ce_weight")["verdicts"].values())
 
 
+def tuning_bccd() -> Rows:
+    """AP on held-out blood cells of five losses, each with the same learning rates and weights."""
+    found = results("tuning_bccd")
+    settings = {tuple(tuple(run["overrides"]) for run in own["runs"]) for own in found.values()}
+    assert len(settings) == 1, "the columns of this table need the same trials of all losses"
+    rows = []
+    for own in found.values():
+        cells = [f"{run['ap']:.1f}" for run in own["runs"]]
+        best = max(range(len(cells)), key=lambda trial: own["runs"][trial]["ap"])
+        rows.append([None, *(f"**{cell}**" if trial == best else cell for trial, cell in enumerate(cells))])
+    return rows
+
+
 def map_of(name: str) -> Callable[[], Rows]:
     def rows() -> Rows:
         found = results("phase_diagram")

@@ -73,6 +73,7 @@ TABLES = (
         losses.ce_weight,
     ),
     Table(CELLS, "| weight of cross entropy | difference in AP | 95 % interval | p |", losses.ce_weight_verdicts),
+    Table(CELLS, "| AP on held-out blood cells; learning rate, weight |", losses.tuning_bccd),
     Table(
         ANCHORS,
         "| anchors | per image | boxes with an anchor at IoU .5 (images not searched) | AP of three seeds |",

@@ -4,6 +4,7 @@
     python docs/take_results.py image output/demo 13 demo_image    # one test image, and what its runs find there
     python docs/take_results.py curves output/RUN figure4_bccd # figure 4 of a detector
     python docs/take_results.py zoo output/RUN OTHER zoo       # AP of runs
+    python docs/take_results.py tuning output/tuned_bccd_tuning/tuned.json tuning_bccd
     python docs/take_results.py errors output/RUN/errors/errors.json errors_bccd
 
 The files are small, so that they can be kept: `python docs/refresh.py` draws pictures and tables from them alone.
@@ -84,6 +85,11 @@ def zoo(*runs: str) -> dict[str, Any]:
     return {Path(run).name: {k: v for k, v in last_evaluation(run).items() if "bbox/" in k} for run in runs}
 
 
+def tuning(path: str) -> dict[str, Any]:
+    """A file of tuned values as it is, so that studies can take them from here."""
+    return read_json(Path(path), {})
+
+
 def errors(path: str) -> dict[str, Any]:
     """What every type of error costs, with its interval."""
     return read_json(Path(path), {})["runs"][0]["delta_ap"]
@@ -110,5 +116,5 @@ def _mean(value: dict[str, Any]) -> list[float | None]:
 
 if __name__ == "__main__":
     kind, *sources, name = sys.argv[1:]
-    take = {f.__name__: f for f in (study, image, curves, zoo, errors)}[kind]
+    take = {f.__name__: f for f in (study, image, curves, zoo, tuning, errors)}[kind]
     write_json(RESULTS / f"{name}.json", take(*sources))

@@ -20,7 +20,9 @@ def _imbalance_arguments(parser: argparse.ArgumentParser) -> None:
         help="names in configs/common/losses.py; by default cross entropy and focal loss with gamma .5, 1 and 2",
     )
     parser.add_argument("--output", metavar="DIR", help="folder for the page; by default RUN/imbalance")
-    parser.add_argument("--gallery", type=at_least(0), default=24, metavar="N", help="hard background anchors to draw")
+    parser.add_argument(
+        "--gallery", type=at_least(0), default=24, metavar="N", help="hard background anchors to draw (24)"
+    )
     parser.add_argument(
         "--target-background-share",
         type=float,

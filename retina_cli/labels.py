@@ -13,8 +13,10 @@ def _find_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--split", choices=["train", "test"], default="train", help="data of the run to examine")
     parser.add_argument("--data-set", metavar="NAME", help="one of the data sets of the split, if it has several")
-    parser.add_argument("--output", default="./output/label_errors", metavar="DIR")
-    parser.add_argument("--limit", type=at_least(0), default=500, metavar="N", help="number of proposals to list")
+    parser.add_argument(
+        "--output", default="./output/label_errors", metavar="DIR", help="by default ./output/label_errors"
+    )
+    parser.add_argument("--limit", type=at_least(0), default=500, metavar="N", help="number of proposals to list (500)")
     parser.add_argument(
         "--accept",
         metavar="all|N|FILE",

@@ -83,7 +83,7 @@ def _compare_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--runs", nargs="+", required=True, metavar="DIR", help="run folders")
     parser.add_argument("--input", nargs="*", default=(), help="images; by default those of the test data")
     parser.add_argument("--output", required=True, metavar="DIR")
-    parser.add_argument("--num-images", type=at_least(1), default=8, help="number of test images")
+    parser.add_argument("--num-images", type=at_least(1), default=8, help="number of test images (default: 8)")
     parser.add_argument("--score-thresh", type=share, default=0.5, help="minimum score to draw (default: 0.5)")
     add_trust_flags(parser)
 
@@ -103,8 +103,13 @@ def _data_arguments(parser: argparse.ArgumentParser) -> None:
         default="annotation",
         help="draw images as annotated, or as the model gets them (default: annotation)",
     )
-    parser.add_argument("--output-dir", default="./output/data", metavar="DIR", help="pictures are in DIR/SOURCE")
-    parser.add_argument("--num-images", type=at_least(1), default=16)
+    parser.add_argument(
+        "--output-dir",
+        default="./output/data",
+        metavar="DIR",
+        help="pictures are in DIR/SOURCE; by default ./output/data",
+    )
+    parser.add_argument("--num-images", type=at_least(1), default=16, help="number of pictures (default: 16)")
 
 
 def _data(args: argparse.Namespace) -> None:
@@ -118,7 +123,7 @@ def _data(args: argparse.Namespace) -> None:
 
 def _losses_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", nargs="*", help="losses to draw over the logit; by default all")
-    parser.add_argument("--output-dir", default="output/losses")
+    parser.add_argument("--output-dir", default="output/losses", metavar="DIR", help="by default output/losses")
     parser.add_argument("--format", choices=["png", "svg"], default="png")
 
 

@@ -15,7 +15,11 @@ def _train_arguments(parser: argparse.ArgumentParser) -> None:
         "--config-file", required=True, metavar="FILE", help="a LazyConfig, or the config.yaml of a run"
     )
     parser.add_argument("--resume", action="store_true", help="continue from the last checkpoint in train.output_dir")
-    parser.add_argument("--eval-only", action="store_true", help="evaluate train.init_checkpoint; trains nothing")
+    parser.add_argument(
+        "--eval-only",
+        action="store_true",
+        help="evaluate train.init_checkpoint, or else the weights in train.output_dir; trains nothing",
+    )
     parser.add_argument("--num-gpus", type=int, default=1, help="processes on this machine, one per GPU")
     parser.add_argument("--num-machines", type=at_least(1), default=1, help="number of machines (default: 1)")
     parser.add_argument("--machine-rank", type=at_least(0), default=0, help="number of this machine, from 0")

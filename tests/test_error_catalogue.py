@@ -48,6 +48,25 @@ def test_all_codes_that_the_tests_of_the_doctor_expect_are_listed_with_their_mea
     assert all(code.meaning and code.message and code.fix for code in listed.values())
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "output/x is in use by process 7 on this machine: wait until that process has ended, or choose another folder",
+        "checkpoint x.pth asks for 'posix.system', which weights do not need: not loaded",
+        "a process died. Checkpoints are intact: continue with --resume",
+        "cannot write output/x/config.yaml; an earlier file there is unchanged: No space left on device",
+        "out.txt must end in .safetensors or .pth",
+        "dataloader.evaluator.max_dets_per_image must be a number or three, got [1, 2]",
+    ],
+)
+def test_errors_of_every_class_are_listed(catalogue, message):
+    assert any(len(m.text) > 12 and catalogue.matches(m.text, message) for m in catalogue.messages())
+
+
+def test_an_update_that_is_not_finite_is_listed(catalogue):
+    assert any("retina replay" in m.text for m in catalogue.messages())
+
+
 def test_no_message_is_only_a_gap(catalogue):
     assert len(catalogue.messages()) > 200
     assert "## What the doctor finds" in catalogue.page()

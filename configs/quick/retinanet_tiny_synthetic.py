@@ -1,4 +1,4 @@
-# Trains in two to three minutes on two CPU cores, on data that it generates.
+# Trains in about two minutes on two CPU cores, on data that it generates.
 import detectron2.data.transforms as T
 from detectron2.config import LazyCall as L
 

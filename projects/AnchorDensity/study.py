@@ -4,7 +4,7 @@ SCALES = "model.anchor_generator.scales_per_octave"
 
 study = dict(
     base="quick/retinanet_tiny_synthetic.py",
-    overrides=["train.optimize_model=False"],  # as for the figures in README.md; the default rounds differently
+    overrides=["train.optimize_model=False"],  # as in ../CrossEntropyVsFocal; the default rounds differently
     reference="3_scales_3_ratios",
     seeds=[0, 1, 2],
     variants={

@@ -2,16 +2,18 @@
 # classification loss. The first trial of a search has the defaults, and all searches have the same number of trials:
 #     retina tune --study FILE --trials 5
 #     retina ablate --study FILE --tuned-by output/tuned_bccd_tuning/tuned.json
-# Each loss starts from its own best constant score, except ce_.01. The seeds are new.
+# Each loss starts from its own best constant score, except ce_.01, and OHEM, which has no such score: these start from
+# .01. The seeds are new.
 from .confirm_bccd import study
-from .learning_rate_bccd import CE
+from .demo import CE, OWN
 
+study.overrides = [override for override in study.overrides if override != OWN]
 study.variants = {
-    "focal": [],
-    "ce": [CE],
-    "balanced_ce": ["model.cls_loss=${losses.balanced_ce}"],
+    "focal": [OWN],
+    "ce": [CE, OWN],
+    "balanced_ce": ["model.cls_loss=${losses.balanced_ce}", OWN],
     "ohem": ["model.cls_loss=${losses.ohem}"],
-    "ce_.01": [CE, "model.head.prior_prob=0.01"],
+    "ce_.01": [CE],
 }
 study.hypotheses = [dict(better="focal", than=name, metric="AP") for name in study.variants if name != "focal"]
 study.tune = dict(lr=[4e-4, 1.6e-3], weight=[0.05, 2.0], prior=None, clip=None, alpha=None, gamma=None, rungs=[1.0])

@@ -12,7 +12,7 @@ from torch import nn
 
 from ..config import get_config
 from ..inference import optimize_for_inference
-from .infer import make_image
+from .inference.infer import make_image
 from .machine import count_gflop
 from .pairs import Times, time_in_turn
 

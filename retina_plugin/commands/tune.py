@@ -16,7 +16,7 @@ def tune_study(study: Study, trials: int, executor: Executor | None = None) -> P
     tuned.json, which retina ablate takes with --tuned-by.
 
     Raises:
-        ConfigError, DataError: before any training, for a config or data that cannot be used.
+        ConfigError, DataError, ValueError: before any training, for a config or data that cannot be used.
         ChildProcessError: if a training fails and its loss did not diverge.
     """
     searches = tune(study, trials, executor)

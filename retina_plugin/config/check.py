@@ -30,10 +30,10 @@ def check_config(cfg: DictConfig, known_train: DictConfig) -> None:
 def check_kind(node: Any, key: str, full_key: str, value: Any) -> None:
     """Raise ConfigError if `value` cannot replace `node[key]`, which messages call `full_key`.
 
-    A missing value or None can be replaced by any value, and any value by an interpolation, or by None unless it is an
-    argument whose annotation excludes that. A LazyCall can be replaced by any value, but not by a string if its target
-    is a class. An argument whose annotation is a union with a `Literal` may also hold the strings of that `Literal`; an
-    integer whose annotation has float may become a float.
+    A missing value or None can be replaced by any value, and any value by an interpolation. None can replace a value
+    unless that is an argument, no string, whose annotation excludes None. A LazyCall can be replaced by any value, but
+    not by a string if its target is a class. An argument whose annotation is a union with a `Literal` may also hold the
+    strings of that `Literal`; an integer whose annotation has float may become a float.
     """
     if key == "_target_":
         target_of({"_target_": value})  # `check_config` checks the arguments
@@ -45,8 +45,8 @@ def check_kind(node: Any, key: str, full_key: str, value: Any) -> None:
     if old is None or (isinstance(value, str) and "${" in value):
         return
     if value is None:
-        if not _may_be_none(node, key):
-            raise ConfigError(f"{full_key}=null: the key holds {_kind(old)} ({old}) and needs a value")
+        if not isinstance(old, str) and not _may_be_none(node, key):  # norm=null is Detectron2's "no norm"
+            raise ConfigError(f"{full_key}=null: the key holds {_kind(old)} and needs a value")
         return
     if not is_call(old):
         types = _annotated_types(node, key)
@@ -88,8 +88,9 @@ def _may_be_none(node: Any, key: str) -> bool:
     """Whether a value may be None: always, except for an argument whose annotation says otherwise."""
     parameters = (parameters_of(node) or {}) if is_call(node) else {}
     types = _annotated_types(node, key)
-    is_known = key in parameters and all(isinstance(kind, type) or get_origin(kind) for kind in types)
-    return not is_known or type(None) in types or object in types or parameters[key].default is None
+    says_nothing = key not in parameters or any(isinstance(kind, str) for kind in types)
+    free = {Any, object, type(None), inspect.Parameter.empty}
+    return says_nothing or not free.isdisjoint(types) or parameters[key].default is None
 
 
 def _fits(old: str, new: str, is_argument: bool) -> bool:

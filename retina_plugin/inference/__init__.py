@@ -1,4 +1,4 @@
-"""Detection in single images, and faster detectors for it."""
+"""Detection in images and videos, faster detectors, and drawings."""
 
 from .optimize import optimize_for_inference
 from .predictor import LazyPredictor

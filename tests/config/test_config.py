@@ -104,7 +104,7 @@ def test_anchors_classes_and_backbone_are_one_override_each():
         ("+model.foo=3", r"model.foo is unknown"),
         ("model.head.conv_dims=[1,2", r"cannot be parsed"),
         ("train.checkpointer=null", r"train.checkpointer must be a mapping of .*period.*, got None"),
-        ("model.test_score_thresh=null", r"test_score_thresh=null: the key holds a float \(0.05\) and needs a value"),
+        ("model.test_score_thresh=null", r"test_score_thresh=null: the key holds a float and needs a value"),
         ("model.pixel_mean=null", r"model.pixel_mean=null: the key holds a list"),
         (
             "dataloader.train.dataset.names.dials.noise=1",
@@ -115,6 +115,11 @@ def test_anchors_classes_and_backbone_are_one_override_each():
 def test_bad_overrides_name_the_key(override, message):
     with pytest.raises(ConfigError, match=message):
         get_config(QUICK, [override])
+
+
+@pytest.mark.parametrize("key", ["model.backbone.norm", "model.head.norm", "train.max_minutes"])
+def test_null_stays_possible_where_no_annotation_excludes_it(key):
+    assert OmegaConf.select(get_config(QUICK, [f"{key}=null"]), key) is None
 
 
 def test_an_override_may_refer_to_a_key_without_a_value():

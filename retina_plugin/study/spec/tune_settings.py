@@ -7,7 +7,7 @@ from typing import Any
 from ...config import ConfigError
 
 RANGES: dict[str, tuple[float, float] | None] = {
-    "lr": None,  # a tenth of the base config's optimizer.lr to ten times as much
+    "lr": None,  # a tenth of the study's optimizer.lr to ten times as much
     "prior": (1e-4, 0.1),  # model.head.prior_prob
     "clip": (0.1, 100.0),  # train.clip_grad_norm
     "weight": (0.05, 2.0),  # model.cls_loss_weight, if the model has it

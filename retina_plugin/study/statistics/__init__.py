@@ -1,1 +1,1 @@
-"""What the runs of a study show: matches, resampling, estimates and verdicts."""
+"""From the metrics of runs to estimates, verdicts and warnings."""

@@ -18,6 +18,7 @@ from ...run_folder import iterations_done, last_evaluation
 from ..execution.executors import Executor, LocalExecutor
 from ..execution.fingerprint import run_facts
 from ..execution.job import Job, RunEnd
+from ..execution.matching import resolve_prior
 from ..execution.prepare import Prepared
 from ..execution.runner import run, sigterm_unwinds
 from ..spec.metrics import COCO_METRICS
@@ -52,6 +53,7 @@ class Search:
 
         Raises:
             ConfigError, DataError: for rungs that are too short, data that cannot be held out, or other trials there.
+            ValueError: for a "stationary" prior of a loss that has no such score.
         """
         self.study, self.variant, self.threads = study, variant, threads
         settings = study.tune
@@ -63,6 +65,7 @@ class Search:
         held_out = self._config(Trial(0, (), None), 0)
         check_disjoint(held_out, config)
         facts = config_facts(study, variant) | {"data": run_facts(held_out, threads)["data"]}
+        resolve_prior(held_out)  # a loss without a stationary score would end the search hours later
         facts |= {"rungs": {"iterations": str(self.rungs), "batch": str(settings.batch)}}
         self.trials = Trials(study.output_dir, variant.name, self.space, settings.seed, facts)
         self.runs: list[list[TrialRun]] = [[] for _ in self.rungs]
@@ -101,7 +104,7 @@ def tune(study: Study, trials: int, executor: Executor | None = None) -> list[Se
     their results do not depend on how many trainings run at once.
 
     Raises:
-        ConfigError, DataError: for settings, a config or data that cannot be used.
+        ConfigError, DataError, ValueError: for settings, a config or data that cannot be used.
         FolderInUseError: if another process uses the folder.
         ChildProcessError: if a training fails for a reason other than a diverging loss.
         KeyboardInterrupt, SystemExit: as `run_study`.

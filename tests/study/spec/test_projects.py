@@ -51,7 +51,8 @@ def test_no_two_variants_are_the_same(path):
 def test_every_variant_takes_a_step(path):
     study = load(path)
     for variant in study.variants:
-        cfg = load_config(study.base, [*SMALL_MODEL, *(o for o in variant.overrides if o != MATCHED_SCALE)])
+        overrides = [o for o in (*study.overrides, *variant.overrides) if o != MATCHED_SCALE]
+        cfg = load_config(study.base, [*SMALL_MODEL, *overrides])
         if cfg.model.head.prior_prob == STATIONARY:
             set_stationary_prior(cfg, foreground_share=1e-3)
         model = build_model(cfg)

@@ -174,6 +174,13 @@ def test_a_study_that_matches_is_refused_before_any_training(tuning, tmp_path):
         tune_study(tiny_study(tmp_path / "out", {"a": [], "b": [CE, "model.cls_loss_weight=matched"]}), 2)
 
 
+def test_a_loss_without_a_stationary_score_is_refused_before_any_training(tuning):
+    trainings, overrides = Trainings(), ["model.cls_loss=${losses.ohem}", "model.head.prior_prob=stationary"]
+    with pytest.raises(ValueError, match="OHEM.*set model.head.prior_prob to a number"):
+        tuning(trainings=trainings, variants={"ohem": overrides})
+    assert not trainings.started
+
+
 def test_rungs_of_less_than_one_iteration_and_no_trials_are_refused(tuning):
     with pytest.raises(ConfigError, match="too short for tune.rungs"):
         tuning(rungs=[0.001, 0.002])
