@@ -12,6 +12,7 @@ def _find_arguments(parser: argparse.ArgumentParser) -> None:
         "--run", required=True, metavar="DIR", help="run folder; its detector may be trained on the faulty annotations"
     )
     parser.add_argument("--split", choices=["train", "test"], default="train", help="data of the run to examine")
+    parser.add_argument("--data-set", metavar="NAME", help="one of the data sets of the split, if it has several")
     parser.add_argument(
         "--output", default="./output/label_errors", metavar="DIR", help="by default ./output/label_errors"
     )
@@ -29,7 +30,7 @@ def _find(args: argparse.Namespace) -> None:
 
     from retina_plugin.commands.analysis.find_label_errors import find_label_errors
 
-    found = find_label_errors(args.run, args.output, args.split, args.limit, args.accept, args.trust)
+    found = find_label_errors(args.run, args.output, args.split, args.limit, args.accept, args.trust, args.data_set)
     kinds = ", ".join(f"{number} {kind}" for kind, number in Counter(p.kind for p in found).most_common())
     print(f"{len(found)} proposals{f' ({kinds})' if kinds else ''} are in {args.output}/labels.html")
 

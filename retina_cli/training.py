@@ -40,7 +40,7 @@ def _train(args: argparse.Namespace) -> None:
 
 
 def _convert_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", metavar="IN", help="a checkpoint; no code in it is run")
+    parser.add_argument("source", metavar="IN", help="a checkpoint; of averaged weights, the average is taken")
     parser.add_argument("target", metavar="OUT", help="a .safetensors or .pth file")
     parser.add_argument("--overwrite", action="store_true", help="replace OUT if it exists")
 

@@ -42,6 +42,8 @@ def read_config(run_dir: str | Path, overrides: Sequence[str] = (), trust: Seque
         ConfigError: if the folder or its config.yaml does not exist, if the config refers to anything else, or if an
             override does not fit.
     """
+    if Path(run_dir).is_file():
+        raise ConfigError(f"{run_dir} is a file: name the run folder that it is in")
     if not Path(run_dir).is_dir():
         raise ConfigError(f"run folder {run_dir} does not exist{nearby(run_dir)}")
     if not Path(run_dir, CONFIG).is_file():

@@ -27,6 +27,9 @@ def test_without_an_evaluation_it_is_empty(tmp_path):
 
 def test_a_folder_that_does_not_exist_and_one_without_a_config_are_named(tmp_path):
     (tmp_path / "quick").mkdir()
+    (tmp_path / "config.yaml").write_text("")
+    with pytest.raises(ConfigError, match=r"config.yaml is a file: name the run folder"):
+        read_config(tmp_path / "config.yaml")
     with pytest.raises(ConfigError, match=r"run folder .*/quik does not exist; did you mean .*/quick\?"):
         read_config(tmp_path / "quik")
     with pytest.raises(ConfigError, match=r"quick is not a run folder, the train.output_dir .* has no config.yaml"):

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ..config import ConfigError
 from ..engine.checkpoint import RunCheckpointer
+from ..engine.run_data import check_classes
 from ..engine.setup import build_model, resolve_device
 from ..evaluation.validation_loss import build_annotated_loader
 from ..modeling.losses import DenseTargets
@@ -40,6 +41,7 @@ class DenseImage:
         anchors: (R, 4).
         levels: (R,) integers, the place of the anchor's level in `model.head_in_features`.
         ground_truth: gt_boxes and gt_classes, without crowds.
+        weights: (R,) factors of the losses of the anchors; None for 1.
     """
 
     entry: dict[str, Any]
@@ -51,11 +53,12 @@ class DenseImage:
     anchors: Tensor
     levels: Tensor
     ground_truth: Instances
+    weights: Tensor | None = None
 
     @property
     def targets(self) -> DenseTargets:
         """What a classification loss takes beside the logits."""
-        return DenseTargets(self.labels, anchors=self.anchors)
+        return DenseTargets(self.labels, self.weights, anchors=self.anchors)
 
     @property
     def scale(self) -> tuple[float, float]:
@@ -88,9 +91,10 @@ def dense_images(
 ) -> Iterator[DenseImage]:
     """The images of a split in their order, resized as in an evaluation, with logits, deltas and labels on the CPU.
 
-    One image is in memory at a time.
+    One image is in memory at a time. Raises DataError if the data no longer have the classes of the run.
     """
     batches = build_annotated_loader(_config_of(cfg, split))
+    check_classes(cfg, split)
     for inputs in itertools.islice(itertools.chain.from_iterable(batches), max_images):
         yield dense_image(model, inputs)
 
@@ -116,6 +120,7 @@ def dense_image(model: PluggableRetinaNet, inputs: dict[str, Any]) -> DenseImage
         anchors=Boxes.cat(anchors).tensor.cpu(),
         levels=torch.repeat_interleave(torch.arange(len(anchors)), torch.tensor([len(a) for a in anchors])),
         ground_truth=ground_truth.to("cpu"),
+        weights=None if targets.weights is None else targets.weights[0].cpu(),
     )
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import torch
 
+from ..engine.checkpoint_state import is_averaged
 from ..files import written_in_full
 from ..weights import CheckpointError, read_weights, write_safetensors
 
@@ -13,6 +14,8 @@ _HINTS = ("__author__", "matching_heuristics")  # keys that tell Detectron2 how 
 
 def convert_weights(source: str | Path, target: str | Path, overwrite: bool = False) -> int:
     """Write only the weights of a checkpoint to a `.safetensors` or `.pth` file; returns the number of tensors.
+
+    Of a run with `train.ema_decay` these are the averaged weights, with which it is evaluated and predicts.
 
     Raises:
         CheckpointError: if the source cannot be read, or would run code.
@@ -25,7 +28,8 @@ def convert_weights(source: str | Path, target: str | Path, overwrite: bool = Fa
     if target.exists() and not overwrite:
         raise ValueError(f"{target} exists: name another file, or give --overwrite")
     content = read_weights(source)
-    model = {name: torch.as_tensor(value) for name, value in content["model"].items()}
+    weights = content["ema"]["model"] if is_averaged(content) else content["model"]
+    model = {name: torch.as_tensor(value) for name, value in weights.items()}
     hints = {key: content[key] for key in _HINTS if content.get(key)}
     if target.suffix == ".safetensors":
         _check_size(source, model)

@@ -170,10 +170,10 @@ def _image_ids(paths: Sequence[Path], image_ids: dict[str, int] | None) -> list[
 
 
 def _image_id(path: Path, number: int, image_ids: dict[str, int] | None) -> int:
-    """The id of the shortest known file name that the path ends with; without `image_ids`, `number`."""
+    """The id of the longest known file name that the path ends with; without `image_ids`, `number`."""
     if image_ids is None:
         return number
-    for start in reversed(range(len(path.parts))):
+    for start in range(len(path.parts)):
         if (image_id := image_ids.get("/".join(path.parts[start:]))) is not None:
             return image_id
     raise DataError(f"{shown(path)} is not among the file names that have image ids")

@@ -93,7 +93,9 @@ class Entries:
             return ""
         file_name = self.file_names.get(marked[0].get("image_id"))
         where = f" (image {shown(file_name)})" if file_name else ""
-        return self._name(bad) + " " + problem.replace("{}", shown(marked[0].get(key))) + where
+        value = marked[0].get(key)
+        is_text = isinstance(value, str) and key.endswith("id")  # "3" would look like the integer
+        return self._name(bad) + " " + problem.replace("{}", shown(repr(value) if is_text else value)) + where
 
     def _name(self, bad: Collection[Any]) -> str:
         """The first marked entry and the number of the others."""

@@ -1,11 +1,13 @@
 """Detectron2's DatasetMapper, with the reader of this package and errors that name the image."""
 
+import functools
 import types
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from detectron2.data import DatasetMapper, dataset_mapper, detection_utils
+from PIL import Image
 
 from ..printable import first_line, shown
 from .errors import DataError
@@ -35,6 +37,11 @@ _map = types.FunctionType(DatasetMapper.__call__.__code__, vars(dataset_mapper) 
 class CheckedDatasetMapper(DatasetMapper):
     """Overrides DatasetMapper so that images of 16 bits are scaled, and errors name the image."""
 
+    @functools.wraps(DatasetMapper.__init__)  # with its signature, by which configs are checked
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _check_format(self.image_format)
+
     def __call__(self, dataset_dict: dict[str, Any]) -> dict[str, Any]:
         """The model's input for one dataset dict.
 
@@ -49,6 +56,17 @@ class CheckedDatasetMapper(DatasetMapper):
         except (ValueError, AssertionError, ZeroDivisionError) as e:  # from augmentations, such as a resize to 0 pixels
             name = shown(dataset_dict["file_name"])
             raise DataError(f"image {name} cannot be resized or augmented: {first_line(e)}") from e
+
+
+def _check_format(image_format: str | None) -> None:
+    """ValueError for a format to which no image can be converted; otherwise each image would seem to be at fault."""
+    try:
+        detection_utils.convert_PIL_to_numpy(Image.new("RGB", (1, 1)), image_format)
+    except (ValueError, TypeError, AttributeError) as e:
+        raise ValueError(
+            f"image_format of a mapper in dataloader must be BGR, RGB, L or another mode of PIL, got {image_format!r}: "
+            "it is model.input_format unless you set dataloader.train.mapper.image_format or that of dataloader.test"
+        ) from e
 
 
 def largest_edge(short_edge: Sequence[int]) -> int:

@@ -33,6 +33,11 @@ def inconsistencies(content: Mapping[str, Any], optimizer: Optimizer | None = No
             yield from (f"{name}.{wrong}" for wrong in _PARTS[name](content[name], optimizer))
 
 
+def is_averaged(content: Mapping[str, Any]) -> bool:
+    """Whether a checkpoint holds averaged weights as a run with `train.ema_decay` writes them."""
+    return "ema" in content and next(inconsistencies({"ema": content["ema"]}), None) is None
+
+
 def _trainer(state: dict[str, Any], optimizer: Optimizer | None) -> Iterator[str]:
     if not _is_count(state.get("iteration")):
         yield f"iteration is {shown(state.get('iteration'))}"

@@ -33,7 +33,7 @@ def launch_training(main: Callable[[argparse.Namespace], Any], args: argparse.Na
         ConfigError: if there are fewer GPUs than processes, if several machines have no --dist-url, or if --num-gpus is
             given within torchrun.
         ChildProcessError: if a process died.
-        SystemExit: 130 or 143 if the processes stopped on a signal.
+        SystemExit: 130 or 143 if the processes stopped on SIGINT or SIGTERM.
     """
     world_size = args.num_gpus * args.num_machines
     if "TORCHELASTIC_RUN_ID" in os.environ:
@@ -45,22 +45,33 @@ def launch_training(main: Callable[[argparse.Namespace], Any], args: argparse.Na
     if world_size > 1:
         _check_devices(args.num_gpus)
         load_config(args.config_file, args.opts)  # so that an error appears once, not in every process
+    asked: list[int] = []  # signals
     try:
-        with handled_by(_pass_on, signal.SIGTERM) if world_size > 1 else nullcontext():
+        with handled_by(_pass_on(asked), signal.SIGTERM, signal.SIGINT) if world_size > 1 else nullcontext():
             launch(main, args.num_gpus, args.num_machines, args.machine_rank, args.dist_url, args=(args,))
     except ProcessExitedException as e:
         if e.exit_code in (130, 143):  # all of them stopped on a signal
-            raise SystemExit(e.exit_code) from None
+            raise SystemExit(asked[0] + 128 if asked else e.exit_code) from None
         raise ChildProcessError(f"{e}. Checkpoints are intact: continue with --resume") from e
+    if signal.SIGINT in asked:  # processes that were still starting have left with status 0
+        raise KeyboardInterrupt
 
 
-def _pass_on(number: int, _: Any) -> None:
-    """Pass SIGTERM on to the processes of the training, and live on until they have saved a checkpoint.
+def _pass_on(asked: list[int]) -> Callable[[int, Any], None]:
+    """A handler that passes signals on to the processes of the training, and waits until they have saved a checkpoint.
 
-    If this process died first, saving would be interrupted.
+    If this process died first, saving would be interrupted. All signals are passed on as SIGTERM: after Ctrl-C the
+    processes have got SIGINT too, and a second one would end them at once. Signals that have come are added to `asked`.
     """
-    for process in multiprocessing.active_children():
-        process.terminate()
+
+    def pass_on(number: int, _: Any) -> None:
+        asked.append(number)
+        if not (processes := multiprocessing.active_children()):
+            raise SystemExit(128 + number)
+        for process in processes:
+            process.terminate()
+
+    return pass_on
 
 
 def _check_devices(num_gpus: int) -> None:

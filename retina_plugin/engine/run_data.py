@@ -11,6 +11,7 @@ from detectron2.data import Metadata, MetadataCatalog
 from detectron2.utils import comm
 from detectron2.utils.env import seed_all_rng
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from ..config import ConfigError
 from ..config.calls import is_call
@@ -42,12 +43,11 @@ def record_data(cfg: DictConfig) -> None:
         first, *others = map(dataset_metadata, names)
     for other in others:
         if list(other.thing_classes) != list(first.thing_classes):
-            pairs = zip_longest(first.thing_classes, other.thing_classes, fillvalue="none")
-            place, (ours, theirs) = next((i, p) for i, p in enumerate(pairs, 1) if p[0] != p[1])
+            place, ours, theirs = _first_difference(first.thing_classes, other.thing_classes)
             override = override_of_classes({data.name: data.thing_classes for data in (first, *others)})
             raise DataError(
                 "data sets must have the same categories in the same order, but category "
-                f"{place} of {shown(first.name)} is {shown(ours)} and that of {shown(other.name)} is {shown(theirs)}"
+                f"{place} of {shown(first.name)} is {ours} and that of {shown(other.name)} is {theirs}"
                 + (f": set {override}" if override else ""),
                 "categories-differ",
             )
@@ -74,14 +74,37 @@ def check_images_exist(cfg: DictConfig, splits: Sequence[str] = ("train", "test"
                 check_images(name)
 
 
+def check_classes(cfg: DictConfig, split: str) -> None:
+    """Raise DataError if the data of a split no longer have the classes that a run recorded: labels would be others."""
+    recorded = list(run_metadata(cfg).get("thing_classes", ())) if cfg.get("metadata") is not None else None
+    for name in dataset_names(cfg, split):
+        found = list(dataset_metadata(name).thing_classes)
+        if recorded is not None and found != recorded:
+            place, now, then = _first_difference(found, recorded)
+            raise DataError(
+                f"category {place} of {shown(name)} is {now}, but was {then} when the run was trained: use data with "
+                "the same categories in the same order; if only its name has changed, correct metadata.thing_classes "
+                "in config.yaml of the run",
+                "categories-differ",
+            )
+
+
+def _first_difference(ours: Sequence[str], theirs: Sequence[str]) -> tuple[int, str, str]:
+    """The place, from 1, of the first names that differ, and both as text for a message."""
+    pairs = zip_longest(ours, theirs, fillvalue="none")
+    return next((i, *map(shown, pair)) for i, pair in enumerate(pairs, 1) if pair[0] != pair[1])
+
+
 def run_metadata(cfg: DictConfig) -> Metadata:
-    """Class names and category ids that a run recorded; without them, the class names of a registered data set."""
+    """Class names and category ids that a run recorded; without them, those of the test data if they can be read."""
     metadata = Metadata(name="run")
     if (recorded := cfg.get("metadata")) is not None:
         metadata.set(**OmegaConf.to_container(recorded))
-    elif isinstance(names := cfg.dataloader.test.dataset.names, str):
-        with contextlib.suppress(DataError):
-            metadata.set(thing_classes=dataset_metadata(names).thing_classes)
+        return metadata
+    with contextlib.suppress(DataError, OSError, LookupError, OmegaConfBaseException):
+        data = dataset_metadata(dataset_names(cfg, "test")[0]).as_dict()
+        ids = data.get("thing_dataset_id_to_contiguous_id", {})
+        metadata.set(thing_classes=list(data["thing_classes"]), category_ids=sorted(ids, key=ids.__getitem__))
     return metadata
 
 

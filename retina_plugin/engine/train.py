@@ -24,7 +24,7 @@ from ..data import TrainLoader, named_worker_death
 from ..data.worker_signals import shield_worker
 from ..evaluation import build_annotated_loader, validation_loss
 from ..inference.optimize import optimize_for_inference
-from ..run_folder import find_weights
+from ..run_folder import find_weights, last_evaluation
 from ..weights import InitialWeights
 from .checkpoint import RunCheckpointer
 from .hooks.build import check_train_section
@@ -34,7 +34,7 @@ from .output_folder import check_output_dir, keep_rounding, prepare_folder
 from .reliability.allocator import keep_freed_memory
 from .reliability.folder_lock import run_lock
 from .reliability.memory_errors import named_memory_errors
-from .reliability.signals import StopRun, stop_signals
+from .reliability.signals import AlreadyEnded, StopRun, stop_signals
 from .run import Run
 from .run_data import build_evaluator, check_images_exist, record_data, resolve_prior, try_evaluator
 from .setup import build_model, building, check_omp_threads, resolve_device, set_float32_precision
@@ -130,6 +130,18 @@ def do_train(
                 logger.info("%s", stop)
                 if stop.status:
                     raise SystemExit(stop.status) from None
+                if isinstance(stop, AlreadyEnded) and comm.is_main_process():
+                    results.update(_recorded_results(cfg.train.output_dir))
+    return results
+
+
+def _recorded_results(run_dir: str) -> dict[str, Any]:
+    """The metrics of a run's last evaluation, by task and name, from its metrics.json."""
+    results: dict[str, Any] = {}
+    for key, value in last_evaluation(run_dir).items():
+        task, slash, name = key.partition("/")
+        if slash:
+            results.setdefault(task, {})[name] = value
     return results
 
 

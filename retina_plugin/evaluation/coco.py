@@ -26,6 +26,7 @@ class COCOEvaluator(evaluation.COCOEvaluator):
 
     def __init__(
         self,
+        dataset_name: str | Sequence[str],
         *args: Any,
         deployment_thresh: float | None = None,
         calibration: bool = False,
@@ -35,6 +36,7 @@ class COCOEvaluator(evaluation.COCOEvaluator):
         """Takes the arguments of upstream's evaluator.
 
         Args:
+            dataset_name: as of upstream, or a list with one name, as the test loader takes it.
             deployment_thresh: also report AP of the detections with a score above this, as "AP_above_0.05" for .05;
                 for detectors that are evaluated with a lower threshold.
             calibration: also report how well scores agree with precision (see `calibration_metrics`), as the task
@@ -43,13 +45,19 @@ class COCOEvaluator(evaluation.COCOEvaluator):
                 the last for AP, and all for AR.
 
         Raises:
-            ValueError: for another number of numbers, or an unknown task.
+            ValueError: for several data sets, another number of numbers, or an unknown task.
         """
+        names = [dataset_name] if isinstance(dataset_name, str) else list(dataset_name)
+        if len(names) != 1:
+            raise ValueError(
+                f"dataloader.evaluator.dataset_name must be one data set, got {', '.join(names) or 'none'}: set "
+                "dataloader.test.dataset.names to one of them; --eval-only evaluates a run on another"
+            )
         most = 100 if max_dets_per_image is None else max_dets_per_image
         numbers = list(most) if isinstance(most, Sequence) else [1, 10, most]
         if len(numbers) != 3:
             raise ValueError(f"dataloader.evaluator.max_dets_per_image must be a number or three, got {numbers}")
-        super().__init__(*args, **{"use_fast_impl": False} | kwargs)  # the fast one would warn that it is not built
+        super().__init__(names[0], *args, **{"use_fast_impl": False} | kwargs)  # which would warn
         if unknown := sorted(set(self._tasks or ()) - set(_TASKS)):
             raise ValueError(f"dataloader.evaluator.tasks must be of {', '.join(_TASKS)}, got {', '.join(unknown)}")
         self._max_dets_per_image = numbers

@@ -26,8 +26,8 @@ def build_annotated_loader(cfg: DictConfig) -> Iterable[list[dict[str, Any]]]:
     test = copy.deepcopy(cfg.dataloader.test)
     if "is_train" not in test.mapper:
         raise ConfigError(
-            "train.val_loss sets dataloader.test.mapper.is_train, but this mapper has no such argument: use "
-            "Detectron2's DatasetMapper, or set train.val_loss=false"
+            "train.val_loss and analyses of anchors set dataloader.test.mapper.is_train, but this mapper has no such "
+            "argument: use Detectron2's DatasetMapper, or set train.val_loss=false"
         )
     test.mapper.is_train = True
     return instantiate(test)

@@ -71,12 +71,15 @@ def _find_files(inputs: Sequence[str], suffixes: frozenset[str], what: str) -> l
 
 
 def _of_folder(folder: Path, suffixes: frozenset[str]) -> list[Path]:
-    """The files of a folder with these suffixes, with a warning about the others and about subfolders."""
+    """The files of a folder with these suffixes, with a warning about the others and about subfolders.
+
+    Hidden ones are left out, as patterns do: macOS writes ._a.jpg beside a.jpg on foreign disks.
+    """
     found, others, folders = [], [], []
-    for path in sorted(folder.iterdir()):
+    for path in sorted(path for path in folder.iterdir() if not path.name.startswith(".")):
         kind = folders if path.is_dir() else found if path.suffix.lower() in suffixes else others
         kind.append(path)
-    if others := [path for path in others if not path.name.startswith(".")]:
+    if others:
         how = "no suffix of a known format; name a file itself to have it read all the same"
         logger.warning("%s: skipped %s: %s", shown(folder), _counted(others, "file"), how)
     if folders:

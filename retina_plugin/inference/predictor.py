@@ -12,6 +12,7 @@ from detectron2.structures import Instances
 from omegaconf import DictConfig
 from PIL import Image
 
+from ..config import ConfigError
 from ..data import pixels_of, read_image
 from ..engine.checkpoint import RunCheckpointer
 from ..engine.run_data import run_metadata
@@ -33,16 +34,21 @@ class LazyPredictor:
 
         Raises:
             CheckpointError: if the checkpoint does not exist, is damaged, or belongs to another model.
-            ConfigError: if the device is not available.
+            ConfigError: if the device is not available, or the mapper of the test data has no augmentations.
             ValueError: for another `dtype`.
         """
+        if "augmentations" not in (mapper := cfg.dataloader.test.mapper):
+            raise ConfigError(
+                "dataloader.test.mapper has no augmentations, so that the size of images for the detector is unknown: "
+                "use retina_plugin.data.CheckedDatasetMapper, or a mapper with an argument of this name"
+            )
         device = resolve_device(device or cfg.train.device)
         model = build_model(cfg, pretrained=False).to(device).eval()
         RunCheckpointer(model).load_all(str(weights))
         self.model = optimize_for_inference(model, dtype)
         self.metadata: Metadata = run_metadata(cfg)
-        self._format: str = cfg.model.input_format
-        self._augmentations = AugmentationList(list(instantiate(cfg.dataloader.test.mapper.augmentations)))
+        self._format: str = cfg.model.get("input_format", "BGR")  # the default of Detectron2's detectors
+        self._augmentations = AugmentationList(list(instantiate(mapper.augmentations)))
 
     @classmethod
     def from_run(

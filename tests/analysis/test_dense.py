@@ -1,11 +1,15 @@
 """Logits, deltas and labels of every anchor, beside what the detector computes in training and in a test."""
 
+import shutil
+
 import pytest
 import torch
 from detectron2.config import instantiate
 
 from retina_plugin.analysis.dense import dense_images, load_detector
+from retina_plugin.analysis.errors.results import read_results
 from retina_plugin.config import ConfigError
+from retina_plugin.data import DataError
 from retina_plugin.evaluation import build_annotated_loader, validation_loss
 
 
@@ -40,6 +44,19 @@ def test_entries_levels_and_scale_belong_to_the_image(tiny_cfg):
     assert first.levels.unique().tolist() == [0, 1, 2, 3, 4]
     assert [side[first.levels == i].median().sqrt().round().item() for i in range(2)] == [40, 81]
     assert torch.equal(first.logits, next(iter(dense_images(cfg, model, "train"))).logits)
+
+
+def test_data_whose_classes_have_changed_since_the_training_are_refused(trained_run, tmp_path):
+    run = shutil.copytree(trained_run, tmp_path / "run")
+    text = (run / "config.yaml").read_text()
+    assert "- circle\n  - square" in text
+    (run / "config.yaml").write_text(text.replace("- circle\n  - square", "- square\n  - circle"))
+    message = "category 1 of synthetic_.* is circle, but was square when the run was trained"
+    for split in ("train", "test"):
+        with pytest.raises(DataError, match=message):
+            next(dense_images(*load_detector(run), split))
+    with pytest.raises(DataError, match=message):
+        read_results(run)
 
 
 def test_a_model_without_anchors_is_refused(tiny_cfg, tmp_path):

@@ -128,8 +128,9 @@ def test_inputs_are_files_folders_and_patterns(tmp_path):
 
 
 def test_what_is_skipped_in_a_folder_is_said(tmp_path, caplog):
-    for name in ("a.png", ".DS_Store"):
+    for name in ("a.png", ".DS_Store", "._a.png"):
         (tmp_path / name).write_bytes(b"")
+    (tmp_path / ".ipynb_checkpoints").mkdir()
     assert len(find_images([str(tmp_path)])) == 1 and not caplog.records
     for name in ("b.gif", "c.heic"):
         (tmp_path / name).write_bytes(b"")
@@ -151,7 +152,8 @@ def test_an_unreadable_image_is_named_and_the_others_are_done(trained_run, image
 def test_image_ids_follow_file_names_with_folders(trained_run, images, tmp_path):
     predictor, inputs = LazyPredictor.from_run(trained_run), [f"{images}/000002.png"]
     ids = {"images/000002.png": 77, "other/000002.png": 5}
-    assert {r["image_id"] for r in predict(predictor, inputs, tmp_path, image_ids=ids)} == {77}
+    for more in ({}, {"000002.png": 3}):  # an image of the same name above the folders
+        assert {r["image_id"] for r in predict(predictor, inputs, tmp_path, image_ids=more | ids)} == {77}
     with pytest.raises(DataError, match=f"{re.escape(images)} is a folder, not a json file$"):
         read_image_ids(images)
     with pytest.raises(DataError, match=r"000002.png is not among the file names"):

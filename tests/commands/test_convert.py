@@ -30,6 +30,15 @@ def test_a_run_goes_to_safetensors_and_back(monkeypatch, capsys, trained_run, tm
     DetectionCheckpointer(model).load(str(tmp_path / "w.pth"))
 
 
+def test_averaged_weights_are_taken(tmp_path):
+    plain, average = {"w": torch.zeros(2)}, {"w": torch.ones(2)}
+    torch.save({"model": plain, "ema": {"model": average, "steps": 3}, "iteration": 2}, tmp_path / "a.pth")
+    torch.save({"model": plain, "ema": average}, tmp_path / "b.pth")  # not as a run writes them
+    for name, expected in (("a", average), ("b", plain)):
+        assert convert_weights(tmp_path / f"{name}.pth", tmp_path / f"{name}.safetensors") == 1
+        assert torch.equal(read_weights(tmp_path / f"{name}.safetensors")["model"]["w"], expected["w"])
+
+
 @pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
 def test_a_zoo_pickle_keeps_how_its_names_are_read(tmp_path, suffix):
     blobs = {"conv1_w": np.ones((2, 3), ">f4"), "conv1_w_momentum": np.ones(2)}

@@ -2,18 +2,20 @@
 
 import json
 import runpy
+import shutil
 import sys
 
 import cv2
 import pytest
 from conftest import ROOT
+from detectron2.data import DatasetCatalog, MetadataCatalog
+from omegaconf import OmegaConf
 
 from retina_plugin.analysis.labels import find
 from retina_plugin.commands.analysis import find_label_errors as command
 from retina_plugin.commands.analysis.find_label_errors import find_label_errors
 from retina_plugin.commands.analysis.plant_label_errors import plant_label_errors
-from retina_plugin.config import get_config
-from retina_plugin.data import DataError
+from retina_plugin.data import DataError, register_synthetic
 from retina_plugin.data.coco_check import check_coco_json
 
 
@@ -90,11 +92,32 @@ def test_no_proposals_have_no_kinds(monkeypatch, capsys, tmp_path):
     assert code == 0 and printed.out == f"0 proposals are in {tmp_path}/labels.html\n"
 
 
-def test_data_that_are_not_one_json_are_refused(tiny_cfg):
-    cfg = get_config("COCO-Detection/retinanet_R_50_FPN_1x.py")
-    cfg.dataloader.train.dataset.names = ["bccd_train", "bccd_val"]
-    with pytest.raises(DataError, match="dataloader.train.dataset.names has 2 data sets"):
+def test_one_of_several_data_sets_is_chosen(trained_run, tmp_path):
+    run = shutil.copytree(trained_run, tmp_path / "run")
+    first, second = (register_synthetic("train", number, {"image_size": 64}) for number in (3, 2))
+    cfg = OmegaConf.load(run / "config.yaml")
+    cfg.dataloader.train.dataset.names = [first, second]
+    OmegaConf.save(cfg, run / "config.yaml")
+    several = f"dataloader.train.dataset.names has 2 data sets: choose one with --data-set, of {first}, {second}"
+    with pytest.raises(DataError, match=several):
+        find_label_errors(run, tmp_path / "out")
+    with pytest.raises(DataError, match=f"does not have mine: choose one with --data-set, of {first}"):
+        find_label_errors(run, tmp_path / "out", data_set="mine")
+    find_label_errors(run, tmp_path / "out", data_set=second)
+    content = json.loads((tmp_path / "out" / "proposals.json").read_text())
+    assert second in content["json_file"] and {p["image_id"] for p in content["proposals"]} <= {1, 2}
+
+
+def test_data_without_a_json_of_their_own_are_refused(tiny_cfg, tmp_path):
+    DatasetCatalog.register("in_memory", list)
+    # as Detectron2's evaluator leaves it
+    MetadataCatalog.get("in_memory").set(thing_classes=["a"], json_file=str(tmp_path / "in_memory_coco_format.json"))
+    cfg = tiny_cfg()
+    cfg.dataloader.train.dataset.names = "in_memory"
+    with pytest.raises(DataError, match="'in_memory' has no COCO json"):
         find.read_annotated_set(cfg, "train")
+    DatasetCatalog.remove("in_memory")
+    MetadataCatalog.remove("in_memory")
 
 
 def test_faults_are_planted_and_counted(monkeypatch, capsys, trained_run, tmp_path):

@@ -63,6 +63,7 @@ def test_a_good_file_loads(tmp_path):
         (coco(images=[]), "lists no images"),
         (coco(categories=[]), "declares no categories"),
         (coco(images=[{"id": 1, "file_name": "a.png"}]), "entry without 'width'"),
+        (annotation(category_id="1"), "annotation 1 has category_id '1', which is not declared"),
         (annotation(category_id=8), "annotation 1 has category_id 8, which is not declared"),
         (annotation(image_id=5), "image_id 5, which is not declared"),
         (coco(categories=[{"id": 7}]), "entry without 'name'"),

@@ -6,7 +6,10 @@ from detectron2.data import DatasetMapper, detection_utils
 from detectron2.data import transforms as T
 from PIL import Image
 
+from retina_plugin.analysis.doctor.reading.image_facts import read_header
+from retina_plugin.config import ConfigError
 from retina_plugin.data import CheckedDatasetMapper, DataError, read_image
+from retina_plugin.engine.train import do_train
 
 PIXELS = np.random.RandomState(0).randint(0, 256, (31, 47, 4), np.uint8)
 COLOUR = Image.fromarray(PIXELS[:, :, :3])
@@ -51,6 +54,16 @@ def test_the_mapper_gives_what_detectron2s_gives(tmp_path):
     assert found["instances"].gt_boxes.tensor.equal(expected["instances"].gt_boxes.tensor)
 
 
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_a_format_that_no_image_has_is_named_by_its_key(split, tiny_cfg, tmp_path):
+    cfg = tiny_cfg(f"dataloader.{split}.mapper.image_format=XX")
+    with pytest.raises(ValueError, match=r"image_format .* got 'XX': .* dataloader.train.mapper.image_format"):
+        do_train(cfg)
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(ConfigError, match="dataloader.test.mapper.image_fromat"):
+        tiny_cfg("+dataloader.test.mapper.image_fromat=RGB")
+
+
 @pytest.mark.parametrize("format", ["RGB", "L"])
 def test_16_bits_are_scaled_and_rotated(format, tmp_path, exif):
     deep = np.arange(0, 65536, 512, np.uint16).reshape(8, 16)
@@ -73,6 +86,14 @@ def test_dark_images_of_8_bits_and_bright_ones_of_16_are_fine(tmp_path, caplog):
     for name in ("a.png", "b.png"):
         read_image(tmp_path / name, "BGR")
     assert not caplog.records
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp"])
+def test_the_doctor_knows_the_size_with_which_an_image_is_read(suffix, tmp_path, exif):
+    COLOUR.save(tmp_path / f"a.{suffix}", exif=exif)
+    header = read_header(tmp_path / f"a.{suffix}")
+    assert header.size == COLOUR.size
+    assert header.read_size == read_image(tmp_path / f"a.{suffix}").shape[1::-1] == COLOUR.size[::-1]
 
 
 def test_the_size_before_a_rotation_is_recognised(tmp_path, exif):

@@ -7,8 +7,10 @@ from conftest import train_args
 from PIL import Image
 
 from retina_plugin.commands.analysis.doctor import doctor
+from retina_plugin.config import get_config
 from retina_plugin.data import DataError
 from retina_plugin.engine import main
+from retina_plugin.engine.run_data import run_metadata
 
 CONFIG = "custom/retinanet_MNV2_FPN.py"
 
@@ -27,6 +29,25 @@ def own_data(tmp_path):
         (tmp_path / "data" / f"{part}.json").write_text(json.dumps(content))
     files = {"json": "{}.json", "images": "images"}
     return [f"data.{p}_{k}={tmp_path}/data/{v.format(p)}" for p in ("train", "val") for k, v in files.items()]
+
+
+def test_a_config_without_a_run_has_the_names_and_ids_of_its_test_data(own_data, tiny_cfg, tmp_path):
+    """Detections of a config and its weights would have labels in place of category ids."""
+    content = json.loads((tmp_path / "data" / "val.json").read_text())
+    content["categories"], content["annotations"][0]["category_id"] = (
+        [{"id": 9, "name": "x"}, {"id": 4, "name": "y"}],
+        9,
+    )
+    (tmp_path / "data" / "val.json").write_text(json.dumps(content))
+    coco = get_config("COCO-Detection/retinanet_R_50_FPN_1x.py")
+    for cfg, names, ids in (
+        (tiny_cfg(), ["circle", "square", "triangle"], [1, 2, 3]),
+        (get_config(CONFIG, own_data), ["y", "x"], [4, 9]),
+        (coco, ["person", "bicycle", "car"], [1, 2, 3]),
+    ):
+        assert run_metadata(cfg).thing_classes[:3] == names and run_metadata(cfg).category_ids[:3] == ids
+    assert run_metadata(coco).category_ids[-1] == 90
+    assert not run_metadata(get_config(CONFIG)).get("thing_classes")  # data.val_json is missing
 
 
 def test_a_json_with_two_image_folders_names_the_wrong_one(own_data, tmp_path):

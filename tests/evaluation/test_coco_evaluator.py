@@ -1,5 +1,6 @@
 import json
 import math
+import shutil
 
 import pytest
 import torch
@@ -7,8 +8,13 @@ from detectron2.data import DatasetCatalog
 from detectron2.structures import Boxes, Instances
 from omegaconf import OmegaConf
 
+from retina_plugin.analysis.doctor.after.record import Record
+from retina_plugin.analysis.errors.results import read_results
 from retina_plugin.data import register_synthetic
+from retina_plugin.engine.run_data import build_evaluator
+from retina_plugin.engine.train import evaluate as evaluate_run
 from retina_plugin.evaluation import COCOEvaluator
+from retina_plugin.run_folder import find_weights, read_config
 
 
 def evaluate(tmp_path, detect, img_ids=None, tasks=("bbox",), **kwargs):
@@ -33,6 +39,24 @@ def truth(entry):
 def test_the_truth_has_full_marks(tmp_path):
     metrics = evaluate(tmp_path, truth)
     assert metrics["AP"] > 99.99 and math.isnan(metrics["APl"])
+
+
+def test_a_list_of_one_data_set_is_that_data_set(trained_run, tmp_path):
+    cfg = OmegaConf.load(trained_run / "config.yaml")
+    name = register_synthetic("val", 3, {"image_size": 64})
+    run = shutil.copytree(trained_run, tmp_path / "run")
+    cfg.dataloader.test.dataset.names, cfg.train.output_dir = [name], str(run)
+    OmegaConf.save(cfg, run / "config.yaml")
+    metrics = evaluate_run(read_config(run), find_weights(run))
+    assert metrics["bbox"].keys() >= {"AP", "AP50"}
+    assert len(read_results(run).image_ids) == 3 and len(Record(run).truth.imgs) == 3
+
+
+def test_several_data_sets_are_refused_by_the_key(tiny_cfg):
+    name, other = (register_synthetic("val", number, {"image_size": 64}) for number in (2, 3))
+    cfg = tiny_cfg(f"dataloader.test.dataset.names=[{name},{other}]")
+    with pytest.raises(ValueError, match=f"one data set, got {name}, {other}: set dataloader.test.dataset.names to"):
+        build_evaluator(cfg)
 
 
 def nothing(entry):

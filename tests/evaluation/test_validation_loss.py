@@ -20,7 +20,8 @@ def test_a_model_without_a_foreground_average_is_refused():
 def test_a_mapper_without_annotations_is_refused(tiny_cfg):
     cfg = tiny_cfg()
     cfg.dataloader.test.mapper = L(copy.copy)(x=1)
-    with pytest.raises(ConfigError, match=r"test.mapper.is_train, but .* train.val_loss=false"):
+    message = r"analyses of anchors set dataloader.test.mapper.is_train, but .* train.val_loss=false"
+    with pytest.raises(ConfigError, match=message):
         build_annotated_loader(cfg)
 
 

@@ -129,9 +129,9 @@ def _entry_tries() -> Iterator[Try]:
         yield load_try(f"{entry} without id", changed(kind, 0, "id"), "without 'id'")
         yield load_try(f"{entry} id twice", changed(kind, 1, id=1), f"{entry} id 1 twice")
         yield load_try(f"{entry} id of 100 digits", changed(kind, 1, id=10**100), "which is not an integer")
-    yield load_try("annotation id a string", changed("annotations", 3, id="a1"), "annotation a1 has id a1")
-    yield load_try("category id a string", changed("categories", 0, id="a1"), "category a1 has id a1")
-    yield load_try("image ids of two types", changed("images", 1, id="2"), "image 2 has id 2")
+    yield load_try("annotation id a string", changed("annotations", 3, id="a1"), "annotation a1 has id 'a1'")
+    yield load_try("category id a string", changed("categories", 0, id="a1"), "category a1 has id 'a1'")
+    yield load_try("image ids of two types", changed("images", 1, id="2"), "image 2 has id '2'")
     for key in ("category_id", "image_id"):
         for name, value in {"true": True, "a string": "1", "null": None, "77": 77}.items():
             yield load_try(

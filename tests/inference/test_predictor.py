@@ -3,7 +3,7 @@ import pytest
 import torch
 from PIL import Image
 
-from retina_plugin.config import load_config
+from retina_plugin.config import ConfigError, load_config
 from retina_plugin.data import DataError
 from retina_plugin.inference.predictor import LazyPredictor, as_bgr
 from retina_plugin.weights import CheckpointError
@@ -40,6 +40,16 @@ def test_a_detector_of_grey_images_gets_them(trained_run, predictor):
     overrides = ["model.test_score_thresh=0.0", "model.max_detections_per_image=7", "model.input_format=L"]
     found = LazyPredictor.from_run(trained_run, overrides=overrides)(colour, "RGB")
     assert same(found, predictor(np.dstack([grey] * 3)))
+
+
+def test_a_config_without_a_format_is_bgr_and_one_without_augmentations_is_refused(trained_run):
+    image = np.random.RandomState(0).randint(0, 255, (64, 64, 3), np.uint8)
+    cfg, weights = load_config(trained_run / "config.yaml"), trained_run / "model_final.pth"
+    del cfg.model.input_format
+    assert same(LazyPredictor(cfg, weights)(image), LazyPredictor.from_run(trained_run)(image, "RGB"))
+    cfg.dataloader.test.mapper = {"_target_": "my.mapper"}
+    with pytest.raises(ConfigError, match="dataloader.test.mapper has no augmentations"):
+        LazyPredictor(cfg, weights)
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,7 @@ def _median_side(augmentation: T.ResizeShortestEdge) -> tuple[int, str]:
 
 def resized_boxes(entry: dict[str, Any], resize: Callable[[Size], Size]) -> BoxImage:
     """The boxes of a dataset dict with height and width after `resize`, see `resizing`."""
-    before = entry["height"], entry["width"]
+    before = int(entry["height"]), int(entry["width"])  # a json may say 640.0
     size = resize(before)
     own = [{k: a[k] for k in _KEPT if k in a} for a in entry.get("annotations", ()) if not a.get("iscrowd", 0)]
     sides = [BoxMode.convert(a["bbox"], a["bbox_mode"], BoxMode.XYWH_ABS)[2:] for a in own]

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from detectron2.config import instantiate
 from omegaconf import DictConfig
 from pycocotools.coco import COCO
 
-from ...data import DataError, dataset_metadata
+from ...data import DataError, dataset_metadata, dataset_names
+from ...engine.run_data import check_classes
 from ...evaluation.box_metrics import BoxEvaluation, Detection, evaluate_boxes
 from ...evaluation.truth import read_truth
 from ...run_folder import DETECTIONS, read_config, read_detections
@@ -92,6 +92,7 @@ def read_results(run_dir: str | Path, iou: float = 0.5, trust: Sequence[str] = (
         raise DataError(f"{path} is missing: evaluate the run first, with retina train {evaluating(run_dir)}")
     try:
         json_file, max_dets = coco_test_data(cfg)
+        check_classes(cfg, "test")
         truth, detections = read_truth(json_file), read_detections(run_dir)
         return match_results(truth, detections, iou, max_dets, name or Path(run_dir).name, cfg, _image_root(cfg))
     except (ValueError, TypeError, KeyError) as e:
@@ -100,7 +101,7 @@ def read_results(run_dir: str | Path, iou: float = 0.5, trust: Sequence[str] = (
 
 
 def _image_root(cfg: DictConfig) -> str:
-    return str(dataset_metadata(instantiate(cfg.dataloader.test.dataset.names)).image_root)
+    return str(dataset_metadata(dataset_names(cfg, "test")[0]).image_root)
 
 
 def match_results(

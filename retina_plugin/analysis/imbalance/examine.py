@@ -13,8 +13,8 @@ from ...config import ConfigError
 from ...data import DataError
 from ...engine.run_data import names_of_labels, run_metadata
 from ...evaluation.calibration import calibration_metrics
+from ...modeling import MatcherAssigner, PluggableRetinaNet
 from ...modeling.losses import ClassificationLoss
-from ...modeling.meta_arch import PluggableRetinaNet
 from ..dense import Split, dense_images, load_detector
 from .exact_sums import ExactSums
 from .functions import CROSS_ENTROPY, FOCAL, chosen_losses, focal_losses, is_function_of_p_t
@@ -34,7 +34,8 @@ class Examination:
     Attributes:
         own_loss: the run's loss in words.
         losses: the compared losses by name, with the run's own as `OWN`.
-        shares: sums over the elements under each of these losses, by its name.
+        shares: sums over the elements under each of these losses, by its name; those of `OWN` with the weights that a
+            label assigner of your own gives to anchors.
         easiest: share of the background's loss that its easiest 90 % hold, under cross entropy, focal loss with gamma
             2, and the run's own loss.
         hardest: hard background anchors for the gallery.
@@ -98,7 +99,8 @@ def examine(
     xray = Xray(model.num_classes, len(model.head_in_features), num_logits)
     detections, hardest = Detections(model), HardBackground(model, gallery)
     own_sums = ExactSums(model.cls_loss, model.num_classes, len(model.head_in_features))
-    has_histogram = is_function_of_p_t(model.cls_loss)
+    may_weigh = type(model.label_assigner).forward is not MatcherAssigner.forward
+    has_histogram = is_function_of_p_t(model.cls_loss) and not may_weigh
     parts = [xray, detections, hardest, *([] if has_histogram else [own_sums])]
     try:
         _pass(cfg, model, split, max_images, parts)

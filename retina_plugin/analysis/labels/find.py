@@ -12,6 +12,7 @@ from tqdm import tqdm
 from ...data import DataError, dataset_metadata, dataset_names
 from ...data.json_file import read_json
 from ...evaluation.truth import by_image
+from ...printable import shown
 from ..dense import Split, dense_images, load_detector
 from .evidence import Evidence, read_evidence
 from .proposals import Proposal, propose
@@ -39,13 +40,28 @@ class AnnotatedSet:
         return by_image(self.content["annotations"])
 
 
-def read_annotated_set(cfg: DictConfig, split: Split) -> AnnotatedSet:
-    """The annotations of a split; DataError if its data are not a single COCO json."""
+def choose_data_set(cfg: DictConfig, split: Split, name: str | None = None) -> None:
+    """Make a registered data set the only one of a split in `cfg`; DataError if it is none of the split's.
+
+    With None, the split must have a single data set.
+    """
     names = dataset_names(cfg, split)
-    if len(names) != 1:
-        raise DataError(f"dataloader.{split}.dataset.names has {len(names)} data sets, and one file can be repaired")
+    if name is None and len(names) == 1:
+        return
+    if name not in names:
+        problem = f"has {len(names)} data sets" if name is None else f"does not have {shown(name)}"
+        raise DataError(
+            f"dataloader.{split}.dataset.names {problem}: choose one with --data-set, of "
+            f"{', '.join(shown(x) for x in names)}"
+        )
+    cfg.dataloader[split].dataset.names = name
+
+
+def read_annotated_set(cfg: DictConfig, split: Split) -> AnnotatedSet:
+    """The annotations of the single data set of a split; DataError if it is no COCO json."""
+    names = dataset_names(cfg, split)
     metadata = dataset_metadata(names[0]).as_dict()
-    if "json_file" not in metadata:
+    if not {"json_file", "thing_dataset_id_to_contiguous_id"} <= metadata.keys():  # evaluators of others add a json
         raise DataError(f"data set {names[0]!r} has no COCO json whose annotations could be examined")
     labels = metadata["thing_dataset_id_to_contiguous_id"]
     categories = sorted(labels, key=labels.__getitem__)
@@ -54,28 +70,31 @@ def read_annotated_set(cfg: DictConfig, split: Split) -> AnnotatedSet:
 
 
 def find_proposals(
-    run_dir: str | Path, split: Split = "train", trust: Sequence[str] = ()
+    run_dir: str | Path, split: Split = "train", trust: Sequence[str] = (), data_set: str | None = None
 ) -> tuple[AnnotatedSet, list[Proposal]]:
     """Proposed changes of the annotations of a run's split, the strongest first, from the run's final detector.
 
     Raises:
         ConfigError, CheckpointError, DataError: as `examine_images`.
     """
-    annotated, images = examine_images(run_dir, split, trust)
+    annotated, images = examine_images(run_dir, split, trust, data_set)
     return annotated, propose(images, len(annotated.categories))
 
 
 def examine_images(
-    run_dir: str | Path, split: Split = "train", trust: Sequence[str] = ()
+    run_dir: str | Path, split: Split = "train", trust: Sequence[str] = (), data_set: str | None = None
 ) -> tuple[AnnotatedSet, list[Evidence]]:
     """What a run's final detector predicts on the images of a split, including those without annotations.
 
+    `data_set` is the name of one of the split's data sets, if it has several.
+
     Raises:
         ConfigError, CheckpointError: as `load_detector`.
-        DataError: as `read_annotated_set`, or for an image that cannot be read.
+        DataError: as `choose_data_set` and `read_annotated_set`, or for an image that cannot be read.
     """
     cfg, model = load_detector(run_dir, trust=trust)
     cfg = _with_all_images(cfg, split)
+    choose_data_set(cfg, split, data_set)
     annotated = read_annotated_set(cfg, split)
     labels = {category: label for label, category in enumerate(annotated.categories)}
     annotations, images = annotated.by_image, []

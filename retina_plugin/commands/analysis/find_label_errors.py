@@ -25,25 +25,26 @@ def find_label_errors(
     limit: int = 500,
     accept: str | None = None,
     trust: Sequence[str] = (),
+    data_set: str | None = None,
 ) -> list[Proposal]:
     """List the `limit` strongest proposals for a run's split in proposals.json and labels.html; returns them.
 
     With `accept`, some of them are also carried out in repaired.json, listed in changes.json and drawn in changes/.
     "all" accepts those with strength above 0, a number N the first N, and a file name the ids in that file, one per
     line or as a json list. The annotations of the run stay as they are. `trust` lists modules of your own that its
-    config may use.
+    config may use. `data_set` is the name of one of the split's data sets, if it has several.
 
     Raises:
         ConfigError, CheckpointError: for an invalid run or checkpoint.
-        DataError: if the split is not one COCO json, an image cannot be read, `accept` names what is not listed, or
-            `output` holds a repaired.json already.
+        DataError: if the data set is no COCO json or not chosen among several, an image cannot be read, `accept` names
+            what is not listed, or `output` holds a repaired.json already.
         OSError: if `output` cannot be written to.
     """
     create_folder(output)
     if accept is not None and Path(output, REPAIRED).exists():
         raise DataError(f"{shown(Path(output, REPAIRED))} exists and is not overwritten: choose another output folder")
     choice = None if accept is None else _read_choice(accept)
-    annotated, proposals = find_proposals(run, split, trust)
+    annotated, proposals = find_proposals(run, split, trust, data_set)
     listed = proposals[:limit]
     content = {
         "run": str(run),

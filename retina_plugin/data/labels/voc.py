@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -9,7 +10,7 @@ from xml.etree import ElementTree
 from ...printable import first_line, shown
 from ..errors import DataError
 from ..image_reader import IMAGE_SUFFIXES
-from .text import read_text
+from .text import is_hidden, read_text
 
 
 def read_voc(labels: Path, image_root: Path, classes: list[str] | None) -> dict[str, Any]:
@@ -34,8 +35,8 @@ def read_voc(labels: Path, image_root: Path, classes: list[str] | None) -> dict[
             f"{shown(labels)} is read as a list of PASCAL VOC, such as ImageSets/Main/train.txt, whose labels would be "
             f"in {shown(folder)}, which is not a folder: name the folder of labels, also for labels of YOLO"
         )
-    paths = {path.stem: path for path in sorted(folder.glob("*.xml"))}
-    names = list(paths) if labels.is_dir() else _listed(labels)
+    paths = {path.stem: path for path in sorted(folder.glob("*.xml")) if not is_hidden(path, folder)}
+    names = list(paths) if labels.is_dir() else _listed(labels, paths)
     if missing := [name for name in names if name not in paths]:
         raise DataError(
             f"{shown(labels)}: {len(missing)} labels do not exist, such as {shown(folder / missing[0])}.xml: put them "
@@ -72,7 +73,8 @@ def is_voc(labels: Path) -> bool:
     """
     if labels.is_file():
         return True
-    found = Counter(path.suffix for path in labels.iterdir() if path.name != "classes.txt")
+    shown_files = (path for path in labels.iterdir() if not is_hidden(path, labels))
+    found = Counter(path.suffix for path in shown_files if path.name != "classes.txt")
     if 0 < found[".xml"] < found[".txt"]:
         raise DataError(f"{shown(labels)} has {found['.xml']} .xml and {found['.txt']} .txt files: move one kind away")
     return found[".xml"] > 0
@@ -83,10 +85,16 @@ def folder_of_labels(labels: Path) -> Path:
     return labels if labels.is_dir() else labels.parent.parent.parent / "Annotations"
 
 
-def _listed(path: Path) -> list[str]:
-    """The first word of every line."""
-    words = (line.split() for line in read_text(path).splitlines())
-    return [first[0] for first in words if first]
+def _listed(path: Path, known: Collection[str]) -> list[str]:
+    """The name in every line: the whole line if that is known, as names may have spaces, otherwise its first word."""
+    lines = [line.strip() for line in read_text(path).splitlines() if line.strip()]
+    return [line if line in known else _name_in(line, known) for line in lines]
+
+
+def _name_in(line: str, known: Collection[str]) -> str:
+    """The name in a line of a list of one class, such as "my photo  -1", or of a list of names alone."""
+    before_number = line.rpartition(" ")[0].rstrip()
+    return before_number if before_number in known else line.split()[0]
 
 
 def _parse(path: Path, is_listed: bool) -> tuple[tuple[int, int], list[tuple[str, list[float], int]]]:

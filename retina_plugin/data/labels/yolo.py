@@ -11,7 +11,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from ...printable import first_line, shown
 from ..errors import DataError
 from ..image_reader import IMAGE_SUFFIXES
-from .text import read_text
+from .text import is_hidden, read_text
 from .yolo_names import FILES, find_names
 
 logger = logging.getLogger(__name__)
@@ -22,8 +22,9 @@ def read_yolo(labels: Path, image_root: Path, classes: list[str] | None) -> dict
     """The content of a COCO json with the labels of a folder.
 
     Each line is a class, from 0, and the centre, width and height of a box as shares of the image; or a class and the
-    corners of a polygon, whose bounding box is taken. Images without a file, or with an empty one, are background. A
-    warning says how many files belong to no image: other images may share the folder of labels.
+    corners of a polygon, whose bounding box is taken. Images without a file, or with an empty one, are background.
+    Hidden files are left out. A warning says how many files belong to no image: other images may share the folder of
+    labels.
 
     Args:
         labels: the folder, such as labels/train.
@@ -37,7 +38,7 @@ def read_yolo(labels: Path, image_root: Path, classes: list[str] | None) -> dict
     """
     classes = find_names(labels) if classes is None else classes
     paths = sorted(p for p in image_root.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
-    if not paths:
+    if not (paths := [path for path in paths if not is_hidden(path, image_root)]):
         raise DataError(f"{shown(image_root)} holds no image")
     names = [path.relative_to(image_root) for path in paths]
     files = [(labels / name).with_suffix(".txt") for name in names]
@@ -54,8 +55,8 @@ def read_yolo(labels: Path, image_root: Path, classes: list[str] | None) -> dict
 
 
 def label_files(labels: Path) -> Iterator[Path]:
-    """The .txt files below a folder, without those that name classes."""
-    return (path for path in labels.rglob("*.txt") if path.name not in FILES)
+    """The .txt files below a folder, without hidden ones and those that name classes."""
+    return (path for path in labels.rglob("*.txt") if path.name not in FILES and not is_hidden(path, labels))
 
 
 def _check_images_of(labels: Path, files: Sequence[Path], image_root: Path) -> None:

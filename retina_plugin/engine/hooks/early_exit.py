@@ -8,7 +8,7 @@ from detectron2.utils import comm
 from ...run_folder import FINAL_CHECKPOINT, iteration_checkpoint
 from ..checkpoint import RunCheckpointer
 from ..layout import any_process
-from ..reliability.signals import StopRun, StopSignals
+from ..reliability.signals import AlreadyEnded, StopRun, StopSignals
 from .detectron2_hooks import BestCheckpointer
 
 
@@ -32,9 +32,9 @@ class EarlyExit(HookBase):
         self._start = time.monotonic()  # unaffected by changes of the system clock
 
     def before_train(self) -> None:
-        """Raise StopRun if a resumed run had already ended early."""
+        """Raise AlreadyEnded if a resumed run had already ended early."""
         if self._stopped_improving():
-            raise StopRun(f"Ended early at iteration {self.trainer.iter}: {self._no_gain()}")
+            raise AlreadyEnded(f"Ended early at iteration {self.trainer.iter}: {self._no_gain()}")
 
     def after_step(self) -> None:
         """Raise StopRun, which leaves Detectron2's training loop, if there is a reason to end."""

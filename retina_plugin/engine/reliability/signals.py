@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 logger = logging.getLogger(__name__)
-_ONE_REQUEST = 2.0  # seconds within which a repeated SIGTERM is the same request
+_ONE_REQUEST = 2.0  # seconds within which a SIGTERM after another signal is the same request
 _is_stopping = False  # whether a signal has asked the training of this process to stop
 
 
@@ -26,11 +26,15 @@ class StopRun(BaseException):
         self.status = status
 
 
+class AlreadyEnded(StopRun):
+    """Ends a resumed training before its first step, because it had ended early."""
+
+
 class FirstSignal:
     """The first signal that asks a process to stop, as `number` (0: none has come), and the rule for a second request.
 
-    GNU timeout sends SIGTERM to a process and then to its group, and programs that end pass it on, so a SIGTERM soon
-    after another is the same request.
+    GNU timeout sends SIGTERM to a process and then to its group, and programs that end pass it on, as the launcher of
+    several processes does after Ctrl-C, which they have got too. So a SIGTERM soon after a signal is the same request.
     """
 
     def __init__(self) -> None:
@@ -42,7 +46,7 @@ class FirstSignal:
         if not self.number:
             self.number, self._time = number, time.monotonic()
             return False
-        is_same = number == self.number == signal.SIGTERM and time.monotonic() - self._time < _ONE_REQUEST
+        is_same = number == signal.SIGTERM and time.monotonic() - self._time < _ONE_REQUEST
         return not is_same
 
 

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from detectron2.config import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pycocotools.coco import COCO
 
 from ...config import EVERYTHING
-from ...data import dataset_metadata
+from ...data import dataset_metadata, dataset_names
 from ...evaluation.truth import read_truth
 from ...run_folder import read_config, read_detections
 from ..execution.results import RunResult
@@ -71,12 +70,12 @@ def coco_test_data(cfg: DictConfig) -> tuple[str, int]:
     Raises:
         ValueError: if the test data are several data sets, or have no COCO json.
     """
-    names = instantiate(cfg.dataloader.test.dataset.names)
-    if not isinstance(names, str):
-        raise ValueError(f"the test data consist of {len(names)} data sets")
-    metadata = dataset_metadata(names).as_dict()
+    name, *others = dataset_names(cfg, "test")
+    if others:
+        raise ValueError(f"the test data consist of {1 + len(others)} data sets")
+    metadata = dataset_metadata(name).as_dict()
     if metadata.get("evaluator_type") != "coco" or "json_file" not in metadata:
-        raise ValueError(f"{names} has no COCO json")
+        raise ValueError(f"{name} has no COCO json")
     most = evaluator_argument(cfg, "max_dets_per_image") or 100
     return str(metadata["json_file"]), int(most if isinstance(most, int) else most[-1])
 

@@ -14,7 +14,7 @@ from detectron2.data import DatasetCatalog
 from detectron2.data import transforms as T
 
 from retina_plugin.analysis.anchors.assignment import assign
-from retina_plugin.analysis.anchors.boxes import load_boxes, resizing
+from retina_plugin.analysis.anchors.boxes import load_boxes, resized_boxes, resizing
 from retina_plugin.analysis.anchors.ceiling import measure_ceiling
 from retina_plugin.analysis.anchors.detector import AnchorDetector
 from retina_plugin.analysis.anchors.pictures import choose_images
@@ -65,6 +65,13 @@ def test_a_chain_of_resizes():
     assert resize((20, 30)) == (92, 110)
     assert words.startswith("all images are resized to 50 x 60 pixels; the shorter side is 100")
     assert resizing([T.ResizeShortestEdge(0)])[0]((20, 30)) == (20, 30)
+
+
+def test_sizes_in_floating_point_are_those_in_integers(detector):
+    entry = image_with([[10, 10, 42, 42]], [1]).entry
+    for height, width in ((64, 96), (64.0, 96.0)):
+        image = resized_boxes(entry | {"height": height, "width": width}, lambda size: size)
+        assert assign(detector, [image]).anchors.tolist()[:2] == [8 * 12 * 9, 4 * 6 * 9]
 
 
 def test_crowds_are_left_out_and_data_without_boxes_refused(tiny_cfg):

@@ -129,6 +129,19 @@ def test_data_without_a_json_are_examined_too(clean, config):
     assert "1 of 2" in found["leak-same-file"].message and "[10.0, 10.0, 20.0, 80.0]" in str(found)
 
 
+def test_boxes_of_images_without_a_size_are_not_counted_as_none(clean, config):
+    """Detectron2's mapper finds the size in the file."""
+
+    def dicts():
+        box = {"bbox": [10, 10, 30, 30], "bbox_mode": BoxMode.XYXY_ABS, "category_id": 0}
+        return [{"file_name": str(clean / f"images/train{i}.png"), "image_id": i, "annotations": [box]} for i in (1, 2)]
+
+    DatasetCatalog.register("without_size", dicts)
+    MetadataCatalog.get("without_size").set(thing_classes=["cell"])
+    cfg = config(("without_size", "without_size"))
+    assert "no-annotations" not in {finding.code for finding in examine(cfg, quick=True)}
+
+
 def test_an_image_of_two_colours_of_one_brightness_is_not_blank(tmp_path):
     image = Image.new("RGB", (SIZE, SIZE), (90, 90, 90))
     assert pixels_of(tmp_path, image).spread == 0

@@ -130,6 +130,29 @@ def test_a_list_of_voc_names_its_images_and_all_lists_agree_on_classes(voc, imag
         as_coco_json(lists / "train.txt", images)
 
 
+def test_names_in_a_list_of_voc_may_have_spaces(voc, images):
+    lists = voc.parent / "ImageSets" / "Main"
+    lists.mkdir(parents=True)
+    (voc / "a.xml").rename(voc / "my photo 1.xml")
+    (images / "a.png").rename(images / "my photo 1.png")
+    for line in ("my photo 1", "  my photo 1  -1"):
+        (lists / "train.txt").write_text(f"b  1\n{line}\n")
+        content = json.loads(as_coco_json(lists / "train.txt", images).read_text())
+        assert [x["file_name"] for x in content["images"]] == ["b.png", "my photo 1.png"]
+
+
+@pytest.mark.parametrize("kind", ["voc", "yolo"])
+def test_hidden_files_are_left_out(kind, images, request, caplog):
+    labels = request.getfixturevalue(kind)
+    before = json.loads(as_coco_json(labels, images).read_text())
+    for folder in (labels, images):
+        (folder / ".ipynb_checkpoints").mkdir()
+        for path in [path for path in folder.iterdir() if path.is_file()]:
+            (folder / f"._{path.name}").write_bytes(b"Mac OS X")
+            shutil.copy(path, folder / ".ipynb_checkpoints" / f"{path.stem}-checkpoint{path.suffix}")
+    assert json.loads(as_coco_json(labels, images).read_text()) == before and not caplog.records
+
+
 def test_difficult_objects_of_voc_neither_train_nor_count(voc, images):
     (voc / "a.xml").write_text(XML.format(OBJECT.format("cat", 1, 1, 1, 9, 9)))
     content = json.loads(as_coco_json(voc, images).read_text())

@@ -41,8 +41,8 @@ def started(popen, command, run):
     return process
 
 
-def assert_stopped_with_a_checkpoint(process, run):
-    assert process.wait(timeout=60) == 143 and "Traceback" not in run.with_name("stderr").read_text()
+def assert_stopped_with_a_checkpoint(process, run, status=143):
+    assert process.wait(timeout=60) == status and "Traceback" not in run.with_name("stderr").read_text()
     assert find_weights(run).name == f"model_{read_metrics(run)[-1]['iteration']:07d}.pth"
 
 
@@ -65,6 +65,15 @@ def test_scancel_leaves_a_checkpoint_of_two_processes(tmp_path, forked_ranks):
         if b"resource_tracker" not in Path(f"/proc/{pid}/cmdline").read_bytes():
             os.kill(pid, signal.SIGTERM)
     assert_stopped_with_a_checkpoint(process, tmp_path / "run")
+
+
+@pytest.mark.parametrize("whole_group", [False, True])
+def test_sigint_leaves_a_checkpoint_of_two_processes(tmp_path, forked_ranks, whole_group):
+    """A program may send it to the parent alone; Ctrl-C sends it to the group, as `timeout -s INT` does."""
+    command = [*COMMAND[:3], "--num-gpus", "2", *COMMAND[3:], f"train.output_dir={tmp_path}/run"]
+    process = started(functools.partial(forked.Popen, start_new_session=True), command, tmp_path / "run")
+    (os.killpg if whole_group else os.kill)(process.pid, signal.SIGINT)
+    assert_stopped_with_a_checkpoint(process, tmp_path / "run", 130)
 
 
 def test_two_sigterms_at_once_are_one_request(tmp_path, monkeypatch):
@@ -91,7 +100,10 @@ def test_only_a_sigterm_soon_after_another_is_the_same(monkeypatch):
     now[0] = 3.0
     assert first.is_second(signal.SIGTERM)
     ctrl_c = FirstSignal()
-    assert not ctrl_c.is_second(signal.SIGINT) and ctrl_c.is_second(signal.SIGINT)
+    assert not ctrl_c.is_second(signal.SIGINT) and not ctrl_c.is_second(signal.SIGTERM)
+    assert ctrl_c.is_second(signal.SIGINT)
+    now[0] = 6.0
+    assert ctrl_c.is_second(signal.SIGTERM)
 
 
 def test_a_loading_process_obeys_the_training_alone():

@@ -88,14 +88,16 @@ def test_a_jump_of_the_clock_stops_nothing(whole, tmp_path, monkeypatch):
 def test_training_ends_when_nothing_improves(tmp_path):
     opts = [*EIGHT, "train.eval_period=1", "train.best_checkpointer.val_metric=num_pos_anchors"]
     opts += ["train.max_iter=40", "train.early_stopping=2", "train.log_period=1"]
-    main(train_args(tmp_path / "run", *opts))
+    results = main(train_args(tmp_path / "run", *opts))
     counts = [m["num_pos_anchors"] for m in read_metrics(tmp_path / "run") if "bbox/AP" in m]
     assert len(read_metrics(tmp_path / "run")) < 40 and len(counts) >= 3
     last = torch.load(tmp_path / "run" / "model_final.pth", weights_only=True)["iteration"]
     best = torch.load(tmp_path / "run" / "model_best.pth", weights_only=True)["iteration"]
     assert last == best + 2
     before = (tmp_path / "run" / "model_final.pth").read_bytes()
-    main(train_args(tmp_path / "run", *opts, resume=True))  # it does not begin again
+    again = main(train_args(tmp_path / "run", *opts, resume=True))  # it does not begin again
+    assert results.keys() == again.keys() and results["bbox"].keys() == again["bbox"].keys()
+    assert again["bbox"]["AP"] == pytest.approx(results["bbox"]["AP"], nan_ok=True)
     assert (tmp_path / "run" / "model_final.pth").read_bytes() == before
     with pytest.raises(ConfigError, match="set train.eval_period"):
         main(train_args(tmp_path / "run", "train.early_stopping=1"))

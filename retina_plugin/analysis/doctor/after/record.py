@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from detectron2.config import instantiate
 from omegaconf.errors import OmegaConfBaseException
 from pycocotools.coco import COCO
 
-from ....data import dataset_metadata
+from ....data import dataset_metadata, dataset_names
 from ....evaluation.box_metrics import Detection
 from ....evaluation.truth import read_truth
 from ....run_folder import read_config, read_detections, read_metrics
@@ -69,7 +68,7 @@ class Record:
     def truth(self) -> COCO | None:
         """The annotations of the test data; None if they are missing or not a single COCO json."""
         try:
-            name = instantiate(self.cfg.dataloader.test.dataset.names)
+            (name,) = dataset_names(self.cfg, "test")
             return read_truth(dataset_metadata(name).json_file)
         except (ValueError, OSError, KeyError, TypeError, AttributeError, OmegaConfBaseException):
             return None

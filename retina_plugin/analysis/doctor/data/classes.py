@@ -77,8 +77,8 @@ CHECKS = (no_annotations, classes_without_boxes, rare_classes, unequal_classes)
 
 
 def _is_complete(sets: Sequence[CocoSet]) -> bool:
-    """Whether counts are complete; they are not if the loader refuses a json, which another check reports."""
-    return not any(data.refused for data in sets)
+    """Whether counts are complete: the loader refuses no json, which another check reports, and images have a size."""
+    return not any(data.refused or len(data.images) < len(data.content["images"]) for data in sets)
 
 
 def _counts(sets: Sequence[CocoSet]) -> dict[str, int]:

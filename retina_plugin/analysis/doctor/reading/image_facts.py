@@ -64,7 +64,10 @@ def read_header(path: Path) -> Header | str:
         with Image.open(path) as image:
             deep = image.mode[0] in "IF" or ";16" in str(image.tile)
             transparent = "A" in image.mode or "transparency" in image.info
-            return Header(image.size, image.mode, image.getexif().get(_ORIENTATION, 1), deep, transparent)
+            orientation = image.getexif().get(_ORIENTATION, 1)
+            is_turned = image.format == "TIFF" and orientation in _TURNED  # PIL has rotated the sizes of TIFFs
+            size = image.size[::-1] if is_turned else image.size
+            return Header(size, image.mode, orientation, deep, transparent)
     except Exception as e:  # PIL raises almost any error for damaged files
         return first_line(e)
 
