@@ -1,7 +1,7 @@
 # Five losses on blood cells with the full schedule, each with its own tuned learning rate and weight of the
 # classification loss. The first trial of a search has the defaults, and all searches have the same number of trials:
 #     retina tune --study FILE --trials 4
-#     retina ablate --study FILE --tuned-by output/tuned_bccd_tuning/tuned.json
+#     retina ablate --study FILE --tuned-by docs/results/tuning_bccd.json
 # Each loss starts from its own best constant score, except ce_.01, and OHEM, which has no such score: these start from
 # .01. The seeds are new.
 from .confirm_bccd import study
