@@ -110,7 +110,7 @@ def test_nan_in_batchnorm_statistics_stops_the_run_despite_skip(tmp_path, monkey
 
 
 def test_ten_skips_in_a_row_stop_the_run(tmp_path):
-    opts = ["model.pixel_std=[0.0,0.0,0.0]", "train.max_iter=20", "train.nonfinite=skip"]
+    opts = ["model.pixel_std=[1e-38,1e-38,1e-38]", "train.max_iter=20", "train.nonfinite=skip"]
     opts.append("model.backbone.bottom_up.norm=FrozenBN")
     with pytest.raises(NonFiniteError, match="update of iteration 9 is not finite"):
         main(train_args(tmp_path / "run", *opts))

@@ -125,7 +125,7 @@ def test_trials_that_are_chosen_later_follow_from_those_before(tuning):
 def test_variants_begin_with_the_same_random_values(tuning):
     tuned = tuning(trials=4, variants=VARIANTS)
     focal, ce = ([r["overrides"] for r in found["runs"][1:4]] for found in tuned.values())
-    assert [own[:3] for own in focal] == ce and focal[0][3].startswith("model.cls_loss.gamma=")
+    assert [own[:4] for own in focal] == ce and focal[0][4].startswith("model.cls_loss.gamma=")
 
 
 @pytest.mark.parametrize("ends_after", [0, 4, 11])
