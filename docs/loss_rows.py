@@ -121,7 +121,7 @@ def ce_weight_verdicts() -> Rows:
 
 
 def tuning_bccd() -> Rows:
-    """AP on held-out blood cells of five losses, each with the same learning rates and weights."""
+    """AP on held-out blood cells of five variants, each with the same learning rates and weights."""
     found = results("tuning_bccd")
     settings = {tuple(tuple(run["overrides"]) for run in own["runs"]) for own in found.values()}
     assert len(settings) == 1, "the columns of this table need the same trials of all losses"

@@ -1,4 +1,4 @@
-# Five losses on blood cells with the full schedule, each with its own tuned learning rate and weight of the
+# Four losses on blood cells with the full schedule, each with its own tuned learning rate and weight of the
 # classification loss. The first trial of a search has the defaults, and all searches have the same number of trials:
 #     retina tune --study FILE --trials 4
 #     retina ablate --study FILE --tuned-by docs/results/tuning_bccd.json

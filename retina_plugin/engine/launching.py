@@ -50,7 +50,8 @@ def launch_training(main: Callable[[argparse.Namespace], Any], args: argparse.Na
         with handled_by(_pass_on(asked), signal.SIGTERM, signal.SIGINT) if world_size > 1 else nullcontext():
             launch(main, args.num_gpus, args.num_machines, args.machine_rank, args.dist_url, args=(args,))
     except ProcessExitedException as e:
-        if e.exit_code in (130, 143):  # all of them stopped on a signal
+        ended_here = bool(asked) and e.exit_code == -signal.SIGTERM  # by `_pass_on`, before or without a training
+        if ended_here or e.exit_code in (130, 143):  # all of them stopped on a signal
             raise SystemExit(asked[0] + 128 if asked else e.exit_code) from None
         raise ChildProcessError(f"{e}. Checkpoints are intact: continue with --resume") from e
     if signal.SIGINT in asked:  # processes that were still starting have left with status 0

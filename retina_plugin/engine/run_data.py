@@ -101,7 +101,7 @@ def run_metadata(cfg: DictConfig) -> Metadata:
     if (recorded := cfg.get("metadata")) is not None:
         metadata.set(**OmegaConf.to_container(recorded))
         return metadata
-    with contextlib.suppress(DataError, OSError, LookupError, OmegaConfBaseException):
+    with contextlib.suppress(ValueError, TypeError, OSError, LookupError, OmegaConfBaseException):  # names may be null
         data = dataset_metadata(dataset_names(cfg, "test")[0]).as_dict()
         ids = data.get("thing_dataset_id_to_contiguous_id", {})
         metadata.set(thing_classes=list(data["thing_classes"]), category_ids=sorted(ids, key=ids.__getitem__))

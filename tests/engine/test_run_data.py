@@ -48,6 +48,7 @@ def test_a_config_without_a_run_has_the_names_and_ids_of_its_test_data(own_data,
         assert run_metadata(cfg).thing_classes[:3] == names and run_metadata(cfg).category_ids[:3] == ids
     assert run_metadata(coco).category_ids[-1] == 90
     assert not run_metadata(get_config(CONFIG)).get("thing_classes")  # data.val_json is missing
+    assert not run_metadata(tiny_cfg("dataloader.test.dataset.names=null")).get("thing_classes")
 
 
 def test_a_json_with_two_image_folders_names_the_wrong_one(own_data, tmp_path):

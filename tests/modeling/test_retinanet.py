@@ -255,6 +255,7 @@ def _head(**changes):
         ),
         ({"pixel_mean": []}, r"model.pixel_mean and model.pixel_std must have one number per channel.*got \[\]"),
         ({"pixel_mean": [1.0, 2.0], "pixel_std": [1.0, 1.0, 1.0]}, r"one number per channel.*got \[1.0, 2.0\]"),
+        ({"pixel_std": 57.0}, r"one number per channel.* and 57.0"),
         ({"pixel_std": [1.0, 0.0, 1.0]}, r"model.pixel_std positive ones, .* \[1.0, 0.0, 1.0\]"),
         ({"box2box_transform": Box2BoxTransform([1, 1])}, r"box2box_transform.weights must be 4 positive numbers"),
         ({"box2box_transform": Box2BoxTransform([1, 1, 0, 1])}, r"must be 4 positive numbers, got \[1, 1, 0, 1\]"),

@@ -62,11 +62,11 @@ def check_channels(model: PluggableRetinaNet, predictions: Sequence[Sequence[Ten
 
 def check_normalization(pixel_mean: Sequence[float], pixel_std: Sequence[float]) -> None:
     """Raise a ValueError unless both have as many numbers, or one for all channels, and `pixel_std` is positive."""
-    numbers = {len(pixel_mean), len(pixel_std)} - {1}
+    numbers = {len(x) if hasattr(x, "__len__") else 0 for x in (pixel_mean, pixel_std)} - {1}  # a config may say 57.0
     if len(numbers) > 1 or 0 in numbers or min(pixel_std) <= 0:
         raise ValueError(
             "model.pixel_mean and model.pixel_std must have one number per channel of the images, and model.pixel_std "
-            f"positive ones, got {list(pixel_mean)} and {list(pixel_std)}"
+            f"positive ones, got {pixel_mean} and {pixel_std}"
         )
 
 

@@ -1,6 +1,7 @@
 """SIGTERM that reaches more than one process of a training."""
 
 import functools
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -12,10 +13,11 @@ import forked
 import pytest
 import torch
 from conftest import QUICK, TINY, train_args
+from torch.multiprocessing import ProcessExitedException
 from torch.utils.data import DataLoader
 
 from retina_plugin.data.worker_signals import shield_worker
-from retina_plugin.engine import main
+from retina_plugin.engine import launching, main
 from retina_plugin.engine.reliability.signals import FirstSignal
 from retina_plugin.modeling import PluggableRetinaNet
 from retina_plugin.run_folder import find_weights, is_finished, read_metrics
@@ -74,6 +76,35 @@ def test_sigint_leaves_a_checkpoint_of_two_processes(tmp_path, forked_ranks, who
     process = started(functools.partial(forked.Popen, start_new_session=True), command, tmp_path / "run")
     (os.killpg if whole_group else os.kill)(process.pid, signal.SIGINT)
     assert_stopped_with_a_checkpoint(process, tmp_path / "run", 130)
+
+
+class WithoutHandler:
+    """A process that evaluates, or is still starting."""
+
+    ended = False
+
+    def terminate(self):
+        self.ended = True
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_processes_that_a_signal_ends_before_or_without_a_training_are_no_failure(tmp_path, monkeypatch, number):
+    process = WithoutHandler()
+
+    def launch(*_, **__):
+        os.kill(os.getpid(), number)
+        raise ProcessExitedException("process 0 terminated", 0, 1, exit_code=-signal.SIGTERM, signal_name="SIGTERM")
+
+    monkeypatch.setattr(launching, "_check_devices", lambda number: None)
+    monkeypatch.setattr(multiprocessing, "active_children", lambda: [process])
+    monkeypatch.setattr(launching, "launch", launch)
+    flags = {"num_gpus": 2, "num_machines": 1, "machine_rank": 0, "dist_url": "auto"}
+    with pytest.raises(SystemExit) as end:
+        launching.launch_training(main, train_args(tmp_path / "run", **flags))
+    assert end.value.code == 128 + number and process.ended
+    monkeypatch.setattr(os, "kill", lambda *_: None)
+    with pytest.raises(ChildProcessError, match="process 0 terminated"):  # by someone else
+        launching.launch_training(main, train_args(tmp_path / "run", **flags))
 
 
 def test_two_sigterms_at_once_are_one_request(tmp_path, monkeypatch):
