@@ -95,7 +95,7 @@ def _value(cfg: DictConfig, key: str) -> Any:
     parent, _, last = key.rpartition(".")
     node = _select(cfg, parent)
     if OmegaConf.is_dict(node) and last in node:
-        return node[last]
+        return _select(cfg, key)
     parameter = (parameters_of(node) or {}).get(last) if is_call(node) else None
     return Parameter.empty if parameter is None else parameter.default
 
