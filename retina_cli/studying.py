@@ -80,7 +80,7 @@ def _ablate(args: argparse.Namespace) -> None:
     if args.plan:
         print("\n".join(plan(grid.study(grid.chosen[0]), num_cells=len(grid.cells)) if grid else plan(study)))
         return
-    executor = _executor(args)
+    executor = None if args.report_only else _executor(args)
     if grid:
         ablate_grid(grid, executor, args.num_images, args.report_only)
     else:

@@ -85,6 +85,10 @@ def test_a_file_without_grid_is_no_grid(tmp_path):
         (dict(objects={"2": []}, iterations=GRID["iterations"]), "share the levels"),
         (dict(objects={"few": "train.max_iter=2"}, iterations=GRID["iterations"]), "list of key=value"),
         (dict(objects={"few": ["synthetic.object=[1,1]"]}, iterations=GRID["iterations"]), "synthetic"),
+        (
+            dict(objects={"few": ["train.seed=3"]}, iterations=GRID["iterations"]),
+            r"grid.objects\['few'\]: the study sets",
+        ),
     ],
 )
 def test_a_grid_that_cannot_be_used_is_refused(tmp_path, grid, message):
@@ -113,6 +117,15 @@ def test_the_map_corrects_for_all_cells_also_those_that_have_not_run(tmp_path):
     ]
     assert (cells[0]["better"], cells[0]["than"]) == (12.0, 10.0)
     assert picture.read_bytes()[:4] == b"\x89PNG"
+
+
+def test_a_report_about_runs_of_other_settings_is_no_verdict_on_a_cell(tmp_path):
+    grid = grid_of(tmp_path)
+    with_reports(grid, {("few", "2"): {"p": 0.01}})
+    path = grid.folder(("few", "2")) / "report.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"other_settings": ["focal, seed 0 was trained ..."]}))
+    write_map(grid)
+    assert cells_of(tmp_path)[0]["outcome"] == "run with other settings"
 
 
 def test_equivalence_is_corrected_for_all_cells_too(tmp_path):

@@ -4,6 +4,7 @@ import hashlib
 import itertools
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -102,17 +103,13 @@ class RunIdentity:
         return "; ".join(dict.fromkeys(phrases))
 
     def changes(self, state: dict[str, Any]) -> list[str]:
-        """What differs, one phrase each. A train setting that the checkpoint lacks counts as `_BEFORE_KEY` or the
-        default. Other paths of data do not count if their fingerprints are known and equal."""
-        before = {current_key(key): value for key, value in state["config"].items() if not _is_free(key)}
-        before, now = _with_train_defaults(before), self._values
+        """What differs, one phrase each. Other paths of data do not count if their fingerprints are known and equal."""
         same_train = self._data and state["data"] == self._data
         same_test = self._test_data and state.get("test_data") == self._test_data
         phrases = [
-            f"{key} was {before.get(key, 'absent')}, now {now.get(key, 'absent')}"
-            for key in {**before, **now}
-            if not _same_value(before.get(key), now.get(key))
-            and not (key.endswith(_PLACES) and (same_train if key.startswith("dataloader.train.") else same_test))
+            f"{key} was {old}, now {new}"
+            for key, (old, new) in differing_values(state["config"], self._values).items()
+            if not (key.endswith(_PLACES) and (same_train if key.startswith("dataloader.train.") else same_test))
         ]
         if state["data"] != self._data:
             phrases.append("the training data have other images, boxes or labels")
@@ -139,6 +136,21 @@ def config_values(cfg: DictConfig) -> dict[str, str]:
     """Every resolved value of a training config as text, by its dotted key."""
     sections = {name: OmegaConf.to_container(cfg[name], resolve=True) for name in _SECTIONS}
     return {current_key(key): as_text(value) for key, value in leaves(sections, into_lists=True)}
+
+
+def differing_values(before: Mapping[str, str], now: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """Values of two `config_values` that differ and change results, by key; "absent" where one has no such key.
+
+    `before` may be of an earlier version: names that have moved since are the same, and a train setting that it lacks
+    counts as `_BEFORE_KEY` or the default.
+    """
+    before = _with_train_defaults({current_key(key): value for key, value in before.items() if not _is_free(key)})
+    now = {key: value for key, value in now.items() if not _is_free(key)}
+    return {
+        key: (before.get(key, "absent"), now.get(key, "absent"))
+        for key in {**before, **now}
+        if not _same_value(before.get(key), now.get(key))
+    }
 
 
 def _is_free(key: str) -> bool:

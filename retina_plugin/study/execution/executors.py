@@ -1,5 +1,6 @@
 """Where runs are executed: on this machine, one or several at once, or on the machines of a Ray cluster."""
 
+import logging
 import time
 from collections.abc import Sequence
 from typing import Protocol
@@ -9,9 +10,14 @@ from ...engine.setup import check_omp_threads, count_cores
 from .job import Job, RunEnd
 from .run_process import RunProcess
 
+logger = logging.getLogger(__name__)
 _LOOK_PERIOD = 0.1  # seconds between looks at processes
 _RETRIES = 3  # of a run whose worker or machine died
 _PATIENCE = 120.0  # seconds that runs have to save a checkpoint when the study is stopped
+_GPUS_IDLE = (
+    "--gpus-per-run reserves GPUs, but the runs use the CPU: train.device is cpu by default if a study begins on a "
+    "machine without a GPU. Add train.device=auto to use the GPUs of the machines that train"
+)
 
 
 class Executor(Protocol):
@@ -97,13 +103,15 @@ class RayExecutor:
             ray.init(address or "local", ignore_reinit_error=True, log_to_driver=False)
         except (ConnectionError, ray.exceptions.RayError) as e:
             raise ConfigError(f"--address {address}: {str(e).splitlines()[0]}") from e
-        self._ray = ray
+        self._ray, self._num_gpus = ray, gpus_per_run
         resources = {"num_cpus": cpus_per_run, "num_gpus": gpus_per_run}
         self._task = ray.remote(**resources, max_retries=_RETRIES)(_run_to_end)
         self.threads = _threads_per_run(cpus_per_run)
         self._pending: dict[object, Job] = {}
 
     def submit(self, jobs: Sequence[Job]) -> None:
+        if self._num_gpus and any(job.config.train.device == "cpu" for job in jobs):
+            logger.warning("%s", _GPUS_IDLE)
         self._pending |= {self._task.remote(job): job for job in jobs}
 
     def poll(self, seconds: float) -> list[tuple[Job, RunEnd]]:

@@ -9,7 +9,7 @@ from ...engine.reliability.identity import config_values
 from ...engine.setup import PRIOR
 from ..spec.study import Study, Variant
 from .job import read_facts
-from .matching import resolve_prior
+from .matching import matched_keys, resolve_prior
 from .results import RunResult, results_in_folder
 
 logger = logging.getLogger(__name__)
@@ -45,16 +45,9 @@ def _belongs(study: Study, variant: Variant, result: RunResult, peer: Mapping[st
     cfg = study.run_config(variant, result.seed)
     if PRIOR in differs:
         resolve_prior(cfg)
-    own, matched = config_values(cfg), _matched_keys(study, variant.name)
+    own = config_values(cfg)
+    matched = matched_keys(study, variant.name, own)
     return all((mine.get(key) == own.get(key)) != (key in matched) for key in differs | matched)
-
-
-def _matched_keys(study: Study, variant: str) -> set[str]:
-    """Config keys whose values are replaced by matching."""
-    if variant == study.partner.name:
-        return set()
-    scale = {"model.cls_loss_weight"} if study.is_scaled(variant) else set()
-    return scale | ({"train.clip_grad_norm"} if "clip" in study.match else set())
 
 
 def _conflict(one: Mapping[str, str], other: Mapping[str, str]) -> bool:

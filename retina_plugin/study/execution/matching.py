@@ -4,7 +4,7 @@
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,9 +16,10 @@ from ...engine.setup import PRIOR
 from ...modeling.losses import STATIONARY
 from ..spec.study import Study
 from .job import Job, RunEnd
-from .scales import measure_scales
+from .scales import measure_scales, read_scales
 
 _shares: dict[str, float] = {}  # foreground share, by everything that it depends on
+_WEIGHT, _CLIP = "model.cls_loss_weight", "train.clip_grad_norm"
 _NOT_FOR_LABELS = ("model.cls_loss", "model.box_loss", "model.head.", "model.test_", "dataloader.train.num_workers")
 
 
@@ -64,12 +65,26 @@ def match_gradients(
     return matched, {job.key: RunEnd(job.fingerprint, error=error) for job in failed}
 
 
+def matched_keys(study: Study, variant: str, values: Mapping[str, str]) -> set[str]:
+    """Config keys whose values in the runs of a variant matching has replaced; `values` are those before.
+
+    A value stays if it is null, or if scales.json says that the factor is 1, as between variants that differ only in
+    their learning rate.
+    """
+    if variant == study.partner.name:
+        return set()
+    scale = read_scales(study.output_dir).get(variant, {})
+    weight = {_WEIGHT} if study.is_scaled(variant) and scale.get("factor") != 1 else set()
+    is_clipped = "clip" in study.match and values.get(_CLIP) != str(None) and scale.get("clip_factor") != 1
+    return weight | ({_CLIP} if is_clipped else set())
+
+
 def _matched(job: Job, scale: dict[str, Any], clip: bool) -> Job:
     if (factor := scale.get("factor", 1.0)) != 1:
-        job = _with(job, "model.cls_loss_weight", factor * float(job.facts["config"].get("model.cls_loss_weight", 1.0)))
+        job = _with(job, _WEIGHT, factor * float(job.facts["config"].get(_WEIGHT, 1.0)))
     threshold, ratio = job.config.train.clip_grad_norm, scale.get("clip_factor", 1.0)
     if clip and threshold is not None and ratio != 1:
-        job = _with(job, "train.clip_grad_norm", float(f"{threshold * ratio:.6g}"))
+        job = _with(job, _CLIP, float(f"{threshold * ratio:.6g}"))
     return job
 
 

@@ -3,13 +3,18 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from ...config import ConfigError
-from ...printable import shown
+from ...engine.reliability.identity import config_values, differing_values
+from ...engine.setup import PRIOR
+from ...modeling.losses import STATIONARY
+from ...printable import few, shown
 from ...reading import read_json
 from ...run_folder import is_finished, last_evaluation
-from ..spec.study import Study
-from .job import NOT_ENDED, RESULT, RunEnd, read_end
+from ..spec.study import Study, Variant
+from .job import NOT_ENDED, RESULT, RunEnd, read_end, read_facts
+from .matching import matched_keys
 
 REPORT = "report.json"  # in the study folder
 
@@ -60,6 +65,33 @@ def _check_match(study: Study) -> None:
     if set(before) != set(study.match):
         told, now = (f"--match {' '.join(names)}" if names else "no --match" for names in (before, study.match))
         raise ConfigError(f"{shown(path)} tells of runs with {told}, this command of {now}: give it the same")
+
+
+def other_settings(study: Study, results: Sequence[RunResult]) -> list[str]:
+    """One sentence for each finished run that was trained with other settings than the study says now.
+
+    Such runs are in the folder after the study file or the overrides of the command line have changed. A "stationary"
+    prior and matched values are not compared, because a run has numbers there, nor runs without facts.json.
+    """
+    variants = {variant.name: variant for variant in study.variants}
+    finished = [result for result in results if result.variant in variants and not result.error]
+    told = {(r.variant, r.seed): _other_values(study, variants[r.variant], r) for r in finished}
+    return [
+        f"{variant}, seed {seed} was trained with other settings than these: {few(values, 3, '; ')}"
+        for (variant, seed), values in told.items()
+        if values
+    ]
+
+
+def _other_values(study: Study, variant: Variant, result: RunResult) -> list[str]:
+    before = read_facts(Path(result.run_dir)).get("config")
+    if not before:
+        return []
+    now = config_values(study.run_config(variant, result.seed))
+    known = matched_keys(study, variant.name, now) | ({PRIOR} if now.get(PRIOR) == STATIONARY else set())
+    differ = {key: pair for key, pair in differing_values(before, now).items() if key not in known}
+    outer_first = sorted(differ.items(), key=lambda item: item[0].count("."))  # others often refer to outer ones
+    return [f"{key} was {shown(old, 80)}, not {shown(new, 80)}" for key, (old, new) in outer_first]
 
 
 def seeds_of(study: Study, results: Sequence[RunResult]) -> tuple[int, ...]:

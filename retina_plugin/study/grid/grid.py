@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ...config import ConfigError
-from ...config.overrides import read_overrides
 from ..spec.study import Study
-from ..spec.study_file import load_study, read_study_file
+from ..spec.study_file import check_overrides, load_study, read_study_file
 
 _EXAMPLE = "grid=dict(share={'1e-4': ['synthetic.objects=[0,1]'], ...}, schedule={'40': ['train.max_iter=40'], ...})"
 
@@ -122,7 +121,7 @@ def _read_axis(name: str, levels: Any) -> Axis:
         raise ConfigError(f"grid.{name} must have levels with their overrides, such as {_EXAMPLE}, got {levels!r}")
     if bad := [x for x in levels if type(x) is not str or not re.fullmatch(r"[^\W_][\w.\-]*", x)]:
         raise ConfigError(f"grid.{name}: levels must have names of letters, digits, _ . -, got {bad}")
-    return Axis(name, {level: read_overrides(f"grid.{name}[{level!r}]", x) for level, x in levels.items()})
+    return Axis(name, {level: check_overrides(f"grid.{name}[{level!r}]", x) for level, x in levels.items()})
 
 
 def _choose(known: Sequence[Cell], wanted: Sequence[str] | None) -> tuple[Cell, ...]:

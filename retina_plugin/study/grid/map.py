@@ -29,7 +29,8 @@ class CellVerdict:
 
     Attributes:
         row, column: levels of the two axes.
-        outcome: as in `Verdict`; "not run" without a report, "run with other settings" if the report is about others.
+        outcome: as in `Verdict`; "not run" without a report, "run with other settings" if the report is about others
+            or about runs of others.
         difference: mean of `better` minus mean of `than`, in the unit of the metric; None if unknown.
         better, than: means of the two variants; None if unknown.
         p_corrected: p of the cell's report times the number of cells (Bonferroni), at most 1; NaN without a verdict.
@@ -83,7 +84,11 @@ def _cell_verdict(grid: Grid, cell: Cell, report: Mapping[str, Any], h: Hypothes
         if all(v["hypothesis"].get(key) == value for key, value in wanted.items())
         and v.get("num_comparisons", family) == family
     ]
-    if not found or not _has_settings(report["facts"], {"overrides": grid.settings(cell)} | study.made_alike, h, study):
+    if (
+        not found
+        or report.get("other_settings")
+        or not _has_settings(report["facts"], {"overrides": grid.settings(cell)} | study.made_alike, h, study)
+    ):
         return CellVerdict(*cell, OTHER)
     verdict = found[0]  # a study file may ask the same twice
     means = {row["variant"]: row["level"].get(h.metric.name, {}).get("mean") for row in report["rows"]}

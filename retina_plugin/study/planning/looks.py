@@ -58,13 +58,15 @@ def shares(looks: Sequence[int], planned: int, recorded: Sequence[float | None] 
 
 
 def looks_until(folder: Path, seeds: Sequence[int], planned: int) -> list[Look]:
-    """The recorded looks at some of `seeds`, fewest first, and the look at all of them."""
+    """The recorded looks at some of `seeds`, fewest first, and the look at all of them.
+
+    Each contains the seeds of the one before. Of looks where neither contains the other, the one at more seeds counts.
+    """
     known = {tuple(look["seeds"]): look["share"] for look in _read(folder)}
-    nested: list[tuple[int, ...]] = []
-    for look in sorted((own for own in known if set(own) < set(seeds)), key=len):
-        if not nested or set(nested[-1]) < set(look):
-            nested.append(look)
-    nested.append(tuple(sorted(seeds)))
+    nested = [tuple(sorted(seeds))]
+    for look in sorted(known, key=len, reverse=True):
+        if set(look) < set(nested[0]):
+            nested.insert(0, look)
     costs = shares([len(look) for look in nested], planned, [known.get(look) for look in nested])
     return [Look(*pair) for pair in zip(nested, costs, strict=True)]
 

@@ -16,7 +16,7 @@ import detectron2
 import torch
 
 from ..execution.job import is_resampled, read_facts
-from ..execution.results import RunResult
+from ..execution.results import RunResult, other_settings
 from ..planning.looks import effects_at_looks, judge_looks, looks_until
 from ..spec.config_changes import Change, config_changes
 from ..spec.metrics import Metric
@@ -68,6 +68,7 @@ def collect_content(study: Study, measurements: Measurements) -> dict[str, Any]:
         "scales": loss_scales(study),
         "confounds": confounds(study, measurements, hypotheses),
         "changes": _changes(study),
+        "other_settings": other_settings(study, measurements.results),
         "tuning": study.tuning,
         "num_images": measurements.num_images,
         "runs": list(measurements.results),

@@ -60,7 +60,7 @@ def load_study(
         ConfigError: if the file is not a valid study, a name is unknown, or an override does not fit the base config.
     """
     content = read_study_file(path)
-    _check_overrides("the command line", overrides)
+    check_overrides("the command line", overrides)
     chosen = _choose_variants(content, only, path)
     study = Study(
         base=_sibling(content["base"], Path(path)),
@@ -98,8 +98,10 @@ def read_study_file(path: str | Path) -> dict[str, Any]:
         content["variants"] = combine(read_factors(content["factors"]))
     elif "factors" in content:
         raise ConfigError(f"{path}: the combinations of factors are the variants: give factors or variants, not both")
-    if not {"base", "variants"} <= set(content) <= set(_KEYS):
-        raise ConfigError(f"{path}: study needs base and variants, and takes {list(_KEYS)}, got {list(content)}")
+    wrong = [f"{key!r} is unknown" for key in content if key not in _KEYS]
+    wrong += [f"{key!r} is missing" for key in ("base", "variants") if key not in content]
+    if wrong:
+        raise ConfigError(f"{path}: {', '.join(wrong)}; study needs base and variants, and takes {_KEYS}")
     names = content["variants"]
     if not isinstance(names, Mapping):
         raise ConfigError(f"{path}: variants must be dict(name=['key=value', ...], ...), got {names!r}")
@@ -109,8 +111,8 @@ def read_study_file(path: str | Path) -> dict[str, Any]:
             f"{path}: variants must have names of letters, digits, _ . -, starting with a letter or digit, got {bad}"
         )
     for name, overrides in names.items():
-        _check_overrides(f"{path}: variant {name}", overrides)
-    _check_overrides(f"{path}: overrides", content.get("overrides", ()))
+        check_overrides(f"{path}: variant {name}", overrides)
+    check_overrides(f"{path}: overrides", content.get("overrides", ()))
     return content
 
 
@@ -191,11 +193,12 @@ def read_match(content: Mapping[str, Any], match: Sequence[str] | None, scale: b
     return tuple(name for name in MATCHES if name in chosen)
 
 
-def _check_overrides(where: str, overrides: Any) -> None:
-    """Raise ConfigError unless `overrides` is a list of key=value without the seed and folder that the study sets."""
+def check_overrides(where: str, overrides: Any) -> tuple[str, ...]:
+    """Overrides `key=value`; ConfigError unless they are such a list, without seed and folder, which the study sets."""
     overrides = read_overrides(where, overrides)
     if taken := [o for o in overrides if re.match(r"\+?train\.(seed|output_dir)\b", o)]:
         raise ConfigError(f"{where}: the study sets {taken}; use its seeds and output_dir, or --seeds and --output")
+    return overrides
 
 
 def _sibling(name: str | Path, study_file: Path) -> str:

@@ -98,7 +98,7 @@ def _explain_difference(
         "Chance alone can produce such a difference. An effect outside the interval is unlikely, one inside it cannot "
         "be ruled out."
         if d.low < 0 < d.high
-        else "The interval excludes 0, but the correction for many comparisons asks for stronger evidence."
+        else "The interval excludes 0, but the correction of p asks for stronger evidence."
     )
     more = "more seeds" if d.num_seeds < 5 or not d.num_images else "more seeds or test images"
     return f"{effect} {meaning} {basis}{_spread_of(d)}; {more} would narrow the interval."

@@ -66,6 +66,13 @@ def test_runs_that_are_not_matched_do_not_count_in_a_study_that_matches(study):
     assert hidden(study, ["focal"], match=["scale"]) == ["ce"] and hidden(study) == ["third"]
 
 
+def test_runs_that_matching_leaves_as_they_are_count(study):
+    assert hidden(study, ["focal"], match=["clip"]) == []
+    scale = {"loss_cls": 1.0, "grad_norm": 2.0, "factor": 1.0, "clip_factor": 1.0}
+    write_json(study.output_dir / "scales.json", {"ce": scale})
+    assert hidden(study, ["focal"], match=["clip"]) == ["ce"]
+
+
 def test_an_earlier_report_of_other_matching_says_nothing_about_runs_of_now(study, caplog):
     change(study, "ce", "config", **{"model.cls_loss_weight": "0.28"})
     part = load_study(study.output_dir.parent / "study.py", only=["focal"], match=["scale"])

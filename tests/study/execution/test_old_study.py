@@ -1,7 +1,9 @@
 """A study folder of an earlier version is reported as it was, and run again with its runs kept."""
 
 import json
+import runpy
 import shutil
+import sys
 from dataclasses import replace
 
 import pytest
@@ -46,6 +48,14 @@ def known_part(new, old):
     if isinstance(old, list):
         return [known_part(a, b) for a, b in zip(new, old, strict=True)]
     return new
+
+
+def test_a_report_joins_no_cluster(study, monkeypatch, capsys, unseen_figures):
+    monkeypatch.setattr("retina_plugin.study.build_executor", lambda *_: pytest.fail("a report trains nothing"))
+    where = ["--study", str(OLD / "study.py"), "--output", str(study.output_dir), "--num-images", "0"]
+    monkeypatch.setattr(sys, "argv", ["ablate", *where, "--report-only", "--executor", "ray", "--address", "auto"])
+    runpy.run_path(str(ROOT / "tools/ablate.py"), run_name="__main__")
+    assert "report with pictures" in capsys.readouterr().out
 
 
 def test_a_run_that_is_not_there_is_named(study, capsys):

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 from importlib.util import find_spec
+from types import SimpleNamespace
 
 import pytest
 from conftest import ROOT
@@ -21,7 +22,7 @@ from studies import (
 from retina_plugin.config import ConfigError
 from retina_plugin.study import build_executor, run_study
 from retina_plugin.study.execution import executors
-from retina_plugin.study.execution.executors import LocalExecutor
+from retina_plugin.study.execution.executors import LocalExecutor, RayExecutor
 from retina_plugin.study.tuning.search import tune
 
 if find_spec("ray") is None:  # importing it takes seconds
@@ -66,6 +67,15 @@ def test_a_cluster_that_is_not_there_is_named():
     """First in this file: a process that has joined a cluster stays in it."""
     with pytest.raises(ConfigError, match="--address auto"):
         build_executor("ray", address="auto")
+
+
+def test_gpus_that_the_runs_would_not_use_are_told(caplog):
+    executor = object.__new__(RayExecutor)  # without a cluster
+    executor._num_gpus, executor._pending, executor._task = 1, {}, SimpleNamespace(remote=id)
+    for device, warnings in (("auto", 0), ("cpu", 1)):
+        job = SimpleNamespace(config=SimpleNamespace(train=SimpleNamespace(device=device)))
+        executor.submit([job])
+        assert caplog.text.count("Add train.device=auto") == warnings, device
 
 
 def test_a_killed_worker_costs_a_study_nothing_but_time(cluster, tmp_path):

@@ -16,6 +16,7 @@ from conftest import QUICK, TINY
 from planted import NUM_IMAGES, plant_study
 
 from retina_plugin.config import ConfigError, get_config
+from retina_plugin.engine.reliability.identity import config_values
 from retina_plugin.study import load_study, write_report
 from retina_plugin.study.evidence.by_image import collect_evidence
 from retina_plugin.study.execution.results import RunResult
@@ -295,6 +296,15 @@ def test_versions_are_those_of_the_runs(tmp_path):
     study = SimpleNamespace(base="b", seeds=[0], overrides=(), variants=(), made_alike={})
     found = _environment(study, [SimpleNamespace(run_dir=str(tmp_path / name)) for name in "ab"])
     assert found["versions"]["torch"] == "2.4.0, 2.5.0" and found["versions"]["python"] == platform.python_version()
+
+
+def test_runs_of_other_settings_are_named_in_the_report(tmp_path, trained_run, unseen_figures):
+    study, results = plant_study(tmp_path, trained_run)
+    values = config_values(study.run_config(study.variants[0], 1)) | {"train.max_iter": "30"}
+    (study.run_dir("focal", 1) / "facts.json").write_text(json.dumps({"config": values}))
+    page = write_report(study, results, num_images=0)
+    for form in (page.read_text(), page.with_suffix(".md").read_text(), page.with_suffix(".json").read_text()):
+        assert "focal, seed 1 was trained with other settings than these: train.max_iter was 30, not 4" in form
 
 
 def test_flags_of_a_verdict_stand_beside_it(tmp_path, trained_run, unseen_figures):

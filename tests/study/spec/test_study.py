@@ -35,7 +35,8 @@ def small(tmp_path, variants, hypotheses=(), **settings):
             for key in ("output_dir", "tuned_by", "hypotheses", "paper", "reference", "match", "threshold_free")
         ),
         ("study = dict(base='a')", {}, "needs base and variants"),
-        ("study = dict(base='a', variants=dict(x=[]), sead=1)", {}, "needs base and variants"),
+        ("study = dict(base='a', variants=dict(x=[]), sead=1)", {}, "'sead' is unknown; study needs base and variants"),
+        ("study = dict(variants=dict(x=[]))", {}, "'base' is missing; study needs"),
         ("study = dict(base='nothing.py', variants=dict(x=[]))", {}, "nothing.py does not exist"),
         ("study = dict(base='a', variants={'../x': []})", {}, "must have names of letters"),
         ("study = dict(base='a', variants={'..': []})", {}, "must have names of letters"),

@@ -34,6 +34,18 @@ def test_it_can_be_switched_off(tmp_path):
     assert cfg.model.test_score_thresh == 0.05 and "deployment_thresh" not in cfg.dataloader.evaluator
 
 
+def test_an_evaluator_in_a_list_counts_all_scores_too(tmp_path):
+    (tmp_path / "several.py").write_text(
+        "from retina_plugin import get_config\n"
+        f"base = get_config({QUICK!r})\n"
+        "model, dataloader, optimizer, lr_multiplier, train, losses, synthetic = (base[k] for k in ('model', "
+        "'dataloader', 'optimizer', 'lr_multiplier', 'train', 'losses', 'synthetic'))\n"
+        "dataloader.evaluator = [dataloader.evaluator]\n"
+    )
+    cfg = config_of(tmp_path, base="several.py")
+    assert (cfg.model.test_score_thresh, cfg.dataloader.evaluator[0].deployment_thresh) == (0.0, 0.05)
+
+
 def test_other_evaluators_keep_the_threshold(tmp_path):
     (tmp_path / "voc.py").write_text(
         "from detectron2.config import LazyCall as L\n"

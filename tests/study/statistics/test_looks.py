@@ -56,6 +56,14 @@ def test_a_look_is_a_report_with_some_of_the_seeds(tmp_path):
     assert looks_until(tmp_path, [0, 1], 5) == [Look((0, 1), pytest.approx(0.16))]
 
 
+def test_of_looks_at_other_seeds_the_one_at_more_seeds_is_paid_for(tmp_path):
+    for seeds in ([3, 4], [0, 1], [0, 1, 2]):
+        note(tmp_path, seeds, 5)
+    found = looks_until(tmp_path, range(5), 5)
+    assert [look.seeds for look in found] == [(0, 1), (0, 1, 2), (0, 1, 2, 3, 4)]
+    assert [look.share for look in found] == pytest.approx([0.16, 0.2, 0.64])
+
+
 def test_a_larger_plan_gives_back_nothing_of_what_was_spent(tmp_path):
     note(tmp_path, range(3), 3)
     assert looks_until(tmp_path, range(6), 6) == [Look((0, 1, 2), 1.0), Look(tuple(range(6)), 0.0)]
@@ -89,6 +97,13 @@ def test_a_later_report_pays_for_an_earlier_look():
     assert paid.p_corrected == pytest.approx(alone.p_corrected / (1 - spent(0.4)))
     assert "also corrected for looks" in paid.text and "looks" not in alone.text
     assert paid.high - paid.low > alone.high - alone.low
+
+
+def test_one_comparison_of_a_look_is_not_said_to_be_one_of_many():
+    m = simulate_metrics(np.random.default_rng(8), 1.5, num_seeds=3, spread=0.6)
+    (verdict,) = judge_looks(m, B_BETTER, (), [Look((0, 1, 2), 0.1)])
+    assert verdict.outcome == "not distinguishable" and verdict.difference.low > 0
+    assert "The interval excludes 0" in verdict.text and "many comparisons" not in verdict.text
 
 
 def test_a_settled_verdict_stays_and_nothing_is_left_beyond_the_plan():
