@@ -9,7 +9,7 @@ power, is not used: it needs statistics with a known variance, which a few seeds
 
 N is the number of seeds that the study file names, or `max_seeds` for `seeds="auto"`. A report on two or more seeds is
 a look, and looks.json in the study folder records it with the share that it spent. This share is lost to later reports
-with more seeds, even if N has grown since. Beyond N nothing is left to spend: more seeds narrow the interval, but
+with more seeds, even if N has grown since, and to later reports on fewer of the seeds. Beyond N nothing is left to spend: more seeds narrow the interval, but
 cannot change the verdict. A report on other seeds, such as 3, 4, 5 after 0, 1, 2, is a repetition and not a look.
 """
 
@@ -29,7 +29,7 @@ from ..statistics.effects import Effect, factor_effects
 from ..statistics.estimate import LEVEL, Estimate
 from ..statistics.measurements import Measurements
 from ..statistics.verdict import Verdict, caution_of, decide, judge
-from ..statistics.wording import ALIKE, EQUIVALENT, NONE, explain, headline
+from ..statistics.wording import ALIKE, EQUIVALENT, NONE, explain, headline, p_value
 
 LOOKS = "looks.json"  # in the study folder
 
@@ -68,6 +68,9 @@ def looks_until(folder: Path, seeds: Sequence[int], planned: int) -> list[Look]:
         if set(look) < set(nested[0]):
             nested.insert(0, look)
     costs = shares([len(look) for look in nested], planned, [known.get(look) for look in nested])
+    if nested[-1] not in known:
+        elsewhere = sum(share or 0.0 for look, share in known.items() if set(look) > set(seeds))
+        costs[-1] = min(costs[-1], max(0.0, 1 - elsewhere - sum(costs[:-1])))
     return [Look(*pair) for pair in zip(nested, costs, strict=True)]
 
 
@@ -167,7 +170,9 @@ def _withdrawn(verdict: Verdict, last: Verdict, number: int) -> Verdict:
     text = f"The look at {number} seeds had found: {verdict.headline}. The difference of all seeds contradicts it."
     rest = last.text
     if is_settled(last):
-        rest = f"This look alone finds: {last.headline}, p = {last.p_corrected:.2g}. A contradiction decides nothing."
+        rest = (
+            f"This look alone finds: {last.headline}, p = {p_value(last.p_corrected)}. A contradiction decides nothing."
+        )
     return replace(
         last,
         outcome=ALIKE,
@@ -186,7 +191,7 @@ def _contradicts(difference: Estimate, verdict: Verdict) -> bool:
 
 def _what_it_cost(share: float) -> str:
     if share <= 0:
-        return "Earlier looks spent the 5 % up to this number of seeds, so this look cannot change the verdict."
+        return "Earlier looks spent the 5 % that this look could spend, so it cannot change the verdict."
     return f"p is also corrected for looks at fewer or more seeds: this look spends {share:.0%} of the {LEVEL:.0%}."
 
 

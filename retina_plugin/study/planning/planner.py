@@ -18,7 +18,7 @@ from ..spec.study import Study
 from ..statistics.bank import heterogeneity, typical_spread
 from ..statistics.estimate import LEVEL
 from ..statistics.moderation import prior_freedom
-from .looks import shares, spent
+from .looks import LOOKS, Look, looks_until, spent
 
 POWER = 0.8
 _LARGEST_T = 1e4  # nctdtr gives NaN for 1e5
@@ -61,6 +61,8 @@ def plan(study: Study, num_cells: int = 1) -> Iterator[str]:
     if k:
         yield from _table(study, study.metrics[0], numbers, "Effects on", k + math.comb(k, 2), _spread_of_effects(k))
     yield "Seeds only, on the same test images: intervals that also hold for other images are wider."
+    if earlier := sum(look.share for look in _looks(study, number)[:-1]):
+        yield f"Earlier reports on some of these seeds spent {earlier:.0%} of the 5 % ({LOOKS} in the study folder)."
     if number < study.planned:
         yield f"The file plans {study.planned} seeds: a report on fewer is a look, which spends a part of the 5 %."
     if study.resample_train:
@@ -94,7 +96,21 @@ def _table(
 
 def _effect(study: Study, metric: Metric, spread: float, number: int, family: int) -> str:
     others = len(study.variants) + len(study.hidden) - 2
-    share = shares(range(2, number + 1), number)[-1] if study.adds_seeds else spent(number / study.planned)
+    share = _share(study, number)
     extra = prior_freedom(others, number - 1, heterogeneity(metric.key))
-    effect = detectable_effect(spread, number, family / share, extra)
+    effect = detectable_effect(spread, number, family / share, extra) if share else math.inf
     return f"{effect:.1f}" if math.isfinite(effect) else "none"
+
+
+def _share(study: Study, number: int) -> float:
+    """The share of the 5 % that a report on so many seeds may spend, the last one of a study that adds seeds."""
+    *earlier, last = _looks(study, number)
+    if not study.adds_seeds:
+        return last.share
+    return max(0.0, 1 - max(spent((number - 1) / number), sum(look.share for look in earlier)))
+
+
+def _looks(study: Study, number: int) -> list[Look]:
+    """The looks of the study's folder until a report on `number` seeds, at least its own; the file plans as many."""
+    others = range(len(study.seeds) - number, 0)  # no seed is negative
+    return looks_until(study.output_dir, [*study.seeds, *others], max(study.planned, number))

@@ -7,7 +7,7 @@ import platform
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import torch
 from ..execution.job import is_resampled, read_facts
 from ..execution.results import RunResult, other_settings
 from ..planning.looks import effects_at_looks, judge_looks, looks_until
-from ..spec.config_changes import Change, config_changes
+from ..spec.config_changes import variant_changes
 from ..spec.metrics import Metric
 from ..spec.study import Study
 from ..statistics.measurements import Measurements
@@ -67,7 +67,7 @@ def collect_content(study: Study, measurements: Measurements) -> dict[str, Any]:
         "costs": costs(measurements, names),
         "scales": loss_scales(study),
         "confounds": confounds(study, measurements, hypotheses),
-        "changes": _changes(study),
+        "changes": variant_changes(study),
         "other_settings": other_settings(study, measurements.results),
         "tuning": study.tuning,
         "num_images": measurements.num_images,
@@ -148,16 +148,6 @@ def _category_metrics(study: Study, measurements: Measurements) -> list[Metric]:
     keys = dict.fromkeys(key for result in measurements.results for key in result.metrics)
     found = [key for key in keys if key.startswith(f"{evaluator}AP-")]
     return [Metric(key, key.removeprefix(evaluator)) for key in found]
-
-
-def _changes(study: Study) -> dict[str, list[Change]]:
-    """By variant, its config compared with the base config; run folder and seed are the same in both."""
-    seed, reference = study.seeds[0], replace(study.partner, name=study.reference)
-    base = study.run_config(replace(reference, overrides=()), seed)
-    return {
-        v.name: config_changes(base, study.run_config(replace(reference, overrides=v.overrides), seed), v.overrides)
-        for v in study.variants
-    }
 
 
 def plain_content(content: dict[str, Any]) -> dict[str, Any]:

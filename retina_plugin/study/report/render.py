@@ -6,7 +6,7 @@ from typing import Any
 from ...pages.render import dash_for_nan, template_environment
 from ..spec.metrics import Metric
 from ..statistics.estimate import Estimate
-from ..statistics.wording import interval, number, signed
+from ..statistics.wording import interval, number, p_value, signed
 
 
 def render(template: str, content: dict[str, Any]) -> str:
@@ -40,4 +40,4 @@ def _interval(value: Estimate, metric: Metric, sign: bool = False) -> str:
 def _p_value(p: float) -> str:
     if math.isnan(p):
         return ""
-    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
+    return "p < 0.001" if p < 0.001 else f"p = {p_value(p)}"

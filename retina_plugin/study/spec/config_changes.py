@@ -1,11 +1,12 @@
 """The values in which two resolved configs differ."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from omegaconf import DictConfig, OmegaConf
 
 from ...config.walk import as_text, leaves
+from .study import MATCHED_SCALE, Study
 
 
 @dataclass(frozen=True)
@@ -38,3 +39,20 @@ def config_changes(base: DictConfig, own: DictConfig, named_overrides: Sequence[
         if old != new:
             changes.append(Change(key, old, new, f"{key}.".startswith(named)))
     return sorted(changes, key=lambda change: not change.named)
+
+
+def variant_changes(study: Study) -> dict[str, list[Change]]:
+    """By variant, its config compared with the base config; run folder and seed are the same in both."""
+    seed, reference = study.seeds[0], replace(study.partner, name=study.reference)
+    base, changes = study.run_config(replace(reference, overrides=()), seed), {}
+    for variant in study.variants:
+        own = study.run_config(replace(reference, overrides=variant.overrides), seed)
+        scale = [_change_of_scale(base)] if MATCHED_SCALE in variant.overrides else []
+        changes[variant.name] = [*scale, *config_changes(base, own, variant.overrides)]
+    return changes
+
+
+def _change_of_scale(base: DictConfig) -> Change:
+    """`MATCHED_SCALE`, which stands for a number that the config does not hold."""
+    key, _, value = MATCHED_SCALE.partition("=")
+    return Change(key, as_text(OmegaConf.select(base, key, default="–")), value, named=True)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from ..spec.hypothesis import Hypothesis
 from ..spec.metrics import Metric
-from .estimate import Estimate
+from .estimate import LEVEL, Estimate
 from .outcomes import Outcomes
 
 BETTER, WORSE, ALIKE, NONE, EQUIVALENT = "better", "worse", "not distinguishable", "no verdict", "equivalent"
@@ -22,6 +22,11 @@ def signed(value: float, metric: Metric) -> str:
     """A difference of a metric with its sign."""
     text = number(abs(value), metric)
     return text if not float(text) else ("−" if value < 0 else "+") + text
+
+
+def p_value(p: float) -> str:
+    """A p-value to two digits, with more where they would not say on which side of the 5 % it is."""
+    return f"{p:.4g}" if float(f"{p:.2g}") == LEVEL else f"{p:.2g}"
 
 
 def interval(d: Estimate, metric: Metric, form: Callable[[float, Metric], str] = signed) -> str:
@@ -82,7 +87,7 @@ def _explain_difference(
     together = f" ({low} to {high} for all {family} comparisons together)" if is_shown else ""
     effect = (
         f"{h.metric.name} of {h.better} minus that of {h.than} is {signed(d.mean, h.metric)}{_unit(h.metric)}, "
-        f"95 % interval {interval(d, h.metric)}{together}, p = {p:.2g}{corrected}."
+        f"95 % interval {interval(d, h.metric)}{together}, p = {p_value(p)}{corrected}."
     )
     images = f" and {d.num_images} test images" if d.num_images else ""
     basis = f"This is based on {d.num_seeds} pairs of runs with the same seeds{images}"
@@ -94,11 +99,12 @@ def _explain_difference(
         )
     if outcome != ALIKE:
         return f"{effect} {basis}{_spread_of(d)}: it should hold for other seeds{scope}."
+    several = "many comparisons" if family > 1 else "several looks"
     meaning = (
         "Chance alone can produce such a difference. An effect outside the interval is unlikely, one inside it cannot "
         "be ruled out."
         if d.low < 0 < d.high
-        else "The interval excludes 0, but the correction of p asks for stronger evidence."
+        else f"The interval excludes 0, but the correction for {several} asks for stronger evidence."
     )
     more = "more seeds" if d.num_seeds < 5 or not d.num_images else "more seeds or test images"
     return f"{effect} {meaning} {basis}{_spread_of(d)}; {more} would narrow the interval."

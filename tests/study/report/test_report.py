@@ -29,7 +29,8 @@ from retina_plugin.study.report.disagreement import (
     rank_by_lead,
 )
 from retina_plugin.study.report.figures import draw_bands
-from retina_plugin.study.spec.config_changes import config_changes
+from retina_plugin.study.spec.config_changes import config_changes, variant_changes
+from retina_plugin.study.spec.study import MATCHED_SCALE
 from retina_plugin.study.statistics.measurements import Measurements
 
 PAPER = {"focal": {"AP": 34.0, "source": "arXiv 1708.02002, table 1b"}}
@@ -229,6 +230,13 @@ def test_only_the_variants_overrides_are_shown_as_changes(planted):
     changes = collect_content(planted[0], Measurements(planted[1]))["changes"]
     assert changes["focal"] == changes["broken"] == []
     assert {c.key.partition("cls_loss")[0] for c in changes["ce"]} == {"model.", "model.head."}
+
+
+def test_a_matched_scale_is_a_change(planted):
+    study = planted[0]
+    matched = replace(study.variants[0], overrides=(MATCHED_SCALE,))
+    (change,) = variant_changes(replace(study, variants=(matched,)))["focal"]
+    assert (change.key, change.old, change.new, change.named) == ("model.cls_loss_weight", "–", "matched", True)
 
 
 def test_a_study_without_scales_file_has_no_scales(planted, tmp_path):

@@ -64,6 +64,15 @@ def test_of_looks_at_other_seeds_the_one_at_more_seeds_is_paid_for(tmp_path):
     assert [look.share for look in found] == pytest.approx([0.16, 0.2, 0.64])
 
 
+def test_a_report_on_fewer_seeds_after_one_on_more_has_what_is_left(tmp_path):
+    note(tmp_path, [0, 1, 2], 3)
+    assert looks_until(tmp_path, [0, 1], 3) == [Look((0, 1), 0.0)] == looks_until(tmp_path, [0, 1], 10)
+    m = simulate_metrics(np.random.default_rng(1), 9.0, num_seeds=3, spread=0.01)
+    (verdict,) = judge_looks(m, B_BETTER, (), looks_until(tmp_path, [0, 1], 3))
+    assert verdict.p_corrected == 1 and "cannot change the verdict" in verdict.text
+    assert looks_until(tmp_path, [3, 4], 3) == [Look((3, 4), pytest.approx(4 / 9))]  # other seeds are a repetition
+
+
 def test_a_larger_plan_gives_back_nothing_of_what_was_spent(tmp_path):
     note(tmp_path, range(3), 3)
     assert looks_until(tmp_path, range(6), 6) == [Look((0, 1, 2), 1.0), Look(tuple(range(6)), 0.0)]
@@ -103,7 +112,7 @@ def test_one_comparison_of_a_look_is_not_said_to_be_one_of_many():
     m = simulate_metrics(np.random.default_rng(8), 1.5, num_seeds=3, spread=0.6)
     (verdict,) = judge_looks(m, B_BETTER, (), [Look((0, 1, 2), 0.1)])
     assert verdict.outcome == "not distinguishable" and verdict.difference.low > 0
-    assert "The interval excludes 0" in verdict.text and "many comparisons" not in verdict.text
+    assert "The interval excludes 0, but the correction for several looks asks" in verdict.text
 
 
 def test_a_settled_verdict_stays_and_nothing_is_left_beyond_the_plan():

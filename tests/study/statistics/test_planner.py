@@ -8,6 +8,7 @@ from scipy import stats
 from studies import tiny_study
 
 from retina_plugin.study import load_study
+from retina_plugin.study.planning.looks import looks_until, record_look
 from retina_plugin.study.planning.planner import _spread_of_effects, detectable_effect, plan
 from retina_plugin.study.statistics.bank import typical_spread
 from retina_plugin.study.statistics.effects import _weights
@@ -47,6 +48,18 @@ def test_a_plan_of_a_part_of_the_seeds_is_that_of_a_look(tmp_path):
     assert lines[4].split("|")[2:-1] == [f" {effect:.1f} " for effect in looks]
     assert "The file plans 6 seeds: a report on fewer is a look" in lines[-1]
     assert not any("is a look" in line for line in plan(study))
+
+
+def test_a_plan_knows_what_earlier_reports_spent(tmp_path):
+    """Seeds beyond those that the file has planned and reported cannot change a verdict."""
+    study = tiny_study(tmp_path / "study", {"a": [], "b": []}, seeds=[0, 1, 2])
+    record_look(study.output_dir, looks_until(study.output_dir, study.seeds, study.planned)[-1])
+    lines = list(plan(load_study(tmp_path / "study" / "study.py", range(5))))
+    assert all(set(line.split("|")[2:-1]) == {" none "} for line in lines[3:6])
+    assert "Earlier reports on some of these seeds spent 100% of the 5 % (looks.json in the study folder)." in lines
+    assert float(list(plan(study))[3].split("|")[2]) > 0 and "Earlier" not in " ".join(plan(study))
+    added = load_study(tmp_path / "study" / "study.py", "auto")
+    assert added.adds_seeds and list(plan(added))[3].split("|")[2:-1] == [" none "]
 
 
 def factorial(k, **settings):

@@ -18,6 +18,7 @@ from retina_plugin.study.statistics.estimate import estimate
 from retina_plugin.study.statistics.measurements import Measurements
 from retina_plugin.study.statistics.table import tabulate_runs
 from retina_plugin.study.statistics.verdict import judge
+from retina_plugin.study.statistics.wording import p_value
 
 B_BETTER = [Hypothesis("b", "a")]
 AP, AP50 = COCO_METRICS[:2]
@@ -226,3 +227,8 @@ def test_seeds_alone_do_not_generalize_to_other_test_images():
         false_by_both += estimate(values, by_image @ draws.T, 80).p_value < 0.05
     print(f"false calls on other images: by seeds {false_by_seeds}, by seeds and images {false_by_both} of 400")
     assert false_by_both <= 0.065 * 400 < 0.15 * 400 < false_by_seeds
+
+
+@pytest.mark.parametrize(("p", "text"), [(0.0496, "0.0496"), (0.0504, "0.0504"), (0.05, "0.05"), (0.012345, "0.012")])
+def test_a_p_value_says_on_which_side_of_5_percent_it_is(p, text):
+    assert p_value(p) == text
