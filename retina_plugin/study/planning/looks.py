@@ -9,8 +9,9 @@ power, is not used: it needs statistics with a known variance, which a few seeds
 
 N is the number of seeds that the study file names, or `max_seeds` for `seeds="auto"`. A report on two or more seeds is
 a look, and looks.json in the study folder records it with the share that it spent. This share is lost to later reports
-with more seeds, even if N has grown since, and to later reports on fewer of the seeds. Beyond N nothing is left to spend: more seeds narrow the interval, but
-cannot change the verdict. A report on other seeds, such as 3, 4, 5 after 0, 1, 2, is a repetition and not a look.
+with more seeds, even if N has grown since, and to later reports on fewer of its seeds. Beyond N nothing is left to
+spend: more seeds narrow the interval, but cannot change the verdict. A report on other seeds, such as 3, 4, 5 after 0,
+1, 2, is a repetition and not a look.
 """
 
 import itertools
