@@ -22,8 +22,9 @@ class Comparison:
         low, high: 95 % interval of a minus b over the complete pairs, not corrected; NaN with fewer than two pairs.
         p_value: two-sided, corrected for `family` and `share`; NaN without a verdict.
         flags: runs that failed, are not finite or collapsed, such as "a: seed 2 failed", and "one seed". Failed runs
-            and runs that are not finite prevent a verdict. Collapsed runs do not, but make the mean unreliable. Another
-            flag is set where all values look like fractions instead of percent.
+            and runs that are not finite prevent a verdict. Collapsed runs do not, but make the mean unreliable. Others
+            say that one variant spreads clearly further, how few pairs are complete, and that all values look like
+            fractions instead of percent.
         simultaneous: the interval at the level of all `family` comparisons, which then hold together.
         caution: how rare collapses must be for the outcome to hold, if these runs cannot exclude them; else empty.
         p_equivalent: p-value of equivalence within the margin, corrected alike; NaN without a margin.
