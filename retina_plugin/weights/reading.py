@@ -84,7 +84,7 @@ def _torch_form(path: Path, content: Any) -> Any:
 
 def _zoo_form(path: Path, content: Any) -> Any:
     """Content in Detectron2's form. Files of Detectron's zoo do not say that their names need matching."""
-    if not isinstance(content, dict) or {"model", "__author__"} <= set(content):
+    if not isinstance(content, dict) or isinstance(content.get("model"), dict):
         return content
     blobs = content.get("blobs", content)
     if isinstance(blobs, dict):

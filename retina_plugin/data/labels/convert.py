@@ -30,7 +30,7 @@ def as_coco_json(labels: str | Path, image_root: str | Path, classes: Sequence[s
     """
     labels, image_root = Path(labels), Path(image_root)
     classes = None if classes is None else _checked(classes)
-    if not labels.is_dir() and labels.suffix != ".txt":
+    if labels.suffix != ".txt" and not os.path.isdir(labels):  # a json, maybe in a folder that must not be read
         return labels
     if not labels.exists():
         raise DataError(f"{shown(labels)}, a list of images, does not exist")
@@ -43,9 +43,13 @@ def as_coco_json(labels: str | Path, image_root: str | Path, classes: Sequence[s
 
 
 def _checked(classes: Sequence[str]) -> list[str]:
-    if isinstance(classes, str) or not classes or len(set(classes)) < len(classes):
-        raise DataError(f"classes must be a list of different names, such as [cat,dog], got {shown(classes)}")
-    return list(classes)
+    names = list(classes) if isinstance(classes, Sequence) and not isinstance(classes, str) else []
+    if not names or not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
+        raise DataError(
+            f"classes must be a list of different names, such as [cat,dog], got {shown(names or classes)}: a name like "
+            "a number, true or null needs quotes"
+        )
+    return names
 
 
 def _write(content: dict[str, Any], cache: Path) -> Path:
