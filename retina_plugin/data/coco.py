@@ -16,6 +16,7 @@ from ..config import quoted
 from ..printable import first_line, shown
 from .coco_check import check_coco_json
 from .errors import DataError
+from .image_reader import check_image_root
 from .labels import as_coco_json, is_voc
 
 _BUILTIN = {
@@ -92,13 +93,6 @@ def _load(
         return found
     except (LookupError, TypeError, AttributeError, AssertionError, ValueError) as e:
         raise DataError(f"{shown(labels)} cannot be read by Detectron2: {type(e).__name__}: {first_line(e)}") from e
-
-
-def check_image_root(labels: str | Path, image_root: str | Path) -> None:
-    """Raise DataError if the folder of the images of a json, or of other labels, is not there."""
-    if not Path(image_root).is_dir():
-        message = f"{shown(image_root)}, the image folder of {shown(labels)}, is not a folder"
-        raise DataError(message, "image-folder-missing")
 
 
 def check_images(name: str) -> None:

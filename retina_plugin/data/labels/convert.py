@@ -10,6 +10,7 @@ from typing import Any
 from ...files import cache_folder, write_json
 from ...printable import shown
 from ..errors import DataError
+from ..image_reader import check_image_root
 from .voc import folder_of_labels, is_voc, read_voc
 from .yolo import label_files, read_yolo
 from .yolo_names import files_of_names
@@ -82,8 +83,7 @@ def _files(folder: str | Path) -> Iterator[os.DirEntry[str]]:
 
 
 def _read(labels: Path, image_root: Path, classes: list[str] | None) -> dict[str, Any]:
-    if not image_root.is_dir():
-        raise DataError(f"{shown(image_root)}, the image folder of {shown(labels)}, is not a folder")
+    check_image_root(labels, image_root)
     if is_voc(labels):
         return read_voc(labels, image_root, classes)
     if any(label_files(labels)):

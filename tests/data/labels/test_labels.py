@@ -276,6 +276,12 @@ def test_images_of_voc_have_any_suffix(voc, images, suffix):
     assert content["images"][0]["file_name"] == f"a{suffix}"
 
 
+def test_an_absent_folder_of_images_has_the_code_of_that_fault(yolo, tmp_path):
+    with pytest.raises(DataError, match="no_images, the image folder of .*labels, is not a folder") as caught:
+        register_coco(yolo, tmp_path / "no_images")
+    assert caught.value.code == "image-folder-missing"
+
+
 def test_a_list_that_does_not_exist_is_named(images):
     with pytest.raises(DataError, match="trian.txt, a list of images, does not exist"):
         as_coco_json(images / "trian.txt", images)
