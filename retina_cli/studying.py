@@ -104,7 +104,7 @@ def _tune(args: argparse.Namespace) -> None:
     from retina_plugin.commands.tune import tune_study
     from retina_plugin.config import ConfigError
     from retina_plugin.study import load_study
-    from retina_plugin.study.spec.study_file import read_study_file
+    from retina_plugin.study.spec.file_content import read_study_file
 
     if "grid" in read_study_file(args.study):
         raise ConfigError(f"{args.study} has a grid, whose cells have settings of their own: tune a file without grid")

@@ -152,10 +152,10 @@ def forked_ranks() -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def few_images_to_count() -> Iterator[None]:
     """The share of foreground is counted on few images, which takes less time."""
-    from retina_plugin.engine import run_data
+    from retina_plugin.engine import prior
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run_data, "_MOST_IMAGES", 8)
+        patch.setattr(prior, "_MOST_IMAGES", 8)
         yield
 
 

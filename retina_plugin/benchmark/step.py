@@ -20,7 +20,7 @@ from ..config import load_config
 from ..engine.hooks.memory_usage import peak_memory_mb
 from ..engine.reliability.allocator import keep_freed_memory
 from ..engine.reliability.guard import NonFiniteGuard
-from ..engine.setup import build_model, freeze, resolve_device, resolve_dtype
+from ..engine.setup import build_model, configure_torch, freeze, resolve_device, resolve_dtype
 from ..engine.trainer import Batch, Trainer, Update
 from ..modeling import optimize_for_training, recompute_activations
 from .machine import add_rates, count_gflop, multiply_sides
@@ -72,7 +72,8 @@ def _ours(cfg: DictConfig, batches: list[Batch]) -> SimpleTrainer:
         optimize_for_training(model)
     if cfg.train.activation_checkpointing:
         recompute_activations(model)
-    update = Update(seed=cfg.train.seed, dtype=resolve_dtype(cfg.train.amp, str(model.device)))
+    dtype = resolve_dtype(cfg.train.amp, str(model.device))
+    update = Update(seed=cfg.train.seed, dtype=dtype, accumulation=cfg.train.accumulation)
     return Trainer(model, batches, _optimizer(cfg, model), update, NonFiniteGuard("stop", tempfile.gettempdir()))
 
 
@@ -85,6 +86,7 @@ _SIDES = {"detectron2": _theirs, "torchvision": partial(_theirs, peer=torchvisio
 
 
 def _build(cfg: DictConfig) -> nn.Module:
+    configure_torch(cfg.train)
     model = build_model(cfg).to(resolve_device(cfg.train.device))
     freeze(model, cfg.train.freeze)
     for norm in model.modules():

@@ -10,7 +10,7 @@ from ..run_folder import LOG
 from ..study.execution.job import RESULT
 
 _BEGIN = "Starting training from iteration"  # in the log of a run
-_RESULTS = f"*/seed*/{RESULT}"
+_RESULTS = f"**/seed*/{RESULT}"  # below the folder of a cell, if the study has a grid
 
 
 def benchmark_study(command: Sequence[str], folder: Path, jobs: int) -> dict[str, float]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from ..engine.checkpoint_state import is_averaged
+from ..engine.reliability.checkpoint_state import is_averaged
 from ..files import written_in_full
 from ..weights import CheckpointError, read_weights, write_safetensors
 

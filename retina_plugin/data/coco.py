@@ -16,6 +16,7 @@ from ..config import quoted
 from ..printable import first_line, shown
 from .coco_check import check_coco_json
 from .errors import DataError
+from .image_reader import check_image_root
 from .labels import as_coco_json, is_voc
 
 _BUILTIN = {
@@ -70,8 +71,8 @@ def register_coco(
 
 
 def _state(json_file: Path) -> tuple[int, int]:
-    """Modification time in nanoseconds and size in bytes of a file; zeros if there is none."""
-    found = json_file.stat() if json_file.is_file() else None
+    """Modification time in nanoseconds and size in bytes of a file; zeros if there is none, or none within reach."""
+    found = os.stat(json_file) if os.path.isfile(json_file) else None  # no error for a folder that must not be read
     return (found.st_mtime_ns, found.st_size) if found else (0, 0)
 
 
@@ -94,13 +95,6 @@ def _load(
         raise DataError(f"{shown(labels)} cannot be read by Detectron2: {type(e).__name__}: {first_line(e)}") from e
 
 
-def check_image_root(labels: str | Path, image_root: str | Path) -> None:
-    """Raise DataError if the folder of the images of a json, or of other labels, is not there."""
-    if not Path(image_root).is_dir():
-        message = f"{shown(image_root)}, the image folder of {shown(labels)}, is not a folder"
-        raise DataError(message, "image-folder-missing")
-
-
 def check_images(name: str) -> None:
     """Raise DataError if none of the first 1,000 images of a data set exists.
 
@@ -115,7 +109,7 @@ def check_images(name: str) -> None:
 
 def register_builtin() -> None:
     """Register small data sets in the folder DETECTRON2_DATASETS, where Detectron2 looks for its own."""
-    root = Path(os.environ.get("DETECTRON2_DATASETS", "datasets")).expanduser()
+    root = Path(os.path.expanduser(os.environ.get("DETECTRON2_DATASETS", "datasets")))
     for name, origin in _BUILTIN.items():
         for split in ("train", "val"):
             if f"{name}_{split}" in DatasetCatalog.list():
@@ -158,7 +152,7 @@ def dataset_names(cfg: DictConfig, split: str) -> list[str]:
 def dataset_metadata(dataset_name: str) -> Metadata:
     """Detectron2's metadata of a registered data set with its class names, read from its files if necessary.
 
-    Raises DataError if the name is not registered or the files cannot be read.
+    Raises DataError if the name is not registered, the files cannot be read, or it has no class names.
     """
     if dataset_name not in DatasetCatalog.list():
         near = difflib.get_close_matches(dataset_name, DatasetCatalog.list(), n=3)
@@ -167,4 +161,10 @@ def dataset_metadata(dataset_name: str) -> Metadata:
     metadata = MetadataCatalog.get(dataset_name)
     if "thing_classes" not in metadata.as_dict():
         DatasetCatalog.get(dataset_name)
+    if "thing_classes" not in metadata.as_dict():
+        raise DataError(
+            f"data set {shown(dataset_name)} has no names of classes: where it is registered, call "
+            "MetadataCatalog.get(name).set(thing_classes=[...]) with the names in the order of labels",
+            "data-set-without-classes",
+        )
     return metadata

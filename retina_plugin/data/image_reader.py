@@ -67,6 +67,13 @@ def pixels_of(image: Image.Image, name: str | Path, format: str | None = None) -
         raise DataError(f"cannot use {shown(name)}: {first_line(e)}") from e
 
 
+def check_image_root(labels: str | Path, image_root: str | Path) -> None:
+    """Raise DataError if the folder of the images of a json, or of other labels, is not there."""
+    if not Path(image_root).is_dir():
+        message = f"{shown(image_root)}, the image folder of {shown(labels)}, is not a folder"
+        raise DataError(message, "image-folder-missing")
+
+
 def _convert(image: Image.Image, path: str | Path, format: str | None) -> np.ndarray:
     is_deep = image.mode[0] in "IF" or ";16" in str(getattr(image, "tile", ""))  # only images of files have tiles
     largest = _largest_value(image) if is_deep else None

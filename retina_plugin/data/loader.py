@@ -108,7 +108,7 @@ def named_worker_death() -> Iterator[None]:
     try:
         yield
     except RuntimeError as e:
-        if "DataLoader worker" not in str(e):
+        if "DataLoader worker (pid" not in str(e):  # an error of a mapper says "in DataLoader worker process"
             raise
         raise DataError(
             f"a process that loads images died ({str(e).splitlines()[0]}). Usually the machine is out of memory, or "

@@ -9,7 +9,10 @@ import torch
 
 
 def seed_generators(*key: int) -> None:
-    """Seed Python's, numpy's and torch's CPU generators with `key`; different keys give independent numbers."""
+    """Seed Python's, numpy's and torch's CPU generators with `key`; different keys give independent numbers.
+
+    Zeros at the end of a key of up to four numbers do not count: (7, 3) and (7, 3, 0) are the same key.
+    """
     words = np.random.SeedSequence(key).generate_state(6)
     np.random.seed(words[:4])
     random.seed(int(words[4]))

@@ -16,7 +16,7 @@ from ..run_folder import FINAL_CHECKPOINT, LAST_CHECKPOINT, checkpoints, iterati
 from ..weights import CheckpointError, ClassNames, InitialWeights, SafeCheckpointer, UnsafeCheckpointError
 from ..weights.before_loading import Stated, before_loading
 from ..weights.initial_weights import OPTIONAL, initial_weights
-from .checkpoint_state import inconsistencies
+from .reliability.checkpoint_state import inconsistencies
 from .reliability.memory_errors import is_out_of_memory
 
 logger = logging.getLogger(__name__)

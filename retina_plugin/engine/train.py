@@ -31,12 +31,13 @@ from .hooks.build import check_train_section
 from .layout import share_buffers
 from .logs import FILE_ONLY, log_to_file, log_to_terminal
 from .output_folder import check_output_dir, keep_rounding, prepare_folder
+from .prior import resolve_prior
 from .reliability.allocator import keep_freed_memory
 from .reliability.folder_lock import run_lock
 from .reliability.memory_errors import named_memory_errors
 from .reliability.signals import AlreadyEnded, StopRun, stop_signals
 from .run import Run
-from .run_data import build_evaluator, check_images_exist, record_data, resolve_prior, try_evaluator
+from .run_data import build_evaluator, check_images_exist, record_data, try_evaluator
 from .setup import build_model, building, check_omp_threads, resolve_device, set_float32_precision
 
 logger = logging.getLogger(__name__)

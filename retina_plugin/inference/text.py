@@ -1,7 +1,9 @@
 """Labels in drawings, and progress bars of commands."""
 
+import contextlib
 import sys
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from tqdm import tqdm
@@ -25,3 +27,11 @@ def progress(items: Iterable[Item], what: str, unit: str, total: int | None = No
 def label_text(name: str) -> str:
     """A name as a short label for matplotlib, with dollar signs escaped so that they begin no formula."""
     return shown(name, _LONGEST).replace("$", r"\$")
+
+
+@contextlib.contextmanager
+def unknown_characters() -> Iterator[None]:
+    """Within it, matplotlib draws characters that its font lacks, such as emoji, as boxes without a warning."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        yield

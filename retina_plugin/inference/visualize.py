@@ -1,6 +1,5 @@
 """Draw ground truth and detections with Detectron2's Visualizer. Images are RGB, (H, W, 3) uint8."""
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +11,7 @@ from detectron2.utils.visualizer import Visualizer
 
 from ..engine.run_data import names_of_labels
 from ..printable import shown
-from .text import label_text
+from .text import label_text, unknown_characters
 
 _SMALLEST_SIDE = 480  # pixels; smaller images are enlarged so that labels fit
 _COLOURS = [
@@ -68,6 +67,5 @@ def _draw(image: np.ndarray, boxes: np.ndarray, classes: Sequence[int], labels: 
     scale = max(1.0, _SMALLEST_SIDE / max(image.shape[:2]))
     visualizer = Visualizer(np.ascontiguousarray(image), scale=scale)
     colours = [_COLOURS[c % len(_COLOURS)] for c in classes]
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")  # such as emoji, which become boxes
+    with unknown_characters():
         return visualizer.overlay_instances(boxes=boxes, labels=labels, assigned_colors=colours).get_image()

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..files import written_in_full
-from ..inference.text import label_text
+from ..inference.text import label_text, unknown_characters
 
 # Okabe and Ito 2008: colour-blind readers can tell them apart
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#444444", "#999933")
@@ -44,14 +44,14 @@ def legend_text(name: str) -> str:
 def svg_uri(figure: Figure) -> str:
     """A figure as the data URI of an SVG."""
     buffer = io.BytesIO()
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(_STYLE), unknown_characters():
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def save_figure(figure: Figure, path: Path, dpi: int = 150) -> None:
     """Write a figure in full, in the format of the file's suffix, as SVG without a suffix; OSError if that fails."""
-    with written_in_full(path) as partial:
+    with written_in_full(path) as partial, unknown_characters():
         figure.savefig(partial, format=path.suffix.lstrip(".") or "svg", dpi=dpi)
 
 

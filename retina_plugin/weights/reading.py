@@ -86,6 +86,8 @@ def _zoo_form(path: Path, content: Any) -> Any:
     """Content in Detectron2's form. Files of Detectron's zoo do not say that their names need matching."""
     if not isinstance(content, dict) or {"model", "__author__"} <= set(content):
         return content
+    if isinstance(content.get("model"), dict):
+        return content  # not of a zoo
     blobs = content.get("blobs", content)
     if isinstance(blobs, dict):
         blobs = {name: blob for name, blob in blobs.items() if not str(name).endswith("_momentum")}

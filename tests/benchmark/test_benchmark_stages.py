@@ -15,7 +15,8 @@ from retina_plugin.benchmark.inference.infer import benchmark_inference
 from retina_plugin.benchmark.inference.predict import benchmark_prediction
 from retina_plugin.benchmark.pairs import WARM_UP, format_times, seconds_of, time_in_turn
 from retina_plugin.benchmark.peers import detectron2_peer
-from retina_plugin.benchmark.step import benchmark_step
+from retina_plugin.benchmark.step import _SIDES, benchmark_step
+from retina_plugin.data import DataError
 
 
 def test_ratios_are_medians_over_rounds(monkeypatch):
@@ -102,6 +103,12 @@ def test_all_sides_predict_the_same_files_in_turn(trained_run, tmp_path, monkeyp
     assert first.equal(third) and not first[:5].equal(second[:5])
 
 
+def test_an_image_that_only_one_side_can_read_is_named(trained_run, tmp_path):
+    (tmp_path / "a.png").write_bytes(b"no image")
+    with pytest.raises(DataError, match="OpenCV cannot read image .*a.png"):
+        benchmark_prediction(str(trained_run), [str(tmp_path)], 1)
+
+
 def test_candidates_are_as_many_as_are_asked_for_and_both_sides_find_the_same(monkeypatch):
     found = {}
 
@@ -116,6 +123,11 @@ def test_candidates_are_as_many_as_are_asked_for_and_both_sides_find_the_same(mo
     assert len(ours) == 100
     torch.testing.assert_close(ours.scores, theirs.scores, rtol=0, atol=1e-5)
     torch.testing.assert_close(ours.pred_boxes.tensor, theirs.pred_boxes.tensor, rtol=0, atol=1e-2)
+
+
+def test_more_candidates_than_scores_are_refused():
+    with pytest.raises(ValueError, match="100000 scores above the threshold are more than the 61920 of this image"):
+        benchmark_candidates((64, 64), 100_000, 1)
 
 
 def test_assignment_is_timed():
@@ -153,3 +165,8 @@ def test_both_sides_of_a_step_train_on_the_same_batches(monkeypatch):
         torch.tensor(losses["retina_plugin"]), torch.tensor(losses["detectron2"]), rtol=1e-3, atol=1e-5
     )
     assert all(found[side]["peak_mb"] > 100 for side in losses) and found["detectron2"]["gflop"] == 2.0
+
+
+def test_a_step_accumulates_as_training_does(tiny_cfg):
+    trainer = _SIDES["retina_plugin"](tiny_cfg("train.accumulation=2"), [])
+    assert trainer.update.accumulation == 2

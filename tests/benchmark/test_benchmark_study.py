@@ -35,6 +35,12 @@ def test_overhead_is_what_is_neither_training_nor_idle(tmp_path):
     assert study_overhead(tmp_path, 1, 300)["overhead"] == pytest.approx(1 - 255 / 300)
 
 
+def test_runs_of_a_grid_lie_deeper(tmp_path):
+    write_run(tmp_path / "few/short/a/seed0", 20, 100)
+    write_run(tmp_path / "few/long/a/seed0", 120, 190)
+    assert study_overhead(tmp_path, 1, 200)["overhead"] == pytest.approx(1 - 150 / 200)
+
+
 def test_a_folder_with_runs_is_refused(tmp_path):
     write_run(tmp_path / "a/seed0", 1, 2)
     with pytest.raises(FileExistsError, match="choose another folder"):

@@ -190,6 +190,19 @@ def test_builtin_sets_say_where_they_belong(tmp_path, monkeypatch):
     again()
 
 
+@pytest.mark.parametrize("folder", ["x" * 5000, "~no_such_user/data"])
+def test_a_folder_of_data_sets_out_of_reach_is_an_error_of_those_who_use_it(folder, monkeypatch):
+    """Importing the package registers the names."""
+    monkeypatch.setenv("DETECTRON2_DATASETS", folder)
+    monkeypatch.setattr("retina_plugin.data.coco._BUILTIN", {"out_of_reach": "nowhere"})
+    register_builtin()
+    with pytest.raises(DataError, match="does not exist: put out_of_reach|cannot be read: .*File name too long"):
+        count_classes("out_of_reach_train")
+    for name in ("out_of_reach_train", "out_of_reach_val"):
+        DatasetCatalog.remove(name)
+        MetadataCatalog.remove(name)
+
+
 def test_a_projects_own_name_is_left_alone(tmp_path):
     path = write(tmp_path, coco())
     register_coco(path, tmp_path / "images", name="bccd_train")
@@ -223,6 +236,17 @@ def test_a_loader_of_the_user_is_not_replaced(tmp_path):
     with pytest.raises(DataError, match="is registered with a loader of its own: choose another name"):
         register_coco(write(tmp_path, coco()), tmp_path / "images", name)
     assert DatasetCatalog.get(name) == []
+    DatasetCatalog.remove(name)
+
+
+def test_a_data_set_without_names_of_classes_says_how_to_give_them(tmp_path, tiny_cfg):
+    name = f"nameless {tmp_path}"
+    DatasetCatalog.register(name, list)
+    cfg = tiny_cfg()
+    cfg.dataloader.train.dataset.names = name
+    cfg.model.num_classes = 3
+    with pytest.raises(DataError, match="nameless .* has no names of classes: .*set.thing_classes="):
+        record_data(cfg)
     DatasetCatalog.remove(name)
 
 

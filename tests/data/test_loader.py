@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.data import Dataset, IterableDataset
 
-from retina_plugin.data import DataError, build_train_loader, data_fingerprint
+from retina_plugin.data import DataError, build_train_loader, data_fingerprint, named_worker_death
 from retina_plugin.data.batches import aspect_groups
 
 DATASET = [{"file_name": f"/data/{i}.png", "image_id": i, "width": 10 + i % 3, "height": 11} for i in range(23)]
@@ -232,3 +232,11 @@ def test_an_error_in_a_loading_process_is_the_same_as_without_one():
             batches(1, mapper=fail, num_workers=num_workers)
         messages.append(str(caught.value))
     assert messages[0] == messages[1] and messages[0].endswith(".png: it is empty")
+
+
+def test_an_error_of_a_mapper_is_not_the_death_of_its_process():
+    def fail(image):
+        raise RuntimeError("sizes of tensors must match")
+
+    with pytest.raises(RuntimeError, match="sizes of tensors must match"), named_worker_death():
+        batches(1, mapper=fail, num_workers=1)

@@ -14,7 +14,8 @@ from detectron2.utils.events import EventStorage
 from retina_plugin.config import ConfigError, add_retina_plugin_config, get_config, load_config
 from retina_plugin.data import DataError
 from retina_plugin.engine import main
-from retina_plugin.engine.run_data import measure_foreground_share, record_data, resolve_prior, set_stationary_prior
+from retina_plugin.engine.prior import measure_foreground_share, resolve_prior, set_stationary_prior
+from retina_plugin.engine.run_data import record_data
 from retina_plugin.engine.setup import build_model
 from retina_plugin.modeling import PluggableRetinaNetHead
 from retina_plugin.modeling.losses import SigmoidFocalLoss, stationary_prob
@@ -79,7 +80,7 @@ def test_training_writes_the_number_and_resumes(tmp_path):
 
 
 def test_evaluation_and_prediction_of_a_run_need_no_number(trained_run, tmp_path, monkeypatch):
-    monkeypatch.setattr("retina_plugin.engine.run_data.measure_foreground_share", None)
+    monkeypatch.setattr("retina_plugin.engine.prior.measure_foreground_share", None)
     weights = f"train.init_checkpoint={trained_run}/model_final.pth"
     assert main(train_args(tmp_path / "run", STATIONARY, weights, eval_only=True))["bbox"]
     predictor = LazyPredictor(get_config(QUICK, [*TINY, STATIONARY]), trained_run / "model_final.pth")

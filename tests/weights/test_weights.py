@@ -179,6 +179,11 @@ def test_caffe2_and_pycls_files_take_detectron2s_form(tmp_path):
     assert (list(read["model"]), read["__author__"]) == (["stem.w"], "pycls")
 
 
+def test_a_pickle_of_a_model_has_names_of_its_own(tmp_path):
+    (tmp_path / "x.pkl").write_bytes(pickle.dumps({"model": {"conv1.weight": np.ones(2)}}))
+    assert same(read_weights(tmp_path / "x.pkl"), {"model": {"conv1.weight": np.ones(2)}})
+
+
 @pytest.mark.parametrize("author", ["Caffe2", "torchvision"])
 def test_detectron2s_heuristics_go_on_working(tmp_path, author):
     weights = np.random.default_rng(0).normal(size=(4, 3, 3, 3)).astype("f4")

@@ -30,14 +30,13 @@ class Found:
         now, layout: the anchors of the config, and those found. Both are equal if the best candidate is not better on
             the validation images and the anchors of the config are within the budget.
         overrides: that set `layout` in the config; empty if it equals `now`.
-        value_search, value_validation: objective of `now` and of the best candidate, even if that was rejected, on the
-            images of the search and on the validation images.
+        value_validation: objective of `now` and of the best candidate, even if that was rejected, on the validation
+            images.
     """
 
     now: Layout
     layout: Layout
     overrides: list[str]
-    value_search: tuple[float, float]
     value_validation: tuple[float, float]
 
 
@@ -96,10 +95,10 @@ def search(
             f"--max-anchors {budget.anchors:g} is less than any anchors on {' '.join(levels)} need: allow more, "
             "or name coarser --levels"
         )
-    on_own, on_held_out = ([problem.value(x, boxes) for x in (now, best)] for boxes in (problem.boxes, held_out))
-    if on_held_out[1] <= on_held_out[0] and not problem.excess(now):
+    value_now, value_best = (problem.value(x, held_out) for x in (now, best))
+    if value_best <= value_now and not problem.excess(now):
         best = now
-    return Found(now, best, layout_overrides(cfg, now, best), tuple(on_own), tuple(on_held_out))
+    return Found(now, best, layout_overrides(cfg, now, best), (value_now, value_best))
 
 
 def _optimize(problem: Problem, now: Layout, levels: tuple[str, ...]) -> Layout:

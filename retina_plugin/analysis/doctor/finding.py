@@ -42,6 +42,7 @@ _FIXES = {
     "boxes-as-fractions": "multiply x and width by the width of the image, y and height by its height",
     "boxes-of-another-size": "multiply the boxes by the ratio of the sizes, or use the images that they belong to",
     "data-set-unknown": "use a registered name, or register_coco in the config",
+    "data-set-without-classes": "give thing_classes to its metadata where it is registered",
     "image-folder-missing": "correct the image folder: data.*_images of your own data, otherwise image_root",
     "json-invalid": "write the file again with a json library",
     "json-missing": "correct the path (json_file), or put the file there",

@@ -8,7 +8,7 @@ import numpy as np
 from detectron2.utils.visualizer import Visualizer
 
 from ...inference.images import read_rgb
-from ...inference.text import label_text
+from ...inference.text import label_text, unknown_characters
 from ...pages.crops import square_around
 from ...pages.figures import jpeg_uri
 from .anchors import AnchorCauses
@@ -103,7 +103,9 @@ def _crop(results: Results, image: int, box: np.ndarray, boxes: Sequence[_Box], 
         corners = _corners(shown.box) - [left, top, left, top]
         if (corners[2:] > 0).all() and corners[0] < right - left and corners[1] < bottom - top:
             _draw_box(visualizer, corners, shown)
-    return Picture(jpeg_uri(visualizer.output.get_image()), f"{caption} ({Path(results.files[image]).name})")
+    with unknown_characters():
+        picture = jpeg_uri(visualizer.output.get_image())
+    return Picture(picture, f"{caption} ({Path(results.files[image]).name})")
 
 
 def _corners(box: np.ndarray) -> np.ndarray:

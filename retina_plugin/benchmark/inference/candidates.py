@@ -23,13 +23,19 @@ def benchmark_candidates(size: Sequence[int], above: int, repeats: int, device: 
     """Seconds for one image of a size (H, W) and 80 classes, with `above` scores over the threshold.
 
     Logits are normally distributed, and boxes are slightly moved and resized anchors. Ratios are to Detectron2.
+
+    Raises:
+        ValueError: if the image has fewer scores than `above`.
     """
     model = build_model(get_config(_CONFIG), pretrained=False).to(device).eval()
     strides = [model.backbone.output_shape()[name].stride for name in model.head_in_features]
     shapes = [tuple(-(-side // stride) for side in size) for stride in strides]
     rng = torch.Generator().manual_seed(0)
     logits = [_SPREAD * torch.randn(1, 720, *shape, generator=rng) for shape in shapes]
-    limit = torch.cat([x.flatten() for x in logits]).topk(above)[0][-1]
+    flat = torch.cat([x.flatten() for x in logits])
+    if above > len(flat):
+        raise ValueError(f"{above} scores above the threshold are more than the {len(flat)} of this image: use fewer")
+    limit = flat.topk(above)[0][-1]
     logits = [x - limit + log_odds(model.test_score_thresh) for x in logits]
     logits = [x.to(device) for x in logits]
     deltas = [0.2 * torch.randn(1, 36, *shape, generator=rng).to(device) for shape in shapes]

@@ -6,12 +6,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
+import numpy as np
 from detectron2.structures import Instances
 
 from ...analysis.dense import load_detector
+from ...data import DataError
 from ...inference.images import find_images
 from ...inference.optimize import has_bfloat16
 from ...inference.predictor import LazyPredictor
+from ...printable import shown
 from ..pairs import Times, time_in_turn
 from ..peers import detectron2_peer
 
@@ -25,13 +28,13 @@ def benchmark_prediction(run_dir: str, inputs: Sequence[str], repeats: int) -> T
 
     Raises:
         ConfigError, CheckpointError: as `LazyPredictor.from_run`.
-        DataError: if `inputs`, files, folders or glob patterns, name no image.
+        DataError: if `inputs`, files, folders or glob patterns, name no image, or one that OpenCV cannot read.
         ValueError: as `detectron2_peer`.
     """
     paths = find_images(inputs)
     plain = LazyPredictor.from_run(run_dir)
     upstream = _upstream(plain, run_dir)
-    sides: dict[str, Callable[[Path], Instances]] = {"detectron2": lambda path: upstream(cv2.imread(str(path)))}
+    sides: dict[str, Callable[[Path], Instances]] = {"detectron2": lambda path: upstream(_read(path))}
     sides["float32"] = plain
     if has_bfloat16(plain.model.device):
         sides["bfloat16"] = LazyPredictor.from_run(run_dir, dtype="bfloat16")
@@ -44,6 +47,14 @@ def _upstream(plain: LazyPredictor, run_dir: str) -> LazyPredictor:
     predictor = copy.copy(plain)
     predictor.model = detectron2_peer(model)
     return predictor
+
+
+def _read(path: Path) -> np.ndarray:
+    if (image := cv2.imread(str(path))) is None:
+        raise DataError(
+            f"OpenCV cannot read image {shown(path)}, with which Detectron2 would be measured: leave it out"
+        )
+    return image
 
 
 def _on_the_next(predict: Callable[[Path], Instances], paths: Sequence[Path]) -> Callable[[], Instances]:

@@ -10,6 +10,7 @@ from typing import Any
 from ...files import cache_folder, write_json
 from ...printable import shown
 from ..errors import DataError
+from ..image_reader import check_image_root
 from .voc import folder_of_labels, is_voc, read_voc
 from .yolo import label_files, read_yolo
 from .yolo_names import files_of_names
@@ -30,7 +31,7 @@ def as_coco_json(labels: str | Path, image_root: str | Path, classes: Sequence[s
     """
     labels, image_root = Path(labels), Path(image_root)
     classes = None if classes is None else _checked(classes)
-    if not labels.is_dir() and labels.suffix != ".txt":
+    if labels.suffix != ".txt" and not os.path.isdir(labels):  # a json, maybe in a folder that must not be read
         return labels
     if not labels.exists():
         raise DataError(f"{shown(labels)}, a list of images, does not exist")
@@ -43,9 +44,13 @@ def as_coco_json(labels: str | Path, image_root: str | Path, classes: Sequence[s
 
 
 def _checked(classes: Sequence[str]) -> list[str]:
-    if isinstance(classes, str) or not classes or len(set(classes)) < len(classes):
-        raise DataError(f"classes must be a list of different names, such as [cat,dog], got {shown(classes)}")
-    return list(classes)
+    names = list(classes) if isinstance(classes, Sequence) and not isinstance(classes, str) else []
+    if not names or not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
+        raise DataError(
+            f"classes must be a list of different names, such as [cat,dog], got {shown(names or classes)}: a name like "
+            "a number, true or null needs quotes"
+        )
+    return names
 
 
 def _write(content: dict[str, Any], cache: Path) -> Path:
@@ -78,8 +83,7 @@ def _files(folder: str | Path) -> Iterator[os.DirEntry[str]]:
 
 
 def _read(labels: Path, image_root: Path, classes: list[str] | None) -> dict[str, Any]:
-    if not image_root.is_dir():
-        raise DataError(f"{shown(image_root)}, the image folder of {shown(labels)}, is not a folder")
+    check_image_root(labels, image_root)
     if is_voc(labels):
         return read_voc(labels, image_root, classes)
     if any(label_files(labels)):

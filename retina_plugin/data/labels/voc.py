@@ -120,7 +120,7 @@ def _size(root: ElementTree.Element, path: Path) -> tuple[int, int]:
 def _root(path: Path) -> ElementTree.Element:
     try:
         return ElementTree.parse(path).getroot()
-    except (ElementTree.ParseError, OSError, ValueError) as e:
+    except (ElementTree.ParseError, OSError, ValueError, LookupError) as e:  # LookupError: its encoding is unknown
         what = f"cannot be read as xml: {first_line(e)}" if path.stat().st_size else "it is empty"
         raise DataError(
             f"{shown(path)} is not a label file of PASCAL VOC: {what}: write <annotation> with size and objects"

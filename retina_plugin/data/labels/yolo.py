@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image
 
 from ...printable import first_line, shown
 from ..errors import DataError
@@ -136,7 +136,7 @@ def _size(path: Path) -> tuple[int, int]:
             width, height = image.size
             is_turned = image.format != "TIFF" and _orientation(image) in _ON_ITS_SIDE  # PIL turns TIFFs itself
             return (height, width) if is_turned else (width, height)
-    except (OSError, UnidentifiedImageError, ValueError) as e:
+    except Exception as e:  # PIL raises almost any error, also for images that are too large
         raise DataError(f"cannot read image {shown(path)}: {first_line(e)}") from e
 
 

@@ -13,7 +13,7 @@ from detectron2.engine import HookBase
 from ...config import ConfigError
 from ...printable import first_line
 from ...weights import read_content
-from ..checkpoint_state import inconsistencies
+from ..reliability.checkpoint_state import inconsistencies
 
 logger = logging.getLogger(__name__)
 _NAMES_BEFORE = {"MetricsMemory": "MetricsState"}  # current class name by the name in older checkpoints

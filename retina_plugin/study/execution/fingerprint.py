@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from ...config import ConfigError
 from ...config.walk import leaves
 from ...data import data_fingerprint, dataset_names
-from ...engine.reliability.identity import config_values
+from ...engine.reliability.config_values import config_values
 from ...engine.setup import building
 
 RunFacts = dict[str, dict[str, str]]

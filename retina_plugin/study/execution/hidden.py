@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ...engine.reliability.identity import config_values
+from ...engine.reliability.config_values import config_values
 from ...engine.setup import PRIOR
 from ..spec.study import Study, Variant
 from .job import read_facts

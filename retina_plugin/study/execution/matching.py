@@ -11,7 +11,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from ...config.walk import as_text, leaves
-from ...engine.run_data import measure_foreground_share, set_stationary_prior
+from ...engine.prior import measure_foreground_share, set_stationary_prior
 from ...engine.setup import PRIOR
 from ...modeling.losses import STATIONARY
 from ..spec.study import Study
@@ -27,7 +27,7 @@ def resolve_prior(cfg: DictConfig) -> None:
     """Replace `model.head.prior_prob="stationary"` by the number that training would compute.
 
     Raises:
-        ConfigError, ValueError, DataError: as `engine.run_data.resolve_prior`.
+        ConfigError, ValueError, DataError: as `engine.prior.resolve_prior`.
     """
     if OmegaConf.select(cfg, PRIOR) == STATIONARY:
         set_stationary_prior(cfg, foreground_share(cfg))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...config import ConfigError
-from ...engine.reliability.identity import config_values, differing_values
+from ...engine.reliability.config_values import config_values, differing_values
 from ...engine.setup import PRIOR
 from ...modeling.losses import STATIONARY
 from ...printable import few, shown

@@ -1,14 +1,15 @@
 """The grid of a study file: `grid=dict(share={"1e-4": [...], "1e-3": [...]}, schedule={"40": [...], "120": [...]})`."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ...config import ConfigError
+from ..spec.file_content import check_overrides, read_study_file
+from ..spec.names import unusable_names
 from ..spec.study import Study
-from ..spec.study_file import check_overrides, load_study, read_study_file
+from ..spec.study_file import load_study
 
 _EXAMPLE = "grid=dict(share={'1e-4': ['synthetic.objects=[0,1]'], ...}, schedule={'40': ['train.max_iter=40'], ...})"
 
@@ -119,7 +120,7 @@ def _read_axes(entries: Any) -> tuple[Axis, Axis]:
 def _read_axis(name: str, levels: Any) -> Axis:
     if not isinstance(levels, Mapping) or not levels:
         raise ConfigError(f"grid.{name} must have levels with their overrides, such as {_EXAMPLE}, got {levels!r}")
-    if bad := [x for x in levels if type(x) is not str or not re.fullmatch(r"[^\W_][\w.\-]*", x)]:
+    if bad := unusable_names(levels):
         raise ConfigError(f"grid.{name}: levels must have names of letters, digits, _ . -, got {bad}")
     return Axis(name, {level: check_overrides(f"grid.{name}[{level!r}]", x) for level, x in levels.items()})
 

@@ -8,7 +8,8 @@ from ..execution.hidden import hidden_results
 from ..execution.results import RunResult
 from ..spec.study import Study
 from ..statistics.measurements import Measurements
-from .looks import all_settled, judge_looks, looks_until, record_look
+from .looks import looks_until, record_look
+from .verdicts_at_looks import all_settled, judge_looks
 
 
 def parts(study: Study) -> Iterator[Study]:

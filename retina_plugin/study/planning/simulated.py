@@ -20,8 +20,8 @@ from ..statistics.estimate import LEVEL
 from ..statistics.measurements import Measurements
 from ..statistics.table import tabulate_runs
 from ..statistics.verdict import Verdict, judge
-from .looks import is_settled
 from .many import called_at_any_look, compare_many
+from .verdicts_at_looks import is_settled
 
 AP = COCO_METRICS[0]
 NAMES = "abcdefgh"

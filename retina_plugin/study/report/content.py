@@ -17,7 +17,8 @@ import torch
 
 from ..execution.job import is_resampled, read_facts
 from ..execution.results import RunResult, other_settings
-from ..planning.looks import effects_at_looks, judge_looks, looks_until
+from ..planning.looks import looks_until
+from ..planning.verdicts_at_looks import effects_at_looks, judge_looks
 from ..spec.config_changes import variant_changes
 from ..spec.metrics import Metric
 from ..spec.study import Study

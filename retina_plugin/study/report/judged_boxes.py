@@ -1,6 +1,5 @@
 """Boxes of a test image as COCO's matching judges them, drawn so that they cannot be taken for parts of the image."""
 
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +10,7 @@ from matplotlib.patches import Rectangle
 from pycocotools.coco import COCO
 
 from ...evaluation.box_metrics import evaluate_boxes
-from ...inference.text import label_text
+from ...inference.text import label_text, unknown_characters
 
 # Colour and line style by kind: they differ in grey, too. A dark seam separates every line from the image.
 STYLES = {"object": ("#ffffff", "-"), "right": ("#33ddff", "-"), "false": ("#ff4fc3", "--"), "missed": ("#fff04d", ":")}
@@ -77,6 +76,5 @@ def draw_judged(image: np.ndarray, boxes: Sequence[JudgedBox]) -> np.ndarray:
             visualizer.output.ax.add_patch(patch)
         at = (max(x, 0), max(y - 1.4 * size, 0))
         visualizer.draw_text(label_text(shown.label), at, font_size=size, color=colour, horizontal_alignment="left")
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")  # such as emoji, drawn as boxes
+    with unknown_characters():
         return visualizer.output.get_image()

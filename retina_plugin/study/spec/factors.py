@@ -1,13 +1,13 @@
 """A factorial study: every combination of the levels of some factors is a variant."""
 
 import itertools
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ...config import ConfigError
 from ...config.overrides import read_overrides
+from .names import unusable_names
 
 _EXAMPLE = "factors=dict(prior=dict(fixed=[], stationary=['model.head.prior_prob=stationary']))"
 
@@ -45,7 +45,7 @@ def read_factors(entries: Any) -> tuple[Factor, ...]:
 def _read(name: str, levels: Any) -> Factor:
     if not isinstance(levels, Mapping) or len(levels) != 2:
         raise ConfigError(f"factors.{name} must have two levels with their overrides, such as {_EXAMPLE}")
-    if bad := [x for x in levels if type(x) is not str or not re.fullmatch(r"[^\W_][\w.]*", x)]:
+    if bad := unusable_names(levels, "."):
         raise ConfigError(f"factors.{name}: levels must have names of letters, digits, _ and ., got {bad}")
     (first, second), read = levels, [read_overrides(f"factors.{name}[{level!r}]", x) for level, x in levels.items()]
     return Factor(name, (first, second), (read[0], read[1]))

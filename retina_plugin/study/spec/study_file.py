@@ -1,38 +1,19 @@
-"""The study file: `study = dict(base=..., variants=dict(name=[...]), seeds=[...], ...)`."""
+"""The study that a study file describes."""
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from detectron2.config import LazyConfig
-from omegaconf import OmegaConf
-
 from ...config import ConfigError
-from ...config.load import errors_named
-from ...config.overrides import read_overrides
 from ..tuning.tuned import apply_tuned
-from .factors import combine, read_factors
+from .factors import read_factors
+from .file_content import check_overrides, read_study_file
 from .hypothesis import read_hypotheses
-from .metrics import COCO_METRICS, Metric, check_names, read_metric, read_study_metrics
+from .metrics import COCO_METRICS, check_names, read_study_metrics
+from .paper import read_paper
 from .seeds import plan_seeds
 from .study import MATCHES, Study, Variant
 from .tune_settings import read_tune_settings
-
-_KEYS = """base variants factors seeds max_seeds reference output_dir overrides match match_scale threshold_free
-resample_train tune tuned_by hypotheses metrics paper grid""".split()
-_KINDS = {
-    "base": (str | Path, "the name of a config"),
-    "output_dir": (str | Path, "a folder"),
-    "reference": (str, "the name of a variant"),
-    "match": (list | tuple, f"a list of {list(MATCHES)}"),
-    "match_scale": (bool | None, "True or False"),
-    "threshold_free": (bool, "True or False"),
-    "resample_train": (bool, "True or False"),
-    "tuned_by": (str | Path | None, "a file"),
-    "hypotheses": (list, "a list of dict(better=..., than=...)"),
-    "paper": (dict, "dict(variant=dict(AP=..., source='Table 1b'))"),
-}
 
 
 def load_study(
@@ -84,48 +65,6 @@ def load_study(
     return study
 
 
-def read_study_file(path: str | Path) -> dict[str, Any]:
-    """The content of a study file, with combinations of factors as variants; raises ConfigError if it is not valid."""
-    path = Path(path)
-    if path.suffix != ".py" or not path.is_file():
-        raise ConfigError(f"study {path} does not exist or is not a .py file")
-    with errors_named(f"study {path}"):
-        content = _load(path)
-    for key, (kind, words) in _KINDS.items():
-        if key in content and not isinstance(content[key], kind):
-            raise ConfigError(f"{path}: {key} must be {words}, got {content[key]!r}")
-    if "factors" in content and "variants" not in content:
-        content["variants"] = combine(read_factors(content["factors"]))
-    elif "factors" in content:
-        raise ConfigError(f"{path}: the combinations of factors are the variants: give factors or variants, not both")
-    wrong = [f"{key!r} is unknown" for key in content if key not in _KEYS]
-    wrong += [f"{key!r} is missing" for key in ("base", "variants") if key not in content]
-    if wrong:
-        raise ConfigError(f"{path}: {', '.join(wrong)}; study needs base and variants, and takes {_KEYS}")
-    names = content["variants"]
-    if not isinstance(names, Mapping):
-        raise ConfigError(f"{path}: variants must be dict(name=['key=value', ...], ...), got {names!r}")
-    bad = [n for n in names if type(n) is not str or not re.fullmatch(r"[^\W_][\w.\-]*", n)]
-    if bad or not names:
-        raise ConfigError(
-            f"{path}: variants must have names of letters, digits, _ . -, starting with a letter or digit, got {bad}"
-        )
-    for name, overrides in names.items():
-        check_overrides(f"{path}: variant {name}", overrides)
-    check_overrides(f"{path}: overrides", content.get("overrides", ()))
-    return content
-
-
-def _load(path: Path) -> dict[str, Any]:
-    try:
-        study = LazyConfig.load(str(path), "study")
-    except KeyError as e:
-        raise ConfigError(f"it defines no {e}: a study file has study = dict(base=...)") from e
-    if not OmegaConf.is_dict(study):
-        raise ConfigError(f"study must be dict(base=...), got {study!r}")
-    return OmegaConf.to_container(study, resolve=False)
-
-
 def _choose_variants(content: Mapping[str, Any], only: Sequence[str] | None, path: str | Path) -> dict[str, Any]:
     """The `Study` arguments variants, hidden, reference and partner."""
     variants = {name: Variant(name, tuple(overrides)) for name, overrides in content["variants"].items()}
@@ -153,26 +92,7 @@ def _read_questions(content: Mapping[str, Any], kept: Sequence[str]) -> dict[str
         "hypotheses": asked,
         "not_asked": not_asked,
         "metrics": columns,
-        "paper": _read_paper(content.get("paper", {}), declared, kept, metrics),
-    }
-
-
-def _read_paper(
-    entries: Mapping[str, Any], declared: Sequence[str], kept: Sequence[str], metrics: Sequence[Metric]
-) -> dict[str, dict[str, Any]]:
-    """Published figures of the variants that are kept, such as dict(focal=dict(AP=34.0, source="Table 1b"))."""
-    for variant, row in entries.items():
-        if variant not in declared:
-            raise ConfigError(f"paper: the study has no variant {variant!r}, only {list(declared)}")
-        if not isinstance(row, Mapping) or not isinstance(row.get("source"), str):
-            raise ConfigError(f"paper.{variant} must be dict(AP=..., source='Table 1b')")
-        for name, value in row.items():
-            if name != "source" and not isinstance(value, int | float):
-                raise ConfigError(f"paper.{variant}.{name} must be a number, got {value!r}")
-    return {
-        variant: {k if k == "source" else read_metric(k, metrics).name: v for k, v in row.items()}
-        for variant, row in entries.items()
-        if variant in kept
+        "paper": read_paper(content.get("paper", {}), declared, kept, metrics),
     }
 
 
@@ -191,14 +111,6 @@ def read_match(content: Mapping[str, Any], match: Sequence[str] | None, scale: b
         scale = content.get("match_scale")
     chosen = set(names) if scale is None else set(names) - {"scale"} | ({"scale"} if scale else set())
     return tuple(name for name in MATCHES if name in chosen)
-
-
-def check_overrides(where: str, overrides: Any) -> tuple[str, ...]:
-    """Overrides `key=value`; ConfigError unless they are such a list, without seed and folder, which the study sets."""
-    overrides = read_overrides(where, overrides)
-    if taken := [o for o in overrides if re.match(r"\+?train\.(seed|output_dir)\b", o)]:
-        raise ConfigError(f"{where}: the study sets {taken}; use its seeds and output_dir, or --seeds and --output")
-    return overrides
 
 
 def _sibling(name: str | Path, study_file: Path) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...config import ConfigError
-from ...engine.reliability.identity import config_values
+from ...engine.reliability.config_values import config_values
 from ...files import write_json
 from ...printable import few
 from ...reading import read_small

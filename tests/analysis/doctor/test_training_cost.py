@@ -9,7 +9,7 @@ from conftest import train_args
 from retina_plugin.analysis.doctor.subject import Subject
 from retina_plugin.analysis.doctor.training import cost, first_steps
 from retina_plugin.engine import main
-from retina_plugin.engine.run_data import measure_foreground_share
+from retina_plugin.engine.prior import measure_foreground_share
 
 CE = "model.cls_loss='${losses.sigmoid_ce}'"
 

@@ -3,7 +3,9 @@
 import json
 import re
 import shutil
+import struct
 import sys
+import zlib
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -11,6 +13,7 @@ import forked
 import pytest
 from conftest import TINY
 from detectron2.data import DatasetCatalog, MetadataCatalog
+from omegaconf import ListConfig
 from PIL import ExifTags, Image
 
 from retina_plugin.analysis.doctor.data.loading import same_categories
@@ -212,6 +215,7 @@ def test_a_bad_line_of_yolo_is_named(yolo, images, line, message):
     "text, message",
     [
         ("<annotation>", "a.xml is not a label file of PASCAL VOC"),
+        ('<?xml version="1.0" encoding="mine"?><annotation/>', "a.xml is not a label file .*unknown encoding: mine"),
         ("<annotation/>", "a.xml: annotation has no size/width"),
         (XML.replace("64", "0"), "a.xml: size is 0 x 48: write the width and height"),
         (XML.format("<object><name>cat</name></object>"), "object has no bndbox/xmin"),
@@ -270,6 +274,12 @@ def test_images_of_voc_have_any_suffix(voc, images, suffix):
     (images / "a.png").unlink()
     content = json.loads(as_coco_json(voc, images).read_text())
     assert content["images"][0]["file_name"] == f"a{suffix}"
+
+
+def test_an_absent_folder_of_images_has_the_code_of_that_fault(yolo, tmp_path):
+    with pytest.raises(DataError, match="no_images, the image folder of .*labels, is not a folder") as caught:
+        register_coco(yolo, tmp_path / "no_images")
+    assert caught.value.code == "image-folder-missing"
 
 
 def test_a_list_that_does_not_exist_is_named(images):
@@ -395,7 +405,18 @@ def test_an_empty_list_of_voc_is_named(voc, images):
         DatasetCatalog.get(register_coco(lists / "val.txt", images))
 
 
-@pytest.mark.parametrize("classes", ["cat", [], ["cat", "cat"]])
+@pytest.mark.parametrize("classes", ["cat", [], ["cat", "cat"], [["cat"], ["dog"]], 2, ListConfig([0, 1])])
 def test_classes_are_a_list_of_different_names(yolo, images, classes):
-    with pytest.raises(DataError, match="classes must be a list of different names, such as .*, got "):
+    shown = re.escape(str(classes))
+    with pytest.raises(DataError, match=f"classes must be a list of different names, such as .*, got {shown}: a name"):
         as_coco_json(yolo, images, classes)
+
+
+def test_an_image_of_too_many_pixels_is_named(yolo, images):
+    content = (images / "a.png").read_bytes()
+    start = content.index(b"IHDR")
+    header = b"IHDR" + struct.pack(">II", 60000, 60000) + content[start + 12 : start + 17]
+    png = content[:start] + header + struct.pack(">I", zlib.crc32(header)) + content[start + 21 :]
+    (images / "a.png").write_bytes(png)
+    with pytest.raises(DataError, match="cannot read image .*a.png: Image size"):
+        as_coco_json(yolo, images)

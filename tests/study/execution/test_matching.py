@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 from studies import CE, tiny_study
 
 from retina_plugin.config import ConfigError, load_config
-from retina_plugin.engine import run_data
+from retina_plugin.engine import prior
 from retina_plugin.engine.setup import build_model
 from retina_plugin.modeling.losses import SigmoidFocalLoss, stationary_prob
 from retina_plugin.study.execution import matching, scales
@@ -41,7 +41,7 @@ def prepared(study):
 def test_every_variant_starts_at_the_stationary_score_of_its_loss(tmp_path):
     variants = VARIANTS | {"own": [CE, f"{PRIOR}=.3", CLIP]}
     jobs = prepared(tiny_study(tmp_path, variants, match=["prior", "clip"], seeds=[1]))
-    share = run_data.measure_foreground_share(jobs["ce", 1].config)
+    share = prior.measure_foreground_share(jobs["ce", 1].config)
     expected = {"focal": stationary_prob(SigmoidFocalLoss(), 3, share), "ce": share, "own": 0.3}
     for name, prob in expected.items():
         job = jobs[name, 1]

@@ -5,7 +5,7 @@ from conftest import QUICK, TINY
 from studies import CE, tiny_study
 
 from retina_plugin.config import ConfigError, load_config
-from retina_plugin.engine.reliability.identity import config_values
+from retina_plugin.engine.reliability.config_values import config_values
 from retina_plugin.engine.setup import build_model
 from retina_plugin.study import load_study
 from retina_plugin.study.execution.fingerprint import changes, run_facts

@@ -16,7 +16,7 @@ from conftest import QUICK, TINY
 from planted import NUM_IMAGES, plant_study
 
 from retina_plugin.config import ConfigError, get_config
-from retina_plugin.engine.reliability.identity import config_values
+from retina_plugin.engine.reliability.config_values import config_values
 from retina_plugin.study import load_study, write_report
 from retina_plugin.study.evidence.by_image import collect_evidence
 from retina_plugin.study.execution.results import RunResult

@@ -10,7 +10,7 @@ from detectron2.utils.events import EventStorage
 from omegaconf import OmegaConf
 
 from retina_plugin.config import load_config
-from retina_plugin.engine.run_data import set_stationary_prior
+from retina_plugin.engine.prior import set_stationary_prior
 from retina_plugin.engine.setup import build_model
 from retina_plugin.modeling.losses import STATIONARY
 from retina_plugin.study import load_study

@@ -10,7 +10,7 @@ from conftest import QUICK
 from planted import plant_study
 from studies import CE, tiny_study
 
-from retina_plugin.engine import run_data
+from retina_plugin.engine import prior
 from retina_plugin.run_folder import CLIPPED, read_metrics
 from retina_plugin.study import run_study, write_report
 from retina_plugin.study.evidence.by_image import Evidence, collect_evidence
@@ -48,7 +48,7 @@ def ledger_of(study, results):
 def test_the_ledger_of_a_study_that_ran(trained):
     study, results = trained
     rows = ledger_of(study, results)
-    share = run_data.measure_foreground_share(study.run_config(study.variants[1], 0))
+    share = prior.measure_foreground_share(study.run_config(study.variants[1], 0))
     focal, ce = rows["focal"], rows["ce"]
     assert ce.prior_prob == focal.prior_prob == 0.01 and ce.stationary_prob == pytest.approx(share, rel=0.1)
     assert focal.start_distance < 0 < ce.start_distance

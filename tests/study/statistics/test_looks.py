@@ -13,16 +13,8 @@ from retina_plugin.config import ConfigError
 from retina_plugin.study import compare_seeds, load_study, run_study
 from retina_plugin.study.execution.job import RunEnd, write_end
 from retina_plugin.study.execution.results import found_results, seeds_of
-from retina_plugin.study.planning.looks import (
-    Look,
-    all_settled,
-    effects_at_looks,
-    judge_looks,
-    looks_until,
-    record_look,
-    shares,
-    spent,
-)
+from retina_plugin.study.planning.looks import Look, looks_until, record_look, shares, spent
+from retina_plugin.study.planning.verdicts_at_looks import all_settled, effects_at_looks, judge_looks
 from retina_plugin.study.spec.factors import Factor
 from retina_plugin.study.spec.hypothesis import Hypothesis
 from retina_plugin.study.spec.metrics import COCO_METRICS

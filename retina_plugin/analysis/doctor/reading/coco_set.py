@@ -9,8 +9,8 @@ import numpy as np
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
 from ....data import DataError, dataset_metadata
-from ....data.coco import check_image_root
 from ....data.coco_check import check_coco_content
+from ....data.image_reader import check_image_root
 from ....data.json_file import read_json
 from ....printable import first_line, shown
 from .dicts_as_coco import dicts_as_coco

@@ -16,10 +16,10 @@ from detectron2.utils.events import EventStorage
 from omegaconf import DictConfig
 
 from ....engine.hooks.memory_usage import peak_memory_mb
+from ....engine.prior import resolve_prior
 from ....engine.reliability.allocator import keep_freed_memory
 from ....engine.reliability.signals import StopSignals
 from ....engine.run import Run
-from ....engine.run_data import resolve_prior
 from ....inference.optimize import optimize_for_inference
 from ..subject import Subject
 

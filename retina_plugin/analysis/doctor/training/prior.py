@@ -4,7 +4,7 @@ import functools
 from collections.abc import Iterator
 
 from ....data import DataError
-from ....engine.run_data import measure_foreground_share
+from ....engine.prior import measure_foreground_share
 from ....engine.setup import PRIOR
 from ....modeling.losses import ClassificationLoss, SoftmaxFocalLoss, stationary_prob
 from ....modeling.losses.stationary import STATIONARY, start_distance

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from ..printable import shown
+from ...printable import shown
 
 _LAST_ITERATION = 2**40
 _LONGEST_NAME = 200

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.optim import lr_scheduler
 
-from retina_plugin.engine.checkpoint_state import inconsistencies
+from retina_plugin.engine.reliability.checkpoint_state import inconsistencies
 
 OPTIMIZERS = {
     "SGD": {"lr": 0.1, "momentum": 0.9},
