@@ -129,6 +129,12 @@ def test_weights_need_a_box_loss_that_gives_its_value_for_every_anchor():
         losses(model, whole_image())
 
 
+def test_a_matcher_is_no_assigner():
+    matcher = Matcher([0.4, 0.5], [0, -1, 1])
+    with pytest.raises(ValueError, match="label_assigner is of class Matcher, not a LabelAssigner: a matcher belongs"):
+        pluggable(anchor_matcher=None, label_assigner=matcher)
+
+
 def test_one_way_to_label_anchors_is_needed():
     with pytest.raises(ValueError, match=r"anchor_matcher and model.label_assigner are both None"):
         pluggable(anchor_matcher=None)

@@ -61,6 +61,11 @@ class MatcherAssigner(LabelAssigner):
 
 def choose_assigner(anchor_matcher: Matcher | None, label_assigner: LabelAssigner | None) -> LabelAssigner:
     """`label_assigner`, or the assigner of Detectron2's `anchor_matcher`; ValueError if both or neither are given."""
+    if not isinstance(label_assigner, LabelAssigner | None):
+        raise ValueError(
+            f"model.label_assigner is of class {type(label_assigner).__name__}, not a LabelAssigner: a matcher belongs "
+            "into model.anchor_matcher"
+        )
     if label_assigner is None and anchor_matcher is None:
         raise ValueError("model.anchor_matcher and model.label_assigner are both None: set one of them")
     if label_assigner is None:
