@@ -7,7 +7,7 @@ import pytest
 import torch
 from detectron2.layers import ShapeSpec
 from detectron2.modeling import FPN
-from detectron2.modeling.anchor_generator import DefaultAnchorGenerator
+from detectron2.modeling.anchor_generator import DefaultAnchorGenerator, RotatedAnchorGenerator
 from detectron2.modeling.backbone import BasicStem, ResNet
 from detectron2.modeling.backbone.fpn import LastLevelP6P7
 from detectron2.modeling.backbone.resnet import BasicBlock
@@ -32,6 +32,7 @@ from retina_plugin.modeling.losses import (
 )
 
 STRIDES = [8, 16, 32, 64, 128]
+ROTATED = RotatedAnchorGenerator(sizes=[[8]], aspect_ratios=[[1.0]], strides=STRIDES, angles=[[0]])
 LEVELS = ["p3", "p4", "p5", "p6", "p7"]
 BOX_LOSSES = {
     "smooth_l1": SmoothL1Loss(),
@@ -240,6 +241,7 @@ def _head(**changes):
             {"anchor_generator": OctaveAnchorGenerator(strides=STRIDES, scales_per_octave=2)},
             r"head.num_anchors is 9, but .* has 6 anchors",
         ),
+        ({"anchor_generator": ROTATED}, r"anchor_generator=RotatedAnchorGenerator makes anchors of 5 numbers, but"),
         ({"head": _head(num_classes=5)}, r"head predicts 5 logits per anchor.*needs 3"),
         (
             {"head": _head(), "cls_loss": SoftmaxCrossEntropyLoss()},

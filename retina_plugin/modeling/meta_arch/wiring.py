@@ -170,6 +170,11 @@ def _check_predictions(model: PluggableRetinaNet, num_logits: int, box_dim: int)
 
 
 def _check_anchors(model: PluggableRetinaNet, in_head: int | None) -> None:
+    if getattr(model.anchor_generator, "box_dim", BOX_DIM) != BOX_DIM:
+        raise ValueError(
+            f"model.anchor_generator={type(model.anchor_generator).__name__} makes anchors of "
+            f"{model.anchor_generator.box_dim} numbers, but boxes here have {BOX_DIM}: use OctaveAnchorGenerator"
+        )
     num_anchors = num_cell_anchors(model.anchor_generator)
     if in_head not in (None, num_anchors):
         raise ValueError(
