@@ -2,7 +2,9 @@
 
 import contextlib
 import os
+import traceback
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import torch
 from detectron2.config import instantiate
@@ -182,4 +184,12 @@ def building(cfg: DictConfig, what: str) -> Iterator[None]:
     except Exception as e:
         if isinstance(e, ValueError) and what in str(e):
             raise
-        raise ConfigError(f"{what} of the config cannot be built: {type(e).__name__}: {e}") from e
+        raise ConfigError(f"{what} of the config cannot be built: {type(e).__name__}: {_reason(e)}") from e
+
+
+def _reason(error: Exception) -> str:
+    """What an error says, or for a bare assertion, as of Detectron2's Matcher, what it asserts and where."""
+    if str(error):
+        return str(error)
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{last.line} ({Path(last.filename).name})"

@@ -88,7 +88,7 @@ def equal_count_bins(scores: np.ndarray, correct: np.ndarray, num_bins: int = NU
 def calibration_metrics(scores: np.ndarray, correct: np.ndarray) -> dict[str, float]:
     """The measures of this module by name, from (D,) scores in [0, 1] and labels; NaN without detections.
 
-    Lower is better for all of them.
+    Lower is better for all of them. RMSCE_debiased needs two detections in a bin, otherwise it is NaN.
     """
     adaptive = equal_count_bins(scores, correct)
     kept = np.clip(scores, _LEAST_SCORE, 1 - _LEAST_SCORE)

@@ -83,6 +83,7 @@ class COCOEvaluator(evaluation.COCOEvaluator):
         if self._detections_dir:
             self._output_dir = self._detections_dir
             PathManager.mkdirs(self._output_dir)
+        self._check_categories(predictions)
         _eval_predictions(self, predictions, img_ids)
         if "bbox" not in self._results:
             return  # the images have no annotations
@@ -95,6 +96,18 @@ class COCOEvaluator(evaluation.COCOEvaluator):
         if self.calibration:
             scores, correct = match_scores(self._coco_api, detections, *rest)
             self._results["calibration"] = calibration_metrics(scores, correct)
+
+    def _check_categories(self, predictions: list[dict[str, Any]]) -> None:
+        """Raise a ValueError if labels are taken for category ids, as the data set is not loaded, and do not fit."""
+        if hasattr(self._metadata, "thing_dataset_id_to_contiguous_id"):
+            return
+        found = {d["category_id"] for x in predictions for d in x.get("instances", ())}
+        if unknown := sorted(found - self._coco_api.cats.keys()):
+            name = self._metadata.name
+            raise ValueError(
+                f"detections in {name} have labels that are no category ids of its json, such as {unknown[0]}, and its "
+                f"metadata do not map them: load it first, as by DatasetCatalog.get({name!r}), or train for these ids"
+            )
 
     def _derive_coco_results(
         self, coco_eval: Any, iou_type: str, class_names: list[str] | None = None

@@ -6,6 +6,7 @@ computed only for these, and NMS stops once enough detections are kept. The dete
 equal scores the choice may differ. K classes, A anchors per location, R anchors and M candidates of a level.
 """
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -33,7 +34,7 @@ def select_by_logit(logits: Tensor, num_classes: int, score_thresh: float, most:
     """
     channels_last = logits.permute(1, 2, 0)
     is_last = channels_last.is_contiguous() and not logits.is_contiguous()
-    values, places = top_values((channels_last if is_last else logits).flatten(), most)
+    values, places = _top_numbers((channels_last if is_last else logits).flatten(), most)
     scores = values.float().sigmoid()
     is_above = scores > score_thresh
     anchors, classes = _split(places[is_above], logits.shape, num_classes, is_last)
@@ -42,10 +43,16 @@ def select_by_logit(logits: Tensor, num_classes: int, score_thresh: float, most:
 
 def select_by_score(scores: Tensor, score_thresh: float, most: int) -> Candidates:
     """The `most` highest scores above the threshold, highest first, from the scores (R, K) of a level."""
-    values, places = top_values(scores.flatten(), most)
+    values, places = _top_numbers(scores.flatten(), most)
     is_above = values > score_thresh
     places = places[is_above]
     return Candidates(values[is_above], places // scores.shape[1], places % scores.shape[1])
+
+
+def _top_numbers(flat: Tensor, most: int) -> tuple[Tensor, Tensor]:
+    """`top_values` without NaN, which topk takes for the highest value."""
+    values, places = top_values(flat, most)
+    return top_values(flat.masked_fill(flat.isnan(), -math.inf), most) if values.isnan().any() else (values, places)
 
 
 def top_values(flat: Tensor, most: int) -> tuple[Tensor, Tensor]:

@@ -141,5 +141,17 @@ def _check_yacs_sizes(sizes: Table, ours: Table) -> None:
         )
 
 
+def check_octave_keys(cfg: CfgNode, anchor_generator: nn.Module) -> None:
+    """Raise a ValueError if the keys of `OctaveAnchorGenerator` are set in a yacs config, but another one is built."""
+    node = cfg.MODEL.ANCHOR_GENERATOR
+    defaults = {"OCTAVE_BASE_SCALE": 4.0, "SCALES_PER_OCTAVE": 3, "NUM_OCTAVES": 1}
+    unread = [f"{key}={node[key]}" for key, value in defaults.items() if node[key] != value]
+    if unread and type(anchor_generator) is DefaultAnchorGenerator:
+        raise ValueError(
+            f"MODEL.ANCHOR_GENERATOR.NAME={node.NAME} does not read {', '.join(unread)}: set "
+            "MODEL.ANCHOR_GENERATOR.NAME to OctaveAnchorGenerator, or delete these keys"
+        )
+
+
 def _rounded(table: Table) -> list[list[float]]:
     return [[round(size, 3) for size in level] for level in table]

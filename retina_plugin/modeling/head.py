@@ -61,7 +61,7 @@ class PluggableRetinaNetHead(nn.Module):
 
         Raises:
             ValueError: if `prior_prob` is not a number strictly between 0 and 1, `cls_loss` no ClassificationLoss, or
-                a number of channels below 1.
+                a number of channels below 1, or a norm unknown or unfit for it.
         """
         check_kind("model.cls_loss", cls_loss, ClassificationLoss)
         _check_prior(prior_prob, "model.head.prior_prob")
@@ -147,7 +147,11 @@ def _tower(channels: int, conv_dims: Sequence[int], norm: str, num_levels: int) 
 def _norm(norm: str, channels: int, num_levels: int) -> nn.Module:
     bn_classes = {"BN": nn.BatchNorm2d, "SyncBN": nn.SyncBatchNorm}
     if norm not in bn_classes:
-        return get_norm(norm, channels)
+        try:
+            return get_norm(norm, channels)
+        except (KeyError, ValueError) as e:  # GN needs a multiple of 32 channels
+            what = f"{type(e).__name__}: {e}"
+            raise ValueError(f"model.head.norm={norm!r} is no norm for {channels} channels in a tower: {what}") from e
     return CycleBatchNormList(length=num_levels, bn_class=bn_classes[norm], num_features=channels)
 
 

@@ -10,7 +10,7 @@ from torch import distributed
 from retina_plugin.config import ConfigError, get_config, load_config
 from retina_plugin.config.device import default_device
 from retina_plugin.engine import launching, main
-from retina_plugin.engine.setup import configure_torch, resolve_device
+from retina_plugin.engine.setup import build_model, configure_torch, resolve_device
 from retina_plugin.inference.predictor import LazyPredictor
 from retina_plugin.run_folder import read_config
 
@@ -28,6 +28,12 @@ def test_the_device_of_a_config_is_one_that_torch_knows():
     device = get_config(QUICK).train.device
     assert torch.empty(1, device=device).device.type == default_device()
     assert resolve_device("auto") == default_device()
+
+
+def test_a_bare_assertion_of_detectron2_is_told():
+    message = r"AssertionError: assert len\(labels\) == len\(thresholds\) - 1 \(matcher.py\)"
+    with pytest.raises(ConfigError, match=message):
+        build_model(get_config(QUICK, [*TINY, "model.anchor_matcher.thresholds=[0.5]"]))
 
 
 @pytest.mark.parametrize("name", ["mps", "mps:0"])

@@ -5,6 +5,7 @@ import shutil
 import pytest
 import torch
 from detectron2.data import DatasetCatalog
+from detectron2.data.datasets import register_coco_instances
 from detectron2.structures import Boxes, Instances
 from omegaconf import OmegaConf
 
@@ -89,6 +90,20 @@ def test_the_number_of_detections_that_count_is_a_number_or_three(tmp_path, limi
         return torch.cat([torch.tensor([[0.0, 0, 3, 3]]).expand(11, 4), boxes[:1]]), classes[:1].expand(12)
 
     assert (evaluate(tmp_path, detect, max_dets_per_image=limit)["AP"] > 0) == is_found
+
+
+def test_labels_of_a_data_set_that_is_not_loaded_are_not_taken_for_ids(tmp_path):
+    """Detectron2 finds out which category a label is when it loads the data."""
+    images, categories = [{"id": 1, "width": 96, "height": 96}], [{"id": 7, "name": "a"}, {"id": 9, "name": "b"}]
+    (tmp_path / "truth.json").write_text(json.dumps({"images": images, "categories": categories, "annotations": []}))
+    register_coco_instances("not_loaded", {}, str(tmp_path / "truth.json"), str(tmp_path))
+    found = Instances((96, 96), scores=torch.ones(1), pred_classes=torch.tensor([1]))
+    found.pred_boxes = Boxes(torch.tensor([[5.0, 5, 20, 20]]))
+    evaluator = COCOEvaluator("not_loaded", tasks=["bbox"])
+    evaluator.reset()
+    evaluator.process([{"image_id": 1}], [{"instances": found}])
+    with pytest.raises(ValueError, match=r"such as 1, .* load it first, as by DatasetCatalog.get\('not_loaded'\)"):
+        evaluator.evaluate()
 
 
 def test_an_unknown_task_is_refused(tmp_path):

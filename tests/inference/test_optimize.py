@@ -93,6 +93,16 @@ def test_the_same_logits_give_the_same_detections(tiny_cfg, loss, score_thresh, 
 
 
 @LOSSES
+def test_logits_that_are_no_numbers_leave_their_places_to_others(tiny_cfg, loss):
+    model = instantiate(tiny_cfg(loss, "model.test_topk_candidates=30").model).eval()
+    logits, deltas = predictions(model.cls_loss.num_logits(3), 0.0)
+    logits[0].view(-1)[::20] = torch.nan
+    ours, plain = (detections(x, logits, deltas) for x in (optimize_for_inference(model), model))
+    for of_image in zip(ours, plain, strict=True):
+        assert_same(*of_image)
+
+
+@LOSSES
 def test_an_image_without_a_score_above_the_threshold_has_no_detections(tiny_cfg, loss):
     model = optimize_for_inference(instantiate(tiny_cfg(loss, "model.test_score_thresh=0.99").model), "float32")
     assert [len(x) for x in detections(model, *predictions(model.cls_loss.num_logits(3), 0.0))] == [0, 0]

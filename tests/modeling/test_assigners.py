@@ -75,6 +75,27 @@ def test_the_matcher_labels_anchors_as_upstream_bit_for_bit(seed):
     assert any((of_image < 3).any() for of_image in labels)
 
 
+class OtherMatcher(Matcher):
+    """Gets the whole IoU matrix."""
+
+
+@pytest.mark.parametrize("kind", [Matcher, OtherMatcher])
+@pytest.mark.parametrize("others", [[], [[10.0, 10, 30, 40]]])
+def test_a_box_beside_all_anchors_is_left_out(kind, others):
+    """Upstream labels every anchor as foreground for it."""
+    generator = OctaveAnchorGenerator(strides=STRIDES[:1], octave_base_scale=1, scales_per_octave=1, aspect_ratios=[1])
+    anchors = generator([torch.zeros(1, 1, 16, 16)])
+    at_the_edge = [[125.0, 40, 128, 43]]
+    assigner = MatcherAssigner(kind([0.4, 0.5], [0, -1, 1], allow_low_quality_matches=True))
+    images = [
+        Instances((128, 128), gt_boxes=Boxes(torch.tensor(x).reshape(-1, 4))) for x in (others, others + at_the_edge)
+    ]
+    for image in images:
+        image.gt_classes = torch.arange(len(image))
+    without, found = assigner(anchors, images, 3).labels
+    assert torch.equal(found, without) and (found == 3).any()
+
+
 def test_another_assigner_takes_the_place_of_the_matcher():
     assigner = CenterAssigner()
     model = pluggable(anchor_matcher=None, label_assigner=assigner)
@@ -106,6 +127,12 @@ def test_weights_need_a_box_loss_that_gives_its_value_for_every_anchor():
     model = pluggable(box_loss=SumOnly(), anchor_matcher=None, label_assigner=CenterAssigner(0.5))
     with pytest.raises(NotImplementedError, match="SumOnly gives only a sum.*`elementwise`"):
         losses(model, whole_image())
+
+
+def test_a_matcher_is_no_assigner():
+    matcher = Matcher([0.4, 0.5], [0, -1, 1])
+    with pytest.raises(ValueError, match="label_assigner is of class Matcher, not a LabelAssigner: a matcher belongs"):
+        pluggable(anchor_matcher=None, label_assigner=matcher)
 
 
 def test_one_way_to_label_anchors_is_needed():

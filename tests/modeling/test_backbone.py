@@ -219,6 +219,7 @@ def test_freeze_at_stops_statistics_too(norm):
         ({"name": "resnet18", "norm": "LN"}, r"norm='LN' is not one of"),
         ({"name": "resnet18", "weights": "IMAGENET"}, r"weights='IMAGENET'.*IMAGENET1K_V1"),
         ({"name": "vit_b_16", "weights": None}, r"vit_b_16.*one size"),
+        ({"name": "squeezenet1_1", "weights": None}, r"'res3', but squeezenet1_1 has none of a stride 2 to 32, as its"),
         ({"name": "resnet18", "out_features": ["res6"]}, r"'res6'.*res5"),
         ({"name": TINY_NET, "weights": None, "freeze_at": 6}, r"freeze_at names 'res6'.*res5"),
     ],

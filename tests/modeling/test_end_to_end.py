@@ -9,6 +9,7 @@ from detectron2.structures import Boxes, Instances
 from detectron2.utils.events import EventStorage
 
 from retina_plugin.config import get_config
+from retina_plugin.inference import optimize_for_inference
 from retina_plugin.modeling import DenseNetwork
 
 LOSSES = [*get_config("common/losses.py").losses]
@@ -113,6 +114,20 @@ def test_a_traced_detector_gives_the_same_detections_on_another_image(overrides)
     torch.testing.assert_close(ours.pred_boxes.tensor, theirs.pred_boxes.tensor)
     torch.testing.assert_close(ours.scores, theirs.scores)
     assert torch.equal(ours.pred_classes, theirs.pred_classes)
+
+
+@pytest.mark.parametrize("optimized", [False, True])
+def test_a_detector_in_half_precision_detects_and_can_be_traced(optimized):
+    model = build("model.test_score_thresh=0.0").eval()
+    model = optimize_for_inference(model, "bfloat16") if optimized else model.to(torch.bfloat16)
+    data = [{"image": image()["image"]}]
+    adapter = TracingAdapter(model, data)
+    with torch.no_grad():
+        (expected,) = model(data)
+        traced = torch.jit.trace(adapter, adapter.flattened_inputs, check_trace=False)
+        (found,) = adapter.outputs_schema(traced(data[0]["image"]))
+    assert len(found["instances"]) == len(expected["instances"]) > 0
+    assert found["instances"].scores.dtype == expected["instances"].scores.dtype == torch.float32
 
 
 @pytest.mark.parametrize("training", [False, True])

@@ -40,6 +40,12 @@ def test_a_loss_of_another_kind_is_refused():
         PluggableRetinaNetHead(input_shape=SHAPE, num_classes=3, num_anchors=2, cls_loss=5)
 
 
+@pytest.mark.parametrize(("norm", "reason"), [("BNN", "KeyError"), ("GN", "ValueError: .* divisible")])
+def test_a_norm_that_cannot_be_built_is_named(norm, reason):
+    with pytest.raises(ValueError, match=f"model.head.norm='{norm}' is no norm for 16 channels in a tower: {reason}"):
+        head(conv_dims=[16], norm=norm)
+
+
 def test_no_tower_at_all():
     net = head(conv_dims=[])
     assert net.cls_score.in_channels == 8 and len(net.cls_subnet) == 0

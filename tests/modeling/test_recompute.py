@@ -130,6 +130,15 @@ def test_a_tower_whose_norms_count_levels_is_left_out(tiny_cfg, storage):
     assert all(torch.equal(expected[name], found[name]) for name in expected)
 
 
+def test_a_tower_that_classes_and_boxes_share_is_one_part(tiny_cfg, storage):
+    plain = a_detector(tiny_cfg, TOWERS)
+    plain.head.bbox_subnet = plain.head.cls_subnet
+    other, batch = copy.deepcopy(plain), a_batch()
+    assert (recompute_activations(other), recompute_activations(other)) == (2, 0)  # backbone and tower, once
+    expected, found = gradients_and_losses(plain, batch), gradients_and_losses(other, batch)
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+
+
 def test_a_detector_that_recomputes_is_optimized_for_inference_all_the_same(storage):
     model = a_resnet_detector("model.test_score_thresh=0.0")
     expected = optimize_for_inference(model)

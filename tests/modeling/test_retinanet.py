@@ -1,12 +1,13 @@
 """PluggableRetinaNet compared with Detectron2's RetinaNet, and its checks."""
 
 import itertools
+import math
 
 import pytest
 import torch
 from detectron2.layers import ShapeSpec
 from detectron2.modeling import FPN
-from detectron2.modeling.anchor_generator import DefaultAnchorGenerator
+from detectron2.modeling.anchor_generator import DefaultAnchorGenerator, RotatedAnchorGenerator
 from detectron2.modeling.backbone import BasicStem, ResNet
 from detectron2.modeling.backbone.fpn import LastLevelP6P7
 from detectron2.modeling.backbone.resnet import BasicBlock
@@ -31,6 +32,7 @@ from retina_plugin.modeling.losses import (
 )
 
 STRIDES = [8, 16, 32, 64, 128]
+ROTATED = RotatedAnchorGenerator(sizes=[[8]], aspect_ratios=[[1.0]], strides=STRIDES, angles=[[0]])
 LEVELS = ["p3", "p4", "p5", "p6", "p7"]
 BOX_LOSSES = {
     "smooth_l1": SmoothL1Loss(),
@@ -239,6 +241,7 @@ def _head(**changes):
             {"anchor_generator": OctaveAnchorGenerator(strides=STRIDES, scales_per_octave=2)},
             r"head.num_anchors is 9, but .* has 6 anchors",
         ),
+        ({"anchor_generator": ROTATED}, r"anchor_generator=RotatedAnchorGenerator makes anchors of 5 numbers, but"),
         ({"head": _head(num_classes=5)}, r"head predicts 5 logits per anchor.*needs 3"),
         (
             {"head": _head(), "cls_loss": SoftmaxCrossEntropyLoss()},
@@ -257,6 +260,12 @@ def _head(**changes):
         ({"pixel_mean": [1.0, 2.0], "pixel_std": [1.0, 1.0, 1.0]}, r"one number per channel.*got \[1.0, 2.0\]"),
         ({"pixel_std": 57.0}, r"one number per channel.* and 57.0"),
         ({"pixel_std": [1.0, 0.0, 1.0]}, r"model.pixel_std positive ones, .* \[1.0, 0.0, 1.0\]"),
+        ({"head_in_features": ["p3", "p4", "p4", "p5", "p6"]}, r"model.head_in_features names 'p4' twice"),
+        ({"cls_loss_weight": -1.0}, r"model.cls_loss_weight must be 0 or more, got -1.0"),
+        ({"test_score_thresh": math.nan}, r"model.test_score_thresh must be 1 or less, got nan"),
+        ({"test_nms_thresh": -0.5}, r"model.test_nms_thresh must be in \[0, 1\], got -0.5"),
+        ({"test_topk_candidates": -1}, r"model.test_topk_candidates must be 1 or more, got -1"),
+        ({"max_detections_per_image": -1}, r"model.max_detections_per_image must be 1 or more, got -1"),
         ({"box2box_transform": Box2BoxTransform([1, 1])}, r"box2box_transform.weights must be 4 positive numbers"),
         ({"box2box_transform": Box2BoxTransform([1, 1, 0, 1])}, r"must be 4 positive numbers, got \[1, 1, 0, 1\]"),
     ],
@@ -287,4 +296,23 @@ def test_a_top_block_that_does_not_fit_names_both_values():
     net = backbone()
     net.top_block = LastLevelP6P7(320, 8)
     with pytest.raises(ValueError, match=r"top_block.in_channels is 320.*32"):
+        pluggable(backbone=net)
+
+
+@pytest.mark.parametrize(
+    ("top_block", "message"),
+    [
+        (
+            LastLevelP6P7(8, 8, "p6"),
+            r"top_block.in_feature is 'p6', but the backbone only has \['p3', 'p4', 'p5', 'res3'",
+        ),
+        (LastLevelP6P7(8, 8, "p4"), r"'p4' with stride 16, but anchors .* have stride 64: set .* to p5 or res5, with"),
+        (LastLevelP6P7(16, 8, "res3"), r"'res3' with stride 8, but anchors of the level that it halves have stride 64"),
+    ],
+)
+def test_a_top_block_takes_a_feature_of_the_last_stride(top_block, message):
+    """Detectron2's FPN names levels after their place, whatever their size."""
+    net = backbone()
+    net.top_block = top_block
+    with pytest.raises(ValueError, match=message):
         pluggable(backbone=net)

@@ -157,6 +157,14 @@ def test_the_head_is_configurable_as_upstreams():
     assert head.cls_score.out_channels == 36 and len(head.cls_subnet) == 2
 
 
+def test_keys_that_the_chosen_generator_does_not_read_are_refused():
+    cfg = yacs_cfg()
+    cfg.MODEL.RESNETS.DEPTH, cfg.MODEL.RESNETS.RES2_OUT_CHANNELS = 18, 64
+    cfg.MODEL.ANCHOR_GENERATOR.SCALES_PER_OCTAVE = 2
+    with pytest.raises(ValueError, match=r"NAME=DefaultAnchorGenerator does not read SCALES_PER_OCTAVE=2: set"):
+        PluggableRetinaNet(cfg)
+
+
 @pytest.mark.parametrize("build", [PluggableRetinaNet, PluggableRetinaNetHead])
 def test_missing_yacs_keys_name_the_function_that_adds_them(build):
     cfg = yacs_cfg(add_keys=False)

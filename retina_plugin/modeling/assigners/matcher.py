@@ -15,7 +15,8 @@ class MatcherAssigner(LabelAssigner):
     """Labels anchors with a Detectron2 `Matcher`; the result equals that of `RetinaNet.label_anchors`.
 
     Labels, and the boxes of foreground anchors, are equal bit for bit. On a CPU, most pairs of boxes and anchors are
-    ruled out before their IoU is computed.
+    ruled out before their IoU is computed. A box that overlaps no anchor, as there may be beside anchors smaller than
+    their stride, is left out: upstream takes every anchor for its best one, and labels all of them as foreground.
 
     Source: "Focal Loss for Dense Object Detection", section 4, "Anchors".
     """
@@ -48,6 +49,10 @@ class MatcherAssigner(LabelAssigner):
             labels = anchors.tensor.new_full((len(anchors),), num_classes, dtype=torch.int64)
             return labels, torch.zeros_like(anchors.tensor)
         matches, match_labels = match(instances.gt_boxes)
+        if (match_labels == 1).all():
+            overlaps = pairwise_iou(instances.gt_boxes, anchors).amax(dim=1) > 0
+            if not overlaps.all():
+                return self._label_image(match, anchors, instances[overlaps], num_classes)
         labels = instances.gt_classes[matches]
         labels[match_labels == 0] = num_classes
         labels[match_labels == -1] = -1
@@ -56,6 +61,11 @@ class MatcherAssigner(LabelAssigner):
 
 def choose_assigner(anchor_matcher: Matcher | None, label_assigner: LabelAssigner | None) -> LabelAssigner:
     """`label_assigner`, or the assigner of Detectron2's `anchor_matcher`; ValueError if both or neither are given."""
+    if not isinstance(label_assigner, LabelAssigner | None):
+        raise ValueError(
+            f"model.label_assigner is of class {type(label_assigner).__name__}, not a LabelAssigner: a matcher belongs "
+            "into model.anchor_matcher"
+        )
     if label_assigner is None and anchor_matcher is None:
         raise ValueError("model.anchor_matcher and model.label_assigner are both None: set one of them")
     if label_assigner is None:

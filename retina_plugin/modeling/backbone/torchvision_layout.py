@@ -46,7 +46,8 @@ def find_features(name: str, features: tuple[str, ...], key: str = "out_features
     layout = _layout(name)
     for feature in features:
         if feature not in layout:
-            raise ValueError(f"model.backbone.bottom_up.{key} names {feature!r}, but {name} has {sorted(layout)}")
+            there = sorted(layout) or "none of a stride 2 to 32, as its convolutions do not pad"
+            raise ValueError(f"model.backbone.bottom_up.{key} names {feature!r}, but {name} has {there}")
     return {feature: layout[feature] for feature in features}
 
 

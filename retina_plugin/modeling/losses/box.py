@@ -54,8 +54,8 @@ class SmoothL1Loss(BoxLoss):
     def __init__(self, beta: float = 0.0) -> None:
         """Set `beta`, the difference of deltas at which the square changes into a line; ValueError below 0."""
         super().__init__()
-        if not isinstance(beta, Real) or not beta >= 0:
-            raise ValueError(f"model.box_loss.beta must be 0 or more, got {beta}")
+        if not isinstance(beta, Real) or not 0 <= beta < math.inf:
+            raise ValueError(f"model.box_loss.beta must be a finite number, 0 or more, got {beta}")
         self.beta = beta
 
     @classmethod

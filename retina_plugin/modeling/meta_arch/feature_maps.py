@@ -15,7 +15,7 @@ class FeatureMaps:
     """
 
     def __init__(self, model: DenseDetector) -> None:
-        """`model` may be on any device; its backbone is copied without its weights."""
+        """`model` may be on any device; its backbone is copied."""
         self._backbone = copy.deepcopy(model.backbone).to("meta").eval()
         self._names = tuple(model.head_in_features)
         self._channels = num_channels(model)

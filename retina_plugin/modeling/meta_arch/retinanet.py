@@ -10,15 +10,17 @@ from detectron2.modeling.matcher import Matcher
 from detectron2.structures import ImageList, Instances
 from torch import Tensor, nn
 
+from ..anchor_generator import check_octave_keys
 from ..assigners import LabelAssigner, choose_assigner
 from ..backbone.build import check_top_block_key
 from ..head import PluggableRetinaNetHead
 from ..losses import BoxLoss, ClassificationLoss, build_box_loss, build_cls_loss
 from ..yacs import require_plugin_keys
 from .loss_normalizer import ForegroundAverage, keep_state_dict_name
+from .settings import check_normalization, check_numbers, check_vis_period
 from .training import RetinaNetTraining
-from .upstream_arguments import UPSTREAM_LOSS_ARGUMENTS, check_vis_period, choose_box_loss, choose_cls_loss
-from .wiring import BOX_DIM, check_channels, check_normalization, check_wiring, head_outputs
+from .upstream_arguments import UPSTREAM_LOSS_ARGUMENTS, choose_box_loss, choose_cls_loss
+from .wiring import BOX_DIM, check_channels, check_wiring, head_outputs
 
 
 @META_ARCH_REGISTRY.register()
@@ -97,6 +99,7 @@ class PluggableRetinaNet(RetinaNetTraining):
         self.label_assigner = choose_assigner(anchor_matcher, label_assigner)
         self.foreground = ForegroundAverage()
         keep_state_dict_name(self)
+        check_numbers(self)
         check_wiring(self)
 
     @classmethod
@@ -105,6 +108,7 @@ class PluggableRetinaNet(RetinaNetTraining):
         require_plugin_keys(cfg)
         upstream = super().from_config(cfg)
         check_top_block_key(cfg, upstream["backbone"])
+        check_octave_keys(cfg, upstream["anchor_generator"])
         parts = {k: v for k, v in upstream.items() if k not in UPSTREAM_LOSS_ARGUMENTS}
         shapes = upstream["backbone"].output_shape()
         input_shape = [shapes[name] for name in cfg.MODEL.RETINANET.IN_FEATURES]
@@ -155,13 +159,16 @@ class PluggableRetinaNet(RetinaNetTraining):
     def forward_inference(
         self, images: ImageList, features: list[Tensor], predictions: list[list[Tensor]]
     ) -> list[Instances]:
-        """Detect objects in every image. Overrides upstream so that the loss turns logits into scores."""
+        """Detect objects in every image. Overrides upstream so that the loss turns logits into scores, in float32.
+
+        NMS refuses boxes, which are in float32, with scores in half precision.
+        """
         pred_logits, pred_anchor_deltas = self._transpose_dense_predictions(predictions)
         anchors = self.anchor_generator(features)
         return [
             self.inference_single_image(
                 anchors,
-                [self.cls_loss.scores(logits[i]) for logits in pred_logits],
+                [self.cls_loss.scores(logits[i].float()) for logits in pred_logits],
                 [deltas[i] for deltas in pred_anchor_deltas],
                 image_size,
             )

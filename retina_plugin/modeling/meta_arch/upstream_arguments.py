@@ -41,15 +41,6 @@ def choose_box_loss(box_loss: losses.BoxLoss | None, beta: float | None, loss_ty
     return UPSTREAM_BOX_LOSSES[loss_type]()
 
 
-def check_vis_period(vis_period: int) -> None:
-    """Raise a ValueError unless Detectron2's `vis_period`, which its RetinaNet stores but never reads, is 0."""
-    if vis_period != 0:
-        raise ValueError(
-            f"model.vis_period={vis_period} has no effect, as in Detectron2's RetinaNet: delete it and set "
-            "train.vis_period instead"
-        )
-
-
 def _refuse(key: str, loss: object, **replaced: tuple[object, str]) -> None:
     for name, (value, setting) in replaced.items():
         if value is not None:

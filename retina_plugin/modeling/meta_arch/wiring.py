@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from detectron2.layers import Conv2d
+from detectron2.modeling import FPN
 from detectron2.modeling.meta_arch.retinanet import RetinaNetHead
 from detectron2.structures import Instances
 from torch import Tensor, nn
@@ -60,16 +61,6 @@ def check_channels(model: PluggableRetinaNet, predictions: Sequence[Sequence[Ten
                 )
 
 
-def check_normalization(pixel_mean: Sequence[float], pixel_std: Sequence[float]) -> None:
-    """Raise a ValueError unless both have as many numbers, or one for all channels, and `pixel_std` is positive."""
-    numbers = {len(x) if hasattr(x, "__len__") else 0 for x in (pixel_mean, pixel_std)} - {1}  # a config may say 57.0
-    if len(numbers) > 1 or 0 in numbers or min(pixel_std) <= 0:
-        raise ValueError(
-            "model.pixel_mean and model.pixel_std must have one number per channel of the images, and model.pixel_std "
-            f"positive ones, got {pixel_mean} and {pixel_std}"
-        )
-
-
 def check_annotated(batched_inputs: Sequence[dict[str, Any]]) -> None:
     """Raise a ValueError unless every image of a training batch has "instances"."""
     for i, inputs in enumerate(batched_inputs):
@@ -104,6 +95,8 @@ def _check_levels(model: PluggableRetinaNet) -> None:
     for name in model.head_in_features:
         if name not in shapes:
             raise ValueError(f"model.head_in_features names {name!r}, but model.backbone outputs {sorted(shapes)}")
+        if model.head_in_features.count(name) > 1:
+            raise ValueError(f"model.head_in_features names {name!r} twice, got {model.head_in_features}")
     strides = [shapes[name].stride for name in model.head_in_features]
     # a generator of another package may have no `strides`
     anchor_strides = list(getattr(model.anchor_generator, "strides", strides))
@@ -116,15 +109,24 @@ def _check_levels(model: PluggableRetinaNet) -> None:
 
 def _check_top_block(backbone: nn.Module) -> None:
     top_block, bottom_up = getattr(backbone, "top_block", None), getattr(backbone, "bottom_up", None)
-    conv = getattr(top_block, "p6", None)
-    if bottom_up is None or not isinstance(conv, nn.Conv2d):
+    name = getattr(top_block, "in_feature", None)
+    if bottom_up is None or name is None or not isinstance(backbone, FPN):
         return
+    stride = bottom_up.output_shape()[backbone.in_features[-1]].stride
+    own = {level: shape for level, shape in backbone.output_shape().items() if shape.stride <= stride}
     # FPN, too, prefers the bottom-up feature: Detectron2's Swin Transformer calls its last one p3
-    shapes = backbone.output_shape() | bottom_up.output_shape()
-    name = top_block.in_feature
+    shapes = own | bottom_up.output_shape()
+    key = "model.backbone.top_block.in_feature"
     if name not in shapes:
-        raise ValueError(f"model.backbone.top_block.in_feature is {name!r}, but the backbone only has {sorted(shapes)}")
-    if conv.in_channels != shapes[name].channels:
+        raise ValueError(f"{key} is {name!r}, but the backbone only has {sorted(shapes)}")
+    if shapes[name].stride != stride:
+        fits = " or ".join(other for other, shape in shapes.items() if shape.stride == stride)
+        raise ValueError(
+            f"{key} is {name!r} with stride {shapes[name].stride}, but anchors of the level that it halves have stride "
+            f"{2 * stride}: set {key} to {fits}, with stride {stride}"
+        )
+    conv = getattr(top_block, "p6", None)
+    if isinstance(conv, nn.Conv2d) and conv.in_channels != shapes[name].channels:
         raise ValueError(
             f"model.backbone.top_block.in_channels is {conv.in_channels}, but its in_feature {name!r} has "
             f"{shapes[name].channels} channels: set model.backbone.top_block.in_channels to that"
@@ -168,6 +170,11 @@ def _check_predictions(model: PluggableRetinaNet, num_logits: int, box_dim: int)
 
 
 def _check_anchors(model: PluggableRetinaNet, in_head: int | None) -> None:
+    if getattr(model.anchor_generator, "box_dim", BOX_DIM) != BOX_DIM:
+        raise ValueError(
+            f"model.anchor_generator={type(model.anchor_generator).__name__} makes anchors of "
+            f"{model.anchor_generator.box_dim} numbers, but boxes here have {BOX_DIM}: use OctaveAnchorGenerator"
+        )
     num_anchors = num_cell_anchors(model.anchor_generator)
     if in_head not in (None, num_anchors):
         raise ValueError(

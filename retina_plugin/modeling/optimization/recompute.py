@@ -29,7 +29,7 @@ def recompute_activations(model: nn.Module) -> int:
     pass would update them again; towers with statistics per level, because a second pass would visit the levels in
     another order; and a box tower that runs only around foreground anchors, see `optimize_for_training`.
     """
-    parts = [part for part in _parts(model) if not isinstance(part, _Recomputed)]
+    parts = [part for part in dict.fromkeys(_parts(model)) if not isinstance(part, _Recomputed)]  # towers may be one
     parts = [part for part in parts if not any(map(_changes_with_every_pass, part.modules()))]
     for part in parts:
         part.__class__ = _recomputed(type(part))

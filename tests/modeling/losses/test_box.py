@@ -40,7 +40,7 @@ def test_losses_and_gradients_are_the_bits_of_upstream(make, theirs):
         assert torch.equal(torch.autograd.grad(ours, x)[0], torch.autograd.grad(expected, x)[0])
 
 
-@pytest.mark.parametrize("beta", [-1.0, math.nan, None])
+@pytest.mark.parametrize("beta", [-1.0, math.nan, math.inf, None])
 def test_a_wrong_beta_is_named_by_its_key(beta):
-    with pytest.raises(ValueError, match=rf"model\.box_loss\.beta must be 0 or more, got {beta}"):
+    with pytest.raises(ValueError, match=rf"model\.box_loss\.beta must be a finite number, 0 or more, got {beta}"):
         SmoothL1Loss(beta)
