@@ -54,12 +54,17 @@ def run_facts(cfg: DictConfig, threads: int) -> RunFacts:
     """
     with building(cfg, "data"):
         data = dict(_data(cfg)) | dict(_checkpoints(cfg))
-        anywhere = cfg.copy()
-        anywhere.train.output_dir = ""  # a study folder may be moved
-        config = config_values(anywhere)
+        config = config_facts(cfg)
     versions = {p.__name__: p.__version__ for p in (torch, torchvision, detectron2)}
     code = {"retina_plugin": _LOADED_PACKAGE, **versions, **dict(_other_modules(config))}
     return {"config": config, "data": data, "code": code, "threads": {"of a run": str(threads)}}
+
+
+def config_facts(cfg: DictConfig) -> dict[str, str]:
+    """The part "config" of `run_facts`: its values without the run folder, since a study folder may be moved."""
+    anywhere = cfg.copy()
+    anywhere.train.output_dir = ""
+    return config_values(anywhere)
 
 
 def changes(before: RunFacts, now: RunFacts) -> list[str]:

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ...engine.reliability.config_values import config_values
 from ...engine.setup import PRIOR
 from ..spec.study import Study, Variant
+from .fingerprint import config_facts
 from .job import read_facts
 from .matching import matched_keys, resolve_prior
 from .results import RunResult, results_in_folder
@@ -45,7 +45,7 @@ def _belongs(study: Study, variant: Variant, result: RunResult, peer: Mapping[st
     cfg = study.run_config(variant, result.seed)
     if PRIOR in differs:
         resolve_prior(cfg)
-    own = config_values(cfg)
+    own = config_facts(cfg)
     matched = matched_keys(study, variant.name, own)
     return all((mine.get(key) == own.get(key)) != (key in matched) for key in differs | matched)
 

@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...config import ConfigError
-from ...engine.reliability.config_values import config_values, differing_values
+from ...engine.reliability.config_values import differing_values
 from ...engine.setup import PRIOR
 from ...modeling.losses import STATIONARY
 from ...printable import few, shown
 from ...reading import read_json
 from ...run_folder import is_finished, last_evaluation
 from ..spec.study import Study, Variant
+from .fingerprint import config_facts
 from .job import NOT_ENDED, RESULT, RunEnd, read_end, read_facts
 from .matching import matched_keys
 
@@ -87,7 +88,7 @@ def _other_values(study: Study, variant: Variant, result: RunResult) -> list[str
     before = read_facts(Path(result.run_dir)).get("config")
     if not before:
         return []
-    now = config_values(study.run_config(variant, result.seed))
+    now = config_facts(study.run_config(variant, result.seed))
     known = matched_keys(study, variant.name, now) | ({PRIOR} if now.get(PRIOR) == STATIONARY else set())
     differ = {key: pair for key, pair in differing_values(before, now).items() if key not in known}
     outer_first = sorted(differ.items(), key=lambda item: item[0].count("."))  # others often refer to outer ones

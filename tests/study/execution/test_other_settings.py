@@ -11,7 +11,9 @@ from retina_plugin.study.execution.matching import matched_keys
 from retina_plugin.study.execution.prepare import make_job
 from retina_plugin.study.execution.results import found_results, other_settings
 
-VARIANTS = {"focal": [], "ce": [CE], "third": ["model.head.prior_prob=stationary"]}
+PROFILER = "_target_: detectron2.engine.hooks.TorchProfiler, enable_predicate: null"
+HOOK = f"train.hooks=[{{{PROFILER}, output_dir: '${{train.output_dir}}/profile'}}]"  # writes into the run folder
+VARIANTS = {"focal": [], "ce": [CE, HOOK], "third": ["model.head.prior_prob=stationary"]}
 
 
 @pytest.fixture
