@@ -31,8 +31,9 @@ def starts_and_rates() -> Rows:
 
 
 def starts_rates_and_cells() -> Rows:
-    """`starts_and_rates`, and the new seeds on blood cells."""
-    return [*starts_and_rates(), [None, *_pair(results("confirm_bccd"), "ce", "focal")]]
+    """`starts_and_rates`, and blood cells with new seeds: as the config has it, and tuned."""
+    cells = (results(name) for name in ("confirm_bccd", "tuned_bccd"))
+    return [*starts_and_rates(), *([None, *_pair(found, "ce", "focal")] for found in cells)]
 
 
 def _pair(found: dict[str, Any], ce: str, focal: str) -> list[str]:
@@ -131,6 +132,23 @@ def tuning_bccd() -> Rows:
         best = max(range(len(cells)), key=lambda trial: own["runs"][trial]["ap"])
         rows.append([None, *(f"**{cell}**" if trial == best else cell for trial, cell in enumerate(cells))])
     return rows
+
+
+def tuned_bccd() -> Rows:
+    """AP on blood cells of five variants, each with its own learning rate and weight, and the share at the end."""
+    found = results("tuned_bccd")
+    rows, shares, tuned = found["rows"], found["cls_share_at_end"], results("tuning_bccd")
+    table = []
+    for name, own in tuned.items():
+        best = max(own["runs"], key=lambda run: run["ap"])
+        values = " and ".join(f"{float(value.split('=')[1]):.2g}".lstrip("0") for value in best["overrides"])
+        table.append([None, values, *(spread(rows[name][m]) for m in METRICS), f"{100 * shares[name]:.0f} %"])
+    return table
+
+
+def tuned_bccd_verdicts() -> Rows:
+    """Focal loss minus every other variant."""
+    return differences(results("tuned_bccd")["verdicts"].values())
 
 
 def map_of(name: str) -> Callable[[], Rows]:
