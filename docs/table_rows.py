@@ -27,7 +27,7 @@ def demo() -> Rows:
 
 def anchors() -> Rows:
     found = results("anchors")["rows"]
-    return [[None, None, None, spread(found[n]["AP"])] for n in ("default", "searched")] + [[None] * 4]
+    return [[None, None, None, spread(found[n]["AP"])] for n in ("default", "searched", "searched_p2")]
 
 
 def anchors_bccd() -> Rows:
