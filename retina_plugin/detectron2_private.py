@@ -60,6 +60,7 @@ PRIVATE_NAMES: dict[str, str] = {
     "detectron2.evaluation:COCOEvaluator._coco_api": "ground truth of the data set",
     "detectron2.evaluation:COCOEvaluator._eval_predictions": "its code runs with another evaluation of boxes",
     "detectron2.evaluation.coco_evaluation:_evaluate_predictions_on_coco": "replaced in the code of _eval_predictions",
+    "detectron2.evaluation:COCOEvaluator._metadata": "whether labels are mapped to category ids",
     "detectron2.evaluation:COCOEvaluator._max_dets_per_image": "number of detections that AP counts",
     "detectron2.evaluation:COCOEvaluator._output_dir": "not set while upstream would save detections a second time",
     "detectron2.evaluation:COCOEvaluator._results": "metrics by task, to which more are added",
