@@ -7,9 +7,13 @@ from pathlib import Path
 import torch
 from conftest import QUICK, TINY
 
+from retina_plugin.files import write_json
 from retina_plugin.study import load_study
+from retina_plugin.study.execution.prepare import make_job
 
 CE = "model.cls_loss=${losses.sigmoid_ce}"
+_PROFILER = "_target_: detectron2.engine.hooks.TorchProfiler, enable_predicate: null"
+HOOK = f"train.hooks=[{{{_PROFILER}, output_dir: '${{train.output_dir}}/profile'}}]"  # writes into the run folder
 _SETTINGS = ["train.vis_period=0", "train.log_period=1", "train.checkpointer.period=10"]
 
 
@@ -21,6 +25,17 @@ def tiny_study(folder, variants, max_iter=24, **settings):
     text |= {"variants": variants} if variants is not None else {}
     (folder / "study.py").write_text(f"study = {text | settings!r}")
     return load_study(folder / "study.py")
+
+
+def untrained_study(folder, variants):
+    """A tiny study with the facts and ends of its runs, but nothing trained."""
+    study = tiny_study(folder, variants)
+    for variant in study.variants:
+        job = make_job(study, variant, 0, 1)
+        job.run_dir.mkdir(parents=True)
+        write_json(job.run_dir / "facts.json", job.facts)
+        write_json(job.run_dir / "result.json", {"digest": "", "error": ""})
+    return study
 
 
 def detections(results):

@@ -3,29 +3,19 @@
 import json
 
 import pytest
-from studies import CE, tiny_study
+from studies import CE, HOOK, untrained_study
 
 from retina_plugin.files import write_json
 from retina_plugin.study import load_study
 from retina_plugin.study.execution.matching import matched_keys
-from retina_plugin.study.execution.prepare import make_job
 from retina_plugin.study.execution.results import found_results, other_settings
 
-PROFILER = "_target_: detectron2.engine.hooks.TorchProfiler, enable_predicate: null"
-HOOK = f"train.hooks=[{{{PROFILER}, output_dir: '${{train.output_dir}}/profile'}}]"  # writes into the run folder
 VARIANTS = {"focal": [], "ce": [CE, HOOK], "third": ["model.head.prior_prob=stationary"]}
 
 
 @pytest.fixture
 def study(tmp_path):
-    """A study with the facts and ends of its runs, but nothing trained."""
-    study = tiny_study(tmp_path, VARIANTS)
-    for variant in study.variants:
-        job = make_job(study, variant, 0, 1)
-        job.run_dir.mkdir(parents=True)
-        write_json(job.run_dir / "facts.json", job.facts)
-        write_json(job.run_dir / "result.json", {"digest": "", "error": ""})
-    return study
+    return untrained_study(tmp_path, VARIANTS)
 
 
 def told(study, **options):
