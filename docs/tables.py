@@ -28,7 +28,7 @@ class Table:
 TABLES = (
     Table(
         "README.md",
-        "| AP of six seeds | cross entropy | focal loss | difference, 95 % interval |",
+        "| AP, mean ± standard deviation over seeds | cross entropy | focal loss | difference, 95 % interval |",
         losses.starts_rates_and_cells,
     ),
     Table(
