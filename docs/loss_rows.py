@@ -38,9 +38,23 @@ def starts_rates_and_cells() -> Rows:
 
 def _pair(found: dict[str, Any], ce: str, focal: str) -> list[str]:
     """AP of cross entropy, of focal loss, and the difference with its interval and p."""
-    mean, low, high, p = found["verdicts"][f"{focal} − {ce} in AP"]
-    difference = f"{signed(mean)} ({signed(low)} to {signed(high)}), p = {p_value(p)}"
+    difference = _difference(*found["verdicts"][f"{focal} − {ce} in AP"])
     return [spread(found["rows"][ce]["AP"]), spread(found["rows"][focal]["AP"]), difference]
+
+
+def _difference(mean: float, low: float, high: float, p: float) -> str:
+    return f"{signed(mean)} ({signed(low)} to {signed(high)}), p = {p_value(p)}"
+
+
+def leads_bccd() -> Rows:
+    """Focal loss minus cross entropy on blood cells, in the studies where each loss has its own start."""
+    mean, low, high, p = results("ce_weight")["verdicts"]["ce_.11 − focal in AP"]
+    plain, matched, tuned = (
+        results(name)["verdicts"]["focal − ce in AP"] for name in ("confirm_bccd", "confirm_matched", "tuned_bccd")
+    )
+    others = results("why_bccd")["verdicts"]["alpha_.25-gamma_2 − alpha_.5-gamma_0 in AP"]
+    found = (plain, matched, others, (-mean, -high, -low, p), tuned)
+    return [[None, None, _difference(*difference)] for difference in found]
 
 
 def start_bccd() -> Rows:
