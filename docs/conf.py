@@ -44,6 +44,7 @@ os.environ.setdefault("RETINA_PLUGIN_CACHE", str(ROOT / "output" / "cache"))
 # what files of the repository link to, and the page of this site that shows it
 _PAGES = {
     "README": "index",
+    "CONTRIBUTING": "contributing",
     "CrossEntropyVsFocal": "projects/losses",
     "on_blood_cells": "projects/losses_on_blood_cells",
     "one_start": "projects/losses_one_start",

@@ -37,7 +37,7 @@ model = L(PluggableRetinaNet)(
         cls_loss="${..cls_loss}",
         conv_dims=[256, 256, 256, 256],
         norm="",
-        prior_prob=0.01,  # or "stationary": the best constant score of the loss for the training data
+        prior_prob=0.01,  # or "stationary": the constant score at which the loss is smallest on the training data
     ),
     anchor_generator=L(OctaveAnchorGenerator)(
         strides=L(feature_strides)(in_features="${...head_in_features}"),
