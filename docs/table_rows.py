@@ -30,6 +30,16 @@ def anchors() -> Rows:
     return [[None, None, None, spread(found[n]["AP"])] for n in ("default", "searched", "searched_p2")]
 
 
+def anchor_levels() -> Rows:
+    """Levels and sizes of anchors, each changed alone."""
+    found = results("anchor_levels")["rows"]
+    return [[None, None, None, spread(found[n]["AP"])] for n in ("p3_32px", "p3_9px", "p2_32px", "p2_9px")]
+
+
+def anchor_levels_verdicts() -> Rows:
+    return differences(results("anchor_levels")["verdicts"].values())
+
+
 def anchors_bccd() -> Rows:
     """Two variants, their difference, and its verdicts where the study asks."""
     found = results("anchors_bccd")

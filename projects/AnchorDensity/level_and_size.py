@@ -1,5 +1,5 @@
-# Does the finer level or the smaller anchor help tiny objects in searched.py? Here each changes without the other: one level,
-# P3 or P2, and anchors of 32 to 51 or of 9 to 14 pixels, of the same shape on both. P2 has four times as many locations.
+# Is it the finer level or the smaller anchors that help tiny objects in searched.py? Here each changes alone: one level
+# (P3 or P2), and anchors of 32 to 51 or of 9 to 14 pixels. P2 has four times as many locations and anchors.
 from .searched import study
 
 P2 = ["model.backbone.in_features=[res2,res3,res4,res5]", "model.head_in_features=[p2]"]

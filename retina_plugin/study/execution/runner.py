@@ -12,6 +12,7 @@ from ...engine.reliability.signals import FirstSignal, handled_by
 from ...files import remove_leftovers
 from ...printable import few
 from ..planning.auto import parts, settled_by
+from ..planning.recorded import record_questions
 from ..spec.study import Study
 from .executors import Executor, LocalExecutor
 from .job import RunEnd, known_end, what_changed
@@ -50,6 +51,7 @@ def run_study(study: Study, executor: Executor | None = None) -> list[RunResult]
                 flush=True,
             )
             prepared = prepare(part, executor.threads)
+            record_questions(part)
             ends = run(prepared, executor)
             measure(part, prepared)
             results = [result_of(part, *job.key, ends[job.key]) for job in prepared.jobs]

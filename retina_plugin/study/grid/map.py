@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from ...files import write_json, write_text
 from ...pages.render import without_nan
 from ...reading import read_json
 from ..execution.results import REPORT
+from ..planning.recorded import counted_questions
 from ..report.render import render
 from ..spec.hypothesis import Hypothesis
 from ..spec.study import Study
@@ -77,7 +78,8 @@ def _cell_verdict(grid: Grid, cell: Cell, report: Mapping[str, Any], h: Hypothes
     if not report:
         return CellVerdict(*cell, NOT_RUN)
     wanted = {"better": h.better, "than": h.than, "metric": h.metric.name, "margin": h.margin}
-    family = len(study.questions) + len(study.other_questions)  # p of a report is corrected for those of its time
+    counted = counted_questions(replace(study, output_dir=grid.folder(cell)))
+    family = len(study.questions) + len(counted)  # p of a report is corrected for those of its time
     found = [
         v
         for v in report["verdicts"]

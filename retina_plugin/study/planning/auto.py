@@ -9,6 +9,7 @@ from ..execution.results import RunResult
 from ..spec.study import Study
 from ..statistics.measurements import Measurements
 from .looks import looks_until, record_look
+from .recorded import counted_questions
 from .verdicts_at_looks import all_settled, judge_looks
 
 
@@ -33,7 +34,7 @@ def settled_by(study: Study, results: Sequence[RunResult]) -> bool:
     """Judge a part of a study, print its verdicts and record the look; returns whether all verdicts are settled."""
     looks = looks_until(study.output_dir, study.seeds, study.planned)
     measurements, _ = measure_results(study, results)
-    verdicts = judge_looks(measurements, study.questions, study.other_questions, looks)
+    verdicts = judge_looks(measurements, study.questions, counted_questions(study), looks)
     record_look(study.output_dir, looks[-1])
     for verdict in verdicts:
         print(f"after {len(study.seeds)} seeds: {verdict.headline}")

@@ -18,6 +18,7 @@ import torch
 from ..execution.job import is_resampled, read_facts
 from ..execution.results import RunResult, other_settings
 from ..planning.looks import looks_until
+from ..planning.recorded import counted_questions, late_changes
 from ..planning.verdicts_at_looks import effects_at_looks, judge_looks
 from ..spec.config_changes import variant_changes
 from ..spec.metrics import Metric
@@ -40,7 +41,7 @@ def collect_content(study: Study, measurements: Measurements) -> dict[str, Any]:
     missing = _missing_metrics(measurements, study.metrics)
     metrics = [m for m in study.metrics if m.name not in missing] or list(study.metrics)
     looks = looks_until(study.output_dir, study.seeds, study.planned)
-    verdicts = judge_looks(measurements, hypotheses, study.other_questions, looks)
+    verdicts = judge_looks(measurements, hypotheses, counted_questions(study), looks)
     rows = tabulate_runs(measurements, names, study.reference, metrics, verdicts)
     outcomes = [measurements.outcomes(name, study.metrics[0]) for name in names]
     categories = _category_metrics(study, measurements)
@@ -50,6 +51,7 @@ def collect_content(study: Study, measurements: Measurements) -> dict[str, Any]:
         "reference": study.reference,
         "asked": [str(h) for h in study.hypotheses],
         "not_asked": [str(h) for h in study.other_questions],
+        "late_changes": {kind: list(map(str, found)) for kind, found in late_changes(study)._asdict().items()},
         "effects": effects_at_looks(measurements, study.factors, metrics[0], looks),
         "num_looks": len(looks),
         "opening": opening(measurements, verdicts, study.seeds),
