@@ -41,13 +41,15 @@ def build_executor(
     """The executor "local" with `jobs` runs at once, or "ray" with `cpus_per_run` and `gpus_per_run`.
 
     Raises:
-        ConfigError: for another name, if a number is out of range, Ray is not installed, or there is no cluster at
-            `address`.
+        ConfigError: for another name, if a number is out of range, if a setting of Ray is given for "local", if Ray is
+            not installed, or there is no cluster at `address`.
     """
     if name not in ("local", "ray"):
         raise ConfigError(f"--executor must be local or ray, got {name!r}")
     if jobs < 1 or cpus_per_run < 1 or gpus_per_run < 0:
         raise ConfigError("--jobs and --cpus-per-run must be 1 or more, --gpus-per-run 0 or more")
+    if name == "local" and (address is not None or cpus_per_run > 1 or gpus_per_run > 0):
+        raise ConfigError("--address, --cpus-per-run and --gpus-per-run are for a Ray cluster: add --executor ray")
     return LocalExecutor(jobs) if name == "local" else RayExecutor(address, cpus_per_run, gpus_per_run)
 
 

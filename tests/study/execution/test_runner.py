@@ -236,3 +236,9 @@ def test_bad_numbers_of_executors_are_refused(settings):
 def test_an_unknown_executor_is_named():
     with pytest.raises(ConfigError, match="must be local or ray, got 'Local'"):
         build_executor("Local")
+
+
+@pytest.mark.parametrize("setting", [{"address": "auto"}, {"cpus_per_run": 2}, {"gpus_per_run": 1}])
+def test_settings_of_ray_need_ray(setting):
+    with pytest.raises(ConfigError, match="add --executor ray"):
+        build_executor(**setting)
