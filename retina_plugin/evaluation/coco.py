@@ -124,7 +124,7 @@ def _evaluate(truth: COCO, detections: list[Detection], iou_type: str, **kwargs:
     if iou_type != "bbox":
         return coco_evaluation._evaluate_predictions_on_coco(truth, detections, iou_type, **kwargs)
     found = evaluate_boxes(truth, detections, kwargs["max_dets_per_image"], kwargs["img_ids"])
-    print("\n".join(found.summary()))
+    found.summarize()
     return found
 
 
