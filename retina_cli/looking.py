@@ -39,10 +39,15 @@ def _check_predict(args: argparse.Namespace) -> str:
 
 def _predict(args: argparse.Namespace) -> None:
     from retina_plugin.commands import predict as of
+    from retina_plugin.config import load_config
+    from retina_plugin.inference import LazyPredictor
     from retina_plugin.inference.failures import Failures
     from retina_plugin.inference.images import find_images_and_videos
 
-    predictor = of.load_predictor(args.run, args.config_file, args.weights, args.opts, args.trust, args.dtype)
+    if args.run:
+        predictor = LazyPredictor.from_run(args.run, args.weights, args.opts, args.trust, args.dtype)
+    else:
+        predictor = LazyPredictor(load_config(args.config_file, args.opts), args.weights, dtype=args.dtype)
     images, videos = find_images_and_videos(args.input)
     score_thresh, source = args.score_thresh, "as asked"
     if score_thresh is None:

@@ -4,7 +4,6 @@ import argparse
 from pathlib import Path
 
 from .arguments import Command, at_least
-from .stages import STAGES
 
 _GROUP = "measure time and memory"
 
@@ -71,24 +70,22 @@ def _check(args: argparse.Namespace) -> str:
 def _benchmark(args: argparse.Namespace) -> None:
     import json
 
+    from retina_plugin.config import ConfigError
+    from retina_plugin.config.device import why_unavailable
     from retina_plugin.files import write_json
     from retina_plugin.inference.images import check_file
 
-    _check_device(getattr(args, "device", None))
+    device = getattr(args, "device", None)
+    if device is not None and (reason := why_unavailable(device)):
+        raise ConfigError(f"--device {device} is not available: {reason}")
     for path in filter(None, (args.output, getattr(args, "sweep", None))):
         check_file(path)
+    from .stages import STAGES
+
     result, text = STAGES[args.stage](args)
     print(json.dumps(result, indent=2) if args.json else text)
     if args.output:
         write_json(args.output, result)
-
-
-def _check_device(device: str | None) -> None:
-    from retina_plugin.config import ConfigError
-    from retina_plugin.config.device import why_unavailable
-
-    if device is not None and (reason := why_unavailable(device)):
-        raise ConfigError(f"--device {device} is not available: {reason}")
 
 
 MEASURING = (
