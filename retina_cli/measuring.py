@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from .arguments import Command, at_least
+from .arguments import at_least, command
 
 _GROUP = "measure time and memory"
 
@@ -67,7 +67,9 @@ def _check(args: argparse.Namespace) -> str:
     return "--sweep varies the batch itself: leave --batch out" if args.batch != 1 else ""
 
 
+@command("benchmark", _GROUP, "losses focal softmax_ce", _arguments, check=_check)
 def _benchmark(args: argparse.Namespace) -> None:
+    """Measure time and memory of losses, steps, inference and more, relative to Detectron2 and torchvision."""
     import json
 
     from retina_plugin.config import ConfigError
@@ -88,14 +90,4 @@ def _benchmark(args: argparse.Namespace) -> None:
         write_json(args.output, result)
 
 
-MEASURING = (
-    Command(
-        "benchmark",
-        _GROUP,
-        "measure time and memory of losses, steps, inference and more, relative to Detectron2 and torchvision",
-        "losses focal softmax_ce",
-        _arguments,
-        _benchmark,
-        check=_check,
-    ),
-)
+MEASURING = (_benchmark,)
