@@ -2,7 +2,7 @@
 
 import argparse
 
-from .arguments import Command, add_trust_flags, at_least
+from .arguments import add_trust_flags, at_least, command
 
 _GROUP = "look inside"
 
@@ -34,7 +34,9 @@ def _imbalance_arguments(parser: argparse.ArgumentParser) -> None:
     add_trust_flags(parser)
 
 
+@command("analyze-imbalance", _GROUP, "--run RUN", _imbalance_arguments)
 def _imbalance(args: argparse.Namespace) -> None:
+    """Show which anchors the loss comes from: figure 4 of the focal loss paper, and the hardest background."""
     from retina_plugin.commands.analysis.analyze_imbalance import analyze_imbalance
 
     page, sentences = analyze_imbalance(
@@ -90,7 +92,16 @@ def _check_anchors(args: argparse.Namespace) -> str:
     return f"{' and '.join(given)} limit the search: add --search" if given else ""
 
 
+@command(
+    "analyze-anchors",
+    _GROUP,
+    "--config-file quick/retinanet_tiny_synthetic.py --search",
+    _anchors_arguments,
+    has_overrides=True,
+    check=_check_anchors,
+)
 def _anchors(args: argparse.Namespace) -> None:
+    """Show which objects the anchors can match, and the AP that this allows; --search finds better anchors."""
     from retina_plugin.analysis.anchors.page import write_summary
     from retina_plugin.commands.analysis.analyze_anchors import PAGE, analyze_anchors
     from retina_plugin.config import load_config
@@ -128,37 +139,12 @@ def _errors_arguments(parser: argparse.ArgumentParser) -> None:
     add_trust_flags(parser)
 
 
+@command("analyze-errors", _GROUP, "--run A/seed0 A/seed1 --other B/seed0 B/seed1 --output compared", _errors_arguments)
 def _errors(args: argparse.Namespace) -> None:
+    """Show which errors cost AP, by type, class and size, and the anchors behind them; or compare two variants."""
     from retina_plugin.commands.analysis.analyze_errors import analyze_errors
 
     print(analyze_errors(args.run, args.output, args.iou, args.score_thresh, args.max_images, args.trust, args.other))
 
 
-ANALYZING = (
-    Command(
-        "analyze-imbalance",
-        _GROUP,
-        "show which anchors the loss comes from: figure 4 of the focal loss paper, and the hardest background",
-        "--run RUN",
-        _imbalance_arguments,
-        _imbalance,
-    ),
-    Command(
-        "analyze-anchors",
-        _GROUP,
-        "show which objects the anchors can match, and the AP that this allows; --search finds better anchors",
-        "--config-file quick/retinanet_tiny_synthetic.py --search",
-        _anchors_arguments,
-        _anchors,
-        has_overrides=True,
-        check=_check_anchors,
-    ),
-    Command(
-        "analyze-errors",
-        _GROUP,
-        "show which errors cost AP, by type, class and size, and the anchors behind them; or compare two variants",
-        "--run A/seed0 A/seed1 --other B/seed0 B/seed1 --output compared",
-        _errors_arguments,
-        _errors,
-    ),
-)
+ANALYZING = (_imbalance, _anchors, _errors)

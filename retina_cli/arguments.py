@@ -2,7 +2,6 @@
 
 import argparse
 import re
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,10 +17,9 @@ class Command:
     Attributes:
         name: as in `retina NAME`.
         group: heading under which `retina --help` lists it.
-        help: what it does, in one line.
         example: its arguments in an example.
         add_arguments: fills the parser.
-        run: runs the command; imports what it needs.
+        run: runs the command; imports what it needs. Its docstring says what the command does.
         has_overrides: whether it takes key=value.
         check: returns what is wrong with the combination of arguments; empty if nothing is.
         trains: whether it trains detectors, for which tcmalloc is used where that is installed.
@@ -29,13 +27,25 @@ class Command:
 
     name: str
     group: str
-    help: str
     example: str
     add_arguments: Callable[[argparse.ArgumentParser], Any]
     run: Run
     has_overrides: bool = False
     check: Callable[[argparse.Namespace], str] = lambda args: ""
     trains: bool = False
+
+    @property
+    def help(self) -> str:
+        """What it does, in one line: the docstring of `run`, without its capital letter and full stop."""
+        text = " ".join((self.run.__doc__ or "").split())
+        return text[:1].lower() + text[1:].removesuffix(".")
+
+
+def command(
+    name: str, group: str, example: str, add_arguments: Callable[[argparse.ArgumentParser], Any], **settings: Any
+) -> Callable[[Run], Command]:
+    """Turn a function that runs a command into that `Command`; the arguments are its attributes."""
+    return lambda run: Command(name, group, example, add_arguments, run, **settings)
 
 
 def parse(command: Command, prog: str, argv: Sequence[str]) -> argparse.Namespace:
@@ -51,7 +61,7 @@ def parse(command: Command, prog: str, argv: Sequence[str]) -> argparse.Namespac
     return args
 
 
-def parse_with_overrides(parser: argparse.ArgumentParser, argv: Sequence[str] | None = None) -> argparse.Namespace:
+def parse_with_overrides(parser: argparse.ArgumentParser, argv: Sequence[str]) -> argparse.Namespace:
     """Parse a command line that contains key=value overrides; they become `opts`.
 
     argparse alone would give an override to a flag that takes several values, as in `--seeds 0 1 train.max_iter=60`.
@@ -59,9 +69,8 @@ def parse_with_overrides(parser: argparse.ArgumentParser, argv: Sequence[str] | 
     parser.add_argument(
         "opts", nargs="*", metavar="key=value", help="overrides of the config, such as train.max_iter=120"
     )
-    words = sys.argv[1:] if argv is None else list(argv)
-    overrides = [word for word in words if _OVERRIDE.match(word)]
-    args = parser.parse_intermixed_args([word for word in words if word not in overrides])
+    overrides = [word for word in argv if _OVERRIDE.match(word)]
+    args = parser.parse_intermixed_args([word for word in argv if word not in overrides])
     args.opts += overrides  # anything else in opts is rejected by load_config
     return args
 

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from .arguments import Command, add_trust_flags, at_least
+from .arguments import add_trust_flags, at_least, command
 
 _GROUP = "check a config or a run"
 
@@ -21,7 +21,16 @@ def _check_doctor(args: argparse.Namespace) -> str:
     return "--quick and overrides go with --config-file" if args.run and (args.opts or args.quick) else ""
 
 
+@command(
+    "doctor",
+    _GROUP,
+    "--config-file quick/retinanet_tiny_synthetic.py train.max_iter=120",
+    _doctor_arguments,
+    has_overrides=True,
+    check=_check_doctor,
+)
 def _doctor(args: argparse.Namespace) -> None:
+    """Say what is wrong with a config, its data or a run, and what to do; exit status 1 with an error or a warning."""
     from retina_plugin.commands.analysis.doctor import as_text, doctor, doctor_of_run, is_sound
 
     if args.run:
@@ -40,29 +49,12 @@ def _report_arguments(parser: argparse.ArgumentParser) -> None:
     add_trust_flags(parser)
 
 
+@command("report", _GROUP, "RUN", _report_arguments)
 def _report(args: argparse.Namespace) -> None:
+    """Write a page about a run: curves, errors, the findings of the doctor, config."""
     from retina_plugin.analysis.run_report import write_run_report
 
     print(f"The page is {write_run_report(args.run, args.output, args.max_images, args.trust)}")
 
 
-CHECKING = (
-    Command(
-        "report",
-        _GROUP,
-        "write a page about a run: curves, errors, the findings of the doctor, config",
-        "RUN",
-        _report_arguments,
-        _report,
-    ),
-    Command(
-        "doctor",
-        _GROUP,
-        "say what is wrong with a config, its data or a run, and what to do; exit status 1 with an error or a warning",
-        "--config-file quick/retinanet_tiny_synthetic.py train.max_iter=120",
-        _doctor_arguments,
-        _doctor,
-        has_overrides=True,
-        check=_check_doctor,
-    ),
-)
+CHECKING = (_report, _doctor)

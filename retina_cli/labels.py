@@ -2,7 +2,7 @@
 
 import argparse
 
-from .arguments import Command, add_trust_flags, at_least
+from .arguments import add_trust_flags, at_least, command
 
 _GROUP = "repair labels"
 
@@ -25,7 +25,9 @@ def _find_arguments(parser: argparse.ArgumentParser) -> None:
     add_trust_flags(parser)
 
 
+@command("find-label-errors", _GROUP, "--run RUN --output labels --accept ids.txt", _find_arguments)
 def _find(args: argparse.Namespace) -> None:
+    """Find missing, wrong, misplaced and spurious annotations with a detector; --accept writes a repaired copy."""
     from collections import Counter
 
     from retina_plugin.commands.analysis.find_label_errors import find_label_errors
@@ -46,7 +48,9 @@ def _plant_arguments(parser: argparse.ArgumentParser) -> None:
     count.add_argument("--proposals", required=True, metavar="FILE", help="a proposals.json")
 
 
+@command("plant-label-errors", _GROUP, "plant --json instances.json --output planted", _plant_arguments)
 def _plant(args: argparse.Namespace) -> None:
+    """Plant faults in a copy of a COCO json, or count how many of them find-label-errors has found."""
     from retina_plugin.commands.analysis.plant_label_errors import count_found, plant_label_errors
 
     if args.action == "count":
@@ -56,21 +60,4 @@ def _plant(args: argparse.Namespace) -> None:
         print(f"{len(planted)} faults are in {args.output}/instances.json")
 
 
-LABELS = (
-    Command(
-        "find-label-errors",
-        _GROUP,
-        "find missing, wrong, misplaced and spurious annotations with a detector; --accept writes a repaired copy",
-        "--run RUN --output labels --accept ids.txt",
-        _find_arguments,
-        _find,
-    ),
-    Command(
-        "plant-label-errors",
-        _GROUP,
-        "plant faults in a copy of a COCO json, or count how many of them find-label-errors has found",
-        "plant --json instances.json --output planted",
-        _plant_arguments,
-        _plant,
-    ),
-)
+LABELS = (_find, _plant)

@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import Any
 
-from .arguments import Command, add_trust_flags, at_least, share
+from .arguments import add_trust_flags, at_least, command, share
 
 _GROUP = "look at detections, data and losses"
 
@@ -37,12 +37,26 @@ def _check_predict(args: argparse.Namespace) -> str:
     return "--config-file needs --weights" if args.config_file and not args.weights else ""
 
 
+@command(
+    "predict",
+    _GROUP,
+    "--run RUN --input photo.jpg folder/ film.mp4 camera:0 --output found",
+    _predict_arguments,
+    has_overrides=True,
+    check=_check_predict,
+)
 def _predict(args: argparse.Namespace) -> None:
+    """Detect objects in images, videos and cameras; writes drawings and a json in COCO's results format."""
     from retina_plugin.commands import predict as of
+    from retina_plugin.config import load_config
+    from retina_plugin.inference import LazyPredictor
     from retina_plugin.inference.failures import Failures
     from retina_plugin.inference.images import find_images_and_videos
 
-    predictor = of.load_predictor(args.run, args.config_file, args.weights, args.opts, args.trust, args.dtype)
+    if args.run:
+        predictor = LazyPredictor.from_run(args.run, args.weights, args.opts, args.trust, args.dtype)
+    else:
+        predictor = LazyPredictor(load_config(args.config_file, args.opts), args.weights, dtype=args.dtype)
     images, videos = find_images_and_videos(args.input)
     score_thresh, source = args.score_thresh, "as asked"
     if score_thresh is None:
@@ -88,7 +102,9 @@ def _compare_arguments(parser: argparse.ArgumentParser) -> None:
     add_trust_flags(parser)
 
 
+@command("compare", _GROUP, "--runs RUN OTHER --output compared", _compare_arguments)
 def _compare(args: argparse.Namespace) -> None:
+    """Draw the detections of several runs side by side, with ground truth for images of the test data."""
     from retina_plugin.commands.compare import compare
 
     written = compare(args.runs, args.output, args.input, args.num_images, args.score_thresh, trust=args.trust)
@@ -112,7 +128,9 @@ def _data_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--num-images", type=at_least(1), default=16, help="number of pictures (default: 16)")
 
 
+@command("data", _GROUP, "--config-file CONFIG --source dataloader", _data_arguments, has_overrides=True)
 def _data(args: argparse.Namespace) -> None:
+    """Draw the training data of a config as annotated, or as the model gets them."""
     from retina_plugin.commands.visualize_data import visualize_data
     from retina_plugin.config import load_config
 
@@ -127,7 +145,9 @@ def _losses_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=["png", "svg"], default="png")
 
 
+@command("losses", _GROUP, "focal sigmoid_ce --format svg", _losses_arguments)
 def _losses(args: argparse.Namespace) -> None:
+    """Plot the losses of configs/common/losses.py over the logit, and figures of the focal loss paper."""
     from retina_plugin.analysis.loss_curves import save_figures
     from retina_plugin.analysis.named_losses import named_losses
 
@@ -135,40 +155,4 @@ def _losses(args: argparse.Namespace) -> None:
         print(path)
 
 
-LOOKING = (
-    Command(
-        "predict",
-        _GROUP,
-        "detect objects in images, videos and cameras; writes drawings and a json in COCO's results format",
-        "--run RUN --input photo.jpg folder/ film.mp4 camera:0 --output found",
-        _predict_arguments,
-        _predict,
-        has_overrides=True,
-        check=_check_predict,
-    ),
-    Command(
-        "compare",
-        _GROUP,
-        "draw the detections of several runs side by side, with ground truth for images of the test data",
-        "--runs RUN OTHER --output compared",
-        _compare_arguments,
-        _compare,
-    ),
-    Command(
-        "data",
-        _GROUP,
-        "draw the training data of a config as annotated, or as the model gets them",
-        "--config-file CONFIG --source dataloader",
-        _data_arguments,
-        _data,
-        has_overrides=True,
-    ),
-    Command(
-        "losses",
-        _GROUP,
-        "plot the losses of configs/common/losses.py over the logit, and figures of the focal loss paper",
-        "focal sigmoid_ce --format svg",
-        _losses_arguments,
-        _losses,
-    ),
-)
+LOOKING = (_predict, _compare, _data, _losses)

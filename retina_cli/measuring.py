@@ -3,8 +3,7 @@
 import argparse
 from pathlib import Path
 
-from .arguments import Command, at_least
-from .stages import STAGES
+from .arguments import at_least, command
 
 _GROUP = "measure time and memory"
 
@@ -68,37 +67,27 @@ def _check(args: argparse.Namespace) -> str:
     return "--sweep varies the batch itself: leave --batch out" if args.batch != 1 else ""
 
 
+@command("benchmark", _GROUP, "losses focal softmax_ce", _arguments, check=_check)
 def _benchmark(args: argparse.Namespace) -> None:
+    """Measure time and memory of losses, steps, inference and more, relative to Detectron2 and torchvision."""
     import json
 
+    from retina_plugin.config import ConfigError
+    from retina_plugin.config.device import why_unavailable
     from retina_plugin.files import write_json
     from retina_plugin.inference.images import check_file
 
-    _check_device(getattr(args, "device", None))
+    device = getattr(args, "device", None)
+    if device is not None and (reason := why_unavailable(device)):
+        raise ConfigError(f"--device {device} is not available: {reason}")
     for path in filter(None, (args.output, getattr(args, "sweep", None))):
         check_file(path)
+    from .stages import STAGES
+
     result, text = STAGES[args.stage](args)
     print(json.dumps(result, indent=2) if args.json else text)
     if args.output:
         write_json(args.output, result)
 
 
-def _check_device(device: str | None) -> None:
-    from retina_plugin.config import ConfigError
-    from retina_plugin.config.device import why_unavailable
-
-    if device is not None and (reason := why_unavailable(device)):
-        raise ConfigError(f"--device {device} is not available: {reason}")
-
-
-MEASURING = (
-    Command(
-        "benchmark",
-        _GROUP,
-        "measure time and memory of losses, steps, inference and more, relative to Detectron2 and torchvision",
-        "losses focal softmax_ce",
-        _arguments,
-        _benchmark,
-        check=_check,
-    ),
-)
+MEASURING = (_benchmark,)

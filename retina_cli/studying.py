@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from .arguments import Command, at_least
+from .arguments import at_least, command
 
 if TYPE_CHECKING:
     from retina_plugin.study.execution.executors import Executor
@@ -62,7 +62,16 @@ def seed(text: str) -> int | str:
     return text if text == "auto" else int(text)
 
 
+@command(
+    "ablate",
+    _GROUP,
+    "--study projects/CrossEntropyVsFocal/demo.py --jobs 2",
+    _ablate_arguments,
+    has_overrides=True,
+    trains=True,
+)
 def _ablate(args: argparse.Namespace) -> None:
+    """Train the variants of a study with several seeds, each run in its own process, and write one report."""
     from retina_plugin.commands.ablate import ablate, ablate_grid
     from retina_plugin.study import load_study
     from retina_plugin.study.grid.grid import load_grid
@@ -100,7 +109,16 @@ def _tune_arguments(parser: argparse.ArgumentParser) -> None:
     _executor_arguments(parser)
 
 
+@command(
+    "tune",
+    _GROUP,
+    "--study projects/CrossEntropyVsFocal/study.py --trials 16",
+    _tune_arguments,
+    has_overrides=True,
+    trains=True,
+)
 def _tune(args: argparse.Namespace) -> None:
+    """Tune every variant of a study with the same number of trials, on images that are not in the test data."""
     from retina_plugin.commands.tune import tune_study
     from retina_plugin.config import ConfigError
     from retina_plugin.study import load_study
@@ -128,7 +146,9 @@ def _simulate_arguments(parser: argparse.ArgumentParser) -> None:
     bank.add_argument("folders", nargs="+", metavar="DIR", help="study folders")
 
 
+@command("simulate-studies", _GROUP, "tables --studies 2000", _simulate_arguments)
 def _simulate(args: argparse.Namespace) -> None:
+    """Simulate studies with a known truth, and print how often verdicts are wrong; or add spreads to the bank."""
     from retina_plugin.commands.simulate_studies import add_to_bank, simulate_studies
 
     if args.action == "bank":
@@ -139,33 +159,4 @@ def _simulate(args: argparse.Namespace) -> None:
         print(line, flush=True)
 
 
-STUDYING = (
-    Command(
-        "ablate",
-        _GROUP,
-        "train the variants of a study with several seeds, each run in its own process, and write one report",
-        "--study projects/CrossEntropyVsFocal/demo.py --jobs 2",
-        _ablate_arguments,
-        _ablate,
-        has_overrides=True,
-        trains=True,
-    ),
-    Command(
-        "tune",
-        _GROUP,
-        "tune every variant of a study with the same number of trials, on images that are not in the test data",
-        "--study projects/CrossEntropyVsFocal/study.py --trials 16",
-        _tune_arguments,
-        _tune,
-        has_overrides=True,
-        trains=True,
-    ),
-    Command(
-        "simulate-studies",
-        _GROUP,
-        "simulate studies with a known truth, and print how often verdicts are wrong; or add spreads to the bank",
-        "tables --studies 2000",
-        _simulate_arguments,
-        _simulate,
-    ),
-)
+STUDYING = (_ablate, _tune, _simulate)

@@ -4,7 +4,7 @@ import argparse
 import sys
 import tempfile
 
-from .arguments import Command, add_trust_flags, at_least
+from .arguments import add_trust_flags, at_least, command
 
 _GROUP = "train"
 
@@ -33,7 +33,16 @@ def _train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-report", action="store_true", help="write no report.html into the run folder at the end")
 
 
+@command(
+    "train",
+    _GROUP,
+    "--config-file quick/retinanet_tiny_synthetic.py train.max_iter=120",
+    _train_arguments,
+    has_overrides=True,
+    trains=True,
+)
 def _train(args: argparse.Namespace) -> None:
+    """Train or evaluate a config, with the flags of Detectron2's lazyconfig_train_net.py."""
     from retina_plugin.commands.train import train
 
     train(args)
@@ -45,7 +54,9 @@ def _convert_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace OUT if it exists")
 
 
+@command("convert", _GROUP, "RUN/model_final.pth weights.safetensors", _convert_arguments)
 def _convert(args: argparse.Namespace) -> None:
+    """Write only the weights of a checkpoint to a .safetensors or .pth file."""
     from retina_plugin.commands.convert import convert_weights
 
     count = convert_weights(args.source, args.target, args.overwrite)
@@ -58,7 +69,9 @@ def _replay_arguments(parser: argparse.ArgumentParser) -> None:
     add_trust_flags(parser)
 
 
+@command("replay", _GROUP, "RUN/nonfinite/iteration_0000012_rank0.pth", _replay_arguments)
 def _replay(args: argparse.Namespace) -> None:
+    """Repeat a training step whose loss or gradient was not finite, and name the first value that is not."""
     from retina_plugin.commands.replay import replay
 
     print(replay(args.dump, args.run, args.trust))
@@ -70,7 +83,16 @@ def _verify_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", metavar="DIR", help="folder to keep the two runs in; by default they are deleted")
 
 
+@command(
+    "verify-resume",
+    _GROUP,
+    "--config-file quick/retinanet_tiny_synthetic.py",
+    _verify_arguments,
+    has_overrides=True,
+    trains=True,
+)
 def _verify(args: argparse.Namespace) -> None:
+    """Train a config, resume a copy of the run from its checkpoint in the middle, and compare everything bit by bit."""
     from retina_plugin.commands.verify_resume import verify_resume
 
     with tempfile.TemporaryDirectory() as scratch:
@@ -92,7 +114,16 @@ def _soak_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="seed that determines the moments")
 
 
+@command(
+    "soak",
+    _GROUP,
+    "--config-file quick/retinanet_tiny_synthetic.py --kills 20 train.max_iter=12",
+    _soak_arguments,
+    has_overrides=True,
+    trains=True,
+)
 def _soak(args: argparse.Namespace) -> None:
+    """Kill a training or a study at random moments, resume it, and compare it bit by bit with one never killed."""
     from retina_plugin.commands.soak import soak, soak_study
 
     same = 0
@@ -111,51 +142,4 @@ def _soak(args: argparse.Namespace) -> None:
         sys.exit(1)
 
 
-TRAINING = (
-    Command(
-        "train",
-        _GROUP,
-        "train or evaluate a config, with the flags of Detectron2's lazyconfig_train_net.py",
-        "--config-file quick/retinanet_tiny_synthetic.py train.max_iter=120",
-        _train_arguments,
-        _train,
-        has_overrides=True,
-        trains=True,
-    ),
-    Command(
-        "replay",
-        _GROUP,
-        "repeat a training step whose loss or gradient was not finite, and name the first value that is not",
-        "RUN/nonfinite/iteration_0000012_rank0.pth",
-        _replay_arguments,
-        _replay,
-    ),
-    Command(
-        "convert",
-        _GROUP,
-        "write only the weights of a checkpoint to a .safetensors or .pth file",
-        "RUN/model_final.pth weights.safetensors",
-        _convert_arguments,
-        _convert,
-    ),
-    Command(
-        "verify-resume",
-        _GROUP,
-        "train a config, resume a copy of the run from its checkpoint in the middle, and compare everything bit by bit",
-        "--config-file quick/retinanet_tiny_synthetic.py",
-        _verify_arguments,
-        _verify,
-        has_overrides=True,
-        trains=True,
-    ),
-    Command(
-        "soak",
-        _GROUP,
-        "kill a training or a study at random moments, resume it, and compare it bit by bit with one never killed",
-        "--config-file quick/retinanet_tiny_synthetic.py --kills 20 train.max_iter=12",
-        _soak_arguments,
-        _soak,
-        has_overrides=True,
-        trains=True,
-    ),
-)
+TRAINING = (_train, _replay, _convert, _verify, _soak)

@@ -4,7 +4,6 @@ import contextlib
 import io
 import json
 import tempfile
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -22,6 +21,7 @@ from pycocotools.cocoeval import COCOeval
 
 from ..evaluation import COCOEvaluator
 from ..evaluation.box_metrics import evaluate_boxes
+from .pairs import seconds_of, summary_of
 
 _NAME = "retina_plugin_benchmark_evaluation"
 _WIDTH, _HEIGHT = 640, 480
@@ -82,14 +82,10 @@ def _evaluate(kind: type[Detectron2Evaluator], outputs: list[Instances]) -> floa
 
 def _once(sides: dict[str, Callable[[], float]]) -> dict[str, dict[str, Any]]:
     """Each side once: its seconds, ratio to the first side, and AP in percent."""
-    found: dict[str, dict[str, Any]] = {}
-    for name, run in sides.items():
-        start = time.perf_counter()
-        ap = run()
-        seconds = time.perf_counter() - start
-        ratio = seconds / next(iter(found.values()))["seconds"] if found else 1.0
-        found[name] = {"seconds": seconds, "ratio": ratio, "lowest": ratio, "highest": ratio, "AP": 100 * ap}
-    return found
+    aps: dict[str, float] = {}
+    runs = {name: lambda name=name, run=run: aps.update({name: run()}) for name, run in sides.items()}
+    times = summary_of([{name: seconds_of(run) for name, run in runs.items()}])
+    return {name: row | {"AP": 100 * aps[name]} for name, row in times.items()}
 
 
 def _made_up(num_images: int, num_detections: int, num_classes: int) -> tuple[dict[str, Any], list[Instances]]:

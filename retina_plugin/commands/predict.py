@@ -8,7 +8,6 @@ from typing import Any
 from detectron2.data import Metadata
 from detectron2.structures import BoxMode, Instances
 
-from ..config import load_config
 from ..data import DataError
 from ..data.entries import Entries
 from ..data.json_file import read_json
@@ -16,7 +15,6 @@ from ..engine.run_data import names_of_labels
 from ..files import write_json
 from ..inference.failures import Failures
 from ..inference.images import create_folder, drawing_paths, find_images, read_rgb, write_rgb
-from ..inference.optimize import Dtype
 from ..inference.predictor import LazyPredictor
 from ..inference.text import progress
 from ..inference.visualize import draw_detections
@@ -110,23 +108,6 @@ def describe_counts(results: Sequence[dict[str, Any]], score_thresh: float) -> s
         lines.append(f"... and {len(drawn) - _LISTED} more images with detections")
     number = sum(counts.total() for counts in drawn.values())
     return "\n".join([*lines, f"{len(results)} found, {number} with scores of {score_thresh:.2f} and over"])
-
-
-def load_predictor(
-    run: str | None,
-    config_file: str,
-    weights: str,
-    overrides: Sequence[str] = (),
-    trust: Sequence[str] = (),
-    dtype: Dtype = "float32",
-) -> LazyPredictor:
-    """The detector of a run folder or, without one, of a config and its weights.
-
-    `trust` lists modules of your own that the config of the run folder may use.
-    """
-    if run:
-        return LazyPredictor.from_run(run, weights, overrides, trust, dtype)
-    return LazyPredictor(load_config(config_file, overrides), weights, dtype=dtype)
 
 
 def read_image_ids(annotation_file: str | Path) -> dict[str, int]:

@@ -20,13 +20,6 @@ from .trainings import run_to_the_end, train_command
 
 # keys of report.json that do not depend on times and folders
 _TOLD = ("verdicts", "rows", "class_rows", "scales", "changes", "num_images")
-_STUDY_PROGRAM = """
-import sys
-from retina_plugin.commands.ablate import ablate
-from retina_plugin.study import build_executor, load_study
-file, output, jobs, *overrides = sys.argv[1:]
-ablate(load_study(file, output_dir=output, overrides=overrides), build_executor(jobs=int(jobs)), num_images=0)
-"""
 
 
 @dataclass(frozen=True)
@@ -82,7 +75,8 @@ def soak_study(
     """
 
     def command(output: Path) -> list[str]:
-        return [sys.executable, "-c", _STUDY_PROGRAM, study_file, str(output), str(jobs), *overrides]
+        flags = ["--study", study_file, "--output", str(output), "--jobs", str(jobs), "--num-images", "0"]
+        return [sys.executable, "-m", "retina_cli", "ablate", *flags, *overrides]
 
     def place(output: Path) -> str:
         return f"{len(list(output.glob(f'*/*/{FINAL_CHECKPOINT}')))} finished runs"

@@ -61,12 +61,10 @@ def _draw(image: np.ndarray | None, entry: dict[str, Any], metadata: Metadata) -
 
 
 def _entries(cfg: DictConfig, source: str) -> Iterator[tuple[np.ndarray | None, dict[str, Any]]]:
-    return _annotated(cfg) if source == "annotation" else _augmented(cfg)
-
-
-def _annotated(cfg: DictConfig) -> Iterator[tuple[None, dict[str, Any]]]:
-    for entry in instantiate(cfg.dataloader.train.dataset):
-        yield None, entry  # the file is still to be read
+    """Pairs of pixels and dataset dict; None for the pixels of a file that is still to be read."""
+    if source == "annotation":
+        return ((None, entry) for entry in instantiate(cfg.dataloader.train.dataset))
+    return _augmented(cfg)
 
 
 def _augmented(cfg: DictConfig) -> Iterator[tuple[np.ndarray, dict[str, Any]]]:

@@ -144,8 +144,13 @@ def override_of_classes(classes: Mapping[str, Sequence[str]]) -> str:
 
 
 def dataset_names(cfg: DictConfig, split: str) -> list[str]:
-    """Names of the data sets of a split, "train" or "test", of a training config; registers those that need it."""
+    """Names of the data sets of a split, "train" or "test", of a training config; registers those that need it.
+
+    Raises DataError if there is none.
+    """
     found = instantiate(cfg.dataloader[split].dataset.names)
+    if not found:
+        raise DataError(f"dataloader.{split}.dataset.names has no name of a data set", "data-set-unknown")
     return [found] if isinstance(found, str) else list(found)
 
 

@@ -39,20 +39,15 @@ def _read_boxes(annotations: Entries) -> np.ndarray:
     """(N, 4) boxes; DataError for one that is not four finite numbers."""
     boxes = annotations.column("bbox")
     of_four = [type(box) is list and len(box) == 4 for box in boxes]
-    if not all(of_four) or not {int, float}.issuperset(map(type, chain.from_iterable(boxes))):
-        _refuse_boxes(annotations, boxes)
+    are_numbers = all(of_four) and {int, float}.issuperset(map(type, chain.from_iterable(boxes)))
     try:
-        array = to_array(boxes)
+        array = to_array(boxes) if are_numbers else None
     except OverflowError:
-        _refuse_boxes(annotations, boxes)
-    if not np.isfinite(array).all():
-        _refuse_boxes(annotations, boxes)
+        array = None
+    if array is None or not np.isfinite(array).all():
+        bad = [not (good and all(map(is_finite, box))) for box, good in zip(boxes, of_four, strict=True)]
+        annotations.refuse(bad, "bbox", "has bbox {} instead of four finite numbers x, y, width, height")
     return array
-
-
-def _refuse_boxes(annotations: Entries, boxes: list[Any]) -> None:
-    bad = [not (type(box) is list and len(box) == 4 and all(map(is_finite, box))) for box in boxes]
-    annotations.refuse(bad, "bbox", "has bbox {} instead of four finite numbers x, y, width, height")
 
 
 def _refuse_other_formats(annotations: Entries, boxes: np.ndarray, sizes: np.ndarray) -> None:

@@ -18,18 +18,10 @@ from .reliability.memory_errors import is_out_of_memory
 from .reliability.signals import terminate_when_stdin_closes
 from .train import Remarks, main
 
-_EPILOG = """
-examples:
-  train      %(prog)s --config-file configs/quick/retinanet_tiny_synthetic.py
-  override   %(prog)s --config-file ... model.cls_loss='${losses.softmax_ce}' train.max_iter=300
-  continue   %(prog)s --config-file ... --resume
-  evaluate   %(prog)s --config-file ... --eval-only train.init_checkpoint=RUN/model_final.pth
-"""
-
 
 def train_net(argv: Sequence[str] | None = None) -> None:
     """Train or evaluate a config; ends the process."""
-    parser = default_argument_parser(epilog=_EPILOG)
+    parser = default_argument_parser(epilog="`retina train` does the same, and examines config and data before.")
     parser.set_defaults(config_file=None, dist_url="auto")
     parser.add_argument(
         "--leave-with-parent",

@@ -4,7 +4,6 @@ import logging
 import os
 import re
 from pathlib import Path
-from typing import Any
 
 import yaml
 from detectron2.utils import comm
@@ -74,22 +73,16 @@ def keep_rounding(cfg: DictConfig) -> None:
 
     A saved config without this key counts as off. With `train.accept_changes` the config stays as it is.
     """
-    saved = _saved_train_section(Path(cfg.train.output_dir, CONFIG))
-    if not saved or cfg.train.accept_changes or saved.get("optimize_model", "false") == "true":
+    if cfg.train.accept_changes or not cfg.train.optimize_model:
         return
-    if cfg.train.optimize_model:
+    try:
+        text = Path(cfg.train.output_dir, CONFIG).read_text(encoding="utf-8")
+        began_with = yaml.load(text, yaml.BaseLoader)["train"].get("optimize_model", "false")  # constructs no objects
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, yaml.YAMLError):
+        return  # it cannot be read
+    if began_with != "true":
         logger.info("train.optimize_model=False, as this run began")
         cfg.train.optimize_model = False
-
-
-def _saved_train_section(config: Path) -> dict[str, Any]:
-    """`train` of a saved config, with plain values as text; empty if it cannot be read. Constructs no objects."""
-    try:
-        saved = yaml.load(config.read_text(encoding="utf-8"), yaml.BaseLoader)
-    except (OSError, ValueError, yaml.YAMLError):
-        return {}
-    train = saved.get("train") if isinstance(saved, dict) else None
-    return train if isinstance(train, dict) else {}
 
 
 def _move_earlier_run(folder: Path, cfg: DictConfig) -> Path | None:

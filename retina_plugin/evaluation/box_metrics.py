@@ -6,10 +6,12 @@ import io
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import hotcoco
 import numpy as np
+from detectron2.evaluation.coco_evaluation import COCOevalMaxDets
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
@@ -20,12 +22,6 @@ Cell = dict[str, Any]
 ALL_AREAS, SIZES = "all", ("small", "medium", "large")
 SIZE_LIMITS = (32.0**2, 96.0**2)  # square pixels; an object of a limit's area has the next size
 _pids: dict[str, int] = {}  # the process in which hotcoco has started its threads
-_STATS = (  # of COCOeval.stats: precision or recall, IoU threshold, area range, index of the number of detections
-    *(("precision", iou, ALL_AREAS, 2) for iou in (None, 0.5, 0.75)),
-    *(("precision", None, area, 2) for area in SIZES),
-    *(("recall", None, ALL_AREAS, number) for number in (0, 1, 2)),
-    *(("recall", None, area, 2) for area in SIZES),
-)
 
 
 @dataclass(frozen=True)
@@ -59,26 +55,18 @@ class BoxEvaluation:
         found = filter(None, self._evaluation.evalImgs)
         return {(x["category_id"], areas[tuple(x["aRng"])], images[x["image_id"]]): x for x in found}
 
-    @property
+    @functools.cached_property
     def stats(self) -> np.ndarray:
         """The 12 numbers of COCO's summary, first AP, AP50, AP75, APs, APm, APl; -1 without objects."""
-        return np.array([self._mean(*which) for which in _STATS])
+        with contextlib.redirect_stdout(io.StringIO()):
+            return self.summarize()
 
-    def summary(self) -> list[str]:
-        """The lines that pycocotools prints."""
-        lines = []
-        for (kind, iou, area, number), value in zip(_STATS, self.stats, strict=True):
-            title = "Average Precision  (AP)" if kind == "precision" else "Average Recall     (AR)"
-            ious = f"{self.ious[0]:.2f}:{self.ious[-1]:.2f}" if iou is None else f"{iou:.2f}"
-            at = f"IoU={ious:<9} | area={area:>6s} | maxDets={self.max_dets[number]:>3d}"
-            lines.append(f" {title} @[ {at} ] = {value:.3f}")
-        return lines
-
-    def _mean(self, kind: str, iou: float | None, area: str, number: int) -> float:
-        values = self.eval[kind][..., self.areas.index(area), number]
-        values = values if iou is None else values[np.isclose(self.ious, iou)]
-        known = values[values > -1]
-        return float(np.mean(known)) if known.size else -1.0
+    def summarize(self) -> np.ndarray:
+        """Print the lines that pycocotools prints, for any `max_dets`; returns the numbers of `stats`."""
+        params = SimpleNamespace(iouType="bbox", iouThrs=self.ious, areaRngLbl=self.areas, maxDets=self.max_dets)
+        evaluation = SimpleNamespace(params=params, eval=self.eval)
+        COCOevalMaxDets.summarize(evaluation)
+        return evaluation.stats
 
 
 def mean_precision(precision: np.ndarray) -> float:

@@ -41,11 +41,11 @@ class COCOEvaluator(evaluation.COCOEvaluator):
                 for detectors that are evaluated with a lower threshold.
             calibration: also report how well scores agree with precision (see `calibration_metrics`), as the task
                 "calibration".
-            max_dets_per_image: how many detections per image and category count, as in upstream; or three such numbers,
-                the last for AP, and all for AR.
+            max_dets_per_image: how many detections per image and category count; or three such ascending numbers, the
+                last for AP, and all for AR. Upstream counts at least 10.
 
         Raises:
-            ValueError: for several data sets, another number of numbers, or an unknown task.
+            ValueError: for several data sets, other numbers, or an unknown task.
         """
         names = [dataset_name] if isinstance(dataset_name, str) else list(dataset_name)
         if len(names) != 1:
@@ -54,9 +54,11 @@ class COCOEvaluator(evaluation.COCOEvaluator):
                 "dataloader.test.dataset.names to one of them; --eval-only evaluates a run on another"
             )
         most = 100 if max_dets_per_image is None else max_dets_per_image
-        numbers = list(most) if isinstance(most, Sequence) else [1, 10, most]
+        numbers = list(most) if isinstance(most, Sequence) else [min(number, most) for number in (1, 10, most)]
         if len(numbers) != 3:
             raise ValueError(f"dataloader.evaluator.max_dets_per_image must be a number or three, got {numbers}")
+        if min(numbers) < 1 or numbers != sorted(numbers):  # AP would count the highest, not the last
+            raise ValueError(f"dataloader.evaluator.max_dets_per_image must be 1 or more, and ascend, got {most}")
         super().__init__(names[0], *args, **{"use_fast_impl": False} | kwargs)  # which would warn
         if unknown := sorted(set(self._tasks or ()) - set(_TASKS)):
             raise ValueError(f"dataloader.evaluator.tasks must be of {', '.join(_TASKS)}, got {', '.join(unknown)}")
@@ -124,7 +126,7 @@ def _evaluate(truth: COCO, detections: list[Detection], iou_type: str, **kwargs:
     if iou_type != "bbox":
         return coco_evaluation._evaluate_predictions_on_coco(truth, detections, iou_type, **kwargs)
     found = evaluate_boxes(truth, detections, kwargs["max_dets_per_image"], kwargs["img_ids"])
-    print("\n".join(found.summary()))
+    found.summarize()
     return found
 
 

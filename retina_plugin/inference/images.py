@@ -45,9 +45,8 @@ def find_images_and_videos(inputs: Sequence[str]) -> tuple[list[Path], list[str]
     cameras = [name for name in dict.fromkeys(inputs) if is_camera(name)]
     files = [name for name in inputs if not is_camera(name)]
     found = _find_files(files, IMAGE_SUFFIXES | _VIDEO_SUFFIXES, "an image or a video nor a folder with some")
-    is_video = [path.suffix.lower() in _VIDEO_SUFFIXES for path in found]
-    images = [path for path, moves in zip(found, is_video, strict=True) if not moves]
-    return images, [str(path) for path, moves in zip(found, is_video, strict=True) if moves] + cameras
+    videos = [path for path in found if path.suffix.lower() in _VIDEO_SUFFIXES]
+    return [path for path in found if path.suffix.lower() not in _VIDEO_SUFFIXES], [*map(str, videos), *cameras]
 
 
 def _find_files(inputs: Sequence[str], suffixes: frozenset[str], what: str) -> list[Path]:

@@ -26,16 +26,12 @@ class SafeCheckpointer(DetectionCheckpointer):
         """
         try:
             return super().load(path, *args, **kwargs)
-        except torch.cuda.OutOfMemoryError:
+        except (CheckpointError, ConfigError, torch.cuda.OutOfMemoryError):
             raise
-        except FileNotFoundError as e:
-            raise CheckpointError(f"checkpoint {shown(path, 500)} does not exist") from e
         except URLError as e:
             raise not_downloaded(path, e) from e
         except Exception as e:  # damaged content raises many types of error
-            if isinstance(e, (CheckpointError, ConfigError)):
-                raise  # it has a message for users
-            if "not found!" in str(e) and isinstance(e, AssertionError):
+            if isinstance(e, FileNotFoundError) or (isinstance(e, AssertionError) and "not found!" in str(e)):
                 raise CheckpointError(f"checkpoint {shown(path, 500)} does not exist") from e
             raise CheckpointError(f"checkpoint {shown(path, 500)} cannot be used: {first_line(e)}") from e
         finally:

@@ -8,9 +8,8 @@ from torch.nn import functional as F
 
 from retina_plugin.analysis.loss_curves import figure_1, loss_at, save_figures
 from retina_plugin.analysis.named_losses import named_losses
-from retina_plugin.benchmark.losses import stage as module
-from retina_plugin.benchmark.losses.memory import measure_memory
-from retina_plugin.benchmark.losses.problem import Problem, StockFocalLoss
+from retina_plugin.benchmark import losses as module
+from retina_plugin.benchmark.losses import Problem, StockFocalLoss, measure_memory
 from retina_plugin.modeling.losses import SigmoidFocalLoss, SoftmaxCrossEntropyLoss
 
 

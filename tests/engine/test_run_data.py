@@ -94,3 +94,9 @@ def test_the_doctor_finds_the_folder_of_images(own_data, tmp_path):
     found = doctor(CONFIG, [*own_data, f"data.train_images={tmp_path}/data"], quick=True)
     (missing,) = (f for f in found if f.code == "image-missing")
     assert missing.fix == f"the first is there if the image folder is {tmp_path}/data/images"
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_no_data_set_is_refused_by_its_key(split, tmp_path):
+    with pytest.raises(DataError, match=f"dataloader.{split}.dataset.names has no name of a data set"):
+        main(train_args(tmp_path / "run", f"dataloader.{split}.dataset.names=[]"))

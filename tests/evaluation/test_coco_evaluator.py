@@ -92,6 +92,21 @@ def test_the_number_of_detections_that_count_is_a_number_or_three(tmp_path, limi
     assert (evaluate(tmp_path, detect, max_dets_per_image=limit)["AP"] > 0) == is_found
 
 
+@pytest.mark.parametrize(("limit", "is_found"), [(3, True), (2, False), (1, False)])
+def test_fewer_than_ten_detections_may_count(tmp_path, limit, is_found):
+    def detect(entry):
+        boxes, classes = truth(entry)
+        return torch.cat([torch.tensor([[0.0, 0, 3, 3]]).expand(2, 4), boxes[:1]]), classes[:1].expand(3)
+
+    assert (evaluate(tmp_path, detect, max_dets_per_image=limit)["AP"] > 0) == is_found
+
+
+@pytest.mark.parametrize("limit", [0, [0, 1, 2], [1, 10, 5]])
+def test_limits_that_are_no_limits_are_refused(tmp_path, limit):
+    with pytest.raises(ValueError, match=r"max_dets_per_image must be 1 or more, and ascend, got \[?[01]"):
+        evaluate(tmp_path, nothing, max_dets_per_image=limit)
+
+
 def test_labels_of_a_data_set_that_is_not_loaded_are_not_taken_for_ids(tmp_path):
     """Detectron2 finds out which category a label is when it loads the data."""
     images, categories = [{"id": 1, "width": 96, "height": 96}], [{"id": 7, "name": "a"}, {"id": 9, "name": "b"}]

@@ -76,7 +76,6 @@ DAMAGES: dict[str, Write] = {
     "a link to itself": _loop,
 }
 _ROW = {"p3": [1.0, 1.0, 1]}
-_OTHER = {"p4": [1.0, 0.0, 1]}
 _RECORD = {"iteration": 1, "background": _ROW, "foreground": _ROW, "sizes": {}, "classes": {}}
 _RECORD |= {"p_t": {"background": [0] * 40, "foreground": [0] * 40}}
 WRONG = {

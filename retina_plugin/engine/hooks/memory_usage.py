@@ -1,5 +1,6 @@
 """How much memory a training takes."""
 
+import re
 import resource
 import sys
 from pathlib import Path
@@ -23,6 +24,7 @@ def peak_memory_mb(device: torch.device) -> float:
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
     if sys.platform == "linux":  # getrusage would include the peak of the process that started this one
-        return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 2**10
+        if found := re.search(r"VmHWM:\s*(\d+)", Path("/proc/self/status").read_text()):  # some containers lack it
+            return int(found[1]) / 2**10
     unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, others kilobytes
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20

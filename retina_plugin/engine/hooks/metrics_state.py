@@ -81,11 +81,8 @@ def cut_metrics(path: Path, last_iteration: int, parse: Callable[[bytes], Any] =
     size = 0
     with path.open("r+b") as lines:
         for line in lines:
-            if not line.endswith(b"\n") or _iteration(parse(line)) > last_iteration:
+            metrics = parse(line)
+            if not line.endswith(b"\n") or (metrics is not None and metrics["iteration"] > last_iteration):
                 break
             size += len(line)
         lines.truncate(size)
-
-
-def _iteration(metrics: dict[str, Any] | None) -> int:
-    return -1 if metrics is None else metrics["iteration"]

@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Mapping
+from itertools import accumulate
 from typing import Any
 
 from detectron2.utils.registry import locate
@@ -96,9 +97,7 @@ def _named_object(name: str) -> Any:
             return locate(name)
         except ImportError:
             return None
-    parts = name.split(".")
-    loaded = max(i for i in range(1, len(parts) + 1) if ".".join(parts[:i]) in sys.modules)
-    found: Any = sys.modules[".".join(parts[:loaded])]
-    for part in parts[loaded:]:
-        found = getattr(found, part, None)
+    found: Any = None
+    for path in accumulate(name.split("."), "{}.{}".format):  # a, a.b, a.b.c
+        found = sys.modules.get(path) or getattr(found, path.rpartition(".")[2], None)
     return found

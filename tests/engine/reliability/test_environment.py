@@ -92,6 +92,11 @@ def test_memory_is_that_of_the_device(monkeypatch):
     assert peak_memory_mb(torch.device("cpu")) > 100
 
 
+def test_memory_is_known_where_the_kernel_states_no_peak(monkeypatch):
+    monkeypatch.setattr("pathlib.Path.read_text", lambda path: "VmSize:\t 100 kB\nVmRSS:\t 50 kB\n")  # gVisor
+    assert peak_memory_mb(torch.device("cpu")) > 100
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the peak is that of getrusage")
 def test_memory_is_that_of_the_run_not_of_the_process_that_started_it():
     child = (
