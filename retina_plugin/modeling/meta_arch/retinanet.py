@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import torch.nn.functional as F
 from detectron2.config import CfgNode, configurable
 from detectron2.modeling import META_ARCH_REGISTRY, Backbone
 from detectron2.modeling.box_regression import Box2BoxTransform
@@ -140,12 +141,14 @@ class PluggableRetinaNet(RetinaNetTraining):
         """
         if not batched_inputs:
             raise ValueError("the batch is empty: a detector needs at least one image")
-        padded_size = batched_inputs[0].get("padded_size")
-        if padded_size is None or self.backbone.padding_constraints.get("square_size", 0) > 0:
-            return super().preprocess_image(batched_inputs)
-        images = [self._move_to_current_device(x["image"]) for x in batched_inputs]
-        images = [(x - self.pixel_mean) / self.pixel_std for x in images]
-        return _pad_images(images, padded_size, self.backbone)
+        images = super().preprocess_image(batched_inputs)
+        padded_size, constraints = batched_inputs[0].get("padded_size"), self.backbone.padding_constraints
+        if padded_size is None or constraints.get("square_size", 0) > 0:
+            return images
+        divisor = max(constraints.get("size_divisibility", self.backbone.size_divisibility), 1)
+        wanted = [-(-size // divisor) * divisor for size in padded_size]
+        below, right = (max(0, size - own) for size, own in zip(wanted, images.tensor.shape[-2:], strict=True))
+        return ImageList(F.pad(images.tensor, (0, right, 0, below)), images.image_sizes)
 
     def _transpose_dense_predictions(
         self, predictions: list[list[Tensor]], dims_per_anchor: list[int] | None = None
@@ -181,18 +184,3 @@ class PluggableRetinaNet(RetinaNetTraining):
             "PluggableRetinaNet cannot be scripted: trace it with detectron2.export.TracingAdapter and "
             "torch.jit.trace, or export retina_plugin.modeling.DenseNetwork(model) with torch.export"
         )
-
-
-def _pad_images(images: Sequence[Tensor], padded_size: tuple[int, int], backbone: Backbone) -> ImageList:
-    """Pad normalized images (3, Hi, Wi) with zeros to one size that suits the backbone, in a single copy.
-
-    `padded_size` is the least (H, W) of the result: the largest height and width in the whole batch.
-    """
-    image_sizes = [(x.shape[-2], x.shape[-1]) for x in images]
-    constraints = backbone.padding_constraints
-    divisor = max(constraints.get("size_divisibility", backbone.size_divisibility), 1)
-    height, width = (-(-max(sizes) // divisor) * divisor for sizes in zip(padded_size, *image_sizes, strict=True))
-    batch = images[0].new_zeros(len(images), images[0].shape[0], height, width)
-    for padded, image, (h, w) in zip(batch, images, image_sizes, strict=True):
-        padded[:, :h, :w] = image
-    return ImageList(batch, image_sizes)
