@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from .anchor_generator import num_cell_anchors
 from .losses import STATIONARY, ClassificationLoss, build_cls_loss
-from .losses.kind import check_kind
+from .losses.alpha import check_kind
 from .yacs import require_plugin_keys
 
 

@@ -1,8 +1,8 @@
 """The loss arguments of Detectron2's RetinaNet, which PluggableRetinaNet accepts too."""
 
 from .. import losses
+from ..losses.alpha import check_kind
 from ..losses.box import UPSTREAM_BOX_LOSSES
-from ..losses.kind import check_kind
 
 UPSTREAM_LOSS_ARGUMENTS = ("focal_loss_alpha", "focal_loss_gamma", "smooth_l1_beta", "box_reg_loss_type", "vis_period")
 

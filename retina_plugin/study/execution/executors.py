@@ -151,8 +151,7 @@ def _stop_runs(runs: Sequence[RunProcess]) -> None:
     for run in runs:
         run.ask_to_leave()
     end = time.monotonic() + _PATIENCE
-    running = [run for run in runs if run.has_started]
-    while running := [run for run in running if run.poll() is None]:
+    while running := [run for run in runs if run.poll() is None]:
         if time.monotonic() > end:
             for run in running:
                 run.kill()

@@ -38,19 +38,21 @@ def measure_scales(folder: Path, jobs: Sequence[Job], reference: str, is_scaled:
     A variant that cannot be measured is left out.
     """
     known = read_scales(folder)
-    new = [job for job in jobs if not _is_known(known.get(job.variant, {}), job)]
-    known |= {job.variant: {"digest": job.fingerprint, **_scale_of(job)} for job in new}
+    for job in jobs:
+        scale = known.get(job.variant, {})
+        if scale.get("digest") != job.fingerprint or "grad_dot" not in scale:
+            known[job.variant] = {"digest": job.fingerprint, **_scale_of(job)}
     scales = {name: scale for name, scale in known.items() if "grad_norm" in scale}
+    theirs = scales.get(reference, {})
     for name, scale in scales.items():
-        is_matched = reference in scales and is_scaled(name)
-        scale["factor"] = _rounded(scales[reference]["grad_norm"] / scale["grad_norm"] if is_matched else 1.0)
-    current = {name: scale for name, scale in scales.items() if "grad_dot" in scale}
-    for scale in current.values():
-        scale["grad_norm_total"] = total_norm(scale, scale["factor"])
-    for scale in current.values():
-        known_reference = reference in current
-        ratio = scale["grad_norm_total"] / current[reference]["grad_norm_total"] if known_reference else 1.0
-        scale["clip_factor"] = _rounded(ratio)
+        is_matched = theirs and is_scaled(name)
+        scale["factor"] = _rounded(theirs["grad_norm"] / scale["grad_norm"] if is_matched else 1.0)
+        if "grad_dot" in scale:  # earlier versions did not measure it
+            scale["grad_norm_total"] = total_norm(scale, scale["factor"])
+    for scale in scales.values():
+        if "grad_dot" in scale:
+            total = scale["grad_norm_total"]
+            scale["clip_factor"] = _rounded(total / theirs["grad_norm_total"] if "grad_dot" in theirs else 1.0)
     write_json(folder / SCALES, scales)
     measured = {job.variant for job in jobs}
     return {name: scale for name, scale in scales.items() if name in measured}
@@ -64,10 +66,6 @@ def total_norm(scale: dict[str, Any], factor: float) -> float:
 
 def _rounded(ratio: float) -> float:
     return float(f"{ratio:.6g}")
-
-
-def _is_known(scale: dict[str, Any], job: Job) -> bool:
-    return scale.get("digest") == job.fingerprint and "grad_dot" in scale
 
 
 def read_scales(folder: Path) -> Scales:
