@@ -144,14 +144,12 @@ def _draw(
         image = read_rgb(files[image_id])
         objects = objects_of(truth, image_id).values()
         boxes = [JudgedBox(x["bbox"], "object", truth.cats[x["category_id"]]["name"]) for x in objects]
-        tiles = [Tile("ground truth", jpeg_uri(draw_judged(image, boxes)), _number_of(len(boxes)))]
+        tiles = [
+            Tile("ground truth", jpeg_uri(draw_judged(image, boxes)), f"{len(boxes)} object{'s' * (len(boxes) != 1)}")
+        ]
         for run, threshold, own, found in zip(runs, thresholds, counts, detections, strict=True):
             judged = judge_boxes(truth, found, image_id, max_dets)
             words = f"found {own.found[place]} of {own.objects[place]}, {own.false[place]} false"
             title = f"{run.variant}, score at least {threshold:g}"
             tiles.append(Tile(title, jpeg_uri(draw_judged(image, judged)), words))
         yield Picture(files[image_id], tiles)
-
-
-def _number_of(objects: int) -> str:
-    return "1 object" if objects == 1 else f"{objects} objects"
