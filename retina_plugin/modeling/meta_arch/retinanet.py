@@ -17,10 +17,9 @@ from ..backbone.build import check_top_block_key
 from ..head import PluggableRetinaNetHead
 from ..losses import BoxLoss, ClassificationLoss, build_box_loss, build_cls_loss
 from ..yacs import require_plugin_keys
+from . import settings
 from .loss_normalizer import ForegroundAverage, keep_state_dict_name
-from .settings import check_normalization, check_numbers, check_vis_period
 from .training import RetinaNetTraining
-from .upstream_arguments import UPSTREAM_LOSS_ARGUMENTS, choose_box_loss, choose_cls_loss
 from .wiring import BOX_DIM, check_channels, check_wiring, head_outputs
 
 
@@ -74,8 +73,8 @@ class PluggableRetinaNet(RetinaNetTraining):
         Raises:
             ValueError: if parts do not fit together; the message has both values and the key to edit.
         """
-        check_vis_period(vis_period)
-        check_normalization(pixel_mean, pixel_std)
+        settings.check_vis_period(vis_period)
+        settings.check_normalization(pixel_mean, pixel_std)
         super().__init__(
             backbone=backbone,
             head=head,
@@ -92,15 +91,15 @@ class PluggableRetinaNet(RetinaNetTraining):
             pixel_std=list(pixel_std),
             input_format=input_format,
         )
-        for name in UPSTREAM_LOSS_ARGUMENTS:
+        for name in settings.UPSTREAM_LOSS_ARGUMENTS:
             delattr(self, name)  # upstream's defaults, which this detector does not use
-        self.cls_loss = choose_cls_loss(cls_loss, focal_loss_alpha, focal_loss_gamma)
+        self.cls_loss = settings.choose_cls_loss(cls_loss, focal_loss_alpha, focal_loss_gamma)
         self.cls_loss_weight = cls_loss_weight
-        self.box_loss = choose_box_loss(box_loss, smooth_l1_beta, box_reg_loss_type)
+        self.box_loss = settings.choose_box_loss(box_loss, smooth_l1_beta, box_reg_loss_type)
         self.label_assigner = choose_assigner(anchor_matcher, label_assigner)
         self.foreground = ForegroundAverage()
         keep_state_dict_name(self)
-        check_numbers(self)
+        settings.check_numbers(self)
         check_wiring(self)
 
     @classmethod
@@ -110,7 +109,7 @@ class PluggableRetinaNet(RetinaNetTraining):
         upstream = super().from_config(cfg)
         check_top_block_key(cfg, upstream["backbone"])
         check_octave_keys(cfg, upstream["anchor_generator"])
-        parts = {k: v for k, v in upstream.items() if k not in UPSTREAM_LOSS_ARGUMENTS}
+        parts = {k: v for k, v in upstream.items() if k not in settings.UPSTREAM_LOSS_ARGUMENTS}
         shapes = upstream["backbone"].output_shape()
         input_shape = [shapes[name] for name in cfg.MODEL.RETINANET.IN_FEATURES]
         return parts | {

@@ -68,7 +68,7 @@ class Progress:
             return False
 
     def _pace(self, job: Job) -> str:
-        """Such as "focal, seed 0: 60/120, 35 s left", at the speed since it started; metrics.json has the iterations."""
+        """Such as "focal, seed 0: 60/120, 35 s left", at the speed since the run started."""
         reached, now = _reached(job), time.monotonic()
         initial, start = self._begun.setdefault(job.key, (reached, now))
         known = f"{job.name}: {reached}/{job.max_iter}"

@@ -4,8 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from ..evidence.by_image import collect_evidence
-from ..execution.hidden import hidden_results
-from ..execution.results import RunResult
+from ..execution.results import RunResult, hidden_results
 from ..spec.study import Study
 from ..statistics.measurements import Measurements
 from .looks import looks_until, record_look

@@ -9,8 +9,7 @@ from ..tuning.tuned import apply_tuned
 from .factors import read_factors
 from .file_content import check_overrides, read_study_file
 from .hypothesis import read_hypotheses
-from .metrics import COCO_METRICS, check_names, read_study_metrics
-from .paper import read_paper
+from .metrics import COCO_METRICS, check_names, read_paper, read_study_metrics
 from .seeds import plan_seeds
 from .study import MATCHES, Study, Variant
 from .tune_settings import read_tune_settings

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 from ..spec.factors import Factor, levels_of
 from ..spec.metrics import Metric
-from .corrections import correct_holm
 from .estimate import Estimate
 from .measurements import Measurements
-from .verdict import spend
+from .verdict import correct_holm, spend
 
 
 @dataclass(frozen=True)

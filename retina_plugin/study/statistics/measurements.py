@@ -103,9 +103,8 @@ class Measurements:
         least: float,
         prior: Prior = NO_PRIOR,
     ) -> Estimate:
-        values = sum(
-            w * own for w, own in zip(weights.values(), self._values(list(weights), seeds, metric), strict=True)
-        )
+        columns = self._values(list(weights), seeds, metric).T.tolist()
+        values = [sum(w * x for w, x in zip(weights.values(), column, strict=True)) for column in columns]
         everyone = set(self.evidence) >= {(r.variant, r.seed) for r in (*self.results, *self.hidden) if not r.error}
         known = everyone and all(metric.key in e.resampled for e in self.evidence.values())
         if not known or not seeds:
