@@ -11,12 +11,12 @@ from detectron2.modeling.matcher import Matcher
 from detectron2.structures import ImageList, Instances
 from torch import Tensor, nn
 
+from ...config.yacs import require_plugin_keys
 from ..anchor_generator import check_octave_keys
 from ..assigners import LabelAssigner, choose_assigner
 from ..backbone.build import check_top_block_key
 from ..head import PluggableRetinaNetHead
 from ..losses import BoxLoss, ClassificationLoss, build_box_loss, build_cls_loss
-from ..yacs import require_plugin_keys
 from . import settings
 from .loss_normalizer import ForegroundAverage, keep_state_dict_name
 from .training import RetinaNetTraining

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ..evidence.by_image import Evidence
-from ..execution.results import RunResult
+from ..evidence.by_image import Evidence, collect_evidence
+from ..execution.results import RunResult, hidden_results
 from ..spec.metrics import Metric
+from ..spec.study import Study
 from .bank import heterogeneity, least_spread
 from .estimate import Estimate, estimate
 from .moderation import NO_PRIOR, Prior, prior_from_runs, usable_others
@@ -111,3 +112,13 @@ class Measurements:
             return estimate(values, least_spread=least, prior=prior)
         drawn = {v: np.stack([self.evidence[v, seed].resampled[metric.key] for seed in seeds]) for v in weights}
         return estimate(values, sum(w * drawn[v] for v, w in weights.items()), self.num_images, least, prior)
+
+
+def measure_results(study: Study, results: Sequence[RunResult]) -> tuple[Measurements, str]:
+    """The measurements of a study, and the reason if test images could not be resampled, otherwise "".
+
+    Runs of variants that `--only` leaves out are included, so that the option changes no p-value.
+    """
+    hidden = hidden_results(study, results)
+    evidence, reason = collect_evidence([*results, *hidden])
+    return Measurements(results, evidence, hidden=hidden), reason
