@@ -97,12 +97,7 @@ class Measurements:
         return np.array([[metric.value(self.finished(v)[seed].metrics) for seed in seeds] for v in variants])
 
     def _estimate(
-        self,
-        weights: Mapping[str, float],
-        seeds: Sequence[int],
-        metric: Metric,
-        least: float,
-        prior: Prior = NO_PRIOR,
+        self, weights: Mapping[str, float], seeds: Sequence[int], metric: Metric, least: float, prior: Prior = NO_PRIOR
     ) -> Estimate:
         columns = self._values(list(weights), seeds, metric).T.tolist()
         values = [sum(w * x for w, x in zip(weights.values(), column, strict=True)) for column in columns]
