@@ -1,6 +1,7 @@
 """Single settings of a detector, also the loss arguments of Detectron2's RetinaNet; errors name the config key."""
 
 import math
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -35,16 +36,14 @@ def check_numbers(model: Any) -> None:
 
     Upstream accepts them: fewer detections than none drop the last ones, and an IoU below 0 drops all but one.
     """
-    weight, score, iou = model.cls_loss_weight, model.test_score_thresh, model.test_nms_thresh
-    topk, most = model.test_topk_candidates, model.max_detections_per_image
-    for name, value, is_valid, wanted in (
-        ("cls_loss_weight", weight, 0 <= weight < math.inf, "0 or more"),
-        ("test_score_thresh", score, score <= 1, "1 or less"),  # below 0 means none, too
-        ("test_nms_thresh", iou, 0 <= iou <= 1, "in [0, 1]"),
-        ("test_topk_candidates", topk, topk >= 1, "1 or more"),
-        ("max_detections_per_image", most, most >= 1, "1 or more"),
+    for name, low, high, wanted in (
+        ("cls_loss_weight", 0, sys.float_info.max, "0 or more"),
+        ("test_score_thresh", -math.inf, 1, "1 or less"),  # below 0 means none, too
+        ("test_nms_thresh", 0, 1, "in [0, 1]"),
+        ("test_topk_candidates", 1, math.inf, "1 or more"),
+        ("max_detections_per_image", 1, math.inf, "1 or more"),
     ):
-        if not is_valid:
+        if not low <= (value := getattr(model, name)) <= high:
             raise ValueError(f"model.{name} must be {wanted}, got {value}")
 
 

@@ -50,7 +50,7 @@ def _differences(study: Study, ledgers: Sequence[Ledger], better: str, than: str
     ledger, variant = {x.variant: x for x in ledgers}, {v.name: v for v in study.variants}
     named = _named_keys(variant[better], variant[than])
     for check in CHECKS:
-        a, b = check.value(ledger[better]), check.value(ledger[than])
+        a, b = (getattr(ledger[name], check.value) for name in (better, than))
         is_named = any(key.startswith(check.keys) for key in named)
         if not (is_named or math.isnan(a) or math.isnan(b)) and check.differ(a, b):
             yield check, check.text.format(better=better, than=than, a=a, b=b)
