@@ -68,7 +68,10 @@ class LocalExecutor:
         while True:
             while self._queued and len(self._active) < self._jobs:
                 self._active.append(RunProcess(self._queued.pop(0)))
-            if (ended := self._ended()) or time.monotonic() > end:
+            polled = [(run, run.poll()) for run in self._active]
+            self._active = [run for run, known in polled if known is None]
+            ended = [(run.job, known) for run, known in polled if known is not None]
+            if ended or time.monotonic() > end:
                 return ended
             time.sleep(_LOOK_PERIOD)
 
@@ -76,11 +79,6 @@ class LocalExecutor:
         self._queued.clear()
         _stop_runs(self._active)
         self._active = []
-
-    def _ended(self) -> list[tuple[Job, RunEnd]]:
-        polled = [(run, run.poll()) for run in self._active]
-        self._active = [run for run, end in polled if end is None]
-        return [(run.job, end) for run, end in polled if end is not None]
 
 
 class RayExecutor:
