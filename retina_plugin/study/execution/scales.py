@@ -81,7 +81,7 @@ def _is_scale(scale: dict[str, Any]) -> bool:
     numbers = [scale.get(key) for key in ("loss_cls", "grad_norm", "factor")]
     later = [scale[key] for key in ("grad_norm_box", "grad_dot", "grad_norm_total", "clip_factor") if key in scale]
     is_typed = all(isinstance(x, float) and math.isfinite(x) for x in later) and isinstance(numbers[0], float)
-    is_whole = not later or {"grad_norm_box", "grad_dot"} <= scale.keys()
+    is_whole = {"grad_norm_box", "grad_dot"} <= scale.keys() or not {"grad_norm_total", "grad_dot"} & scale.keys()
     return is_typed and is_whole and all(isinstance(x, float) and 0 < x < math.inf for x in numbers[1:])
 
 
