@@ -27,6 +27,7 @@ DETECTIONS = "inference/coco_instances_results.json"  # of the last evaluation
 FINAL_CHECKPOINT = "model_final.pth"
 LAST_CHECKPOINT = "last_checkpoint"  # names the checkpoint to resume from
 CLIPPED = "clipped_steps"  # in metrics.json, with train.clip_grad_norm: number of updates clipped so far
+_OF_DETECTION = {"image_id", "category_id", "bbox", "score"}
 _LARGEST = 1e300  # upper limit of numbers in a file, so that their sums stay finite
 _TAIL = 8192  # bytes
 _FILE_NAME = re.compile(r"[\w][\w .+-]{0,250}")
@@ -161,7 +162,13 @@ def read_detections(run_dir: str | Path) -> list[dict[str, Any]]:
     path = Path(run_dir, DETECTIONS)
     if not path.is_file():
         raise FileNotFoundError(f"{run_dir} has no {DETECTIONS}")
-    return json.loads(path.read_text(encoding="utf-8"))
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError:
+        found = None
+    if not isinstance(found, list) or not all(isinstance(d, dict) and d.keys() >= _OF_DETECTION for d in found):
+        raise ValueError(f"{path} does not hold detections in COCO's result format")
+    return found
 
 
 def is_finished(run_dir: str | Path, max_iter: int) -> bool:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from retina_plugin.config import ConfigError
-from retina_plugin.run_folder import last_evaluation, read_config
+from retina_plugin.run_folder import DETECTIONS, last_evaluation, read_config, read_detections
 
 
 def write_metrics(folder, *lines):
@@ -34,3 +34,12 @@ def test_a_folder_that_does_not_exist_and_one_without_a_config_are_named(tmp_pat
         read_config(tmp_path / "quik")
     with pytest.raises(ConfigError, match=r"quick is not a run folder, the train.output_dir .* has no config.yaml"):
         read_config(tmp_path / "quick")
+
+
+@pytest.mark.parametrize("content", ["[1, 2]", '{"image_id": 1}', '[{"image_id": 1}]', "[" * 10**5, "cut off"])
+def test_detections_that_are_damaged_are_refused(content, tmp_path):
+    path = tmp_path / DETECTIONS
+    path.parent.mkdir()
+    path.write_text(content)
+    with pytest.raises(ValueError):  # with which a report goes on without them
+        read_detections(tmp_path)

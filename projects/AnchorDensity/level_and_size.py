@@ -4,10 +4,10 @@ from .searched import study
 
 P2 = ["model.backbone.in_features=[res2,res3,res4,res5]", "model.head_in_features=[p2]"]
 P3 = ["model.head_in_features=[p3]"]
-SIZE = "model.anchor_generator.octave_base_scale={}"  # in strides: P3 has 8 pixels, P2 has 4
+SIZE = "model.anchor_generator.octave_base_scale={}"  # in strides: 8 pixels on P3, 4 on P2; the base config has 4 strides
 study.overrides = [*study.overrides, "model.anchor_generator.aspect_ratios=[0.84]"]
 study.variants = dict(
-    p3_32px=[*P3, SIZE.format(4)],
+    p3_32px=P3,
     p3_9px=[*P3, SIZE.format(1.09)],
     p2_32px=[*P2, SIZE.format(8)],
     p2_9px=[*P2, SIZE.format(2.18)],

@@ -28,6 +28,15 @@ def add_retina_plugin_config(cfg: CfgNode) -> None:
     cfg.MODEL.TORCHVISION.FREEZE_AT = 0
 
 
+def require_plugin_keys(cfg: CfgNode) -> None:
+    """Raise a ValueError unless a yacs config has the keys of this package, naming the function that adds them."""
+    if "CLS_LOSS" not in cfg.MODEL.RETINANET:
+        raise ValueError(
+            "the config has no MODEL.RETINANET.CLS_LOSS: call retina_plugin.add_retina_plugin_config(cfg) right after "
+            "get_cfg(), before merging files"
+        )
+
+
 def _loss_arguments() -> list[str]:
     """Arguments of all registered losses: on a command line yacs accepts only keys that are already there."""
     parameters = [p for _, loss in CLS_LOSS_REGISTRY for p in inspect.signature(loss).parameters.values()]

@@ -9,7 +9,7 @@ from detectron2.layers import ShapeSpec
 from detectron2.modeling.anchor_generator import ANCHOR_GENERATOR_REGISTRY, DefaultAnchorGenerator
 from torch import nn
 
-from .yacs import require_plugin_keys
+from ..config.yacs import require_plugin_keys
 
 _KEY = "model.anchor_generator."
 Table = Sequence[Sequence[float]]

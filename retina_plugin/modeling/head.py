@@ -9,10 +9,10 @@ from detectron2.layers import CycleBatchNormList, ShapeSpec, get_norm
 from detectron2.modeling import build_anchor_generator
 from torch import Tensor, nn
 
+from ..config.yacs import require_plugin_keys
 from .anchor_generator import num_cell_anchors
 from .losses import STATIONARY, ClassificationLoss, build_cls_loss
-from .losses.kind import check_kind
-from .yacs import require_plugin_keys
+from .losses.alpha import check_kind
 
 
 class PluggableRetinaNetHead(nn.Module):

@@ -1,8 +1,7 @@
-"""Images of a batch that is split are padded to one size, once."""
+"""Images of a batch that is split are padded to one size."""
 
 import pytest
 import torch
-from detectron2.structures import ImageList
 from test_retinanet import pluggable
 
 
@@ -43,8 +42,9 @@ def test_images_are_padded_to_the_largest_of_the_batch(constraints, padded_size,
         assert not images.tensor[i, :, h:].any() and not images.tensor[i, :, :, w:].any()
 
 
-def test_a_batch_is_padded_once(monkeypatch):
-    model, calls = pluggable(), []
-    monkeypatch.setattr(ImageList, "from_tensors", lambda *_, **__: calls.append("upstream"))
-    images = model.preprocess_image(inputs((50, 40), padded_size=(64, 64)))
-    assert images.tensor.shape == (1, 3, 64, 64) and not calls
+def test_parts_of_a_batch_are_padded_as_the_whole_batch():
+    model, sizes = pluggable(), [(50, 40), (64, 33), (30, 97)]
+    whole = model.preprocess_image(inputs(*sizes)).tensor
+    parts = inputs(*sizes, padded_size=(64, 97))
+    parts = [model.preprocess_image(part).tensor for part in (parts[:1], parts[1:])]
+    assert torch.equal(torch.cat(parts), whole)

@@ -1,7 +1,5 @@
 """RetinaNet's own assignment: thresholds on the IoU between anchors and ground truth."""
 
-from collections.abc import Callable
-
 import torch
 from detectron2.modeling.matcher import Matcher
 from detectron2.structures import Boxes, Instances, pairwise_iou
@@ -29,34 +27,32 @@ class MatcherAssigner(LabelAssigner):
     def forward(self, anchors: list[Boxes], gt_instances: list[Instances], num_classes: int) -> AnchorTargets:
         """Assign labels (N, R) and boxes (N, R, 4), without weights; background everywhere without objects."""
         all_anchors = Boxes.cat(anchors)
-        match = self._matching(all_anchors)
-        targets = [self._label_image(match, all_anchors, x, num_classes) for x in gt_instances]
+        is_sparse = type(self.anchor_matcher) is Matcher and all_anchors.device.type == "cpu"
+        blocks = AnchorBlocks(all_anchors.tensor) if is_sparse else None
+        targets = [self._label_image(all_anchors, blocks, x, num_classes) for x in gt_instances]
         labels, boxes = zip(*targets, strict=True)
         return AnchorTargets(torch.stack(labels), torch.stack(boxes))
 
-    def _matching(self, anchors: Boxes) -> Callable[[Boxes], tuple[Tensor, Tensor]]:
-        """A function from the boxes of an image to matches (R,) and match labels (R,) of the anchors."""
-        matcher = self.anchor_matcher
-        if type(matcher) is Matcher and anchors.device.type == "cpu":
-            blocks = AnchorBlocks(anchors.tensor)
-            return lambda boxes: match_sparsely(matcher, boxes.tensor, blocks)
-        return lambda boxes: matcher(pairwise_iou(boxes, anchors))
-
     def _label_image(
-        self, match: Callable[[Boxes], tuple[Tensor, Tensor]], anchors: Boxes, instances: Instances, num_classes: int
+        self, anchors: Boxes, blocks: AnchorBlocks | None, instances: Instances, num_classes: int
     ) -> tuple[Tensor, Tensor]:
-        if len(instances) == 0:
+        """Labels (R,) and boxes (R, 4) of the anchors in an image; `blocks` are the anchors for `match_sparsely`."""
+        boxes = instances.gt_boxes
+        if len(boxes) == 0:
             labels = anchors.tensor.new_full((len(anchors),), num_classes, dtype=torch.int64)
             return labels, torch.zeros_like(anchors.tensor)
-        matches, match_labels = match(instances.gt_boxes)
+        if blocks is None:
+            matches, match_labels = self.anchor_matcher(pairwise_iou(boxes, anchors))
+        else:
+            matches, match_labels = match_sparsely(self.anchor_matcher, boxes.tensor, blocks)
         if (match_labels == 1).all():
-            overlaps = pairwise_iou(instances.gt_boxes, anchors).amax(dim=1) > 0
+            overlaps = pairwise_iou(boxes, anchors).amax(dim=1) > 0
             if not overlaps.all():
-                return self._label_image(match, anchors, instances[overlaps], num_classes)
+                return self._label_image(anchors, blocks, instances[overlaps], num_classes)
         labels = instances.gt_classes[matches]
         labels[match_labels == 0] = num_classes
         labels[match_labels == -1] = -1
-        return labels, instances.gt_boxes.tensor[matches]
+        return labels, boxes.tensor[matches]
 
 
 def choose_assigner(anchor_matcher: Matcher | None, label_assigner: LabelAssigner | None) -> LabelAssigner:

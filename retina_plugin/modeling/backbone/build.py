@@ -9,7 +9,7 @@ from detectron2.modeling import BACKBONE_REGISTRY, FPN, Backbone
 from detectron2.modeling.backbone import build_resnet_backbone
 from detectron2.modeling.backbone.fpn import LastLevelP6P7
 
-from ..yacs import require_plugin_keys
+from ...config.yacs import require_plugin_keys
 from .bifpn import BiFPN
 from .pafpn import PAFPN
 from .torchvision_backbone import TorchvisionBackbone

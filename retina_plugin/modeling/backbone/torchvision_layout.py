@@ -76,20 +76,15 @@ def _convs(module: nn.Module) -> list[nn.Conv2d]:
 def _trunk_outputs(name: str) -> list[tuple[Feature, nn.Module]]:
     """Run the network on one square image, and list its consecutive blocks with their features."""
     net, image = _without_data(name)
-    seen: list[tuple[Feature, nn.Module]] = []
-
-    def record(node: str, module: nn.Module, output: Tensor) -> None:
-        if (feature := _as_feature(node, output)) is not None:
-            seen.append((feature, module))
-
+    seen: list[tuple[Feature | None, nn.Module]] = []
     for node, module in _blocks(net):
-        module.register_forward_hook(lambda m, _, out, node=node: record(node, m, out))
+        module.register_forward_hook(lambda m, _, out, node=node: seen.append((_as_feature(node, out), m)))
     try:
         with torch.no_grad():
             net(image)
     except (AssertionError, RuntimeError) as e:
         raise ValueError(f"model.backbone.bottom_up.name={name!r} only takes images of one size: {e}") from e
-    return seen
+    return [(feature, module) for feature, module in seen if feature is not None]
 
 
 def _without_data(name: str) -> tuple[nn.Module, Tensor]:

@@ -1,7 +1,9 @@
-"""Checks of loss settings, and the weight alpha that balances foreground and background."""
+"""Checks of losses and their settings, and the weight alpha that balances foreground and background."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+
+from torch import nn
 
 
 def normalize_alpha(alpha: float | Sequence[float] | None) -> float | tuple[float, ...] | None:
@@ -52,3 +54,13 @@ def check_setting(name: str, value: object, is_valid: bool, expected: str) -> No
     """Raise a ValueError that names the config key of a classification loss, unless `is_valid`."""
     if not is_valid:
         raise ValueError(f"model.cls_loss.{name} must be {expected}, got {value}")
+
+
+def check_kind(key: str, loss: object, kind: type[nn.Module]) -> None:
+    """Raise a ValueError unless `loss`, the value of a key such as "model.cls_loss", is an instance of `kind`."""
+    if not isinstance(loss, kind):
+        group = "box_losses" if "box" in key else "losses"
+        raise ValueError(
+            f"{key} is of class {type(loss).__name__}, not a {kind.__name__}: set {key}='${{{group}.NAME}}', or a "
+            f"subclass of retina_plugin.modeling.losses.{kind.__name__}"
+        )

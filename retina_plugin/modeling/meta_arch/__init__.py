@@ -1,7 +1,6 @@
 """The detector, its wiring check, its loss normalizer, its count of foreground, its network as a separate module."""
 
-from .feature_maps import FeatureMaps
-from .foreground_share import ForegroundCounter
+from .feature_maps import FeatureMaps, ForegroundCounter
 from .loss_normalizer import ForegroundAverage
 from .network import DenseNetwork
 from .retinanet import PluggableRetinaNet

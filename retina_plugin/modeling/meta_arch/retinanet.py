@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import torch.nn.functional as F
 from detectron2.config import CfgNode, configurable
 from detectron2.modeling import META_ARCH_REGISTRY, Backbone
 from detectron2.modeling.box_regression import Box2BoxTransform
@@ -10,16 +11,15 @@ from detectron2.modeling.matcher import Matcher
 from detectron2.structures import ImageList, Instances
 from torch import Tensor, nn
 
+from ...config.yacs import require_plugin_keys
 from ..anchor_generator import check_octave_keys
 from ..assigners import LabelAssigner, choose_assigner
 from ..backbone.build import check_top_block_key
 from ..head import PluggableRetinaNetHead
 from ..losses import BoxLoss, ClassificationLoss, build_box_loss, build_cls_loss
-from ..yacs import require_plugin_keys
+from . import settings
 from .loss_normalizer import ForegroundAverage, keep_state_dict_name
-from .settings import check_normalization, check_numbers, check_vis_period
 from .training import RetinaNetTraining
-from .upstream_arguments import UPSTREAM_LOSS_ARGUMENTS, choose_box_loss, choose_cls_loss
 from .wiring import BOX_DIM, check_channels, check_wiring, head_outputs
 
 
@@ -73,8 +73,8 @@ class PluggableRetinaNet(RetinaNetTraining):
         Raises:
             ValueError: if parts do not fit together; the message has both values and the key to edit.
         """
-        check_vis_period(vis_period)
-        check_normalization(pixel_mean, pixel_std)
+        settings.check_vis_period(vis_period)
+        settings.check_normalization(pixel_mean, pixel_std)
         super().__init__(
             backbone=backbone,
             head=head,
@@ -91,15 +91,15 @@ class PluggableRetinaNet(RetinaNetTraining):
             pixel_std=list(pixel_std),
             input_format=input_format,
         )
-        for name in UPSTREAM_LOSS_ARGUMENTS:
+        for name in settings.UPSTREAM_LOSS_ARGUMENTS:
             delattr(self, name)  # upstream's defaults, which this detector does not use
-        self.cls_loss = choose_cls_loss(cls_loss, focal_loss_alpha, focal_loss_gamma)
+        self.cls_loss = settings.choose_cls_loss(cls_loss, focal_loss_alpha, focal_loss_gamma)
         self.cls_loss_weight = cls_loss_weight
-        self.box_loss = choose_box_loss(box_loss, smooth_l1_beta, box_reg_loss_type)
+        self.box_loss = settings.choose_box_loss(box_loss, smooth_l1_beta, box_reg_loss_type)
         self.label_assigner = choose_assigner(anchor_matcher, label_assigner)
         self.foreground = ForegroundAverage()
         keep_state_dict_name(self)
-        check_numbers(self)
+        settings.check_numbers(self)
         check_wiring(self)
 
     @classmethod
@@ -109,7 +109,7 @@ class PluggableRetinaNet(RetinaNetTraining):
         upstream = super().from_config(cfg)
         check_top_block_key(cfg, upstream["backbone"])
         check_octave_keys(cfg, upstream["anchor_generator"])
-        parts = {k: v for k, v in upstream.items() if k not in UPSTREAM_LOSS_ARGUMENTS}
+        parts = {k: v for k, v in upstream.items() if k not in settings.UPSTREAM_LOSS_ARGUMENTS}
         shapes = upstream["backbone"].output_shape()
         input_shape = [shapes[name] for name in cfg.MODEL.RETINANET.IN_FEATURES]
         return parts | {
@@ -140,12 +140,14 @@ class PluggableRetinaNet(RetinaNetTraining):
         """
         if not batched_inputs:
             raise ValueError("the batch is empty: a detector needs at least one image")
-        padded_size = batched_inputs[0].get("padded_size")
-        if padded_size is None or self.backbone.padding_constraints.get("square_size", 0) > 0:
-            return super().preprocess_image(batched_inputs)
-        images = [self._move_to_current_device(x["image"]) for x in batched_inputs]
-        images = [(x - self.pixel_mean) / self.pixel_std for x in images]
-        return _pad_images(images, padded_size, self.backbone)
+        images = super().preprocess_image(batched_inputs)
+        padded_size, constraints = batched_inputs[0].get("padded_size"), self.backbone.padding_constraints
+        if padded_size is None or constraints.get("square_size", 0) > 0:
+            return images
+        divisor = max(constraints.get("size_divisibility", self.backbone.size_divisibility), 1)
+        wanted = [-(-size // divisor) * divisor for size in padded_size]
+        below, right = (max(0, size - own) for size, own in zip(wanted, images.tensor.shape[-2:], strict=True))
+        return ImageList(F.pad(images.tensor, (0, right, 0, below)), images.image_sizes)
 
     def _transpose_dense_predictions(
         self, predictions: list[list[Tensor]], dims_per_anchor: list[int] | None = None
@@ -181,18 +183,3 @@ class PluggableRetinaNet(RetinaNetTraining):
             "PluggableRetinaNet cannot be scripted: trace it with detectron2.export.TracingAdapter and "
             "torch.jit.trace, or export retina_plugin.modeling.DenseNetwork(model) with torch.export"
         )
-
-
-def _pad_images(images: Sequence[Tensor], padded_size: tuple[int, int], backbone: Backbone) -> ImageList:
-    """Pad normalized images (3, Hi, Wi) with zeros to one size that suits the backbone, in a single copy.
-
-    `padded_size` is the least (H, W) of the result: the largest height and width in the whole batch.
-    """
-    image_sizes = [(x.shape[-2], x.shape[-1]) for x in images]
-    constraints = backbone.padding_constraints
-    divisor = max(constraints.get("size_divisibility", backbone.size_divisibility), 1)
-    height, width = (-(-max(sizes) // divisor) * divisor for sizes in zip(padded_size, *image_sizes, strict=True))
-    batch = images[0].new_zeros(len(images), images[0].shape[0], height, width)
-    for padded, image, (h, w) in zip(batch, images, image_sizes, strict=True):
-        padded[:, :h, :w] = image
-    return ImageList(batch, image_sizes)

@@ -1,8 +1,15 @@
-"""Checks of single settings of a detector. Every error names the config key to edit."""
+"""Single settings of a detector, also the loss arguments of Detectron2's RetinaNet; errors name the config key."""
 
 import math
+import sys
 from collections.abc import Sequence
 from typing import Any
+
+from .. import losses
+from ..losses.alpha import check_kind
+from ..losses.box import UPSTREAM_BOX_LOSSES
+
+UPSTREAM_LOSS_ARGUMENTS = ("focal_loss_alpha", "focal_loss_gamma", "smooth_l1_beta", "box_reg_loss_type", "vis_period")
 
 
 def check_normalization(pixel_mean: Sequence[float], pixel_std: Sequence[float]) -> None:
@@ -29,14 +36,55 @@ def check_numbers(model: Any) -> None:
 
     Upstream accepts them: fewer detections than none drop the last ones, and an IoU below 0 drops all but one.
     """
-    weight, score, iou = model.cls_loss_weight, model.test_score_thresh, model.test_nms_thresh
-    topk, most = model.test_topk_candidates, model.max_detections_per_image
-    for name, value, is_valid, wanted in (
-        ("cls_loss_weight", weight, 0 <= weight < math.inf, "0 or more"),
-        ("test_score_thresh", score, score <= 1, "1 or less"),  # below 0 means none, too
-        ("test_nms_thresh", iou, 0 <= iou <= 1, "in [0, 1]"),
-        ("test_topk_candidates", topk, topk >= 1, "1 or more"),
-        ("max_detections_per_image", most, most >= 1, "1 or more"),
+    for name, low, high, wanted in (
+        ("cls_loss_weight", 0, sys.float_info.max, "0 or more"),
+        ("test_score_thresh", -math.inf, 1, "1 or less"),  # below 0 means none, too
+        ("test_nms_thresh", 0, 1, "in [0, 1]"),
+        ("test_topk_candidates", 1, math.inf, "1 or more"),
+        ("max_detections_per_image", 1, math.inf, "1 or more"),
     ):
-        if not is_valid:
+        if not low <= (value := getattr(model, name)) <= high:
             raise ValueError(f"model.{name} must be {wanted}, got {value}")
+
+
+def choose_cls_loss(
+    cls_loss: losses.ClassificationLoss | None, alpha: float | None, gamma: float | None
+) -> losses.ClassificationLoss:
+    """`cls_loss`, or focal loss with Detectron2's `alpha` and `gamma`.
+
+    Raises:
+        ValueError: if both are given, or `cls_loss` is something else.
+    """
+    if cls_loss is None:
+        alpha = 0.25 if alpha is None else alpha
+        # a negative alpha means "no weights" in fvcore
+        return losses.SigmoidFocalLoss(None if alpha < 0 else alpha, 2.0 if gamma is None else gamma)
+    check_kind("model.cls_loss", cls_loss, losses.ClassificationLoss)
+    _refuse("cls_loss", cls_loss, focal_loss_alpha=(alpha, "alpha"), focal_loss_gamma=(gamma, "gamma"))
+    return cls_loss
+
+
+def choose_box_loss(box_loss: losses.BoxLoss | None, beta: float | None, loss_type: str | None) -> losses.BoxLoss:
+    """`box_loss`, or the loss that `beta` and `loss_type` select in Detectron2.
+
+    Raises:
+        ValueError: if both are given, or `box_loss` is something else.
+    """
+    if box_loss is not None:
+        check_kind("model.box_loss", box_loss, losses.BoxLoss)
+        _refuse("box_loss", box_loss, smooth_l1_beta=(beta, "beta"), box_reg_loss_type=(loss_type, "_target_"))
+        return box_loss
+    if loss_type in (None, "smooth_l1"):
+        return losses.SmoothL1Loss(0.0 if beta is None else beta)
+    if loss_type not in UPSTREAM_BOX_LOSSES:
+        raise ValueError(f"model.box_reg_loss_type={loss_type!r} is not one of {[*UPSTREAM_BOX_LOSSES]}")
+    return UPSTREAM_BOX_LOSSES[loss_type]()
+
+
+def _refuse(key: str, loss: object, **replaced: tuple[object, str]) -> None:
+    for name, (value, setting) in replaced.items():
+        if value is not None:
+            raise ValueError(
+                f"model.{name}={value} and model.{key}={type(loss).__name__} are both set, but the first one only "
+                f"configures Detectron2's fixed loss: delete model.{name} and use model.{key}.{setting} instead"
+            )

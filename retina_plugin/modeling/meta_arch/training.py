@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from detectron2.modeling.meta_arch import RetinaNet
 from detectron2.structures import Boxes, ImageList, Instances
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..assigners import AnchorTargets, LabelAssigner
 from ..head import start_at_first_level
@@ -46,7 +46,8 @@ class RetinaNetTraining(RetinaNet):
         """
         if self.training:
             check_annotated(batched_inputs)
-        layers = self._selective_layers() if self.training else None
+        own = any(getattr(type(self), x) is not getattr(RetinaNetTraining, x) for x in ("forward_training", "losses"))
+        layers = box_layers(self.head) if self.training and self.selective_boxes and not own else None
         if layers is None:
             return super().forward(batched_inputs)
         images = self.preprocess_image(batched_inputs)
@@ -126,26 +127,14 @@ class RetinaNetTraining(RetinaNet):
             sizes = [len(x) for x in anchors]
             self.observer(TrainingPass(logits.detach(), dense, boxes.flatten(0, 1), sizes))
         loss_cls = self.cls_loss_weight * self.cls_loss.dense_loss(logits, dense)
-        loss_box_reg = self._box_loss(
-            foreground_deltas,
-            anchor_boxes.expand_as(boxes)[pos_mask],
-            boxes[pos_mask],
-            None if weights is None else weights[pos_mask],
-        )
+        anchors_and_boxes = anchor_boxes.expand_as(boxes)[pos_mask], boxes[pos_mask]
+        arguments = foreground_deltas, *anchors_and_boxes, self.box2box_transform
+        if weights is None:
+            loss_box_reg = self.box_loss(*arguments)
+        else:
+            loss_box_reg = (weights[pos_mask][:, None] * self.box_loss.elementwise(*arguments)).sum()
         divisor = self.foreground(pos_mask).to(loss_cls.dtype)
         return {"loss_cls": loss_cls / divisor, "loss_box_reg": loss_box_reg / divisor}
 
     def _foreground(self, labels: Tensor) -> Tensor:
         return (labels >= 0) & (labels != self.num_classes)
-
-    def _selective_layers(self) -> list[nn.Module] | None:
-        """The layers of the box tower if it may run only around foreground anchors, otherwise None."""
-        own = any(getattr(type(self), x) is not getattr(RetinaNetTraining, x) for x in ("forward_training", "losses"))
-        return None if own or not self.selective_boxes else box_layers(self.head)
-
-    def _box_loss(self, deltas: Tensor, anchors: Tensor, gt_boxes: Tensor, weights: Tensor | None) -> Tensor:
-        """Sum of the box loss over the P foreground anchors, weighted if `weights` (P,) are given."""
-        arguments = deltas, anchors, gt_boxes, self.box2box_transform
-        if weights is None:
-            return self.box_loss(*arguments)
-        return (weights[:, None] * self.box_loss.elementwise(*arguments)).sum()

@@ -70,7 +70,10 @@ class LocalExecutor:
         while True:
             while self._queued and len(self._active) < self._jobs:
                 self._active.append(RunProcess(self._queued.pop(0)))
-            if (ended := self._ended()) or time.monotonic() > end:
+            polled = [(run, run.poll()) for run in self._active]
+            self._active = [run for run, known in polled if known is None]
+            ended = [(run.job, known) for run, known in polled if known is not None]
+            if ended or time.monotonic() > end:
                 return ended
             time.sleep(_LOOK_PERIOD)
 
@@ -78,11 +81,6 @@ class LocalExecutor:
         self._queued.clear()
         _stop_runs(self._active)
         self._active = []
-
-    def _ended(self) -> list[tuple[Job, RunEnd]]:
-        polled = [(run, run.poll()) for run in self._active]
-        self._active = [run for run, end in polled if end is None]
-        return [(run.job, end) for run, end in polled if end is not None]
 
 
 class RayExecutor:
@@ -153,8 +151,7 @@ def _stop_runs(runs: Sequence[RunProcess]) -> None:
     for run in runs:
         run.ask_to_leave()
     end = time.monotonic() + _PATIENCE
-    running = [run for run in runs if run.has_started]
-    while running := [run for run in running if run.poll() is None]:
+    while running := [run for run in runs if run.poll() is None]:
         if time.monotonic() > end:
             for run in running:
                 run.kill()

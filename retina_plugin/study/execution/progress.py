@@ -22,7 +22,7 @@ class Progress:
         self._total, self._done = (sum(job.max_iter for job in x) for x in (jobs, finished))
         self._initial = self._done + sum(_reached(job) for job in jobs if job not in finished)
         self._now, self._start = self._initial, time.monotonic()
-        self._paces: dict[tuple[str, int], _Pace] = {}
+        self._begun: dict[tuple[str, int], tuple[int, float]] = {}  # iterations and time when a run was first seen
         self._since, self._next_line = time.time(), time.monotonic()
         self._bar = tqdm(
             total=self._total,
@@ -40,7 +40,7 @@ class Progress:
         self._now = self._done + sum(_reached(job) for job in under_way)
         self._bar.update(max(0, self._now - self._bar.n))
         started = [job for job in under_way if self._has_started(job)]
-        text = "; ".join(self._paces.setdefault(job.key, _Pace(job)).words() for job in started)
+        text = "; ".join(map(self._pace, started))
         self._runs.set_description_str(text or "starting")
         if self._bar.disable and started and time.monotonic() >= self._next_line:
             self._next_line = time.monotonic() + _PERIOD
@@ -67,30 +67,23 @@ class Progress:
         except OSError:
             return False
 
+    def _pace(self, job: Job) -> str:
+        """Such as "focal, seed 0: 60/120, 35 s left", at the speed since the run started."""
+        reached, now = _reached(job), time.monotonic()
+        initial, start = self._begun.setdefault(job.key, (reached, now))
+        known = f"{job.name}: {reached}/{job.max_iter}"
+        if reached <= initial:
+            return f"{known}, starting"
+        if reached == job.max_iter:
+            return f"{known}, evaluating"
+        return f"{known}, {(job.max_iter - reached) * (now - start) / (reached - initial):.0f} s left"
+
     def _rest(self) -> str:
         speed = (self._now - self._initial) / (time.monotonic() - self._start)
         if speed <= 0 or self._now >= self._total:
             return ""
         minutes = (self._total - self._now) / speed / 60
         return f"; the study ends in about {minutes:.1f} minutes"
-
-
-class _Pace:
-    """Progress of one run, and its remaining time at the speed since it started."""
-
-    def __init__(self, job: Job) -> None:
-        self._job, self._initial, self._start = job, _reached(job), time.monotonic()
-
-    def words(self) -> str:
-        """Such as "focal, seed 0: 60/120, 35 s left"; iterations are those that metrics.json records."""
-        reached = _reached(self._job)
-        known = f"{self._job.name}: {reached}/{self._job.max_iter}"
-        if reached <= self._initial:
-            return f"{known}, starting"
-        if reached == self._job.max_iter:
-            return f"{known}, evaluating"
-        left = (self._job.max_iter - reached) * (time.monotonic() - self._start) / (reached - self._initial)
-        return f"{known}, {left:.0f} s left"
 
 
 def _reached(job: Job) -> int:

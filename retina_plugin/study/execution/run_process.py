@@ -51,19 +51,15 @@ class RunProcess:
 
     def ask_to_leave(self) -> None:
         """Ask the run to save a checkpoint and end; `poll` tells when it has ended."""
-        if self._process is None:
-            self._lock.close()
-        else:
+        if self._process is not None:
             self._process.terminate()
+        elif self._end is None:
+            self._lock.close()
+            self._end = RunEnd(self.job.fingerprint, error="interrupted")
 
     def kill(self) -> None:
         """Kill the process; if the study is started again, it continues from the run's last checkpoint."""
         self._process.kill()
-
-    @property
-    def has_started(self) -> bool:
-        """Whether the training process has been started."""
-        return self._process is not None
 
     def _look(self) -> RunEnd | None:
         status = self._process.poll()

@@ -11,8 +11,8 @@ from ...engine.reliability.folder_lock import FolderLock
 from ...engine.reliability.signals import FirstSignal, handled_by
 from ...files import remove_leftovers
 from ...printable import few
-from ..planning.auto import parts, settled_by
 from ..planning.recorded import record_questions
+from ..planning.verdicts_at_looks import parts, settled_by
 from ..spec.study import Study
 from .executors import Executor, LocalExecutor
 from .job import RunEnd, known_end, what_changed

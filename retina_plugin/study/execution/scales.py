@@ -38,19 +38,21 @@ def measure_scales(folder: Path, jobs: Sequence[Job], reference: str, is_scaled:
     A variant that cannot be measured is left out.
     """
     known = read_scales(folder)
-    new = [job for job in jobs if not _is_known(known.get(job.variant, {}), job)]
-    known |= {job.variant: {"digest": job.fingerprint, **_scale_of(job)} for job in new}
+    for job in jobs:
+        scale = known.get(job.variant, {})
+        if scale.get("digest") != job.fingerprint or "grad_dot" not in scale:
+            known[job.variant] = {"digest": job.fingerprint, **_scale_of(job)}
     scales = {name: scale for name, scale in known.items() if "grad_norm" in scale}
+    theirs = scales.get(reference, {})
     for name, scale in scales.items():
-        is_matched = reference in scales and is_scaled(name)
-        scale["factor"] = _rounded(scales[reference]["grad_norm"] / scale["grad_norm"] if is_matched else 1.0)
-    current = {name: scale for name, scale in scales.items() if "grad_dot" in scale}
-    for scale in current.values():
-        scale["grad_norm_total"] = total_norm(scale, scale["factor"])
-    for scale in current.values():
-        known_reference = reference in current
-        ratio = scale["grad_norm_total"] / current[reference]["grad_norm_total"] if known_reference else 1.0
-        scale["clip_factor"] = _rounded(ratio)
+        is_matched = theirs and is_scaled(name)
+        scale["factor"] = _rounded(theirs["grad_norm"] / scale["grad_norm"] if is_matched else 1.0)
+        if "grad_dot" in scale:  # earlier versions did not measure it
+            scale["grad_norm_total"] = total_norm(scale, scale["factor"])
+    for scale in scales.values():
+        if "grad_dot" in scale:
+            total = scale["grad_norm_total"]
+            scale["clip_factor"] = _rounded(total / theirs["grad_norm_total"] if "grad_dot" in theirs else 1.0)
     write_json(folder / SCALES, scales)
     measured = {job.variant for job in jobs}
     return {name: scale for name, scale in scales.items() if name in measured}
@@ -66,10 +68,6 @@ def _rounded(ratio: float) -> float:
     return float(f"{ratio:.6g}")
 
 
-def _is_known(scale: dict[str, Any], job: Job) -> bool:
-    return scale.get("digest") == job.fingerprint and "grad_dot" in scale
-
-
 def read_scales(folder: Path) -> Scales:
     """The content of scales.json of a study folder, by variant; empty if it cannot be read."""
     return read_json(folder / SCALES, {}, _are_scales)
@@ -83,7 +81,8 @@ def _is_scale(scale: dict[str, Any]) -> bool:
     numbers = [scale.get(key) for key in ("loss_cls", "grad_norm", "factor")]
     later = [scale[key] for key in ("grad_norm_box", "grad_dot", "grad_norm_total", "clip_factor") if key in scale]
     is_typed = all(isinstance(x, float) and math.isfinite(x) for x in later) and isinstance(numbers[0], float)
-    return is_typed and all(isinstance(x, float) and 0 < x < math.inf for x in numbers[1:])
+    is_whole = {"grad_norm_box", "grad_dot"} <= scale.keys() or not {"grad_norm_total", "grad_dot"} & scale.keys()
+    return is_typed and is_whole and all(isinstance(x, float) and 0 < x < math.inf for x in numbers[1:])
 
 
 def loss_scale(cfg: DictConfig) -> dict[str, float]:

@@ -14,9 +14,8 @@ from ..planning.recorded import counted_questions
 from ..report.render import render
 from ..spec.hypothesis import Hypothesis
 from ..spec.study import Study
-from ..statistics.corrections import correct_bonferroni
 from ..statistics.estimate import Estimate
-from ..statistics.verdict import decide
+from ..statistics.verdict import correct_bonferroni, decide
 from ..statistics.wording import NONE
 from .figure import draw_map
 from .grid import Cell, Grid

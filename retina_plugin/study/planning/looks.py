@@ -86,6 +86,9 @@ def _as_record(look: Any) -> Any:
 
 
 def _is_look(record: Any) -> bool:
-    if not isinstance(record, dict) or not isinstance(record.get("share", ""), int | float | None):
+    if not isinstance(record, dict) or "share" not in record:
+        return False
+    share = 0 if record["share"] is None else record["share"]
+    if not isinstance(share, int | float) or not 0 <= share <= 1:
         return False
     return isinstance(record.get("seeds"), list) and all(type(seed) is int for seed in record["seeds"])

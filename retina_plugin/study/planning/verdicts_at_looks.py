@@ -1,18 +1,24 @@
-"""Verdicts and effects at the last of several looks: what an earlier look has settled stays settled, see `looks.py`."""
+"""Verdicts and effects at the last of several looks: what an earlier look has settled stays settled, see `looks.py`.
+
+A study that adds seeds looks after each of them, until every verdict is settled.
+"""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from ..execution.results import RunResult
 from ..spec.factors import Factor
 from ..spec.hypothesis import Hypothesis
 from ..spec.metrics import Metric
+from ..spec.study import Study
 from ..statistics.effects import Effect, factor_effects
 from ..statistics.estimate import LEVEL, Estimate
-from ..statistics.measurements import Measurements
+from ..statistics.measurements import Measurements, measure_results
 from ..statistics.verdict import Verdict, caution_of, decide, judge
 from ..statistics.wording import ALIKE, EQUIVALENT, NONE, explain, headline, p_value
-from .looks import Look
+from .looks import Look, looks_until, record_look
+from .recorded import counted_questions
 
 
 def judge_looks(
@@ -118,3 +124,21 @@ def is_settled(verdict: Verdict) -> bool:
 def all_settled(verdicts: Sequence[Verdict]) -> bool:
     """Whether a study of two or more seeds can stop: no verdict is "not distinguishable", which seeds may change."""
     return all(verdict.outcome != ALIKE for verdict in verdicts)
+
+
+def parts(study: Study) -> Iterator[Study]:
+    """Yield the study with its first two seeds, then three and so on, if it adds seeds; otherwise only the study."""
+    first = 2 if study.adds_seeds else len(study.seeds)
+    for number in range(first, len(study.seeds) + 1):
+        yield replace(study, seeds=study.seeds[:number])
+
+
+def settled_by(study: Study, results: Sequence[RunResult]) -> bool:
+    """Judge a part of a study, print its verdicts and record the look; returns whether all verdicts are settled."""
+    looks = looks_until(study.output_dir, study.seeds, study.planned)
+    measurements, _ = measure_results(study, results)
+    verdicts = judge_looks(measurements, study.questions, counted_questions(study), looks)
+    record_look(study.output_dir, looks[-1])
+    for verdict in verdicts:
+        print(f"after {len(study.seeds)} seeds: {verdict.headline}")
+    return all_settled(verdicts)

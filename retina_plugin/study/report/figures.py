@@ -99,16 +99,12 @@ def draw_precision(measurements: Measurements, variants: Sequence[str]) -> list[
         lines = {}
         for name in variants:
             matches = [measurements.evidence[name, seed].matches for seed in measurements.finished(name)]
-            lines[name] = [_precision_line(m.precision[thresholds]) for m in matches]
+            means = [np.nanmean(m.precision[thresholds], axis=(0, 2)) for m in matches]  # (T, 101, K)
+            lines[name] = [np.stack([np.linspace(0, 1, 101), mean]) for mean in means]
         figure, axes = draw_bands(lines, f"precision over recall, {title}", "recall", "precision")
         axes.set(xlim=(0, 1), ylim=(0, 1.02))
         figures.append(figure)
     return figures
-
-
-def _precision_line(precision: np.ndarray) -> np.ndarray:
-    """(2, 101) recall and mean precision, from (T, 101, K) precision."""
-    return np.stack([np.linspace(0, 1, 101), np.nanmean(precision, axis=(0, 2))])
 
 
 def draw_bands(

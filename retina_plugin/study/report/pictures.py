@@ -2,6 +2,7 @@
 
 import logging
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,10 +99,9 @@ def _judged_pictures(runs: list[RunResult], measurements: Measurements, metric: 
     best, worst = _ends_of_table(runs, measurements, metric)
     order = rank_by_lead(counts[best], counts[worst])[:num_images]
     chosen = _why_these([runs[i].variant for i in (best, worst)], metric, compare_errors(counts[best], counts[worst]))
-    drawer = _Drawer(runs, thresholds, counts)
     ids = matches[0].image_ids
-    images = [drawer.draw(place, ids[place]) for place in order or range(min(num_images, len(ids)))]
-    return Pictures(f"{chosen} Seed {runs[0].seed}.", True, images)
+    shown = {place: ids[place] for place in order or range(min(num_images, len(ids)))}
+    return Pictures(f"{chosen} Seed {runs[0].seed}.", True, list(_draw(runs, thresholds, counts, shown)))
 
 
 def _ends_of_table(runs: list[RunResult], measurements: Measurements, metric: Metric) -> tuple[int, int]:
@@ -128,36 +128,28 @@ def _config(run: RunResult) -> DictConfig:
     return read_config(run.run_dir, trust=EVERYTHING)
 
 
-class _Drawer:
-    """Draws one test image under all runs."""
-
-    def __init__(self, runs: list[RunResult], thresholds: list[float], counts: list[ImageCounts]) -> None:
-        self._runs, self._thresholds, self._counts = runs, thresholds, counts
-        cfg = _config(runs[0])
-        json_file, self._max_dets = coco_test_data(cfg)
-        self._truth = read_truth(json_file)
-        self._files = {x["image_id"]: x["file_name"] for x in instantiate(cfg.dataloader.test.dataset)}
-        self._detections = [
-            [d for d in read_detections(run.run_dir) if d["score"] >= threshold]
-            for run, threshold in zip(runs, thresholds, strict=True)
+def _draw(
+    runs: list[RunResult], thresholds: list[float], counts: list[ImageCounts], shown: dict[int, Any]
+) -> Iterator[Picture]:
+    """Test images under all runs; `shown` are ids of images by their index in the counts."""
+    cfg = _config(runs[0])
+    json_file, max_dets = coco_test_data(cfg)
+    truth = read_truth(json_file)
+    files = {x["image_id"]: x["file_name"] for x in instantiate(cfg.dataloader.test.dataset)}
+    detections = [
+        [d for d in read_detections(run.run_dir) if d["score"] >= threshold]
+        for run, threshold in zip(runs, thresholds, strict=True)
+    ]
+    for place, image_id in shown.items():
+        image = read_rgb(files[image_id])
+        objects = objects_of(truth, image_id).values()
+        boxes = [JudgedBox(x["bbox"], "object", truth.cats[x["category_id"]]["name"]) for x in objects]
+        tiles = [
+            Tile("ground truth", jpeg_uri(draw_judged(image, boxes)), f"{len(boxes)} object{'s' * (len(boxes) != 1)}")
         ]
-
-    def draw(self, place: int, image_id: Any) -> Picture:
-        """`place` is the index of the image in the counts."""
-        image = read_rgb(self._files[image_id])
-        objects = objects_of(self._truth, image_id).values()
-        names = {key: category["name"] for key, category in self._truth.cats.items()}
-        truth = [JudgedBox(x["bbox"], "object", names[x["category_id"]]) for x in objects]
-        tiles = [Tile("ground truth", jpeg_uri(draw_judged(image, truth)), _number_of(len(truth)))]
-        for run, thresh, counts, found in zip(
-            self._runs, self._thresholds, self._counts, self._detections, strict=True
-        ):
-            judged = judge_boxes(self._truth, found, image_id, self._max_dets)
-            words = f"found {counts.found[place]} of {counts.objects[place]}, {counts.false[place]} false"
-            title = f"{run.variant}, score at least {thresh:g}"
+        for run, threshold, own, found in zip(runs, thresholds, counts, detections, strict=True):
+            judged = judge_boxes(truth, found, image_id, max_dets)
+            words = f"found {own.found[place]} of {own.objects[place]}, {own.false[place]} false"
+            title = f"{run.variant}, score at least {threshold:g}"
             tiles.append(Tile(title, jpeg_uri(draw_judged(image, judged)), words))
-        return Picture(self._files[image_id], tiles)
-
-
-def _number_of(objects: int) -> str:
-    return "1 object" if objects == 1 else f"{objects} objects"
+        yield Picture(files[image_id], tiles)

@@ -10,10 +10,9 @@ from ...files import write_json, write_text
 from ...pages.figures import svg_uri
 from ...pages.render import without_nan
 from ..execution.results import REPORT, RunResult, seeds_of
-from ..planning.auto import measure_results
 from ..planning.looks import looks_until, record_look
 from ..spec.study import Study
-from ..statistics.measurements import Measurements
+from ..statistics.measurements import Measurements, measure_results
 from .content import collect_content, plain_content
 from .figures import draw_means, draw_precision, draw_training, effect_bars
 from .imbalance import draw_imbalance

@@ -1,10 +1,9 @@
 """Warnings of a report about differences between two variants that their comparison does not name."""
 
-import itertools
 import math
 from collections.abc import Iterator, Sequence
 
-from ..spec.factors import Factor
+from ..spec.factors import Factor, levels_of
 from ..spec.hypothesis import Hypothesis
 from ..spec.study import Study, Variant
 from ..statistics.confounds import CHECKS, Check, Ledger
@@ -39,12 +38,11 @@ def _warn_of_factor(study: Study, ledgers: Sequence[Ledger], factor: Factor) -> 
 
 def _pairs_of(factors: Sequence[Factor], factor: Factor) -> list[tuple[str, str]]:
     """Names of the variants that differ in one factor only, first level first."""
-    levels = [("",) if f == factor else f.levels for f in factors]
     place = list(factors).index(factor)
-    return [
-        tuple("-".join((*chosen[:place], level, *chosen[place + 1 :])) for level in factor.levels)
-        for chosen in itertools.product(*levels)
-    ]
+    by_others: dict[tuple[int, ...], list[str]] = {}
+    for name, levels in levels_of(factors).items():
+        by_others.setdefault(levels[:place] + levels[place + 1 :], []).append(name)
+    return [(first, second) for first, second in by_others.values()]
 
 
 def _differences(study: Study, ledgers: Sequence[Ledger], better: str, than: str) -> Iterator[tuple[Check, str]]:
@@ -52,7 +50,7 @@ def _differences(study: Study, ledgers: Sequence[Ledger], better: str, than: str
     ledger, variant = {x.variant: x for x in ledgers}, {v.name: v for v in study.variants}
     named = _named_keys(variant[better], variant[than])
     for check in CHECKS:
-        a, b = check.value(ledger[better]), check.value(ledger[than])
+        a, b = (getattr(ledger[name], check.value) for name in (better, than))
         is_named = any(key.startswith(check.keys) for key in named)
         if not (is_named or math.isnan(a) or math.isnan(b)) and check.differ(a, b):
             yield check, check.text.format(better=better, than=than, a=a, b=b)

@@ -51,11 +51,15 @@ def _read(name: str, levels: Any) -> Factor:
     return Factor(name, (first, second), (read[0], read[1]))
 
 
+def levels_of(factors: Sequence[Factor]) -> dict[str, tuple[int, ...]]:
+    """The level, 0 or 1, of every factor by variant, such as "fixed-focal"; the one of all first levels comes first."""
+    combinations = itertools.product((0, 1), repeat=len(factors))
+    return {"-".join(f.levels[i] for f, i in zip(factors, chosen, strict=True)): chosen for chosen in combinations}
+
+
 def combine(factors: Sequence[Factor]) -> dict[str, list[str]]:
-    """Overrides by variant, such as "fixed-focal", of all combinations; the one of all first levels comes first."""
+    """Overrides by variant of all combinations, in the order of `levels_of`."""
     return {
-        "-".join(f.levels[i] for f, i in zip(factors, chosen, strict=True)): [
-            override for f, i in zip(factors, chosen, strict=True) for override in f.overrides[i]
-        ]
-        for chosen in itertools.product((0, 1), repeat=len(factors))
+        name: [override for f, i in zip(factors, chosen, strict=True) for override in f.overrides[i]]
+        for name, chosen in levels_of(factors).items()
     }

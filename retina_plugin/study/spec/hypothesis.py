@@ -1,6 +1,5 @@
 """The questions of a study: which variant is expected to be better than which other one."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +7,6 @@ from typing import Any
 from ...config import ConfigError
 from .metrics import COCO_METRICS, Metric, read_metric
 
-logger = logging.getLogger(__name__)
 _EXAMPLE = "dict(better='focal', than='ce', metric='AP')"
 
 
@@ -30,26 +28,15 @@ class Hypothesis:
         return f"{self.better} is better than {self.than} in {self.metric.name}{within}"
 
 
-def read_hypotheses(
-    entries: Sequence[Any], declared: Sequence[str], kept: Sequence[str], metrics: Sequence[Metric]
-) -> tuple[tuple[Hypothesis, ...], tuple[Hypothesis, ...]]:
-    """The hypotheses of a study file: first those about variants that are all `kept`, then the others.
+def read_hypothesis(entry: Any, declared: Sequence[str], metrics: Sequence[Metric]) -> Hypothesis:
+    """A hypothesis of a study file, such as dict(better="focal", than="ce", metric="AP").
 
-    An entry such as dict(better="focal", than="ce", metric="AP") is about two `declared` variants. Its metric defaults
-    to the first of `metrics`; with `margin=1.0` it may also end as "equivalent within 1.0".
+    It is about two `declared` variants. Its metric defaults to the first of `metrics`; with `margin=1.0` it may also
+    end as "equivalent within 1.0".
 
     Raises:
-        ConfigError: if an entry has another form, or names a variant that the file does not define.
+        ConfigError: if the entry has another form, or names a variant that the file does not define.
     """
-    hypotheses = [_read(entry, declared, metrics) for entry in entries]
-    asked = tuple(h for h in hypotheses if {h.better, h.than} <= set(kept))
-    not_asked = tuple(h for h in hypotheses if h not in asked)
-    for hypothesis in not_asked:
-        logger.warning("not asked, because not all of its variants run: %s", hypothesis)
-    return asked, not_asked
-
-
-def _read(entry: Any, declared: Sequence[str], metrics: Sequence[Metric]) -> Hypothesis:
     if not isinstance(entry, Mapping) or not {"better", "than"} <= set(entry):
         raise ConfigError(f"hypothesis {entry!r} must be {_EXAMPLE}")
     if unknown := set(entry) - {"better", "than", "metric", "margin"}:

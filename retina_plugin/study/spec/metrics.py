@@ -1,4 +1,4 @@
-"""The metrics of a study: which values of metrics.json it compares, and which direction is better."""
+"""The metrics of a study: values of metrics.json, which direction is better, and published figures beside them."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -97,6 +97,25 @@ def _from_key(key: str) -> Metric:
     unit = "%" if of_category or key.startswith("bbox/") or last.startswith(("AP", "AR")) else ""
     is_error = not of_category and ("loss" in last or key.startswith("calibration/"))
     return Metric(key, key.removeprefix("bbox/"), not is_error, unit)
+
+
+def read_paper(
+    entries: Mapping[str, Any], declared: Sequence[str], kept: Sequence[str], metrics: Sequence[Metric]
+) -> dict[str, dict[str, Any]]:
+    """Published figures of the variants that are kept, such as dict(focal=dict(AP=34.0, source="Table 1b"))."""
+    for variant, row in entries.items():
+        if variant not in declared:
+            raise ConfigError(f"paper: the study has no variant {variant!r}, only {list(declared)}")
+        if not isinstance(row, Mapping) or not isinstance(row.get("source"), str):
+            raise ConfigError(f"paper.{variant} must be dict(AP=..., source='Table 1b')")
+        for name, value in row.items():
+            if name != "source" and not isinstance(value, int | float):
+                raise ConfigError(f"paper.{variant}.{name} must be a number, got {value!r}")
+    return {
+        variant: {k if k == "source" else read_metric(k, metrics).name: v for k, v in row.items()}
+        for variant, row in entries.items()
+        if variant in kept
+    }
 
 
 COCO_METRICS = tuple(_from_key(f"bbox/{name}") for name in ("AP", "AP50", "AP75", "APs", "APm", "APl"))

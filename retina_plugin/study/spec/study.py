@@ -45,14 +45,16 @@ class Study:
         scale_seed: the seed with which the scale of the losses is measured.
         output_dir: the study folder.
         overrides: `key=value` for every run.
-        not_asked: hypotheses of the file about variants that do not run.
+        hypotheses: those of the file about variants that run.
+        questions: questions about variants that run: the file's hypotheses; without any, each variant against the
+            reference of the file in the first metric, unless there are factors, whose effects are asked instead.
+        other_questions: the same about variants that do not run. p-values are corrected for these too.
         planned: the number of seeds that the file plans.
         adds_seeds: whether seeds are added one by one until every verdict is settled, up to `planned`.
         hidden: variants of the file that do not run.
         metrics: columns of the report.
         paper: published figures, by variant and metric name, with their "source".
-        has_factors: whether the variants are the combinations of factors.
-        factors: these factors; empty unless all variants run.
+        factors: the factors whose combinations are the variants; empty unless all variants run.
         match: what is matched in all runs, names of `MATCHES`.
         threshold_free: whether runs are evaluated without a score threshold; see `evaluate_all_scores`.
         resample_train: whether each seed has its own bootstrap sample of the training images, shared by all variants,
@@ -70,13 +72,13 @@ class Study:
     output_dir: Path
     overrides: tuple[str, ...] = ()
     hypotheses: tuple[Hypothesis, ...] = ()
-    not_asked: tuple[Hypothesis, ...] = ()
+    questions: tuple[Hypothesis, ...] = ()
+    other_questions: tuple[Hypothesis, ...] = ()
     planned: int = 1
     adds_seeds: bool = False
     hidden: tuple[Variant, ...] = ()
     metrics: tuple[Metric, ...] = COCO_METRICS
     paper: dict[str, dict[str, Any]] = field(default_factory=dict)
-    has_factors: bool = False
     factors: tuple[Factor, ...] = ()
     match: tuple[str, ...] = ()
     threshold_free: bool = True
@@ -88,31 +90,6 @@ class Study:
         """Whether the scale of a variant's classification loss is matched to the partner's."""
         known = (self.partner, *self.variants, *self.hidden)
         return "scale" in self.match or any(v.name == variant and MATCHED_SCALE in v.overrides for v in known)
-
-    @property
-    def questions(self) -> tuple[Hypothesis, ...]:
-        """Questions about variants that run: the file's hypotheses; without any, each variant against the reference."""
-        if self.hypotheses or self.not_asked:
-            return self.hypotheses
-        return tuple(h for h in self._pairs if self._runs(h))
-
-    @property
-    def other_questions(self) -> tuple[Hypothesis, ...]:
-        """Questions of the file about variants that do not run. p-values are corrected for these too."""
-        if self.hypotheses or self.not_asked:
-            return self.not_asked
-        return tuple(h for h in self._pairs if not self._runs(h))
-
-    @property
-    def _pairs(self) -> list[Hypothesis]:
-        """Every variant of the file against its reference in the first metric; factors ask for effects instead."""
-        if self.has_factors:
-            return []
-        names = [v.name for v in (*self.variants, *self.hidden) if v.name != self.partner.name]
-        return [Hypothesis(name, self.partner.name, self.metrics[0]) for name in names]
-
-    def _runs(self, h: Hypothesis) -> bool:
-        return {h.better, h.than} <= {v.name for v in self.variants}
 
     @property
     def made_alike(self) -> dict[str, Any]:

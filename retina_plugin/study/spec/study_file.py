@@ -1,5 +1,6 @@
 """The study that a study file describes."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,12 +9,13 @@ from ...config import ConfigError
 from ..tuning.tuned import apply_tuned
 from .factors import read_factors
 from .file_content import check_overrides, read_study_file
-from .hypothesis import read_hypotheses
-from .metrics import COCO_METRICS, check_names, read_study_metrics
-from .paper import read_paper
+from .hypothesis import Hypothesis, read_hypothesis
+from .metrics import COCO_METRICS, check_names, read_paper, read_study_metrics
 from .seeds import plan_seeds
 from .study import MATCHES, Study, Variant
 from .tune_settings import read_tune_settings
+
+logger = logging.getLogger(__name__)
 
 
 def load_study(
@@ -47,10 +49,9 @@ def load_study(
         base=_sibling(content["base"], Path(path)),
         **chosen,
         **plan_seeds(seeds, content),
-        **_read_questions(content, [variant.name for variant in chosen["variants"]]),
+        **_read_questions(content, chosen),
         output_dir=Path(output_dir or content.get("output_dir", "./output/study")),
         overrides=(*content.get("overrides", ()), *overrides),
-        has_factors="factors" in content,
         factors=read_factors(content["factors"]) if "factors" in content and not chosen["hidden"] else (),
         match=read_match(content, match, match_scale),
         threshold_free=content.get("threshold_free", True),
@@ -81,16 +82,24 @@ def _choose_variants(content: Mapping[str, Any], only: Sequence[str] | None, pat
     }
 
 
-def _read_questions(content: Mapping[str, Any], kept: Sequence[str]) -> dict[str, Any]:
-    """The `Study` arguments hypotheses, not_asked, metrics and paper, for the variants that are kept."""
-    declared = list(content["variants"])
+def _read_questions(content: Mapping[str, Any], chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """The `Study` arguments hypotheses, questions, other_questions, metrics and paper, for the `chosen` variants."""
+    declared, kept = list(content["variants"]), [variant.name for variant in chosen["variants"]]
     metrics = read_study_metrics(content.get("metrics", [metric.name for metric in COCO_METRICS]))
-    asked, not_asked = read_hypotheses(content.get("hypotheses", ()), declared, kept, metrics)
-    columns = tuple(dict.fromkeys([*metrics, *(h.metric for h in (*asked, *not_asked))]))
+    hypotheses = questions = tuple(read_hypothesis(x, declared, metrics) for x in content.get("hypotheses", ()))
+    if not hypotheses and "factors" not in content:
+        reference, names = chosen["partner"].name, [v.name for v in (*chosen["variants"], *chosen["hidden"])]
+        questions = tuple(Hypothesis(name, reference, metrics[0]) for name in names if name != reference)
+    asked = tuple(h for h in questions if {h.better, h.than} <= set(kept))
+    others = tuple(h for h in questions if h not in asked)
+    for hypothesis in others if hypotheses else ():
+        logger.warning("not asked, because not all of its variants run: %s", hypothesis)
+    columns = tuple(dict.fromkeys([*metrics, *(h.metric for h in (*asked, *others))]))
     check_names(columns)
     return {
-        "hypotheses": asked,
-        "not_asked": not_asked,
+        "hypotheses": asked if hypotheses else (),
+        "questions": asked,
+        "other_questions": others,
         "metrics": columns,
         "paper": read_paper(content.get("paper", {}), declared, kept, metrics),
     }

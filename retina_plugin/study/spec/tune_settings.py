@@ -2,20 +2,30 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...config import ConfigError
 
-RANGES: dict[str, tuple[float, float] | None] = {
-    "lr": None,  # a tenth of the study's optimizer.lr to ten times as much
-    "prior": (1e-4, 0.1),  # model.head.prior_prob
-    "clip": (0.1, 100.0),  # train.clip_grad_norm
-    "weight": (0.05, 2.0),  # model.cls_loss_weight, if the model has it
-    "alpha": (0.05, 0.95),  # of the classification loss, if it has a number there
-    "gamma": (0.0, 5.0),  # of the classification loss, if it has one
+
+class Tunable(NamedTuple):
+    """A value that can be tuned: its config key, its default range, and whether it is searched on a logarithmic scale.
+
+    Without a range it is searched from a tenth of the study's value to ten times as much.
+    """
+
+    key: str
+    range: tuple[float, float] | None
+    log: bool = True
+
+
+TUNABLE = {
+    "lr": Tunable("optimizer.lr", None),
+    "prior": Tunable("model.head.prior_prob", (1e-4, 0.1)),
+    "clip": Tunable("train.clip_grad_norm", (0.1, 100.0)),
+    "weight": Tunable("model.cls_loss_weight", (0.05, 2.0)),  # if the model has it
+    "alpha": Tunable("model.cls_loss.alpha", (0.05, 0.95), log=False),  # if the loss has a number there
+    "gamma": Tunable("model.cls_loss.gamma", (0.0, 5.0), log=False),
 }
-"""Tuned values with their default ranges. lr, prior, clip and weight are searched on a logarithmic scale."""
-LOGARITHMIC = ("lr", "prior", "clip", "weight")
 _EXAMPLE = "tune=dict(lr=[3e-4, 1e-2], gamma=None, rungs=[0.25, 1.0])"
 
 
@@ -24,7 +34,7 @@ class TuneSettings:
     """Settings of tuning, the same for all variants.
 
     Attributes:
-        ranges: lowest and highest value by name of RANGES; None for the default range of lr. Names that are left out
+        ranges: lowest and highest value by name of TUNABLE; None for the default range of lr. Names that are left out
             are not tuned.
         rungs: shares of train.max_iter, ascending. All trials train for the first; the best of each rung train anew
             for the next, with a learning rate schedule of that length.
@@ -34,7 +44,9 @@ class TuneSettings:
         share: share of the training images that is held out to measure AP, if data are not synthetic.
     """
 
-    ranges: Mapping[str, tuple[float, float] | None] = field(default_factory=lambda: dict(RANGES))
+    ranges: Mapping[str, tuple[float, float] | None] = field(
+        default_factory=lambda: {k: t.range for k, t in TUNABLE.items()}
+    )
     rungs: tuple[float, ...] = (0.25, 1.0)
     reduction: int = 4
     batch: int = 4
@@ -66,12 +78,11 @@ def read_tune_settings(content: Mapping[str, Any]) -> TuneSettings:
         ConfigError: if a key is unknown or a value is not valid.
     """
     budget = ("rungs", "reduction", "batch", "seed", "share")
-    if not isinstance(content, Mapping) or not set(content) <= {*RANGES, *budget}:
-        raise ConfigError(f"tune takes {[*RANGES, *budget]}, such as {_EXAMPLE}, got {content!r}")
-    given = {
-        name: content.get(name, RANGES[name]) for name in RANGES if name not in content or content[name] is not None
-    }
-    ranges = {name: _read_range(name, value) for name, value in given.items()}
+    if not isinstance(content, Mapping) or not set(content) <= {*TUNABLE, *budget}:
+        raise ConfigError(f"tune takes {[*TUNABLE, *budget]}, such as {_EXAMPLE}, got {content!r}")
+    given = {name: content.get(name, tunable.range) for name, tunable in TUNABLE.items()}
+    left_out = {name for name in content if content[name] is None}
+    ranges = {name: _read_range(name, value) for name, value in given.items() if name not in left_out}
     rest = {name: tuple(v) if isinstance(v := content[name], list) else v for name in budget if name in content}
     return TuneSettings(ranges, **rest)
 
@@ -81,6 +92,6 @@ def _read_range(name: str, value: Any) -> tuple[float, float] | None:
         return None
     low, high = value if isinstance(value, list | tuple) and len(value) == 2 else (None, None)
     are_numbers = all(isinstance(x, int | float) for x in (low, high))
-    if not are_numbers or not low < high or (name in LOGARITHMIC and low <= 0):
+    if not are_numbers or not low < high or (TUNABLE[name].log and low <= 0):
         raise ConfigError(f"tune.{name} must be [lowest, highest] or None, got {value!r}, such as {_EXAMPLE}")
     return float(low), float(high)

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 from ..execution.results import RunResult
 from ..spec.metrics import COCO_METRICS, Metric, read_metric
-from .corrections import correct_bonferroni
 from .estimate import LEVEL, Estimate, estimate_unpaired
 from .measurements import Measurements
 from .outcomes import count_outcomes, spread_flag
-from .verdict import caution_of, decide, flags_of, spend
+from .verdict import caution_of, correct_bonferroni, decide, flags_of, spend
 
 
 @dataclass(frozen=True)

@@ -5,16 +5,7 @@ weight against the gradients of boxes, and which scores objects get. Each of the
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
-
-MOST_LOGITS = 1.0  # between the starts of two variants; a factor of 2.7 in the odds of every score
-MOST_RATIO = 3.0  # between their gradient norms at step 0
-MOST_CLIPPED = 0.1  # between their shares of clipped updates
-MOST_SHARE = 0.2  # between the shares that classification has in their gradients
-MOST_HIDDEN = 0.1  # between the shares of true positives under the score threshold
-MOST_LR_RATIO = 1.5  # between their last learning rates
-MOST_SCHEDULE = 0.05  # between the shares of the schedule that they did not train
 
 
 @dataclass(frozen=True)
@@ -68,84 +59,81 @@ class Check:
     """One thing that must not differ between two variants unless the hypothesis names it.
 
     Attributes:
-        value: returns the compared value of a variant; NaN if unknown.
-        differ: whether two values differ by more than is allowed.
+        value: the attribute of `Ledger` that is compared.
+        most: the largest difference that is allowed; with `is_factor`, the largest ratio.
         text: the warning; a and b are the values, better and than the names of the variants.
         keys: prefixes of config keys. A hypothesis names the difference if only one variant overrides such a key.
         match: the name in `MATCHES` that removes the difference; empty if there is none.
     """
 
-    value: Callable[[Ledger], float]
-    differ: Callable[[float, float], bool]
+    value: str
+    most: float
     text: str
     keys: tuple[str, ...]
     match: str = ""
+    is_factor: bool = False
 
-
-def by_more_than(most: float) -> Callable[[float, float], bool]:
-    """A function that returns whether two values are further apart than `most`."""
-    return lambda a, b: abs(a - b) > most
-
-
-def by_factor(most: float) -> Callable[[float, float], bool]:
-    """A function that returns whether two non-negative values differ by more than the factor `most`."""
-    return lambda a, b: max(a, b) > most * min(a, b)
+    def differ(self, a: float, b: float) -> bool:
+        """Whether two values differ by more than is allowed."""
+        return max(a, b) > self.most * min(a, b) if self.is_factor else abs(a - b) > self.most
 
 
 CHECKS = (
     Check(
-        lambda x: x.start_distance,
-        by_more_than(MOST_LOGITS),
+        "start_distance",
+        1.0,  # logits: a factor of 2.7 in the odds of every score
         "{better} starts {a:+.1f} logits from the constant score at which its loss is smallest, {than} {b:+.1f}: a "
         "short schedule may compare nothing but these starts",
         ("model.head.prior_prob", "train.init_checkpoint"),
         "prior",
     ),
     Check(
-        lambda x: x.grad_norm,
-        by_factor(MOST_RATIO),
+        "grad_norm",
+        3.0,
         "{better} has a gradient of norm {a:.3g} at step 0, {than} one of {b:.3g}: with SGD, and where gradients are "
         "clipped, that acts like another learning rate",
         ("model.cls_loss_weight",),
         "scale",
+        is_factor=True,
     ),
     Check(
-        lambda x: x.clipped_share,
-        by_more_than(MOST_CLIPPED),
+        "clipped_share",
+        0.1,
         "{better} had {a:.0%} of its updates clipped, {than} {b:.0%}",
         ("train.clip_grad_norm",),
         "clip",
     ),
     Check(
-        lambda x: x.first_cls_share,
-        by_more_than(MOST_SHARE),
+        "first_cls_share",
+        0.2,
         "{better} gives classification {a:.0%} of its gradient at step 0, {than} {b:.0%}; boxes have the rest",
         ("model.cls_loss_weight",),
         "scale",
     ),
     Check(
-        lambda x: x.last_cls_share,
-        by_more_than(MOST_SHARE),
+        "last_cls_share",
+        0.2,
         "{better} gives classification {a:.0%} of its gradient at the end, {than} {b:.0%}; boxes have the rest (a "
         "variant with another model.cls_loss_weight shows what this is worth)",
         ("model.cls_loss_weight",),
     ),
     Check(
-        lambda x: x.hidden_share,
-        by_more_than(MOST_HIDDEN),
+        "hidden_share",
+        0.1,
         "{better} has {a:.0%} of its true positives under the score threshold, {than} {b:.0%}: with a threshold, their "
         "results also depend on calibration",
         ("model.test_score_thresh",),
     ),
     Check(
-        lambda x: x.last_lr,
-        by_factor(MOST_LR_RATIO),
+        "last_lr",
+        1.5,
         "{better} ends with a learning rate of {a:.3g}, {than} with {b:.3g}",
         ("optimizer.", "lr_multiplier", "train.max_iter"),
+        is_factor=True,
     ),
     Check(
-        lambda x: x.schedule_left,
-        by_more_than(MOST_SCHEDULE),
+        "schedule_left",
+        0.05,
         "{better} ended with {a:.0%} of its schedule left, {than} with {b:.0%}",
         ("train.max_iter", "train.early_stopping"),
     ),

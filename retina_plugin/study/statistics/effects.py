@@ -5,12 +5,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..spec.factors import Factor
+from ..spec.factors import Factor, levels_of
 from ..spec.metrics import Metric
-from .corrections import correct_holm
 from .estimate import Estimate
 from .measurements import Measurements
-from .verdict import spend
+from .verdict import correct_holm, spend
 
 
 @dataclass(frozen=True)
@@ -48,12 +47,12 @@ def factor_effects(
 
 def _weights(factors: Sequence[Factor], chosen: Sequence[Factor]) -> dict[str, float]:
     """Weight of every variant in the effect of the chosen factors."""
-    weights = {}
-    for levels in itertools.product((0, 1), repeat=len(factors)):
-        names = [f.levels[i] for f, i in zip(factors, levels, strict=True)]
-        first = sum(i == 0 for f, i in zip(factors, levels, strict=True) if f in chosen)
-        weights["-".join(names)] = (-1.0) ** first / 2 ** (len(factors) - len(chosen))
-    return weights
+    size = 0.5 ** (len(factors) - len(chosen))
+    signs = {
+        name: math.prod(2 * i - 1 for f, i in zip(factors, levels, strict=True) if f in chosen)
+        for name, levels in levels_of(factors).items()
+    }
+    return {name: size * sign for name, sign in signs.items()}
 
 
 def _name(chosen: Sequence[Factor]) -> str:

@@ -1,14 +1,15 @@
 """All measurements of a study: means of its variants, and differences paired by seed."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ..evidence.by_image import Evidence
-from ..execution.results import RunResult
+from ..evidence.by_image import Evidence, collect_evidence
+from ..execution.results import RunResult, hidden_results
 from ..spec.metrics import Metric
+from ..spec.study import Study
 from .bank import heterogeneity, least_spread
 from .estimate import Estimate, estimate
 from .moderation import NO_PRIOR, Prior, prior_from_runs, usable_others
@@ -54,7 +55,7 @@ class Measurements:
         """A metric of a variant over its seeds. For percent, the interval is clipped to [0, 100]."""
         seeds = list(self.finished(variant))
         least = self.least_spread_of(metric, len(seeds)) / math.sqrt(2)
-        mean = self._estimate(seeds, metric, lambda of, seed: of(variant, seed), least)
+        mean = self._estimate({variant: 1.0}, seeds, metric, least)
         if not metric.is_percent:
             return mean
         low, high = (float(np.clip(x, 0, 100)) for x in (mean.low, mean.high))
@@ -73,12 +74,7 @@ class Measurements:
         seeds = [seed for seed in first if all(seed in runs for runs in rest)]
         size = math.sqrt(sum(w**2 for w in weights.values()) / 2)  # 1 for a difference
         least = size * self.least_spread_of(metric, len(seeds))
-        prior = self._prior(weights, seeds, metric)
-
-        def total(of: Callable, seed: int) -> float | np.ndarray:
-            return sum(w * of(variant, seed) for variant, w in weights.items())
-
-        return self._estimate(seeds, metric, total, least, prior)
+        return self._estimate(weights, seeds, metric, least, self._prior(weights, seeds, metric))
 
     def least_spread_of(self, metric: Metric, num_seeds: int) -> float:
         """The smallest spread of a difference that is used."""
@@ -101,18 +97,23 @@ class Measurements:
         return np.array([[metric.value(self.finished(v)[seed].metrics) for seed in seeds] for v in variants])
 
     def _estimate(
-        self, seeds: Sequence[int], metric: Metric, combine: Callable, least: float, prior: Prior = NO_PRIOR
+        self, weights: Mapping[str, float], seeds: Sequence[int], metric: Metric, least: float, prior: Prior = NO_PRIOR
     ) -> Estimate:
-        def value(variant: str, seed: int) -> float:
-            return metric.value(self.finished(variant)[seed].metrics)
-
-        def resampled(variant: str, seed: int) -> np.ndarray:
-            return self.evidence[variant, seed].resampled[metric.key]
-
-        values = [combine(value, seed) for seed in seeds]
+        columns = self._values(list(weights), seeds, metric).T.tolist()
+        values = [sum(w * x for w, x in zip(weights.values(), column, strict=True)) for column in columns]
         everyone = set(self.evidence) >= {(r.variant, r.seed) for r in (*self.results, *self.hidden) if not r.error}
         known = everyone and all(metric.key in e.resampled for e in self.evidence.values())
         if not known or not seeds:
             return estimate(values, least_spread=least, prior=prior)
-        draws = np.stack([combine(resampled, seed) for seed in seeds])
-        return estimate(values, draws, self.num_images, least, prior)
+        drawn = {v: np.stack([self.evidence[v, seed].resampled[metric.key] for seed in seeds]) for v in weights}
+        return estimate(values, sum(w * drawn[v] for v, w in weights.items()), self.num_images, least, prior)
+
+
+def measure_results(study: Study, results: Sequence[RunResult]) -> tuple[Measurements, str]:
+    """The measurements of a study, and the reason if test images could not be resampled, otherwise "".
+
+    Runs of variants that `--only` leaves out are included, so that the option changes no p-value.
+    """
+    hidden = hidden_results(study, results)
+    evidence, reason = collect_evidence([*results, *hidden])
+    return Measurements(results, evidence, hidden=hidden), reason

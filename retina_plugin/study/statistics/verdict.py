@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from ..spec.hypothesis import Hypothesis
 from ..spec.metrics import Metric
-from .corrections import correct_bonferroni, correct_holm
 from .estimate import LEVEL, Estimate
 from .measurements import Measurements
 from .outcomes import Outcomes, spread_flag
@@ -116,6 +115,24 @@ def spend(p: float, share: float) -> float:
     if math.isnan(p):
         return p
     return min(1.0, p / share) if share else 1.0
+
+
+def correct_bonferroni(p_value: float, family: int) -> float:
+    """Bonferroni's correction for a number of comparisons; NaN stays NaN."""
+    return p_value if math.isnan(p_value) else min(1.0, family * p_value)
+
+
+def correct_holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's step-down correction for multiple comparisons. NaN counts as a comparison whose p is 1, and stays NaN.
+
+    Source: Holm 1979, A simple sequentially rejective multiple test procedure.
+    """
+    corrected, highest = [math.nan] * len(p_values), 0.0
+    known = sorted((p, i) for i, p in enumerate(p_values) if not math.isnan(p))
+    for rank, (p, i) in enumerate(known):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p))
+        corrected[i] = highest
+    return corrected
 
 
 def flags_of(outcomes: Outcomes) -> list[str]:

@@ -14,16 +14,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from ...config.calls import is_call, parameters_of
 from ..spec.study import Study, Variant
-from ..spec.tune_settings import LOGARITHMIC, TuneSettings
+from ..spec.tune_settings import TUNABLE, TuneSettings
 
-_KEYS = {
-    "lr": "optimizer.lr",
-    "prior": "model.head.prior_prob",
-    "clip": "train.clip_grad_norm",
-    "weight": "model.cls_loss_weight",
-    "alpha": "model.cls_loss.alpha",
-    "gamma": "model.cls_loss.gamma",
-}
 _OF_THE_LOSS = ("alpha", "gamma")
 _LR_FACTOR = 10
 
@@ -54,12 +46,12 @@ def search_space(study: Study, variant: Variant, settings: TuneSettings) -> list
     cfg = study.run_config(variant, settings.seed)
     found = []
     for name, given in settings.ranges.items():
-        value = _value(cfg, _KEYS[name])
+        value = _value(cfg, TUNABLE[name].key)
         number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
         if value is Parameter.empty or (number is None and name in (*_OF_THE_LOSS, "lr")):
             continue
         low, high = given or (number / _LR_FACTOR, number * _LR_FACTOR)
-        found.append(Dimension(name, _override_key(cfg, name), low, high, name in LOGARITHMIC, number))
+        found.append(Dimension(name, _override_key(cfg, name), low, high, TUNABLE[name].log, number))
     return _those_with_effect(study, variant, settings.seed, found)
 
 
@@ -78,7 +70,7 @@ def _override_key(cfg: DictConfig, name: str) -> str:
     overrides that refer to the same loss use the tuned value too."""
     raw = OmegaConf.to_container(cfg.model, resolve=False).get("cls_loss")
     named = re.fullmatch(r"\$\{([\w.\-]+)\}", raw) if isinstance(raw, str) else None
-    return f"{named[1]}.{name}" if named and name in _OF_THE_LOSS else _KEYS[name]
+    return f"{named[1]}.{name}" if named and name in _OF_THE_LOSS else TUNABLE[name].key
 
 
 def _those_with_effect(study: Study, variant: Variant, seed: int, space: Sequence[Dimension]) -> list[Dimension]:
@@ -87,7 +79,7 @@ def _those_with_effect(study: Study, variant: Variant, seed: int, space: Sequenc
     overrides = overrides_of(values, space)
     cfg = study.run_config(with_tuned(variant, overrides), seed)
     written = [float(override.partition("=")[2]) for override in overrides]
-    return [d for d, value in zip(space, written, strict=True) if _select(cfg, _KEYS[d.name]) == value]
+    return [d for d, value in zip(space, written, strict=True) if _select(cfg, TUNABLE[d.name].key) == value]
 
 
 def _value(cfg: DictConfig, key: str) -> Any:

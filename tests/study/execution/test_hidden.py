@@ -7,8 +7,7 @@ from studies import CE, HOOK, untrained_study
 
 from retina_plugin.files import write_json
 from retina_plugin.study import load_study
-from retina_plugin.study.execution.hidden import hidden_results
-from retina_plugin.study.execution.results import found_results
+from retina_plugin.study.execution.results import found_results, hidden_results
 
 VARIANTS = {"focal": [], "ce": [CE, HOOK], "third": ["model.head.prior_prob=stationary"]}
 

@@ -22,7 +22,7 @@ from retina_plugin.study.execution import matching, scales
 from retina_plugin.study.execution.job import Job
 from retina_plugin.study.execution.matching import match_gradients
 from retina_plugin.study.execution.prepare import make_job, prepare
-from retina_plugin.study.execution.scales import first_batch, loss_scale, total_norm
+from retina_plugin.study.execution.scales import first_batch, loss_scale, read_scales, total_norm
 from retina_plugin.study.spec.study import MATCHED_SCALE, Study, Variant
 from retina_plugin.study.spec.study_file import read_match
 
@@ -77,6 +77,12 @@ def test_the_scale_of_one_variant_can_be_matched_alone(tmp_path):
     matched, failed = match_gradients(study, jobs, jobs)
     assert [job.config.model.get("cls_loss_weight", 1.0) for job in matched] == pytest.approx([1.0, 1.0, 0.1])
     assert failed == {}
+
+
+def test_scales_that_lack_a_part_count_as_unknown(tmp_path):
+    scale = {"loss_cls": 1.0, "grad_norm": 4.0, "factor": 1.0, "grad_norm_total": 5.0, "grad_dot": 0.0}
+    (tmp_path / "scales.json").write_text(json.dumps({"focal": scale}))
+    assert read_scales(tmp_path) == {}
 
 
 def test_the_gradients_are_those_of_a_training_step(tmp_path):

@@ -76,7 +76,17 @@ def test_looks_of_earlier_versions_have_no_share(tmp_path):
     assert [look.share for look in looks_until(tmp_path, range(5), 5)] == pytest.approx([0.16, 0.2, 0.64])
 
 
-@pytest.mark.parametrize("content", ['[{"seeds": [0, 1]}]', '[{"seeds": ["0"], "share": 1}]', "[3]", '{"a": 1}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        '[{"seeds": [0, 1]}]',
+        '[{"seeds": ["0"], "share": 1}]',
+        '[{"seeds": [0, 1], "share": 2}]',
+        '[{"seeds": [0, 1], "share": -0.5}]',
+        "[3]",
+        '{"a": 1}',
+    ],
+)
 def test_what_is_no_list_of_looks_is_passed_over(tmp_path, content):
     (tmp_path / "looks.json").write_text(content)
     assert looks_until(tmp_path, range(2), 2) == [Look((0, 1), 1.0)]

@@ -73,7 +73,7 @@ def test_leaving_variants_out_changes_no_question(tmp_path):
     record_questions(study)
     end_of_a_run(study, 0)
     part = load_study(tmp_path / "study.py", only=["a", "c"])
-    assert late_changes(part) == ((), ()) and counted_questions(part) == part.not_asked
+    assert late_changes(part) == ((), ()) and counted_questions(part) == part.other_questions
     record_questions(part)
     assert len(json.loads((tmp_path / "out" / "questions.json").read_text())) == 1
 

@@ -13,11 +13,10 @@ from retina_plugin.study.planning.simulated import Setting, simulate
 from retina_plugin.study.spec.hypothesis import Hypothesis
 from retina_plugin.study.spec.metrics import COCO_METRICS, Metric, read_metric
 from retina_plugin.study.statistics.bank import least_spread
-from retina_plugin.study.statistics.corrections import correct_holm
 from retina_plugin.study.statistics.estimate import estimate
 from retina_plugin.study.statistics.measurements import Measurements
 from retina_plugin.study.statistics.table import tabulate_runs
-from retina_plugin.study.statistics.verdict import judge
+from retina_plugin.study.statistics.verdict import correct_holm, judge
 from retina_plugin.study.statistics.wording import p_value
 
 B_BETTER = [Hypothesis("b", "a")]

@@ -33,13 +33,7 @@ def _sum(rows: Tensor) -> Tensor:
 
 class _SummedLoss(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any,
-        logits: Tensor,
-        labels: Tensor,
-        row_loss: RowLoss,
-        weights: Tensor | None,
-    ) -> Tensor:
+    def forward(ctx: Any, logits: Tensor, labels: Tensor, row_loss: RowLoss, weights: Tensor | None) -> Tensor:
         rows, grad = row_losses(logits.detach(), labels, row_loss, True, weights)
         ctx.save_for_backward(grad)
         ctx.logits_dtype = logits.dtype
