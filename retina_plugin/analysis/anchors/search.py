@@ -11,7 +11,7 @@ from scipy.optimize import differential_evolution
 from ...config import ConfigError
 from ...data import DataError
 from .boxes import BoxImage
-from .detector import AnchorDetector
+from .detector import AnchorDetector, padded_size
 from .layouts import check_coarsest, check_levels, current_layout, layout_overrides, with_overrides
 from .problem import Budget, Problem, mean_locations
 from .shapes import GridBoxes, Layout
@@ -85,7 +85,7 @@ def search(
     widest = layout_overrides(cfg, now, replace(now, levels=levels))
     AnchorDetector(with_overrides(cfg, widest))  # raises ConfigError for a level that the backbone lacks
     own, held_out = (GridBoxes.of(detector.model, part) for part in split_images(images))
-    sizes = Counter(detector.padded(image.size) for image in images)
+    sizes = Counter(padded_size(detector.model, image.size) for image in images)
     locations = mean_locations(now, sizes)
     budget = Budget(max_anchors or locations * now.per_location, np.inf if set(levels) - set(now.levels) else locations)
     problem = Problem(own.sample(_MOST_BOXES), sizes, budget, detector.threshold)

@@ -72,7 +72,7 @@ def _read_choice(accept: str) -> str | int | list[int]:
         raise DataError(f"--accept {shown(accept)} is neither all, a number nor a file with ids of proposals")
     try:
         ids = read_json(path) if path.suffix == ".json" else path.read_text(encoding="utf-8").split()
-        return [int(number) for number in ids]
+        return [int(str(number)) for number in ids]  # 1.5 and true are no ids
     except DataError:
         raise
     except (TypeError, ValueError) as e:
