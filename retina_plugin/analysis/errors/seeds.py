@@ -16,7 +16,8 @@ from .results import Results
 from .types import Errors, find_errors
 
 _SAME_START = 0.1  # relative difference of two priors that were computed from samples of the same data
-_OF_SEEDS, _START = ("train.seed", "train.output_dir"), "train.init_checkpoint"
+_OF_SEEDS = ("train.seed", "train.output_dir", "dataloader.train.resample_seed")
+_START = "train.init_checkpoint"
 
 
 @dataclass(frozen=True)
