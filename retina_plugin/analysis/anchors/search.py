@@ -1,7 +1,8 @@
 """Search for anchors that match more boxes, within a budget of anchors."""
 
+import functools
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -103,7 +104,7 @@ def search(
 
 def _optimize(problem: Problem, now: Layout, levels: tuple[str, ...]) -> Layout:
     """The best layout by differential evolution over levels, scales, number of ratios, base scale and ratios."""
-    decode = _decoder(levels, now.num_octaves)
+    decode = functools.partial(_decode, levels, now.num_octaves)
     ratios = np.log2(problem.boxes.height / problem.boxes.width)
     spread = max(1.0, float(np.quantile(np.abs(ratios), 0.99)))
     last = len(levels) - 1
@@ -123,14 +124,10 @@ def _optimize(problem: Problem, now: Layout, levels: tuple[str, ...]) -> Layout:
     return decode(result.x)
 
 
-def _decoder(levels: tuple[str, ...], num_octaves: int) -> Callable[[np.ndarray], Layout]:
-    def decode(x: np.ndarray) -> Layout:
-        first, last = sorted(int(i) for i in x[:2])
-        ratios = sorted(float(f"{2**y:.2g}") for y in x[5 : 5 + int(x[3])])
-        scale = float(f"{2 ** x[4]:.3g}")
-        return Layout(levels[first : last + 1], scale, int(x[2]), tuple(ratios), num_octaves)
-
-    return decode
+def _decode(levels: tuple[str, ...], num_octaves: int, x: np.ndarray) -> Layout:
+    first, last = sorted(int(i) for i in x[:2])
+    ratios = sorted(float(f"{2**y:.2g}") for y in x[5 : 5 + int(x[3])])
+    return Layout(levels[first : last + 1], float(f"{2 ** x[4]:.3g}"), int(x[2]), tuple(ratios), num_octaves)
 
 
 def _encode(layout: Layout, levels: tuple[str, ...], bounds: Sequence[tuple[float, float]]) -> np.ndarray:

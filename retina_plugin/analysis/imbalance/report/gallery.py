@@ -9,8 +9,7 @@ import numpy as np
 from detectron2.utils.visualizer import Visualizer
 
 from ....inference.images import read_rgb
-from ....pages.crops import square_around
-from ....pages.figures import jpeg_uri
+from ....pages.figures import jpeg_uri, square_around
 from ..hard_background import HardAnchor
 
 _WIDTH = 300  # pixels of a picture
