@@ -14,7 +14,7 @@ from ...data import DataError
 from .boxes import BoxImage
 from .detector import AnchorDetector, padded_size
 from .layouts import check_coarsest, check_levels, current_layout, layout_overrides, with_overrides
-from .problem import Budget, Problem, mean_locations
+from .problem import Problem, mean_locations
 from .shapes import GridBoxes, Layout
 
 _MOST_SCALES, _MOST_RATIOS = 4, 4
@@ -88,12 +88,13 @@ def search(
     own, held_out = (GridBoxes.of(detector.model, part) for part in split_images(images))
     sizes = Counter(padded_size(detector.model, image.size) for image in images)
     locations = mean_locations(now, sizes)
-    budget = Budget(max_anchors or locations * now.per_location, np.inf if set(levels) - set(now.levels) else locations)
-    problem = Problem(own.sample(_MOST_BOXES), sizes, budget, detector.threshold)
+    most = max_anchors or locations * now.per_location
+    locations = np.inf if set(levels) - set(now.levels) else locations
+    problem = Problem(own.sample(_MOST_BOXES), sizes, most, locations, detector.threshold)
     best = _optimize(problem, now, levels)
     if problem.excess(best):
         raise ConfigError(
-            f"--max-anchors {budget.anchors:g} is less than any anchors on {' '.join(levels)} need: allow more, "
+            f"--max-anchors {most:g} is less than any anchors on {' '.join(levels)} need: allow more, "
             "or name coarser --levels"
         )
     value_now, value_best = (problem.value(x, held_out) for x in (now, best))

@@ -1,8 +1,8 @@
 """Pictures of hard background anchors: what lies there, with the anchor and the box that the detector predicts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,35 +18,20 @@ _LEAST_SIDE = 48  # pixels of the image
 _BOX, _ANCHOR, _OBJECT = "#ffb000", "#ee3377", "#33bbee"
 
 
-@dataclass(frozen=True)
-class Picture:
-    """One hard background anchor.
+def draw_gallery(anchors: Sequence[HardAnchor], class_names: Sequence[str]) -> list[dict[str, Any]]:
+    """By anchor a picture as data URI, what the detector predicts, and which labelled object is there.
 
-    Attributes:
-        image: data URI.
-        title: what the detector predicts.
-        words: which labelled object is there.
-        file_name: of the image.
-        is_apart: as in `HardAnchor`.
+    Raises:
+        DataError: if an image cannot be read.
     """
-
-    image: str
-    title: str
-    words: str
-    file_name: str
-    is_apart: bool
-
-
-def draw_gallery(anchors: Sequence[HardAnchor], class_names: Sequence[str]) -> list[Picture]:
-    """One picture per anchor; raises DataError if an image cannot be read."""
     return [
-        Picture(
-            jpeg_uri(_draw(read_rgb(anchor.file_name), anchor)),
-            f"{class_names[anchor.category]} {anchor.score:.0%}, gradient {anchor.gradient_norm:.2g}",
-            words_of(anchor, class_names),
-            Path(anchor.file_name).name,
-            anchor.is_apart,
-        )
+        {
+            "image": jpeg_uri(_draw(read_rgb(anchor.file_name), anchor)),
+            "title": f"{class_names[anchor.category]} {anchor.score:.0%}, gradient {anchor.gradient_norm:.2g}",
+            "words": words_of(anchor, class_names),
+            "file_name": Path(anchor.file_name).name,
+            "is_apart": anchor.is_apart,
+        }
         for anchor in anchors
     ]
 
