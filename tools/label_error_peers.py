@@ -12,8 +12,7 @@ from tabulate import tabulate
 from retina_plugin.analysis.labels.evidence import Evidence
 from retina_plugin.analysis.labels.find import AnnotatedSet, examine_images
 from retina_plugin.analysis.labels.page import describe
-from retina_plugin.analysis.labels.plant import Planted
-from retina_plugin.analysis.labels.planted_recall import planted_recall
+from retina_plugin.analysis.labels.plant import Planted, planted_recall
 from retina_plugin.analysis.labels.proposals import propose
 from retina_plugin.data.json_file import read_json
 

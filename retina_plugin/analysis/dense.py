@@ -93,7 +93,10 @@ def dense_images(
 
     One image is in memory at a time. Raises DataError if the data no longer have the classes of the run.
     """
-    batches = build_annotated_loader(_config_of(cfg, split))
+    if split == "train":
+        cfg = copy.deepcopy(cfg)
+        cfg.dataloader.test.dataset = cfg.dataloader.train.dataset
+    batches = build_annotated_loader(cfg)
     check_classes(cfg, split)
     for inputs in itertools.islice(itertools.chain.from_iterable(batches), max_images):
         yield dense_image(model, inputs)
@@ -122,12 +125,3 @@ def dense_image(model: PluggableRetinaNet, inputs: dict[str, Any]) -> DenseImage
         ground_truth=ground_truth.to("cpu"),
         weights=None if targets.weights is None else targets.weights[0].cpu(),
     )
-
-
-def _config_of(cfg: DictConfig, split: Split) -> DictConfig:
-    """The config, with the data of a split as its test data."""
-    if split == "test":
-        return cfg
-    cfg = copy.deepcopy(cfg)
-    cfg.dataloader.test.dataset = cfg.dataloader.train.dataset
-    return cfg

@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from ..modeling.losses import ClassificationLoss, SigmoidFocalLoss, stationary_prob
+from ..modeling.losses import ClassificationLoss, SigmoidFocalLoss
 from ..modeling.losses.base import log_odds
 from ..pages.figures import COLOURS
-from .imbalance.functions import loss_and_gradient_norm
+from .imbalance.functions import best_start, loss_and_gradient_norm
 from .imbalance.histogram import LIMIT, NUM_BINS
 from .imbalance.shares import shares_of
 from .imbalance.xray import Xray
@@ -82,14 +82,6 @@ def start_in_words(foreground_share: float, gamma: float, alpha: float | None, p
         return f"from {prior:.2g}: gradients of objects and background are equal"
     (less, other), (more, larger) = sorted([(up, "objects"), (down, "background")])
     return f"from {prior:.2g}: the gradient of {larger} is {more / max(less, 1e-300):.3g} times that of {other}"
-
-
-def best_start(loss: ClassificationLoss, foreground_share: float) -> float | None:
-    """The score of all logits with the smallest loss; None if that is at 0 or 1, as with alpha 0 or 1."""
-    try:
-        return stationary_prob(loss, 1, foreground_share)
-    except ValueError:
-        return None
 
 
 def draw_sums(xray: Xray, gamma: float, alpha: float | None) -> Figure:

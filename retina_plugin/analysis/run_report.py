@@ -13,8 +13,7 @@ from ..pages.figures import COLOURS, new_panel, svg_uri
 from ..run_folder import CONFIG, REPORT, last_evaluation, read_metrics
 from .doctor.examine import examine_run
 from .errors.analysis import analyze_run
-from .errors.content import as_content
-from .errors.page import render_errors
+from .errors.page import as_content, render_errors
 from .pasting import word
 
 _TEMPLATE = "run.html.j2"

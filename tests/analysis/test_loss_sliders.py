@@ -10,8 +10,9 @@ from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from retina_plugin.analysis.imbalance.functions import best_start
 from retina_plugin.analysis.imbalance.xray import Xray
-from retina_plugin.analysis.loss_sliders import best_start, draw_loss, draw_start, draw_sums, start_in_words
+from retina_plugin.analysis.loss_sliders import draw_loss, draw_start, draw_sums, start_in_words
 from retina_plugin.modeling.losses import SigmoidFocalLoss
 
 sys.path.append(str(ROOT / "tests" / "analysis" / "imbalance"))

@@ -4,6 +4,7 @@ import json
 import shutil
 
 import pytest
+from omegaconf import OmegaConf
 
 from retina_plugin.analysis.errors import gallery
 from retina_plugin.commands.analysis.analyze_errors import analyze_errors
@@ -67,6 +68,10 @@ def test_seeds_of_a_variant_give_one_interval_and_other_runs_are_refused(run, tm
     """Two equal seeds have no spread, so that the mean is the value of one; a run with another config is refused."""
     seed = shutil.copytree(run, tmp_path / "seed1")
     _change(seed / CONFIG, "prior_prob: 0.01", "prior_prob: 0.0101")  # as a stationary prior differs between seeds
+    cfg = OmegaConf.load(seed / CONFIG)
+    cfg.dataloader.train.resample_seed = 1  # as in a study with resample_train
+    cfg.train.log_period += 1  # changes no result
+    OmegaConf.save(cfg, seed / CONFIG)
     text = analyze_errors([run, seed], tmp_path / "out", trust=["*"], max_images=1)
     (own,) = json.loads((tmp_path / "out/errors.json").read_text())["runs"]
     one = json.loads((run / "errors/errors.json").read_text())["runs"][0]

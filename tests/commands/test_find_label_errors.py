@@ -79,9 +79,10 @@ def test_ids_that_do_not_exist_are_refused(trained_run, tmp_path, text, message)
     with pytest.raises(DataError, match=message):
         find_label_errors(trained_run, tmp_path / "out", limit=2, accept=str(tmp_path / "ids"))
     assert not (tmp_path / "out" / "repaired.json").exists()
-    (tmp_path / "ids").write_bytes(b"\xff1")
-    with pytest.raises(DataError, match="ids does not list ids of proposals"):
-        command._read_choice(str(tmp_path / "ids"))
+    for name, content in (("ids", b"\xff1"), ("ids.json", b"[1.5]"), ("ids.json", b"[true]")):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(DataError, match=f"{name} does not list ids of proposals"):
+            command._read_choice(str(tmp_path / name))
     with pytest.raises(DataError, match="neither all, a number nor a file"):
         find_label_errors(trained_run, tmp_path / "out", accept="every")
 

@@ -76,19 +76,20 @@ def load_boxes(cfg: DictConfig, split: Split = "train", max_images: int = 1000) 
             "retina_plugin.data.CheckedDatasetMapper"
         )
     resize, words = resizing(mapper.augmentations.augs)
-    chosen = range(len(entries))
-    if len(entries) > max_images:
-        chosen = np.sort(np.random.default_rng(0).choice(len(entries), max_images, replace=False))
-    for i in chosen:
-        if "height" not in entries[i] or "width" not in entries[i]:
-            name = shown(entries[i]["file_name"])
+    total = len(entries)
+    if total > max_images:
+        chosen = np.sort(np.random.default_rng(0).choice(total, max_images, replace=False))
+        entries = [entries[i] for i in chosen]
+    for entry in entries:
+        if "height" not in entry or "width" not in entry:
+            name = shown(entry["file_name"])
             raise DataError(f"image {name} has no height and width in its data set entry: add them")
-    images = [resized_boxes(entries[i], resize) for i in chosen]
-    number = sum(len(entries[i].get("annotations", ())) for i in chosen)
+    images = [resized_boxes(entry, resize) for entry in entries]
+    number = sum(len(entry.get("annotations", ())) for entry in entries)
     kept = sum(len(image.instances) for image in images)
     if not kept:
         raise DataError(f"dataloader.{split}.dataset has no box to match with anchors ({len(images)} images)")
-    return BoxSet(images, len(entries), number - kept, words)
+    return BoxSet(images, total, number - kept, words)
 
 
 def resize_of(loader: DictConfig) -> Callable[[Size], Size]:

@@ -36,15 +36,11 @@ class AnchorDetector:
 
     def anchors(self, size: tuple[int, int]) -> list[Boxes]:
         """The anchors (Ri, 4) of every level, XYXY in pixels, for an image of size (H, W) in a batch of its own."""
-        return self._anchors(*self.padded(size))
-
-    def padded(self, size: tuple[int, int]) -> tuple[int, int]:
-        """The size (H, W) of an image after padding as the backbone asks for."""
-        return padded_size(self.model, size)
+        return self._anchors(*padded_size(self.model, size))
 
     def num_locations(self, size: tuple[int, int]) -> int:
         """Number of locations of all levels at which the head runs; its cost is proportional to it."""
-        return sum(x.shape[-2] * x.shape[-1] for x in self._maps(*self.padded(size)))
+        return sum(x.shape[-2] * x.shape[-1] for x in self._maps(*padded_size(self.model, size)))
 
     def other_matcher(self, allow_low_quality_matches: bool) -> Matcher:
         """The matcher with or without low-quality matches, which are a box's best anchors whatever their IoU."""

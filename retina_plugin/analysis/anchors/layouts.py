@@ -23,11 +23,12 @@ def current_layout(cfg: DictConfig, detector: AnchorDetector) -> Layout:
             f"--search varies OctaveAnchorGenerator, but {_GENERATOR} is {type(generator).__name__}: "
             "use retina_plugin.modeling.OctaveAnchorGenerator"
         )
+    ratios = np.atleast_2d(list(node.get("aspect_ratios", (0.5, 1.0, 2.0))))[0]  # of all levels, or of the first
     return Layout(
         levels=detector.levels,
         octave_base_scale=float(node.get("octave_base_scale", 4.0)),
         scales_per_octave=int(node.get("scales_per_octave", 3)),
-        aspect_ratios=tuple(np.ravel(list(node.get("aspect_ratios", (0.5, 1.0, 2.0)))).tolist()),
+        aspect_ratios=tuple(ratios.tolist()),
         num_octaves=int(node.get("num_octaves", 1)),
     )
 

@@ -6,7 +6,6 @@ weigh the same. So coverage up to the threshold counts most; closer anchors and 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,32 +15,30 @@ _CLOSER, _FEWER = 0.1, 0.002  # weights of the two tie-breakers
 _INFEASIBLE = 10.0
 
 
-@dataclass(frozen=True)
-class Budget:
-    """The most anchors, and locations at which the head runs, that a layout may have per image in the mean."""
-
-    anchors: float
-    locations: float
-
-
 class Problem:
     """Boxes to match within a budget."""
 
-    def __init__(self, boxes: GridBoxes, sizes: Mapping[Size, int], budget: Budget, threshold: float) -> None:
-        """`sizes` counts the padded sizes (H, W) of all images, with boxes or without."""
-        self.boxes, self.budget, self.threshold, self._sizes = boxes, budget, threshold, sizes
+    def __init__(
+        self, boxes: GridBoxes, sizes: Mapping[Size, int], anchors: float, locations: float, threshold: float
+    ) -> None:
+        """`sizes` counts the padded sizes (H, W) of all images, with boxes or without.
+
+        `anchors` and `locations`, at which the head runs, are the most that a layout may have per image in the mean.
+        """
+        self.boxes, self.threshold, self._sizes = boxes, threshold, sizes
+        self._anchors, self._locations = anchors, locations
 
     def excess(self, layout: Layout) -> float:
         """The share of the budget by which the layout exceeds it; 0 within it."""
         locations = mean_locations(layout, self._sizes)
-        used = max(locations * layout.per_location / self.budget.anchors, locations / self.budget.locations)
+        used = max(locations * layout.per_location / self._anchors, locations / self._locations)
         return max(0.0, used - 1 - 1e-9)
 
     def value(self, layout: Layout, boxes: GridBoxes) -> float:
         """The objective, which is higher for better layouts."""
         iou = boxes.best_iou(layout)
         covered = np.minimum(iou, self.threshold) / self.threshold + _CLOSER * iou
-        used = mean_locations(layout, self._sizes) * layout.per_location / self.budget.anchors
+        used = mean_locations(layout, self._sizes) * layout.per_location / self._anchors
         return float(boxes.weights @ covered) - _FEWER * used
 
     def cost(self, layout: Layout) -> float:

@@ -73,7 +73,7 @@ def measure_recall(
     quantiles = np.quantile(assignment.best_iou.numpy(), _QUANTILES).tolist()
     ignored = assignment.ignored / assignment.anchors
     return Recall(
-        all_boxes=_row("all", assignment, torch.ones_like(assignment.own)),
+        all_boxes=row_of_all(assignment),
         by_class=_rows(assignment, assignment.classes, class_names),
         by_size=_rows(assignment, size, SIZES),
         by_level=_rows(assignment, assignment.best_level, levels),
@@ -82,6 +82,11 @@ def measure_recall(
         anchors_by_level=dict(zip(levels, (assignment.anchors / num_images).tolist(), strict=True)),
         ignored_by_level=dict(zip(levels, ignored.tolist(), strict=True)),
     )
+
+
+def row_of_all(assignment: Assignment) -> Row:
+    """All boxes as one group."""
+    return _row("all", assignment, torch.ones_like(assignment.own))
 
 
 def recall_over_side(assignment: Assignment, edges: np.ndarray) -> np.ndarray:

@@ -1,7 +1,8 @@
 """Search for anchors that match more boxes, within a budget of anchors."""
 
+import functools
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,9 +12,9 @@ from scipy.optimize import differential_evolution
 from ...config import ConfigError
 from ...data import DataError
 from .boxes import BoxImage
-from .detector import AnchorDetector
+from .detector import AnchorDetector, padded_size
 from .layouts import check_coarsest, check_levels, current_layout, layout_overrides, with_overrides
-from .problem import Budget, Problem, mean_locations
+from .problem import Problem, mean_locations
 from .shapes import GridBoxes, Layout
 
 _MOST_SCALES, _MOST_RATIOS = 4, 4
@@ -85,14 +86,15 @@ def search(
     widest = layout_overrides(cfg, now, replace(now, levels=levels))
     AnchorDetector(with_overrides(cfg, widest))  # raises ConfigError for a level that the backbone lacks
     own, held_out = (GridBoxes.of(detector.model, part) for part in split_images(images))
-    sizes = Counter(detector.padded(image.size) for image in images)
+    sizes = Counter(padded_size(detector.model, image.size) for image in images)
     locations = mean_locations(now, sizes)
-    budget = Budget(max_anchors or locations * now.per_location, np.inf if set(levels) - set(now.levels) else locations)
-    problem = Problem(own.sample(_MOST_BOXES), sizes, budget, detector.threshold)
+    most = max_anchors or locations * now.per_location
+    locations = np.inf if set(levels) - set(now.levels) else locations
+    problem = Problem(own.sample(_MOST_BOXES), sizes, most, locations, detector.threshold)
     best = _optimize(problem, now, levels)
     if problem.excess(best):
         raise ConfigError(
-            f"--max-anchors {budget.anchors:g} is less than any anchors on {' '.join(levels)} need: allow more, "
+            f"--max-anchors {most:g} is less than any anchors on {' '.join(levels)} need: allow more, "
             "or name coarser --levels"
         )
     value_now, value_best = (problem.value(x, held_out) for x in (now, best))
@@ -103,7 +105,7 @@ def search(
 
 def _optimize(problem: Problem, now: Layout, levels: tuple[str, ...]) -> Layout:
     """The best layout by differential evolution over levels, scales, number of ratios, base scale and ratios."""
-    decode = _decoder(levels, now.num_octaves)
+    decode = functools.partial(_decode, levels, now.num_octaves)
     ratios = np.log2(problem.boxes.height / problem.boxes.width)
     spread = max(1.0, float(np.quantile(np.abs(ratios), 0.99)))
     last = len(levels) - 1
@@ -123,14 +125,10 @@ def _optimize(problem: Problem, now: Layout, levels: tuple[str, ...]) -> Layout:
     return decode(result.x)
 
 
-def _decoder(levels: tuple[str, ...], num_octaves: int) -> Callable[[np.ndarray], Layout]:
-    def decode(x: np.ndarray) -> Layout:
-        first, last = sorted(int(i) for i in x[:2])
-        ratios = sorted(float(f"{2**y:.2g}") for y in x[5 : 5 + int(x[3])])
-        scale = float(f"{2 ** x[4]:.3g}")
-        return Layout(levels[first : last + 1], scale, int(x[2]), tuple(ratios), num_octaves)
-
-    return decode
+def _decode(levels: tuple[str, ...], num_octaves: int, x: np.ndarray) -> Layout:
+    first, last = sorted(int(i) for i in x[:2])
+    ratios = sorted(float(f"{2**y:.2g}") for y in x[5 : 5 + int(x[3])])
+    return Layout(levels[first : last + 1], float(f"{2 ** x[4]:.3g}"), int(x[2]), tuple(ratios), num_octaves)
 
 
 def _encode(layout: Layout, levels: tuple[str, ...], bounds: Sequence[tuple[float, float]]) -> np.ndarray:

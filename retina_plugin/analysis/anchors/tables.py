@@ -48,13 +48,8 @@ def threshold(analysis: Analysis) -> str:
 
 def cells(row: Row) -> list[str]:
     """The texts of a row of a table, without its name."""
-    values = {key: getattr(row, key) for key in _COLUMNS}
-    texts = {
-        "boxes": str(row.boxes),
-        "mean_iou": f"{row.mean_iou:.2f}",
-        "anchors_per_box": f"{row.anchors_per_box:.1f}",
-    }
-    return [texts[key] if key in texts else f"{100 * values[key]:.1f} %" for key in _COLUMNS]
+    forms, values = {"boxes": "d", "mean_iou": ".2f", "anchors_per_box": ".1f"}, vars(row)
+    return [f"{values[key]:{forms[key]}}" if key in forms else f"{100 * values[key]:.1f} %" for key in _COLUMNS]
 
 
 def rows_of(analysis: Analysis) -> list[Row]:

@@ -21,13 +21,13 @@ from .gallery import Picture, draw_gallery
 from .results import Results, read_results
 from .seeds import Measured, measure_seed
 from .tables import class_table, outcome_tables
-from .types import Errors, Kind, find_errors
+from .types import Kind, find_errors
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class RunErrors:
+class RunErrors(Measured):
     """One run, or the first of several that are seeds of one variant.
 
     Attributes:
@@ -37,9 +37,6 @@ class RunErrors:
         others: the other seeds; they affect only AP and the cost and counts of errors.
     """
 
-    results: Results
-    errors: Errors
-    budget: Budget
     score_thresh: float
     causes: AnchorCauses | None
     no_causes: str
@@ -60,7 +57,7 @@ class RunErrors:
     @property
     def seeds(self) -> tuple[Measured, ...]:
         """All runs of the variant, this one first."""
-        return (Measured(self.results, self.errors, self.budget), *self.others)
+        return (self, *self.others)
 
     @property
     def cost(self) -> Budget:

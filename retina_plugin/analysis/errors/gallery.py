@@ -9,8 +9,7 @@ from detectron2.utils.visualizer import Visualizer
 
 from ...inference.images import read_rgb
 from ...inference.text import label_text, unknown_characters
-from ...pages.crops import square_around
-from ...pages.figures import jpeg_uri
+from ...pages.figures import jpeg_uri, square_around
 from .anchors import AnchorCauses
 from .results import Results
 from .tables import found_above

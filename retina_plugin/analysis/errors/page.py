@@ -1,23 +1,26 @@
 """errors.html and errors.json, and their summary in text."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tabulate import tabulate
 
+from ...data import DataError
 from ...files import write_json, write_text
 from ...pages.figures import svg_uri
 from ...pages.render import dash_for_nan, template_environment, without_nan
 from ...printable import shown
 from .analysis import RunErrors
-from .budget import FIXES, differences
-from .content import as_content
+from .budget import FIXES, LEVEL, NUM_RESAMPLES, differences
 from .figures import MOST_CLASSES, draw_budget, draw_confusion, draw_curves, draw_differences, draw_reliability
 from .gallery import STYLES
+from .results import Results
 from .tables import OUTCOMES
 from .tracing import CAUSES, LABELS
+from .types import BACKGROUND_IOU, MEANING
 
 _PAGE = "errors.html.j2"
 _points, _signed = (dash_for_nan(form.format) for form in ("{:.2f}", "{:+.2f}"))
@@ -34,6 +37,29 @@ def write_page(runs: Sequence[RunErrors], output: str | Path) -> dict[str, Any]:
     write_text(Path(output, "errors.html"), render_errors(runs, content, _PAGE))
     write_json(Path(output, "errors.json"), without_nan(content))
     return content
+
+
+def as_content(runs: Sequence[RunErrors]) -> dict[str, Any]:
+    """The content of errors.json: one variant, or two with the differences, second minus first.
+
+    Raises:
+        DataError: if runs were evaluated on different test data.
+    """
+    first, last = runs[0], runs[-1]
+    for own in (seed.results for run in runs for seed in run.seeds):
+        if _test_data(own) != _test_data(first.results):
+            raise DataError(
+                f"{first.title} and {own.name} were evaluated on different test data: errors are not compared"
+            )
+    changes = differences(first.cost, last.cost) if len(runs) > 1 else {}
+    return {
+        "iou": first.results.iou,
+        "background_iou": BACKGROUND_IOU,
+        "interval": _interval(runs),
+        "meaning": MEANING,
+        "runs": [run.as_dict() for run in runs],
+        "differences": {name: asdict(c) for name, c in changes.items()},
+    }
 
 
 def render_errors(
@@ -107,3 +133,18 @@ def _outcome_table(run: dict[str, Any]) -> str:
 def _span(interval: dict[str, float]) -> str:
     ends = [_points(interval[end]) for end in ("low", "high")]
     return " to ".join(ends) if ends != ["–", "–"] else "–"
+
+
+def _test_data(results: Results) -> tuple[Any, ...]:
+    return results.image_ids, results.classes, results.objects.box.tolist()
+
+
+def _interval(runs: Sequence[RunErrors]) -> str:
+    """How the intervals are computed, in words."""
+    resamples = f"{NUM_RESAMPLES} resamples of the test images" + ", the same in all runs" * (len(runs) > 1)
+    is_one = len(runs[0].results.image_ids) == 1
+    if not runs[0].others:
+        return "none, because there is one test image" if is_one else f"{LEVEL} % percentile interval over {resamples}"
+    pairs = ", of differences pair by pair in the order of the runs" * (len(runs) > 1)
+    over = f"{len(runs[0].seeds)} seeds" + ("" if is_one else f" and {resamples}")
+    return f"{LEVEL} % interval of Student's t over {over}, as in studies{pairs}"

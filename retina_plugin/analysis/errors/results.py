@@ -94,14 +94,11 @@ def read_results(run_dir: str | Path, iou: float = 0.5, trust: Sequence[str] = (
         json_file, max_dets = coco_test_data(cfg)
         check_classes(cfg, "test")
         truth, detections = read_truth(json_file), read_detections(run_dir)
-        return match_results(truth, detections, iou, max_dets, name or Path(run_dir).name, cfg, _image_root(cfg))
+        image_root = str(dataset_metadata(dataset_names(cfg, "test")[0]).image_root)
+        return match_results(truth, detections, iou, max_dets, name or Path(run_dir).name, cfg, image_root)
     except (ValueError, TypeError, KeyError) as e:
         reason = str(e) if isinstance(e, DataError) else f"{type(e).__name__}: {e}"
         raise DataError(f"{path} cannot be compared with the test data of the run: {reason}") from e
-
-
-def _image_root(cfg: DictConfig) -> str:
-    return str(dataset_metadata(dataset_names(cfg, "test")[0]).image_root)
 
 
 def match_results(

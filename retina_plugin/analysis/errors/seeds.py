@@ -9,6 +9,7 @@ from omegaconf import OmegaConf
 
 from ...config import ConfigError
 from ...config.walk import leaves
+from ...engine.reliability.config_values import is_free
 from ...engine.setup import PRIOR
 from ...study.execution.pairing import INITIAL_WEIGHTS
 from .budget import Budget, error_budget
@@ -16,7 +17,8 @@ from .results import Results
 from .types import Errors, find_errors
 
 _SAME_START = 0.1  # relative difference of two priors that were computed from samples of the same data
-_OF_SEEDS, _START = ("train.seed", "train.output_dir"), "train.init_checkpoint"
+_OF_SEEDS = ("train.seed", "dataloader.train.resample_seed")
+_START = "train.init_checkpoint"
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ def measure_seed(first: Results, other: Results) -> Measured:
 
 
 def _changed(first: Results, other: Results) -> list[str]:
-    """Keys in which the configs of two runs differ, apart from those of seeds."""
+    """Keys in which the configs of two runs differ, see `_values`."""
     one, two = map(_values, (first, other))
     return sorted(k for k in one.keys() | two.keys() if not _alike(k, one.get(k), two.get(k)))
 
@@ -56,8 +58,11 @@ def _alike(key: str, one: Any, two: Any) -> bool:
 
 
 def _values(run: Results) -> dict[str, Any]:
-    """The config by key without what changes with the seed; a study also gives each seed its own initial weights."""
+    """The config by key without what changes with the seed, or changes no result, such as the device.
+
+    A study gives each seed its own initial weights, which count as the same start.
+    """
     values = dict(leaves(OmegaConf.to_container(run.cfg, resolve=False)))
-    if Path(str(values.get(_START))).name == Path(str(values["train.output_dir"])).name + INITIAL_WEIGHTS:
-        values[_START] = INITIAL_WEIGHTS
-    return {key: value for key, value in values.items() if key not in _OF_SEEDS}
+    start, own = values.get(_START), Path(str(values["train.output_dir"])).name + INITIAL_WEIGHTS
+    kept = {key: value for key, value in values.items() if not is_free(key) and key not in _OF_SEEDS}
+    return kept | {_START: INITIAL_WEIGHTS if Path(str(start)).name == own else start}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from torchvision.ops import box_convert
+from torchvision.ops import box_convert, clip_boxes_to_image
 
 from ...modeling import PluggableRetinaNet
 from ..dense import DenseImage
@@ -77,10 +77,8 @@ class Decoded:
 @torch.no_grad()
 def decode(model: PluggableRetinaNet, dense: DenseImage) -> Decoded:
     """Boxes and scores of all anchors as the detector computes them, before threshold and NMS."""
-    boxes = model.box2box_transform.apply_deltas(dense.deltas, dense.anchors)
-    width, height = dense.entry["width"], dense.entry["height"]
-    boxes = _original(boxes, dense).clamp(min=0)
-    boxes = torch.minimum(boxes, torch.tensor([width, height, width, height]))
+    boxes = _original(model.box2box_transform.apply_deltas(dense.deltas, dense.anchors), dense)
+    boxes = clip_boxes_to_image(boxes, (dense.entry["height"], dense.entry["width"]))
     scores = model.cls_loss.scores(dense.logits.to(model.device)).cpu().numpy()
     return Decoded(_xywh(boxes), _xywh(_original(dense.anchors, dense)), scores)
 

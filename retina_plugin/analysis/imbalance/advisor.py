@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...config import ConfigError
-from ...modeling.losses import ClassificationLoss, SigmoidFocalLoss, stationary_prob
-from .functions import loss_and_gradient_norm
+from ...modeling.losses import ClassificationLoss, SigmoidFocalLoss
+from .functions import best_start, loss_and_gradient_norm
 from .xray import Xray
 
 GAMMAS = (0.0, 0.5, 1.0, 2.0, 3.0, 5.0)
@@ -80,15 +80,6 @@ def _sums(xray: Xray, present: bool) -> np.ndarray:
 
 
 def implied_priors(xray: Xray, losses: Mapping[str, ClassificationLoss]) -> dict[str, float]:
-    """By name, the constant score that minimises each loss for the data's share of foreground.
-
-    See `losses.stationary_prob`. NaN for a loss without such a score.
-    """
-    return {name: _stationary(xray, loss) for name, loss in losses.items()}
-
-
-def _stationary(xray: Xray, loss: ClassificationLoss) -> float:
-    try:
-        return stationary_prob(loss, xray.num_classes, xray.foreground_share)
-    except ValueError:
-        return float("nan")
+    """By name, the constant score that minimises each loss for the data's share of foreground; NaN without such one."""
+    share, number = xray.foreground_share, xray.num_classes
+    return {name: best_start(loss, share, number) or math.nan for name, loss in losses.items()}

@@ -4,8 +4,6 @@ Examples are losses with a weight for every class, and losses that couple anchor
 batch of its own.
 """
 
-from dataclasses import dataclass, field
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -23,7 +21,6 @@ _LOWEST, _HIGHEST = -60, 20  # logarithms to the base of 2; a loss of 0 is in th
 _NUM_BINS = (_HIGHEST - _LOWEST) * _PER_OCTAVE
 
 
-@dataclass
 class ExactSums:
     """Sums over the images added so far, in memory that does not grow with them. See `Shares` for their shapes.
 
@@ -31,18 +28,11 @@ class ExactSums:
         histogram: (2, 2, B): numbers and loss of foreground and of background in bins of the logarithm of the loss.
     """
 
-    loss: ClassificationLoss
-    num_classes: int
-    num_levels: int
-    by_level: np.ndarray = field(init=False)
-    by_class: np.ndarray = field(init=False)
-    by_size: np.ndarray = field(init=False)
-    histogram: np.ndarray = field(init=False)
-
-    def __post_init__(self) -> None:
+    def __init__(self, loss: ClassificationLoss, num_classes: int, num_levels: int) -> None:
         """Begin without images."""
-        self.by_level = np.zeros((2, NUM_KINDS, self.num_levels))
-        self.by_class = np.zeros((2, NUM_KINDS, self.loss.num_logits(self.num_classes)))
+        self.loss, self.num_classes, self.num_levels = loss, num_classes, num_levels
+        self.by_level = np.zeros((2, NUM_KINDS, num_levels))
+        self.by_class = np.zeros((2, NUM_KINDS, loss.num_logits(num_classes)))
         self.by_size = np.zeros((2, len(SIZES)))
         self.histogram = np.zeros((2, 2, _NUM_BINS))
 

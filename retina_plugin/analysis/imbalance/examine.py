@@ -1,6 +1,5 @@
 """Everything that the imbalance page shows of one run, collected in one pass over its images."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from ...config import ConfigError
 from ...data import DataError
 from ...engine.run_data import names_of_labels, run_metadata
 from ...evaluation.calibration import calibration_metrics
-from ...modeling import MatcherAssigner, PluggableRetinaNet
+from ...modeling import MatcherAssigner
 from ...modeling.losses import ClassificationLoss
 from ..dense import Split, dense_images, load_detector
 from .exact_sums import ExactSums
@@ -23,7 +22,6 @@ from .scored import Detections
 from .shares import Shares, shares_of
 from .xray import Xray
 
-logger = logging.getLogger(__name__)
 OWN = "its own loss"
 
 
@@ -102,8 +100,11 @@ def examine(
     may_weigh = type(model.label_assigner).forward is not MatcherAssigner.forward
     has_histogram = is_function_of_p_t(model.cls_loss) and not may_weigh
     parts = [xray, detections, hardest, *([] if has_histogram else [own_sums])]
+    images = dense_images(cfg, model, split, max_images)
     try:
-        _pass(cfg, model, split, max_images, parts)
+        for image in tqdm(images, desc="examine", unit="image", total=max_images, leave=False):
+            for part in parts:
+                part.add(image)
     except NotImplementedError as e:
         raise ConfigError(f"{run_dir}: {e}") from e
     if not xray.num_images:
@@ -124,19 +125,6 @@ def examine(
         scores,
         correct,
     )
-
-
-def _pass(
-    cfg: DictConfig,
-    model: PluggableRetinaNet,
-    split: Split,
-    max_images: int | None,
-    parts: Sequence[Xray | Detections | HardBackground | ExactSums],
-) -> None:
-    images = dense_images(cfg, model, split, max_images)
-    for image in tqdm(images, desc="examine", unit="image", total=max_images, leave=False):
-        for part in parts:
-            part.add(image)
 
 
 def _easiest(xray: Xray, shares: Mapping[str, Shares]) -> dict[str, float]:

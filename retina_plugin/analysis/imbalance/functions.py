@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from ...config import ConfigError
-from ...modeling.losses import ClassificationLoss, DenseTargets, SigmoidFocalLoss, SoftmaxFocalLoss
+from ...modeling.losses import ClassificationLoss, DenseTargets, SigmoidFocalLoss, SoftmaxFocalLoss, stationary_prob
 from ...modeling.losses.one_vs_all import OneVsAllLoss
 from ..named_losses import named_losses
 
@@ -33,6 +33,14 @@ def loss_and_gradient_norm(loss: ClassificationLoss, x_t: np.ndarray, present: b
     labels = torch.full((len(logits),), 0 if present else 1)
     values, slopes = loss.loss_and_gradient(torch.cat([logits, rest], 1), DenseTargets(labels))
     return values.sum(1).numpy().reshape(x_t.shape), slopes[:, 0].abs().numpy().reshape(x_t.shape)
+
+
+def best_start(loss: ClassificationLoss, foreground_share: float, num_classes: int = 1) -> float | None:
+    """The score of all logits with the smallest loss, see `stationary_prob`; None without one, as with alpha 0 or 1."""
+    try:
+        return stationary_prob(loss, num_classes, foreground_share)
+    except ValueError:
+        return None
 
 
 def focal_losses(gammas: Sequence[float] = GAMMAS) -> dict[str, ClassificationLoss]:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from detectron2.structures import Boxes, pairwise_iou
 from torch import Tensor
-from torchvision.ops import nms
+from torchvision.ops import clip_boxes_to_image, nms
 
 from ...modeling.meta_arch import PluggableRetinaNet
 from ..dense import DenseImage
@@ -73,7 +73,7 @@ class HardBackground:
         hardest = gradient_norm.topk(min(_CANDIDATES * self.number, len(gradient_norm))).indices
         hardest = hardest[gradient_norm[hardest] > 0]
         boxes = self.model.box2box_transform.apply_deltas(image.deltas[hardest], image.anchors[hardest])
-        boxes = _clipped(boxes, image)
+        boxes = clip_boxes_to_image(boxes, image.image.shape[-2:])
         kept = nms(boxes, gradient_norm[hardest], _SAME_PLACE)
         new = _describe(image, self.model, hardest[kept], boxes[kept], gradient_norm[hardest[kept]].tolist())
         apart = [x for x in [*self.found, *new] if x.is_apart]
@@ -84,12 +84,6 @@ class HardBackground:
 
 def _hardest(anchors: list[HardAnchor], number: int) -> list[HardAnchor]:
     return heapq.nlargest(number, anchors, key=lambda anchor: anchor.gradient_norm)
-
-
-def _clipped(boxes: Tensor, image: DenseImage) -> Tensor:
-    clipped = Boxes(boxes)
-    clipped.clip(tuple(image.image.shape[-2:]))
-    return clipped.tensor
 
 
 def _describe(

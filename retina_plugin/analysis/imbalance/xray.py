@@ -1,7 +1,5 @@
 """One pass over images: the log-odds of all elements of a detector, by level, class and size of object."""
 
-from dataclasses import dataclass, field
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -14,7 +12,6 @@ from .histogram import LogitHistogram
 _SIDES = torch.tensor(SIZE_LIMITS).sqrt()  # in pixels of the original image, for the root of a box's area
 
 
-@dataclass
 class Xray:
     """Histograms and counts over the images added so far, in memory that does not grow with them. K classes, L levels.
 
@@ -27,23 +24,15 @@ class Xray:
         num_images: number of images so far.
     """
 
-    num_classes: int
-    num_levels: int
-    num_logits: int
-    by_level: LogitHistogram = field(init=False)
-    by_class: LogitHistogram = field(init=False)
-    by_size: LogitHistogram = field(init=False)
-    objects: np.ndarray = field(init=False)
-    anchors: np.ndarray = field(init=False)
-    num_images: int = 0
-
-    def __post_init__(self) -> None:
+    def __init__(self, num_classes: int, num_levels: int, num_logits: int) -> None:
         """Begin without images."""
-        self.by_level = LogitHistogram.empty(NUM_KINDS, self.num_levels)
-        self.by_class = LogitHistogram.empty(NUM_KINDS, self.num_logits)
+        self.num_classes, self.num_levels, self.num_logits = num_classes, num_levels, num_logits
+        self.by_level = LogitHistogram.empty(NUM_KINDS, num_levels)
+        self.by_class = LogitHistogram.empty(NUM_KINDS, num_logits)
         self.by_size = LogitHistogram.empty(len(SIZES))
-        self.objects = np.zeros((self.num_classes, len(SIZES)), np.int64)
+        self.objects = np.zeros((num_classes, len(SIZES)), np.int64)
         self.anchors = np.zeros(3, np.int64)
+        self.num_images = 0
 
     @property
     def is_softmax(self) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from detectron2.structures import Boxes, pairwise_ioa, pairwise_iou
 from torch import Tensor
-from torchvision.ops import nms
+from torchvision.ops import clip_boxes_to_image, nms
 
 from ...evaluation.truth import boxes_of
 from ...modeling.meta_arch import PluggableRetinaNet
@@ -98,9 +98,8 @@ def _candidates(model: PluggableRetinaNet, dense: DenseImage) -> tuple[Tensor, T
     best, places = scores.amax(dim=1).topk(min(_MOST, len(scores)))
     places = places[best > LEAST_SCORE]
     boxes = model.box2box_transform.apply_deltas(dense.deltas[places], dense.anchors[places])
-    found = Boxes(boxes / boxes.new_tensor(dense.scale * 2))
-    found.clip((dense.entry["height"], dense.entry["width"]))
-    return found.tensor, scores[places].clamp(min=LEAST_SCORE)
+    boxes, size = boxes / boxes.new_tensor(dense.scale * 2), (dense.entry["height"], dense.entry["width"])
+    return clip_boxes_to_image(boxes, size), scores[places].clamp(min=LEAST_SCORE)
 
 
 def _best_scores(overlap: Tensor, scores: Tensor) -> Tensor:

@@ -1,6 +1,5 @@
 """Examines the annotations of a run's data with the detector of that run."""
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,6 @@ from ...evaluation.truth import by_image
 from ...printable import shown
 from ..dense import Split, dense_images, load_detector
 from .evidence import Evidence, read_evidence
-from .proposals import Proposal, propose
 
 
 @dataclass(frozen=True)
@@ -69,18 +67,6 @@ def read_annotated_set(cfg: DictConfig, split: Split) -> AnnotatedSet:
     return AnnotatedSet(path, read_json(path), categories, list(metadata["thing_classes"]))
 
 
-def find_proposals(
-    run_dir: str | Path, split: Split = "train", trust: Sequence[str] = (), data_set: str | None = None
-) -> tuple[AnnotatedSet, list[Proposal]]:
-    """Proposed changes of the annotations of a run's split, the strongest first, from the run's final detector.
-
-    Raises:
-        ConfigError, CheckpointError, DataError: as `examine_images`.
-    """
-    annotated, images = examine_images(run_dir, split, trust, data_set)
-    return annotated, propose(images, len(annotated.categories))
-
-
 def examine_images(
     run_dir: str | Path, split: Split = "train", trust: Sequence[str] = (), data_set: str | None = None
 ) -> tuple[AnnotatedSet, list[Evidence]]:
@@ -93,7 +79,8 @@ def examine_images(
         DataError: as `choose_data_set` and `read_annotated_set`, or for an image that cannot be read.
     """
     cfg, model = load_detector(run_dir, trust=trust)
-    cfg = _with_all_images(cfg, split)
+    if "filter_empty" in cfg.dataloader[split].dataset:
+        cfg.dataloader[split].dataset.filter_empty = False
     choose_data_set(cfg, split, data_set)
     annotated = read_annotated_set(cfg, split)
     labels = {category: label for label, category in enumerate(annotated.categories)}
@@ -102,10 +89,3 @@ def examine_images(
     for dense in tqdm(dense_images(cfg, model, split), "examine", total, unit="image"):
         images.append(read_evidence(model, dense, annotations[dense.entry["image_id"]], labels))
     return annotated, images
-
-
-def _with_all_images(cfg: DictConfig, split: Split) -> DictConfig:
-    cfg = copy.deepcopy(cfg)
-    if "filter_empty" in cfg.dataloader[split].dataset:
-        cfg.dataloader[split].dataset.filter_empty = False
-    return cfg

@@ -15,20 +15,10 @@ from scipy.optimize import minimize
 from .evidence import FAR, LEAST_SCORE, NEAR, Evidence
 
 
-@dataclass(frozen=True)
-class LogOdds:
-    """log p / (1 - p) = slope * x + intercept for the log-odds x of a detector."""
+def fit_log_odds(x: np.ndarray, answers: np.ndarray, through_origin: bool = False) -> tuple[float, float]:
+    """Slope >= 0 and intercept of the line log p / (1 - p) = slope * x + intercept, of (N,) log-odds and answers, bool.
 
-    slope: float = 1.0
-    intercept: float = 0.0
-
-    def __call__(self, x: np.ndarray) -> np.ndarray:
-        """(N,) log-odds of the answer yes, of (N,) log-odds x."""
-        return self.slope * x + self.intercept
-
-
-def fit_log_odds(x: np.ndarray, answers: np.ndarray, through_origin: bool = False) -> LogOdds:
-    """Fit a line to (N,) log-odds and answers, bool, by maximum likelihood with Platt's targets; its slope is >= 0.
+    It has the maximum likelihood of Platt's targets.
 
     `through_origin` is for questions with two symmetric sides, where equal scores give equal odds.
 
@@ -43,8 +33,8 @@ def fit_log_odds(x: np.ndarray, answers: np.ndarray, through_origin: bool = Fals
         return float((np.logaddexp(0, z) - targets * z).sum()), np.array([(error * x).sum(), error.sum()])
 
     bounds = [(0, None), (0, 0) if through_origin else (None, None)]
-    line = minimize(loss, [1.0, 0.0], jac=True, method="L-BFGS-B", bounds=bounds).x
-    return LogOdds(float(line[0]), float(line[1]))
+    slope, intercept = minimize(loss, [1.0, 0.0], jac=True, method="L-BFGS-B", bounds=bounds).x
+    return float(slope), float(intercept)
 
 
 @dataclass(frozen=True)
@@ -65,18 +55,18 @@ def fit_by_class(x: np.ndarray, labels: np.ndarray, answers: np.ndarray, num_cla
     The intercept of a class is that of one line for all classes plus an offset with a standard normal prior: a class
     with few detections stays close to the line of all.
     """
-    common = fit_log_odds(x, answers)
+    common_slope, common = fit_log_odds(x, answers)
 
     def loss(line: np.ndarray) -> tuple[float, np.ndarray]:
         slope, added = line[0], line[1:]
-        z = slope * x + common.intercept + added[labels]
+        z = slope * x + common + added[labels]
         error = 1 / (1 + np.exp(-z)) - answers
         falls = np.r_[(error * x).sum(), np.bincount(labels, error, num_classes) + added]
         return float((np.logaddexp(0, z) - answers * z).sum() + (added**2).sum() / 2), falls
 
-    start, bounds = np.r_[common.slope, np.zeros(num_classes)], [(0, None), *[(None, None)] * num_classes]
+    start, bounds = np.r_[common_slope, np.zeros(num_classes)], [(0, None), *[(None, None)] * num_classes]
     line = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
-    return ClassLogOdds(float(line[0]), common.intercept + line[1:])
+    return ClassLogOdds(float(line[0]), common + line[1:])
 
 
 @dataclass(frozen=True)
@@ -86,14 +76,14 @@ class Agreement:
     Attributes:
         annotated: does a detection of this class and score have an annotation? Detections with an IoU between FAR and
             NEAR are left out, because most of them are inaccurate detections of an annotated object.
-        same_class: does an annotation have the class that scores highest there? By `margin`.
-        well_placed: does an annotation lie where its class scores highest? By the absolute value of `lead`.
+        same_class: does an annotation have the class that scores highest there? Slope of the line over `margin`.
+        well_placed: does an annotation lie where its class scores highest? Slope over the absolute value of `lead`.
         balance: log of the number of detections with an annotation over those without.
     """
 
     annotated: ClassLogOdds
-    same_class: LogOdds
-    well_placed: LogOdds
+    same_class: float
+    well_placed: float
     balance: float
 
 
@@ -108,8 +98,8 @@ def learn_agreement(images: Sequence[Evidence], num_classes: int) -> Agreement:
     is_seen = seen.max(axis=1) > LEAST_SCORE
     return Agreement(
         annotated=fit_by_class(log_odds(scores), classes, found[clear], num_classes),
-        same_class=fit_log_odds(margin(seen[is_seen]), (seen.argmax(axis=1) == own)[is_seen], through_origin=True),
-        well_placed=fit_log_odds(abs(leads[leads != 0]), leads[leads != 0] < 0, through_origin=True),
+        same_class=fit_log_odds(margin(seen[is_seen]), (seen.argmax(axis=1) == own)[is_seen], through_origin=True)[0],
+        well_placed=fit_log_odds(abs(leads[leads != 0]), leads[leads != 0] < 0, through_origin=True)[0],
         balance=float(np.log((found.sum() + 1) / ((clear & ~found).sum() + 1))),
     )
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from ...inference.images import read_rgb
-from ...pages.crops import square_around
+from ...pages.figures import square_around
 from .proposals import Proposal
 
 _SIDE = 256  # pixels of a picture's longer side

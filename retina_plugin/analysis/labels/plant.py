@@ -1,13 +1,17 @@
-"""Plants faults in a COCO json, to measure how many of them are found."""
+"""Plants faults in a COCO json, and counts how many of them are among the first proposals."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from pycocotools.mask import iou
+
+from .evidence import NEAR
 
 Fault = Literal["deleted", "wrong class", "moved"]
+_KIND = {"deleted": "missing", "wrong class": "wrong class", "moved": "misplaced"}  # of the proposal for a fault
 SHARES: Mapping[Fault, float] = {"deleted": 0.05, "wrong class": 0.02, "moved": 0.02}
 _SHIFT = (0.15, 0.3)  # of its width and of its height: a moved box keeps an IoU of .32 to .57 with the object
 
@@ -57,3 +61,27 @@ def _spoilt(
     dx, dy = rng.uniform(*_SHIFT, 2) * rng.choice([-1, 1], 2)
     rest = {k: v for k, v in annotation.items() if k != "segmentation"}
     return {**rest, "bbox": [round(x + dx * width, 2), round(y + dy * height, 2), width, height]}
+
+
+def planted_recall(planted: Sequence[Planted], proposals: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One row per fault, with the numbers of faults "planted", "found" by entries of proposals.json, and "right kind".
+
+    A deleted box is found if a proposal of kind "missing" has an IoU of NEAR or more with it, another fault if a
+    proposal changes its annotation. "right kind" counts those found by a proposal of the matching kind.
+    """
+    rows = []
+    for fault, kind in _KIND.items():
+        own = [p for p in planted if p.fault == fault]
+        found = [[p for p in proposals if _names_fault(p, x)] for x in own]
+        right = sum(any(p["kind"] == kind for p in ps) for ps in found)
+        rows.append({"fault": fault, "planted": len(own), "found": sum(map(bool, found)), "right kind": right})
+    return rows
+
+
+def _names_fault(proposal: dict[str, Any], planted: Planted) -> bool:
+    """Whether an entry of proposals.json is about a planted fault."""
+    if planted.fault != "deleted":
+        return proposal["annotation_id"] == planted.before["id"]
+    if proposal["kind"] != "missing" or proposal["image_id"] != planted.before["image_id"]:
+        return False
+    return iou([proposal["new_bbox"]], [planted.before["bbox"]], [0])[0, 0] >= NEAR

@@ -87,11 +87,11 @@ def _of_annotation(image: Evidence, place: int, agreement: Agreement) -> Iterato
     yield _proposal("spurious", image, place, None, around, rarer)
     if top > LEAST_SCORE and seen.argmax() != label:
         new = image.truth[place].tolist(), int(seen.argmax())
-        yield _proposal("wrong class", image, place, new, top, agreement.same_class(margin(seen[None]))[0])
+        yield _proposal("wrong class", image, place, new, top, agreement.same_class * margin(seen[None])[0])
     leads = lead(image)[place]
     if partner >= 0 and image.overlaps[partner, place] < TIGHT and leads > 0:
         new = image.boxes[partner].tolist(), label
-        yield _proposal("misplaced", image, place, new, image.scores[partner], agreement.well_placed(leads))
+        yield _proposal("misplaced", image, place, new, image.scores[partner], agreement.well_placed * leads)
 
 
 def _proposal(

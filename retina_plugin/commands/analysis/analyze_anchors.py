@@ -6,12 +6,12 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from ...analysis.anchors.analyze import Analysis, analyze
+from ...analysis.anchors.analyze import analyze
 from ...analysis.anchors.assignment import assign
-from ...analysis.anchors.boxes import BoxImage, Split, load_boxes
+from ...analysis.anchors.boxes import Split, load_boxes
 from ...analysis.anchors.layouts import with_overrides
 from ...analysis.anchors.page import Result, render_page
-from ...analysis.anchors.recall import Row, measure_recall
+from ...analysis.anchors.recall import row_of_all
 from ...analysis.anchors.search import search, split_images
 from ...engine.run_data import record_data
 from ...files import write_json, write_text
@@ -57,19 +57,12 @@ def analyze_anchors(
         found = search(cfg, analyses["now"].detector, boxes.images, levels, max_anchors)
         better = analyze(with_overrides(cfg, found.overrides), boxes) if found.overrides else analyses["now"]
         _, rest = split_images(boxes.images)
-        held_out = tuple(_row(analysis, rest) for analysis in (analyses["now"], better))
+        held_out = tuple(row_of_all(assign(analysis.detector, rest)) for analysis in (analyses["now"], better))
         analyses |= {"found": better} if found.overrides else {}
     result = Result(name, split, boxes, analyses, found, held_out)
     write_json(Path(output, JSON), without_nan(_as_json(result)))
     write_text(Path(output, PAGE), render_page(result, num_pictures))
     return result
-
-
-def _row(analysis: Analysis, images: Sequence[BoxImage]) -> Row:
-    """The row of all boxes of `images`."""
-    detector = analysis.detector
-    names = [f"{i}" for i in range(detector.model.num_classes)]
-    return measure_recall(assign(detector, images), len(images), names, detector.levels).all_boxes
 
 
 def _as_json(result: Result) -> dict:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from ...analysis.errors.analysis import RunErrors, analyze_run, with_seeds
+from ...analysis.errors.analysis import analyze_run, with_seeds
 from ...analysis.errors.page import summary, write_page
 from ...analysis.errors.results import read_results
 from ...config import ConfigError
@@ -48,21 +48,11 @@ def analyze_errors(
     if output is not None:
         create_folder(output)
     names = run_names([*runs, *other])
-    groups = [group for group in ((runs, names[: len(runs)]), (other, names[len(runs) :])) if group[0]]
-    found = [_analyze(*group, iou, score_thresh, max_images, trust) for group in groups]
+    found = []
+    for own, titles in ((runs, names[: len(runs)]), (other, names[len(runs) :])):
+        if own:
+            first = analyze_run(own[0], iou, score_thresh, max_images, trust, titles[0])
+            others = [read_results(run, iou, trust, name) for run, name in zip(own[1:], titles[1:], strict=True)]
+            found.append(with_seeds(first, others))
     output = Path(runs[0], "errors") if output is None else Path(output)
     return f"{summary(write_page(found, output))}\n\n{output / 'errors.html'}"
-
-
-def _analyze(
-    runs: Sequence[str | Path],
-    names: Sequence[str],
-    iou: float,
-    score_thresh: float | None,
-    max_images: int | None,
-    trust: Sequence[str],
-) -> RunErrors:
-    """The first run in full, with the other seeds."""
-    first = analyze_run(runs[0], iou, score_thresh, max_images, trust, names[0])
-    others = [read_results(run, iou, trust, name) for run, name in zip(runs[1:], names[1:], strict=True)]
-    return with_seeds(first, others)

@@ -31,16 +31,27 @@ def doctor(
     return findings_of(cfg, quick)
 
 
+@contextmanager
+def _without_log() -> Iterator[None]:
+    """Suppress the warnings that loaders log: they repeat findings, or are about single files."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+@_without_log()
 def findings_of(cfg: DictConfig, quick: bool = False) -> list[Finding]:
     """As `doctor`, for a loaded config, which may be changed."""
-    with _without_log():
-        return examine(cfg, quick)
+    return examine(cfg, quick)
 
 
+@_without_log()
 def doctor_of_run(run_dir: str | Path, trust: Sequence[str] = ()) -> list[Finding]:
     """Findings about a finished run, errors first; `trust` lists modules of your own that its config may use."""
-    with _without_log():
-        return examine_run(run_dir, trust)
+    return examine_run(run_dir, trust)
 
 
 def as_text(findings: Sequence[Finding], as_json: bool = False, run_dir: str | Path | None = None) -> str:
@@ -57,14 +68,3 @@ def as_text(findings: Sequence[Finding], as_json: bool = False, run_dir: str | P
 def is_sound(findings: Sequence[Finding]) -> bool:
     """Whether all findings are hints."""
     return all(finding.severity == "hint" for finding in findings)
-
-
-@contextmanager
-def _without_log() -> Iterator[None]:
-    """Suppress the warnings that loaders log: they repeat findings, or are about single files."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(before)

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...analysis.dense import Split
-from ...analysis.labels.find import AnnotatedSet, find_proposals
+from ...analysis.labels.find import AnnotatedSet, examine_images
 from ...analysis.labels.page import describe, write_page
 from ...analysis.labels.pictures import draw_proposals
-from ...analysis.labels.proposals import Proposal
+from ...analysis.labels.proposals import Proposal, propose
 from ...analysis.labels.repair import repair
 from ...data import DataError
 from ...data.json_file import read_json
@@ -44,7 +44,8 @@ def find_label_errors(
     if accept is not None and Path(output, REPAIRED).exists():
         raise DataError(f"{shown(Path(output, REPAIRED))} exists and is not overwritten: choose another output folder")
     choice = None if accept is None else _read_choice(accept)
-    annotated, proposals = find_proposals(run, split, trust, data_set)
+    annotated, images = examine_images(run, split, trust, data_set)
+    proposals = propose(images, len(annotated.categories))
     listed = proposals[:limit]
     content = {
         "run": str(run),
@@ -71,7 +72,7 @@ def _read_choice(accept: str) -> str | int | list[int]:
         raise DataError(f"--accept {shown(accept)} is neither all, a number nor a file with ids of proposals")
     try:
         ids = read_json(path) if path.suffix == ".json" else path.read_text(encoding="utf-8").split()
-        return [int(number) for number in ids]
+        return [int(str(number)) for number in ids]  # 1.5 and true are no ids
     except DataError:
         raise
     except (TypeError, ValueError) as e:

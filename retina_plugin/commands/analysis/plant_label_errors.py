@@ -5,8 +5,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from ...analysis.labels.plant import Planted, plant_faults
-from ...analysis.labels.planted_recall import planted_recall
+from ...analysis.labels.plant import Planted, plant_faults, planted_recall
 from ...data import DataError
 from ...data.coco_check import check_coco_json
 from ...data.json_file import read_json

@@ -16,7 +16,7 @@ from detectron2.data import transforms as T
 from retina_plugin.analysis.anchors.assignment import assign
 from retina_plugin.analysis.anchors.boxes import load_boxes, resized_boxes, resizing
 from retina_plugin.analysis.anchors.ceiling import measure_ceiling
-from retina_plugin.analysis.anchors.detector import AnchorDetector
+from retina_plugin.analysis.anchors.detector import AnchorDetector, padded_size
 from retina_plugin.analysis.anchors.pictures import choose_images
 from retina_plugin.analysis.anchors.recall import Row, measure_recall, recall_over_side
 from retina_plugin.analysis.anchors.tables import verdict
@@ -154,7 +154,7 @@ def test_the_ceiling_knows_limits_on_detections_and_the_clamp(detector, monkeypa
 
 
 def test_padding_and_locations_are_those_of_the_backbone(detector):
-    assert detector.padded((33, 64)) == (64, 64)
+    assert padded_size(detector.model, (33, 64)) == (64, 64)
     assert [len(x) for x in detector.anchors((33, 64))] == [9 * n for n in (64, 16, 4, 1, 1)]
     assert detector.num_locations((33, 64)) == 86
 

@@ -120,6 +120,8 @@ def test_a_finer_level_is_given_by_the_backbone(tiny_cfg):
     overrides = layout_overrides(cfg, now, new)
     assert overrides[0] == "model.backbone.in_features=[res2,res3,res4,res5]"
     assert current_layout(with_overrides(cfg, overrides), AnchorDetector(with_overrides(cfg, overrides))) == new
+    cfg.model.anchor_generator.aspect_ratios = [[0.7, 1.4]] * 5  # by level, as Detectron2 takes them
+    assert current_layout(cfg, AnchorDetector(cfg)).per_location == 3 * 2
     resnet = get_config("COCO-Detection/retinanet_R_50_FPN_1x.py")
     overrides = layout_overrides(resnet, now, new)
     assert "model.backbone.bottom_up.out_features=[res2,res3,res4,res5]" in overrides

@@ -113,6 +113,17 @@ def interrupted(f):
     f.files = {"model_0000049.pth": b"", "last_checkpoint": b"model_0000049.pth"}
 
 
+def test_numbers_that_are_not_finite_hide_no_finding(folder):
+    """As with train.nonfinite=skip: the median of the others counts, and the lowest of the others."""
+    folder.cfg.train.clip_grad_norm = 0.1
+    values = [RISING[0], float("nan"), *RISING[2:]]
+    folder.lines = lines(clipped_steps=[i + 1 for i in ITERATIONS], validation__loss_cls=values)
+    folder.lines[0]["grad_norm"] = float("nan")
+    found = {x.code: x for x in folder.explain()}
+    assert found.keys() == {"always-clipped", "over-confident"}
+    assert found["always-clipped"].fix.startswith("train.clip_grad_norm=6,")
+
+
 FAULTS = {
     "not-finite": lambda f: f.files.update({"nonfinite/iteration_0000012_rank0.pth": b""}),
     "diverged": set_lines([1, 0.8, 0.7, 0.9, 5, 30, 200, 900, 1e4, 1e5]),

@@ -129,8 +129,10 @@ def test_keys_are_read_through_their_parents_children_and_defaults():
     assert not dict(unread_keys(cfg, "own"))
 
 
-def test_bfloat16_without_instructions_for_it(monkeypatch, tmp_path):
-    cfg = changed(ADAM, ["train.amp.enabled=true", "train.device=cpu"])
+@pytest.mark.parametrize("device", ["cpu", "auto"])
+def test_bfloat16_without_instructions_for_it(device, monkeypatch, tmp_path):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    cfg = changed(ADAM, ["train.amp.enabled=true", f"train.device={device}"])
     for flags, expected in (("avx2 fma", {"bf16-emulated"}), ("avx2 avx512_bf16", set())):
         (tmp_path / "cpuinfo").write_text(f"flags : {flags}\n")
         monkeypatch.setattr(updates, "_CPU_INFO", tmp_path / "cpuinfo")

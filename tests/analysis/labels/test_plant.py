@@ -7,8 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools.mask import iou
 
-from retina_plugin.analysis.labels.plant import plant_faults
-from retina_plugin.analysis.labels.planted_recall import planted_recall
+from retina_plugin.analysis.labels.plant import plant_faults, planted_recall
 
 
 def annotated(number, crowds=0):

@@ -57,10 +57,8 @@ def flat(record: Record) -> Iterator[Finding]:
             f"the loss stays where it began: {first:.3g} in its first lines, {last:.3g} in the last quarter of the "
             f"training, with an AP of {aps.max():.1f} at best"
         )
-        fix = (
-            f"examine the config (retina doctor --config-file {word(record.folder / CONFIG)}), then train.freeze=[] or "
-        )
-        fix += f"optimizer.lr={3 * record.cfg.optimizer.lr:g}"
+        fix = f"examine the config (retina doctor --config-file {word(record.folder / CONFIG)}), "
+        fix += f"then train.freeze=[] or optimizer.lr={3 * record.cfg.optimizer.lr:g}"
         yield Finding("warning", "loss-flat", message, "optimizer.lr", fix)
 
 
@@ -75,7 +73,7 @@ def overfitted(record: Record) -> Iterator[Finding]:
         return
     times, aps = record.ap
     is_old = len(aps) > 0 and times[aps.argmax()] < _EARLY * times[-1]
-    iterations, values = record.series("validation/loss_cls")
+    iterations, values = record.finite("validation/loss_cls")
     if (
         len(values) >= 3
         and values[-1] > _RISEN * values.min()
@@ -111,7 +109,7 @@ def clipped(record: Record) -> Iterator[Finding]:
     _, counts = record.series(CLIPPED)
     share = counts[-1] / record.iterations if len(counts) and record.iterations else 0.0
     if share > _MOST_CLIPPED:
-        _, norms = record.series("grad_norm")
+        _, norms = record.finite("grad_norm")
         typical = np.median(norms) if len(norms) else 0.0
         key, limit = "train.clip_grad_norm", record.cfg.train.clip_grad_norm
         message = (

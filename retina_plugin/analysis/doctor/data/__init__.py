@@ -3,18 +3,7 @@
 `QUICK_CHECKS` are the checks that read no image.
 """
 
-from . import (
-    annotation_keys,
-    box_formats,
-    box_pairs,
-    boxes,
-    categories,
-    classes,
-    image_files,
-    image_lists,
-    leakage,
-    loading,
-)
+from . import box_formats, box_pairs, boxes, categories, classes, image_files, image_lists, leakage, loading
 
 QUICK_CHECKS = (
     *loading.CHECKS,
@@ -23,7 +12,6 @@ QUICK_CHECKS = (
     *box_formats.CHECKS,
     *boxes.CHECKS,
     *box_pairs.QUICK,
-    *annotation_keys.CHECKS,
     *image_lists.CHECKS,
 )
 CHECKS = (*QUICK_CHECKS, *box_pairs.SLOW, *image_files.CHECKS, *leakage.CHECKS)

@@ -1,4 +1,4 @@
-"""Single boxes that training or evaluation treats differently from what their author expects."""
+"""Single boxes, masks and areas that training or evaluation treats differently from what their author expects."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 from omegaconf import DictConfig
 
+from ....data.coco_boxes import has_mask
 from ...anchors.boxes import resize_of
 from ..finding import Finding
 from ..reading.coco_set import CocoSet
@@ -73,7 +74,33 @@ def crowds(subject: Subject) -> Iterator[Finding]:
         )
 
 
-CHECKS = (empty_boxes, outside_boxes, tiny_boxes, crowds)
+def unusable_segmentations(subject: Subject) -> Iterator[Finding]:
+    """Annotations that Detectron2 drops because of a mask that a box detector does not need."""
+    for data in with_sound_boxes(subject.sets):
+        yield from about_boxes(
+            data,
+            np.array([not has_mask(a.get("segmentation")) for a in data.annotations], bool),
+            "segmentation-unusable",
+            "have a segmentation without a polygon of 3 points: training skips them, the evaluation counts them",
+            "remove 'segmentation' from these annotations; their boxes are enough",
+        )
+
+
+def wrong_areas(subject: Subject) -> Iterator[Finding]:
+    """Areas that put objects into the wrong one of APs, APm and APl."""
+    for data in with_sound_boxes(subject.sets):
+        areas = np.array([_number(a.get("area")) for a in data.annotations])
+        box = data.boxes[:, 2:].clip(0).prod(axis=1)
+        yield from about_boxes(
+            data,
+            (box > 0) & ((areas > 1.1 * box + 1) | (areas == 0)),
+            "area-wrong",
+            "have an 'area' of 0 or above that of their box: APs, APm and APl count them as objects of another size",
+            "remove 'area' from these annotations: the box counts without it",
+        )
+
+
+CHECKS = (empty_boxes, outside_boxes, tiny_boxes, crowds, unusable_segmentations, wrong_areas)
 
 
 def _resized(data: CocoSet, loader: DictConfig) -> np.ndarray:
@@ -82,3 +109,7 @@ def _resized(data: CocoSet, loader: DictConfig) -> np.ndarray:
     sizes, places = np.unique(data.sizes, axis=0, return_inverse=True)
     after = np.array([resize((int(height), int(width)))[::-1] for width, height in sizes]).reshape(-1, 2)
     return data.boxes[:, 2:] * (after / sizes)[places.ravel()]
+
+
+def _number(value: object) -> float:
+    return float(value) if type(value) in (int, float) else np.nan

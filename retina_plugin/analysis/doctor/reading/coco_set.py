@@ -13,9 +13,8 @@ from ....data.coco_check import check_coco_content
 from ....data.image_reader import check_image_root
 from ....data.json_file import read_json
 from ....printable import first_line, shown
-from .dicts_as_coco import dicts_as_coco
+from .entries import dicts_as_coco, is_usable_annotation, is_usable_image
 from .image_facts import Header, Pixels, evenly, read_header, read_pixels
-from .usable import is_usable_annotation, is_usable_image
 
 MOST_HEADERS, MOST_PIXELS = 5000, 500  # most images of a data set whose header, or whose pixels, are read
 _KEYS = ("images", "annotations", "categories")

@@ -14,7 +14,6 @@ from .settings import class_of, unread_keys
 
 _SECTIONS = ("model", "dataloader", "optimizer", "lr_multiplier", "train", "metadata")
 _LOSSES = {"losses": "cls_loss", "box_losses": "box_loss"}  # the key of the model that chooses from each section
-_MISSING = object()
 _LAZY_KEYS = {  # keys of this project's configs by prefix of Detectron2's yacs key
     "MODEL.ROI_HEADS.NUM_CLASSES": "model.num_classes",
     "MODEL.RETINANET.NUM_CLASSES": "model.num_classes",
@@ -60,7 +59,7 @@ def unread_losses(subject: Subject) -> Iterator[Finding]:
         known = {key.split(".")[1] for key in usual}
         for key, value in unread_keys(subject.cfg, section):
             name = key.split(".")[1]
-            if name in known and not key.endswith("_target_") and usual.get(key, _MISSING) != value:
+            if name in known and not key.endswith("_target_") and (key, value) not in usual.items():
                 yield _unread_loss(subject.cfg, part, key, value)
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from ....data import DataError
 from ....engine.prior import measure_foreground_share
 from ....engine.setup import PRIOR
-from ....modeling.losses import ClassificationLoss, SoftmaxFocalLoss, stationary_prob
+from ....modeling.losses import ClassificationLoss, SoftmaxFocalLoss
 from ....modeling.losses.stationary import STATIONARY, start_distance
+from ...imbalance.functions import best_start
 from ..finding import Finding
 from ..subject import Subject
 from .settings import setting
@@ -75,10 +76,7 @@ def foreground_share(subject: Subject) -> float | None:
 def stationary_score(subject: Subject) -> float | None:
     """The constant score at which the model's loss is smallest; None without such a score or without foreground."""
     share = foreground_share(subject)
-    try:
-        return None if share is None else stationary_prob(subject.model.cls_loss, subject.model.num_classes, share)
-    except ValueError:
-        return None
+    return None if share is None else best_start(subject.model.cls_loss, share, subject.model.num_classes)
 
 
 def _is_cross_entropy(loss: ClassificationLoss) -> bool:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from torch import nn
 
+from ....config.device import default_device
 from ....engine.setup import count_cores
 from ..finding import Finding
 from ..subject import Subject
@@ -63,7 +64,8 @@ def average(subject: Subject) -> Iterator[Finding]:
 def machine(subject: Subject) -> Iterator[Finding]:
     """bfloat16 on a processor that emulates it, or more loading processes than cores."""
     cfg, cores = subject.cfg, count_cores()
-    if setting(cfg, "train.amp.enabled", False) and cfg.train.device == "cpu" and not _has_bf16():
+    device = default_device() if cfg.train.device == "auto" else cfg.train.device
+    if setting(cfg, "train.amp.enabled", False) and device == "cpu" and not _has_bf16():
         message = "train.amp.enabled=true on a CPU without bfloat16 instructions, which emulates them in more time"
         yield Finding("warning", "bf16-emulated", message, "train.amp.enabled", "train.amp.enabled=false")
     if (workers := setting(cfg, "dataloader.train.num_workers", 0)) > cores:

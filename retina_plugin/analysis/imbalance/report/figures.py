@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from ....evaluation.calibration import equal_width_bins
 from ....inference.text import label_text
+from ....modeling.losses.base import log_odds
 from ....pages.figures import COLOURS, legend_text, new_panel
 from ..curves import Curve
 from ..examine import OWN, Examination
@@ -21,6 +22,7 @@ _MARKERS = 0.125  # distance between markers, in diagonals of the axes
 _POOLED = 16  # bins of the histogram in one drawn bin, which is a quarter of log-odds wide
 _PNG_STYLE = {"font.size": 15, "axes.spines.top": False, "axes.spines.right": False, "legend.fontsize": 13}
 KINDS = ("foreground", "background")
+_LINE_OF = {kind: dict(color=c, linestyle=line) for kind, c, line in zip(KINDS, COLOURS, ("-", "--"), strict=False)}
 
 
 def curves_by_label(shares: Mapping[str, Shares]) -> dict[str, tuple[Curve, Curve]]:
@@ -85,35 +87,23 @@ def _draw_curves(axes: Axes, examination: Examination, place: int) -> None:
 
 def draw_probabilities(examination: Examination) -> Figure:
     """Histogram of p_t over all elements, and the p_t of an untrained detector."""
-    figure, axes = new_panel(
-        "$p_t$ of every logit", "log-odds of $p_t$: 0 is 0.5, 2.2 is 0.9, 4.6 is 0.99", "share, log scale"
-    )
-    if examination.xray.is_softmax:
-        axes.set_title("$p_t$ of every anchor", loc="left", fontsize=12)
+    xray = examination.xray
+    title = f"$p_t$ of every {'anchor' if xray.is_softmax else 'logit'}"
+    figure, axes = new_panel(title, "log-odds of $p_t$: 0 is 0.5, 2.2 is 0.9, 4.6 is 0.99", "share, log scale")
     edges = np.arange(-LIMIT, LIMIT + WIDTH, WIDTH * _POOLED)
-    for kind, style in zip(KINDS, ("-", "--"), strict=True):
-        count = examination.xray.elements(kind == "foreground")[0].reshape(-1, _POOLED).sum(1)
-        used = np.flatnonzero(count)
-        if used.size:
-            part = slice(used[0], used[-1] + 1)
-            colour = COLOURS[KINDS.index(kind)]
-            heights = count[part] / count.sum()
-            axes.stairs(
-                heights, edges[part.start : part.stop + 1], color=colour, linestyle=style, label=kind, linewidth=2
-            )
-    if not np.isnan(examination.prior) and not examination.xray.is_softmax:
-        _mark_start(axes, float(np.log(examination.prior / (1 - examination.prior))))
+    for kind, style in _LINE_OF.items():
+        count = xray.elements(kind == "foreground")[0].reshape(-1, _POOLED).sum(1)
+        if (used := np.flatnonzero(count)).size:
+            first, end = used[0], used[-1] + 1
+            axes.stairs(count[first:end] / count.sum(), edges[first : end + 1], label=kind, linewidth=2, **style)
+    if not np.isnan(examination.prior) and not xray.is_softmax:
+        for sign, style in zip((1, -1), _LINE_OF.values(), strict=True):
+            axes.axvline(sign * log_odds(examination.prior), linewidth=1, alpha=0.7, **style)
+        axes.plot([], [], color="#888888", linewidth=1, label="before training, by the prior")
     axes.set_yscale("log")
     axes.set_ylim(top=20)  # room for the legend
     axes.legend(frameon=False, fontsize=9, ncols=2, loc="upper left")
     return figure
-
-
-def _mark_start(axes: Axes, log_odds: float) -> None:
-    for sign, kind, style in ((1, "foreground", "-"), (-1, "background", "--")):
-        colour = COLOURS[KINDS.index(kind)]
-        axes.axvline(sign * log_odds, color=colour, linestyle=style, linewidth=1, alpha=0.7)
-    axes.plot([], [], color="#888888", linewidth=1, label="before training, by the prior")
 
 
 def draw_reliability(examinations: Sequence[Examination]) -> list[Figure]:

@@ -1,53 +1,37 @@
 """Pictures of hard background anchors: what lies there, with the anchor and the box that the detector predicts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from detectron2.utils.visualizer import Visualizer
 
 from ....inference.images import read_rgb
-from ....pages.figures import jpeg_uri
+from ....pages.figures import jpeg_uri, square_around
 from ..hard_background import HardAnchor
 
 _WIDTH = 300  # pixels of a picture
 _SURROUNDINGS = 2.2  # side of a picture over the larger side of the boxes
 _LEAST_SIDE = 48  # pixels of the image
-_OUTSIDE = (200, 200, 200)
 _BOX, _ANCHOR, _OBJECT = "#ffb000", "#ee3377", "#33bbee"
 
 
-@dataclass(frozen=True)
-class Picture:
-    """One hard background anchor.
+def draw_gallery(anchors: Sequence[HardAnchor], class_names: Sequence[str]) -> list[dict[str, Any]]:
+    """By anchor a picture as data URI, what the detector predicts, and which labelled object is there.
 
-    Attributes:
-        image: data URI.
-        title: what the detector predicts.
-        words: which labelled object is there.
-        file_name: of the image.
-        is_apart: as in `HardAnchor`.
+    Raises:
+        DataError: if an image cannot be read.
     """
-
-    image: str
-    title: str
-    words: str
-    file_name: str
-    is_apart: bool
-
-
-def draw_gallery(anchors: Sequence[HardAnchor], class_names: Sequence[str]) -> list[Picture]:
-    """One picture per anchor; raises DataError if an image cannot be read."""
     return [
-        Picture(
-            jpeg_uri(_draw(read_rgb(anchor.file_name), anchor)),
-            f"{class_names[anchor.category]} {anchor.score:.0%}, gradient {anchor.gradient_norm:.2g}",
-            words_of(anchor, class_names),
-            Path(anchor.file_name).name,
-            anchor.is_apart,
-        )
+        {
+            "image": jpeg_uri(_draw(read_rgb(anchor.file_name), anchor)),
+            "title": f"{class_names[anchor.category]} {anchor.score:.0%}, gradient {anchor.gradient_norm:.2g}",
+            "words": words_of(anchor, class_names),
+            "file_name": Path(anchor.file_name).name,
+            "is_apart": anchor.is_apart,
+        }
         for anchor in anchors
     ]
 
@@ -60,23 +44,11 @@ def words_of(anchor: HardAnchor, class_names: Sequence[str]) -> str:
 
 
 def _draw(image: np.ndarray, anchor: HardAnchor) -> np.ndarray:
-    corner, side = _window(np.stack([anchor.anchor, anchor.box]))
-    padded = cv2.copyMakeBorder(image, side, side, side, side, cv2.BORDER_CONSTANT, value=_OUTSIDE)
-    left, top = corner + side
-    scale = _WIDTH / side
-    crop = cv2.resize(padded[top : top + side, left : left + side], (_WIDTH, _WIDTH), interpolation=cv2.INTER_CUBIC)
-    drawing = Visualizer(crop)
+    around = np.stack([anchor.anchor, anchor.box])
+    (left, top), (right, bottom) = square_around(around, image.shape, _SURROUNDINGS, _LEAST_SIDE)
+    scale, part = _WIDTH / max(right - left, bottom - top), image[top:bottom, left:right]
+    drawing = Visualizer(cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC))
     lines = [(x, _OBJECT, ":") for x in anchor.objects] + [(anchor.anchor, _ANCHOR, "--"), (anchor.box, _BOX, "-")]
     for box, colour, style in lines:
-        drawing.draw_box((box - np.tile(corner, 2)) * scale, alpha=1, edge_color=colour, line_style=style)
+        drawing.draw_box((box - [left, top, left, top]) * scale, alpha=1, edge_color=colour, line_style=style)
     return drawing.output.get_image()
-
-
-def _window(boxes: np.ndarray) -> tuple[np.ndarray, int]:
-    """Left upper corner (2,) and side of the square that shows all boxes (N, 4) and their surroundings, in pixels.
-
-    It may lie partly outside the image, by less than its side.
-    """
-    start, end = boxes[:, :2].min(0), boxes[:, 2:].max(0)
-    side = int(max(_LEAST_SIDE, _SURROUNDINGS * float((end - start).max())))
-    return np.round((start + end - side) / 2).astype(int), side
