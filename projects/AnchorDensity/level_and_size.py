@@ -4,9 +4,7 @@ from .searched import study
 
 P2 = ["model.backbone.in_features=[res2,res3,res4,res5]", "model.head_in_features=[p2]"]
 P3 = ["model.head_in_features=[p3]"]
-SIZE = (
-    "model.anchor_generator.octave_base_scale={}"  # in strides: 8 pixels on P3, 4 on P2; the base config has 4 strides
-)
+SIZE = "model.anchor_generator.octave_base_scale={}"  # in strides: 8 pixels on P3, where the config has 4; 4 on P2
 study.overrides = [*study.overrides, "model.anchor_generator.aspect_ratios=[0.84]"]
 study.variants = dict(
     p3_32px=P3,

@@ -22,7 +22,7 @@ from retina_plugin.modeling.losses import (
     build_cls_loss,
     effective_number_alpha,
 )
-from retina_plugin.modeling.losses.ghm import error_histogram
+from retina_plugin.modeling.losses.kernels.harmonized import error_histogram
 from retina_plugin.modeling.losses.one_vs_all import OneVsAllLoss
 from retina_plugin.registry import CLS_LOSS_REGISTRY
 
