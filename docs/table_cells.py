@@ -4,6 +4,7 @@ A cell of None stays as it stands: it holds words or links, or its source is not
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 METRICS = ("AP", "AP50", "AP75", "APs", "APm", "APl")
 Rows = list[list[str | None]]
@@ -28,6 +29,17 @@ def p_value(p: float) -> str:
 def differences(found: Iterable[list[float]]) -> Rows:
     """Mean, interval and p of differences, each (mean, low, high, p)."""
     return [[None, signed(m), f"{signed(low)} to {signed(high)}", p_value(p)] for m, low, high, p in found]
+
+
+def difference(mean: float, low: float, high: float, p: float) -> str:
+    """A difference with its interval and p, in one cell."""
+    return f"{signed(mean)} ({signed(low)} to {signed(high)}), p = {p_value(p)}"
+
+
+def pair_of(found: dict[str, Any], ce: str, focal: str) -> list[str]:
+    """AP of cross entropy, of focal loss, and the difference with its interval and p."""
+    verdict = found["verdicts"][f"{focal} − {ce} in AP"]
+    return [spread(found["rows"][ce]["AP"]), spread(found["rows"][focal]["AP"]), difference(*verdict)]
 
 
 def of_run(found: dict[str, float | None], metrics: tuple[str, ...]) -> list[str]:

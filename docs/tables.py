@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import cell_rows as cells
 import loss_rows as losses
 import table_rows as made
 from table_cells import Rows
@@ -47,6 +48,16 @@ TABLES = (
         "| both from .01: focal − ce (focal, ce) | 40 | 120 | 360 |",
         losses.map_of("focal_01 is better than ce_01 in AP"),
     ),
+    Table(
+        FOCAL, "| focal loss minus cross entropy, AP | seeds 0, 1, 2 | seeds 3, 4, 5 | all six |", losses.start_verdicts
+    ),
+    Table(FOCAL, "| start | alpha | gamma 0 (cross entropy) | gamma 2 (focal loss) |", losses.why_means),
+    Table(
+        FOCAL,
+        "| effect on AP | difference | 95 % interval | p |",
+        losses.why_effects,
+        after="`why.py` trains every combination",
+    ),
     Table(FOCAL, "| start | scale | gamma 0 (cross entropy) | gamma 2 (focal loss) |", losses.scale_means),
     Table(
         FOCAL,
@@ -54,33 +65,33 @@ TABLES = (
         losses.scale_effects,
         after="`why_scale.py` has the scale",
     ),
-    Table(CELLS, "| focal loss minus cross entropy, AP on blood cells | seeds |", losses.leads_bccd),
-    Table(CELLS, "| start, AP on blood cells | cross entropy | focal loss |", losses.start_bccd),
-    Table(CELLS, "| effect on AP on blood cells | difference | 95 % interval | p |", losses.effects_bccd),
+    Table(CELLS, "| focal loss minus cross entropy, AP on blood cells | seeds |", cells.leads_bccd),
+    Table(CELLS, "| start, AP on blood cells | cross entropy | focal loss |", cells.start_bccd),
+    Table(CELLS, "| effect on AP on blood cells | difference | 95 % interval | p |", cells.effects_bccd),
     Table(
         CELLS,
         "| learning rate on blood cells | cross entropy | focal loss | difference, 95 % interval |",
-        losses.rates_bccd,
+        cells.rates_bccd,
     ),
-    Table(CELLS, "| AP on blood cells, five new seeds | AP | AP50 | AP75 | APs | APm | APl |", losses.confirmed_bccd),
-    Table(CELLS, "| AP of new seeds | difference | 95 % interval | p |", losses.confirmed_bccd_verdicts),
-    Table(CELLS, "| AP on blood cells, all alike | gamma 0 | gamma 2 |", losses.alpha_and_gamma_bccd),
-    Table(CELLS, "| alpha and gamma | difference in AP | 95 % interval | p |", losses.alpha_and_gamma_bccd_verdicts),
-    Table(CELLS, "| AP on blood cells (share of classification) | gamma 0 | gamma 2 |", losses.box_share),
-    Table(CELLS, "| gamma and the weight | difference in AP | 95 % interval | p |", losses.box_share_verdicts),
+    Table(CELLS, "| AP on blood cells, five new seeds | AP | AP50 | AP75 | APs | APm | APl |", cells.confirmed_bccd),
+    Table(CELLS, "| AP of new seeds | difference | 95 % interval | p |", cells.confirmed_bccd_verdicts),
+    Table(CELLS, "| AP on blood cells, all alike | gamma 0 | gamma 2 |", cells.alpha_and_gamma_bccd),
+    Table(CELLS, "| alpha and gamma | difference in AP | 95 % interval | p |", cells.alpha_and_gamma_bccd_verdicts),
+    Table(CELLS, "| AP on blood cells (share of classification) | gamma 0 | gamma 2 |", cells.box_share),
+    Table(CELLS, "| gamma and the weight | difference in AP | 95 % interval | p |", cells.box_share_verdicts),
     Table(
         CELLS,
         "| weight of cross entropy | AP | AP50 | AP75 | APs | APm | APl | share of classification |",
-        losses.ce_weight,
+        cells.ce_weight,
     ),
-    Table(CELLS, "| weight of cross entropy | difference in AP | 95 % interval | p |", losses.ce_weight_verdicts),
-    Table(CELLS, "| AP on held-out blood cells; learning rate, weight |", losses.tuning_bccd),
+    Table(CELLS, "| weight of cross entropy | difference in AP | 95 % interval | p |", cells.ce_weight_verdicts),
+    Table(CELLS, "| AP on held-out blood cells; learning rate, weight |", cells.tuning_bccd),
     Table(
         CELLS,
         "| tuned on blood cells | rate, weight | AP | AP50 | AP75 | APs | APm | APl | share of classification |",
-        losses.tuned_bccd,
+        cells.tuned_bccd,
     ),
-    Table(CELLS, "| tuned: focal loss minus | difference in AP | 95 % interval | p |", losses.tuned_bccd_verdicts),
+    Table(CELLS, "| tuned: focal loss minus | difference in AP | 95 % interval | p |", cells.tuned_bccd_verdicts),
     Table(
         ANCHORS,
         "| anchors | per image | boxes with an anchor at IoU .5 (images not searched) | AP of three seeds |",
