@@ -1,7 +1,7 @@
 """The rows of the other tables of the documents, from docs/results."""
 
 from stored import results
-from table_cells import METRICS, Rows, differences, of_run, spread
+from table_cells import METRICS, Rows, difference, differences, of_run, spread
 
 from retina_plugin import get_config
 
@@ -31,13 +31,15 @@ def anchors() -> Rows:
 
 
 def anchor_levels() -> Rows:
-    """Levels and sizes of anchors, each changed alone."""
-    found = results("anchor_levels")["rows"]
-    return [[None, None, None, spread(found[n]["AP"])] for n in ("p3_32px", "p3_9px", "p2_32px", "p2_9px")]
+    """Levels and sizes of anchors, each changed alone; as the config has them, and matched."""
+    found = [results(name)["rows"] for name in ("anchor_levels", "anchor_levels_matched")]
+    names = ("p3_32px", "p3_9px", "p2_32px", "p2_9px")
+    return [[None, None, None, *(spread(rows[n]["AP"]) for rows in found)] for n in names]
 
 
 def anchor_levels_verdicts() -> Rows:
-    return differences(results("anchor_levels")["verdicts"].values())
+    found = [results(name)["verdicts"].values() for name in ("anchor_levels", "anchor_levels_matched")]
+    return [[None, *(difference(*verdict) for verdict in pair)] for pair in zip(*found, strict=True)]
 
 
 def anchors_bccd() -> Rows:

@@ -99,10 +99,10 @@ TABLES = (
     ),
     Table(
         ANCHORS,
-        "| one level, anchors | per image | training boxes with an anchor at IoU .5 | AP of three seeds |",
+        "| one level, anchors | per image | training boxes with an anchor at IoU .5 | AP, three seeds | AP, matched |",
         made.anchor_levels,
     ),
-    Table(ANCHORS, "| level and size | difference in AP | 95 % interval | p |", made.anchor_levels_verdicts),
+    Table(ANCHORS, "| level and size | difference in AP, 95 % interval | matched |", made.anchor_levels_verdicts),
     Table(ANCHORS, "| AP on blood cells | AP | AP50 | AP75 | red cells | white cells | platelets |", made.anchors_bccd),
     Table(ANCHORS, "| searched minus default | difference | 95 % interval | p |", made.anchors_bccd_verdicts),
     Table("docs/losses.md", "| `model.cls_loss='${losses.NAME}'` | class | settings | source |", made.named_losses),
