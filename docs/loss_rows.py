@@ -1,6 +1,7 @@
 """The rows of the tables of projects/CrossEntropyVsFocal on synthetic shapes, from docs/results."""
 
 from collections.abc import Callable
+from typing import Any
 
 from stored import results
 from table_cells import Rows, difference, differences, p_value, pair_of, signed, spread
@@ -57,6 +58,18 @@ def starts_rates_and_cells() -> Rows:
     """`starts_and_rates`, and blood cells with new seeds: as the config has it, and tuned."""
     cells = (results(name) for name in ("confirm_bccd", "tuned_bccd"))
     return [*starts_and_rates(), *([None, *pair_of(found, "ce", "focal")] for found in cells)]
+
+
+def map_at_twice_the_rate() -> Rows:
+    """AP of both losses from their own starts after 120 iterations, by share of foreground."""
+    found = results("map_002")
+    cells = [found[f"{row}/120"] for row in ("2e-4", "1e-3", "4e-3", "1e-2")]
+    return [[None, *(spread(c["rows"][n]["AP"]) for n in ("ce", "focal")), _lead(c), None] for c in cells]
+
+
+def _lead(cell: dict[str, Any]) -> str:
+    mean, low, high, _ = cell["verdicts"]["focal − ce in AP"]
+    return f"{signed(mean)} ({signed(low)} to {signed(high)})"
 
 
 def map_of(name: str) -> Callable[[], Rows]:

@@ -1,6 +1,7 @@
 """Take what the documents show out of the folders that long commands wrote, into docs/results.
 
     python docs/take_results.py study output/demo demo         # the report of a study
+    python docs/take_results.py grid output/phase_diagram NAME # the reports of the cells of a grid
     python docs/take_results.py image output/demo 13 demo_image    # one test image, and what its runs find there
     python docs/take_results.py curves output/RUN figure4_bccd # figure 4 of a detector
     python docs/take_results.py zoo output/RUN OTHER zoo       # AP of runs
@@ -24,6 +25,7 @@ from retina_plugin.files import write_json
 from retina_plugin.reading import read_json
 from retina_plugin.run_folder import last_evaluation, read_config, read_detections
 from retina_plugin.study.evidence.by_image import coco_test_data
+from retina_plugin.study.execution.results import REPORT
 
 RESULTS = Path(__file__).parent / "results"
 _LEAST_SCORE = 0.05
@@ -34,7 +36,7 @@ def study(folder: str) -> dict[str, Any]:
 
     Besides, by variant, the start, and the share of the classification loss in the gradient at the end of training.
     """
-    report = read_json(Path(folder, "report.json"), {})
+    report = read_json(Path(folder, REPORT), {})
     return {
         "command": re.sub(r" --(output \S+|report-only)", "", report["facts"]["command"]),
         "seeds": report["facts"]["seeds"],
@@ -45,6 +47,12 @@ def study(folder: str) -> dict[str, Any]:
         "effects": {e["name"]: _difference(e) for e in report["effects"]},
         "verdicts": {_question(v["hypothesis"]): _difference(v) for v in report["verdicts"]},
     }
+
+
+def grid(folder: str) -> dict[str, Any]:
+    """What `study` takes, by cell such as "1e-3/120", of every cell of a grid that has a report."""
+    reports = sorted(Path(folder).glob(f"*/*/{REPORT}"))
+    return {"/".join(path.parts[-3:-1]): study(str(path.parent)) for path in reports}
 
 
 def image(folder: str, image_id: str) -> dict[str, Any]:
@@ -116,5 +124,5 @@ def _mean(value: dict[str, Any]) -> list[float | None]:
 
 if __name__ == "__main__":
     kind, *sources, name = sys.argv[1:]
-    take = {f.__name__: f for f in (study, image, curves, zoo, tuning, errors)}[kind]
+    take = {f.__name__: f for f in (study, grid, image, curves, zoo, tuning, errors)}[kind]
     write_json(RESULTS / f"{name}.json", take(*sources))
