@@ -43,7 +43,7 @@ def record_questions(study: Study) -> None:
 
 
 def late_changes(study: Study) -> LateChanges:
-    """What has changed since the first of `study.seeds` had a result; nothing if none has one, or no record is as old."""
+    """What has changed since the first of `study.seeds` had a result; nothing if none has, or no record is as old."""
     records, now = _read(study.output_dir), _questions(study)
     planned = list(itertools.takewhile(lambda r: not r.seeds & set(study.seeds), records))
     if not planned or not _seeds_with_results(study.output_dir) & set(study.seeds):
