@@ -33,7 +33,6 @@ PRIVATE_NAMES: dict[str, str] = {
     "detectron2.modeling:RetinaNet._decode_per_level_predictions": "a detector that overrides it is not optimized",
     "detectron2.modeling:RetinaNet._decode_multi_level_predictions": "as _decode_per_level_predictions",
     "detectron2.modeling.meta_arch:DenseDetector._ema_update": "losses of a subclass may call it as upstream's do",
-    "detectron2.modeling.meta_arch:DenseDetector._move_to_current_device": "preprocessing that pads to a given size",
     "torch.nn:Module._register_load_state_dict_pre_hook": "keeps the name of a buffer; public since torch 2.5",
     "torch.nn:Module._load_from_state_dict": "overridden for a buffer that Detectron2's state dicts lack",
     "torch.nn:Module._modules": "children by name, repeated ones too, and what a copy of a detector shares",

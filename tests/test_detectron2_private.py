@@ -4,6 +4,7 @@ import ast
 import functools
 import importlib
 import inspect
+import re
 import textwrap
 
 import pytest
@@ -76,6 +77,11 @@ def test_a_private_name_exists(full_name):
 
 def test_every_private_name_has_its_reason():
     assert all(PRIVATE_NAMES.values())
+
+
+def test_every_private_name_is_used():
+    source = "".join(path.read_text() for path in trees() if path.name != "detectron2_private.py")
+    assert not [name for name in PRIVATE_NAMES if not re.search(rf"\b{re.split('[:.]', name)[-1]}\b", source)]
 
 
 def package_classes():

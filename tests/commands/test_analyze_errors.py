@@ -80,9 +80,15 @@ def test_seeds_of_a_variant_give_one_interval_and_other_runs_are_refused(run, tm
     assert own["delta_ap"]["Bkg"]["value"] == pytest.approx(one["delta_ap"]["Bkg"]["value"])
     page = (tmp_path / "out/errors.html").read_text()
     assert "means over seeds (run, seed1)" in page and "over 2 seeds and 1000 resamples" in page
+    cfg.train.init_classes = ["a"]  # which weights of a checkpoint the classes take
+    OmegaConf.save(cfg, seed / CONFIG)
+    with pytest.raises(ConfigError, match="they differ in train.init_classes; give"):
+        analyze_errors([run, seed], tmp_path / "out", trust=["*"], max_images=1)
     _change(seed / CONFIG, "max_iter: ", "max_iter: 1")
     _change(seed / CONFIG, "prior_prob: 0.0101", "prior_prob: 0.02")
-    with pytest.raises(ConfigError, match="they differ in model.head.prior_prob, train.max_iter; give .* --other"):
+    with pytest.raises(
+        ConfigError, match=r"in model.head.prior_prob, train.init_classes, train.max_iter; give .* --other"
+    ):
         analyze_errors([run, seed], tmp_path / "out", trust=["*"], max_images=1)
 
 

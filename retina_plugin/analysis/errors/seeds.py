@@ -18,7 +18,7 @@ from .types import Errors, find_errors
 
 _SAME_START = 0.1  # relative difference of two priors that were computed from samples of the same data
 _OF_SEEDS = ("train.seed", "dataloader.train.resample_seed")
-_START = "train.init_checkpoint"
+_START, _START_CLASSES = "train.init_checkpoint", "train.init_classes"  # a resumed run does not read them
 
 
 @dataclass(frozen=True)
@@ -64,5 +64,6 @@ def _values(run: Results) -> dict[str, Any]:
     """
     values = dict(leaves(OmegaConf.to_container(run.cfg, resolve=False)))
     start, own = values.get(_START), Path(str(values["train.output_dir"])).name + INITIAL_WEIGHTS
-    kept = {key: value for key, value in values.items() if not is_free(key) and key not in _OF_SEEDS}
+    differing = [k for k in values if k.startswith(_START_CLASSES) or not (is_free(k) or k in _OF_SEEDS)]
+    kept = {key: values[key] for key in differing}
     return kept | {_START: INITIAL_WEIGHTS if Path(str(start)).name == own else start}

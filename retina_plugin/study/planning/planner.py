@@ -19,6 +19,7 @@ from ..statistics.bank import heterogeneity, typical_spread
 from ..statistics.estimate import LEVEL
 from ..statistics.moderation import prior_freedom
 from .looks import LOOKS, Look, looks_until, spent
+from .recorded import counted_questions
 
 POWER = 0.8
 _LARGEST_T = 1e4  # nctdtr gives NaN for 1e5
@@ -49,7 +50,7 @@ def plan(study: Study, num_cells: int = 1) -> Iterator[str]:
 
     Comparisons of a study on a grid are also corrected for its `num_cells` cells.
     """
-    compared, k = num_cells * (len(study.questions) + len(study.other_questions)), len(study.factors)
+    compared, k = num_cells * (len(study.questions) + len(counted_questions(study))), len(study.factors)
     number = len(study.seeds)
     numbers = [number] if study.adds_seeds else [number, *(number + more for more in (1, 2, 5))]
     if not compared and not k:

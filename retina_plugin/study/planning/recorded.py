@@ -7,7 +7,7 @@ these seeds had a result. It names questions that were added since, and counts r
 """
 
 import itertools
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,15 +43,16 @@ def record_questions(study: Study) -> None:
 
 
 def late_changes(study: Study) -> LateChanges:
-    """What has changed since the first of `study.seeds` had a result; nothing if no record is as old."""
+    """What has changed since the first of `study.seeds` had a result; nothing if none has, or no record is as old."""
     records, now = _read(study.output_dir), _questions(study)
     planned = list(itertools.takewhile(lambda r: not r.seeds & set(study.seeds), records))
-    if not planned:
+    if not planned or not _seeds_with_results(study.output_dir) & set(study.seeds):
         return LateChanges()
+    asked = {*planned[-1].questions, *(replace(h, margin=None) for h in planned[-1].questions)}
     since = [h for record in records[len(planned) - 1 :] for h in record.questions]
     claims = {_claim(h) for h in now}
     return LateChanges(
-        added=tuple(h for h in now if h not in planned[-1].questions),
+        added=tuple(h for h in now if h not in asked),
         removed=tuple({_claim(h): h for h in since if _claim(h) not in claims}.values()),
     )
 
@@ -83,9 +84,16 @@ def _read(folder: Path) -> list[_Record]:
 
 def _are_records(content: list[Any]) -> bool:
     try:
-        return all(_record(plain) for plain in content)
+        return all(map(_is_typed, map(_record, content)))
     except (KeyError, TypeError):
         return False
+
+
+def _is_typed(record: _Record) -> bool:
+    """Whether all values of a record have the type that they should; raises TypeError for values without a hash."""
+    texts = [x for h in set(record.questions) for x in (h.better, h.than, h.metric.key, h.metric.name, h.metric.unit)]
+    numbers = [*record.seeds, *(h.margin for h in record.questions if h.margin is not None)]
+    return all(isinstance(x, str) for x in texts) and all(isinstance(x, int | float) for x in numbers)
 
 
 def _record(plain: dict[str, Any]) -> _Record:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import QUICK, TINY
-from detectron2.config import LazyCall
+from detectron2.config import LazyCall, instantiate
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.data import transforms as T
 from detectron2.structures import Boxes, BoxMode, pairwise_iou
@@ -27,6 +27,7 @@ from retina_plugin.analysis.doctor.training import (
 from retina_plugin.analysis.doctor.training.boxes import train_boxes, train_fit
 from retina_plugin.config import get_config
 from retina_plugin.config.overrides import apply_override
+from retina_plugin.data.coco import dataset_names
 from retina_plugin.modeling.losses import SigmoidCrossEntropyLoss
 from retina_plugin.modeling.meta_arch import ForegroundCounter
 
@@ -148,6 +149,16 @@ def test_a_fault_of_the_boxes_is_found(fault, tiny_cfg, data):
     if edge:
         resized(subject.cfg, edge)
     assert codes(check, subject) == {code}
+
+
+def test_the_limits_that_the_doctor_advises_are_taken(tiny_cfg, data):
+    """Six objects, of which AP counts five: its advice is a limit below ten."""
+    name = data(FITTING[:1] * 6)
+    (found,) = evaluation.detections_per_image(subject_of(tiny_cfg, name, "+dataloader.evaluator.max_dets_per_image=5"))
+    advised = subject_of(tiny_cfg, name, *found.fix.split())
+    assert not codes(evaluation.detections_per_image, advised)
+    advised.cfg.dataloader.evaluator.dataset_name = dataset_names(advised.cfg, "test")[0]
+    instantiate(advised.cfg.dataloader.evaluator)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from studies import tiny_study, untrained_study
 
 from retina_plugin.files import write_json
 from retina_plugin.study import load_study
+from retina_plugin.study.planning.planner import plan
 from retina_plugin.study.planning.recorded import counted_questions, late_changes, record_questions
 from retina_plugin.study.report.content import collect_content
 from retina_plugin.study.report.render import render
@@ -31,6 +32,7 @@ def test_questions_may_change_until_there_is_a_result(tmp_path):
     record_questions(first)
     end_of_a_run(first, 0, error="no memory left")
     second = study_of(tmp_path, ALL[1])
+    assert late_changes(second) == ((), ())  # also before it is recorded
     record_questions(second)
     end_of_a_run(second, 1)
     assert late_changes(second) == ((), ()) and counted_questions(second) == ()
@@ -68,6 +70,21 @@ def test_a_margin_added_later_is_told_but_no_further_comparison(tmp_path):
     assert late_changes(later) == (later.hypotheses, ())
 
 
+def test_a_question_without_its_margin_is_no_new_one(tmp_path):
+    study = study_of(tmp_path, ALL[0] | {"margin": 1.0})
+    record_questions(study)
+    end_of_a_run(study, 0)
+    assert late_changes(study_of(tmp_path, ALL[0])) == ((), ())
+
+
+def test_a_plan_counts_the_comparisons_that_a_report_counts(tmp_path):
+    study = study_of(tmp_path, *ALL)
+    record_questions(study)
+    assert "for 1 comparison" in next(plan(study_of(tmp_path, ALL[0])))
+    end_of_a_run(study, 0)
+    assert "for 3 comparisons" in next(plan(study_of(tmp_path, ALL[0])))
+
+
 def test_leaving_variants_out_changes_no_question(tmp_path):
     study = study_of(tmp_path, *ALL)
     record_questions(study)
@@ -86,7 +103,23 @@ def test_a_folder_without_a_record_says_nothing(tmp_path):
     assert late_changes(study_of(tmp_path, ALL[0])) == ((), ())
 
 
-@pytest.mark.parametrize("content", ['[{"questions": 3}]', "[1]", '[{"questions": [{}], "seeds": [0]}]', "{"])
+def a_record(seeds="[]", margin="null", name='"AP"'):
+    question = f'{{"better": "b", "than": "a", "margin": {margin}, "metric": {{"key": "k", "name": {name}}}}}'
+    return f'[{{"seeds": {seeds}, "questions": [{question}]}}]'
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '[{"questions": 3}]',
+        "[1]",
+        '[{"questions": [{}], "seeds": [0]}]',
+        "{",
+        a_record(seeds='[1, "a"]'),
+        a_record(margin='"x"'),
+        a_record(name='["AP"]'),
+    ],
+)
 def test_a_damaged_record_is_ignored_with_a_warning(tmp_path, content, caplog):
     study = study_of(tmp_path, *ALL)
     study.output_dir.mkdir()

@@ -55,7 +55,7 @@ def detections_per_image(subject: Subject) -> Iterator[Finding]:
             message = (
                 f"{key}={most}, but one image in a hundred has {many:.0f} {what} or more, and one has {max(counts)}"
             )
-            fix = f"{_MOST}={needed}" + f" +{_COUNTED}=[1,10,{needed}]" * (_COUNTED in limits)
+            fix = f"{_MOST}={needed}" + f" +{_COUNTED}={needed}" * (_COUNTED in limits)
             yield Finding("warning", "max-detections", message, key, fix)
             return
 
