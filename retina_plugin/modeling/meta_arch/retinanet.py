@@ -147,6 +147,8 @@ class PluggableRetinaNet(RetinaNetTraining):
         divisor = max(constraints.get("size_divisibility", self.backbone.size_divisibility), 1)
         wanted = [-(-size // divisor) * divisor for size in padded_size]
         below, right = (max(0, size - own) for size, own in zip(wanted, images.tensor.shape[-2:], strict=True))
+        if not (below or right):
+            return images
         return ImageList(F.pad(images.tensor, (0, right, 0, below)), images.image_sizes)
 
     def _transpose_dense_predictions(

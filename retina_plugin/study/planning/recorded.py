@@ -73,8 +73,9 @@ def _claim(h: Hypothesis) -> tuple[str, str, str]:
 
 def _seeds_with_results(folder: Path) -> set[int]:
     """Seeds of the runs that ended without an error, also of those that were moved aside, such as seed0.1."""
-    ends = {path.parent.name: read_end(path.parent) for path in folder.glob(f"*/seed*/{RESULT}")}
-    numbers = {name.removeprefix("seed").partition(".")[0] for name, end in ends.items() if end and not end.error}
+    runs = [path.parent for path in folder.glob(f"*/seed*/{RESULT}")]
+    ended = [run.name for run in runs if (end := read_end(run)) and not end.error]
+    numbers = [name.removeprefix("seed").partition(".")[0] for name in ended]
     return {int(number) for number in numbers if number.isdecimal()}
 
 

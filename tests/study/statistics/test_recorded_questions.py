@@ -21,8 +21,8 @@ def study_of(folder, *hypotheses, **settings):
     return tiny_study(folder, VARIANTS, hypotheses=list(hypotheses), **settings)
 
 
-def end_of_a_run(study, seed, error=""):
-    folder = study.run_dir("a", seed)
+def end_of_a_run(study, seed, error="", variant="a"):
+    folder = study.run_dir(variant, seed)
     folder.mkdir(parents=True)
     write_json(folder / "result.json", {"digest": "", "error": error})
 
@@ -49,6 +49,15 @@ def test_changes_after_the_first_result_are_told_and_counted(tmp_path):
         record_questions(later)
     latest = study_of(tmp_path, ALL[2], seeds=[0, 1])
     assert set(late_changes(latest).removed) == set(study.hypotheses)
+
+
+def test_a_run_that_failed_hides_no_result_of_another_variant(tmp_path):
+    study = study_of(tmp_path, *ALL)
+    record_questions(study)
+    end_of_a_run(study, 0)
+    for variant in "bc":
+        end_of_a_run(study, 0, error="no memory left", variant=variant)
+    assert late_changes(study_of(tmp_path, ALL[0])).removed == study.hypotheses[1:]
 
 
 def test_new_seeds_are_a_new_study(tmp_path):
