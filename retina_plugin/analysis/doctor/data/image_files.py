@@ -1,6 +1,6 @@
 """Image files that are damaged, blank, or differ from their entries or from what viewers show."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from ....printable import shown
 from ..finding import Finding
@@ -10,26 +10,6 @@ from ..subject import Subject
 from .reporting import about_images
 
 _FLAT = 1.0  # standard deviation of a channel
-_UNUSUAL: tuple[tuple[Callable[[Header], bool], str, str, str], ...] = (  # which headers, code, problem, fix
-    (
-        lambda header: header.orientation in range(2, 9),
-        "image-exif-rotated",
-        "are turned or mirrored according to their EXIF data when they are read",
-        "check with retina data that the boxes were drawn on the turned images",
-    ),
-    (
-        lambda header: header.is_deep,
-        "image-16-bit",
-        "have 16 or more bits per channel: training scales 16 bits to 8, and refuses 32",
-        "check with retina data that they are neither dark nor flat; scale them otherwise if they are",
-    ),
-    (
-        lambda header: header.is_transparent,
-        "image-alpha",
-        "have transparency, which training drops: hidden colours become visible",
-        "look at them with retina data; save them without transparency if they differ",
-    ),
-)
 
 
 def unreadable_headers(subject: Subject) -> Iterator[Finding]:
@@ -59,20 +39,50 @@ def wrong_sizes(subject: Subject) -> Iterator[Finding]:
         )
 
 
-def unusual_headers(subject: Subject) -> Iterator[Finding]:
-    """Files that training changes when it reads them."""
-    for data in subject.sets:
-        for is_one, code, problem, fix in _UNUSUAL:
-            yield from _about_headers(data, is_one, code, problem, fix)
+def rotated(subject: Subject) -> Iterator[Finding]:
+    """Photographs that are turned when they are read, which the annotation tool may not have done."""
+    yield from _about(
+        subject.sets,
+        lambda header: header.orientation in range(2, 9),
+        "image-exif-rotated",
+        "are turned or mirrored according to their EXIF data when they are read",
+        "check with retina data that the boxes were drawn on the turned images",
+    )
 
 
 def grey(subject: Subject) -> Iterator[Finding]:
     """Greyscale images among images with colours."""
-    if len({_is_grey(header) for data in subject.sets for header in _readable(data).values()}) > 1:
-        problem = "have one channel, which training repeats three times"
-        fix = "others have colours: check that this does not tell classes or splits apart"
-        for data in subject.sets:
-            yield from _about_headers(data, _is_grey, "image-grey", problem, fix)
+    headers = [header for data in subject.sets for header in data.headers.values() if isinstance(header, Header)]
+    is_mixed = len({_is_grey(header) for header in headers}) > 1
+    yield from _about(
+        subject.sets if is_mixed else (),
+        _is_grey,
+        "image-grey",
+        "have one channel, which training repeats three times",
+        "others have colours: check that this does not tell classes or splits apart",
+    )
+
+
+def deep(subject: Subject) -> Iterator[Finding]:
+    """Images with 16 or more bits per channel, which other readers clip."""
+    yield from _about(
+        subject.sets,
+        lambda header: header.is_deep,
+        "image-16-bit",
+        "have 16 or more bits per channel: training scales 16 bits to 8, and refuses 32",
+        "check with retina data that they are neither dark nor flat; scale them otherwise if they are",
+    )
+
+
+def transparent(subject: Subject) -> Iterator[Finding]:
+    """Images with transparent parts, whose hidden colours training uses."""
+    yield from _about(
+        subject.sets,
+        lambda header: header.is_transparent,
+        "image-alpha",
+        "have transparency, which training drops: hidden colours become visible",
+        "look at them with retina data; save them without transparency if they differ",
+    )
 
 
 def unreadable_pixels(subject: Subject) -> Iterator[Finding]:
@@ -104,7 +114,7 @@ def not_all_read(subject: Subject) -> Iterator[Finding]:
             )
 
 
-CHECKS = (unreadable_headers, wrong_sizes, unusual_headers, grey, unreadable_pixels, blank, not_all_read)
+CHECKS = (unreadable_headers, wrong_sizes, rotated, grey, deep, transparent, unreadable_pixels, blank, not_all_read)
 
 
 def unreadable(data: CocoSet, found: Mapping[int, object]) -> Iterator[Finding]:
@@ -119,14 +129,11 @@ def _is_grey(header: Header) -> bool:
     return header.mode[0] in "1LIF"
 
 
-def _readable(data: CocoSet) -> dict[int, Header]:
-    return {place: header for place, header in data.headers.items() if isinstance(header, Header)}
-
-
-def _about_headers(
-    data: CocoSet, is_one: Callable[[Header], bool], code: str, problem: str, fix: str
+def _about(
+    sets: Sequence[CocoSet], is_one: Callable[[Header], bool], code: str, problem: str, fix: str
 ) -> Iterator[Finding]:
-    """One hint about the files whose header `is_one` accepts."""
-    headers = _readable(data)
-    places = [place for place, header in headers.items() if is_one(header)]
-    yield from about_images(data, places, len(headers), code, problem, fix, "hint")
+    """One hint per data set about the files whose header `is_one` accepts."""
+    for data in sets:
+        headers = {place: header for place, header in data.headers.items() if isinstance(header, Header)}
+        places = [place for place, header in headers.items() if is_one(header)]
+        yield from about_images(data, places, len(headers), code, problem, fix, "hint")
