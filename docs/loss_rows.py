@@ -8,9 +8,9 @@ from table_cells import Rows, difference, differences, p_value, pair_of, signed,
 
 
 def start_verdicts() -> Rows:
-    """Focal loss minus cross entropy from three starts, of the first three seeds."""
-    found = results("start")["verdicts"].values()
-    return [[None, difference(*verdict), None, None] for verdict in found]
+    """Focal loss minus cross entropy from three starts, of the first three seeds and of three others."""
+    found = [results(name)["verdicts"].values() for name in ("start", "start_seeds_345")]
+    return [[None, *(difference(*verdict) for verdict in pair), None] for pair in zip(*found, strict=True)]
 
 
 def why_means() -> Rows:
