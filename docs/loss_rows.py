@@ -1,16 +1,30 @@
 """The rows of the tables of projects/CrossEntropyVsFocal on synthetic shapes, from docs/results."""
 
 from collections.abc import Callable
-from typing import Any
 
 from stored import results
-from table_cells import Rows, difference, differences, p_value, pair_of, signed, spread
+from table_cells import METRICS, Rows, difference, differences, p_value, pair_of, signed, spread
+
+
+def starts() -> Rows:
+    """Six variants by start, six seeds; in brackets the difference from focal loss."""
+    found = results("start")
+    rows, above = found["rows"], found["above"]["0.05"]
+    lead = rows["focal"]["AP"][0]
+    changes = {name: f" ({signed(own['AP'][0] - lead)})" if name != "focal" else "" for name, own in rows.items()}
+    return [
+        [None, spread(own["AP"]) + changes[name], *(spread(own[m]) for m in METRICS[1:5]), spread(above[name])]
+        for name, own in rows.items()
+    ]
 
 
 def start_verdicts() -> Rows:
-    """Focal loss minus cross entropy from three starts, of the first three seeds and of three others."""
-    found = [results(name)["verdicts"].values() for name in ("start", "start_seeds_345")]
-    return [[None, *(difference(*verdict) for verdict in pair), None] for pair in zip(*found, strict=True)]
+    """Focal loss minus cross entropy from three starts: of three seeds, of three others, and without p of all six."""
+    found = [results(name)["verdicts"].values() for name in ("start_seeds_012", "start_seeds_345", "start")]
+    return [
+        [None, difference(*first), difference(*second), difference(*both[:3])]
+        for first, second, both in zip(*found, strict=True)
+    ]
 
 
 def why_means() -> Rows:
@@ -61,15 +75,13 @@ def starts_rates_and_cells() -> Rows:
 
 
 def map_at_twice_the_rate() -> Rows:
-    """AP of both losses from their own starts after 120 iterations, by share of foreground."""
-    found = results("map_002")
-    cells = [found[f"{row}/120"] for row in ("2e-4", "1e-3", "4e-3", "1e-2")]
-    return [[None, *(spread(c["rows"][n]["AP"]) for n in ("ce", "focal")), _lead(c), None] for c in cells]
-
-
-def _lead(cell: dict[str, Any]) -> str:
-    mean, low, high, _ = cell["verdicts"]["focal − ce in AP"]
-    return f"{signed(mean)} ({signed(low)} to {signed(high)})"
+    """AP of both losses from their own starts after 120 iterations, by share of foreground; intervals of each cell."""
+    found, rows = results("map_002"), []
+    for share in ("2e-4", "1e-3", "4e-3", "1e-2"):
+        means, verdicts = found[f"{share}/120"]["rows"], found[f"{share}/120"]["verdicts"]
+        lead = difference(*verdicts["focal − ce in AP"][:3])
+        rows.append([None, spread(means["ce"]["AP"]), spread(means["focal"]["AP"]), lead, None])
+    return rows
 
 
 def map_of(name: str) -> Callable[[], Rows]:

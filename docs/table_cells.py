@@ -31,9 +31,10 @@ def differences(found: Iterable[list[float]]) -> Rows:
     return [[None, signed(m), f"{signed(low)} to {signed(high)}", p_value(p)] for m, low, high, p in found]
 
 
-def difference(mean: float, low: float, high: float, p: float) -> str:
-    """A difference with its interval and p, in one cell."""
-    return f"{signed(mean)} ({signed(low)} to {signed(high)}), p = {p_value(p)}"
+def difference(mean: float, low: float, high: float, p: float | None = None) -> str:
+    """A difference with its interval, and p where it is given, in one cell."""
+    text = f"{signed(mean)} ({signed(low)} to {signed(high)})"
+    return text if p is None else f"{text}, p = {p_value(p)}"
 
 
 def pair_of(found: dict[str, Any], ce: str, focal: str) -> list[str]:
