@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..config.yacs import require_plugin_keys
 from .anchor_generator import num_cell_anchors
 from .losses import STATIONARY, ClassificationLoss, build_cls_loss
-from .losses.alpha import check_kind
+from .losses.checks import check_kind
 
 
 class PluggableRetinaNetHead(nn.Module):

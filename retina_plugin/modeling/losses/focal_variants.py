@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from ...registry import CLS_LOSS_REGISTRY
-from .alpha import check_number
+from .checks import check_number
 from .kernels import binary_losses
 from .one_vs_all import OneVsAllLoss, is_present, signed_logits
 from .targets import DenseTargets

@@ -8,8 +8,8 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from ...registry import CLS_LOSS_REGISTRY
-from .alpha import check_number
 from .base import ClassificationLoss
+from .checks import check_number
 from .kernels.closed_form import summed_loss
 from .kernels.harmonized import error_histogram, harmonized, region_of
 from .kernels.row_formulas import one_vs_all

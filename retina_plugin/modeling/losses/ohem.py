@@ -8,7 +8,7 @@ from torch import Tensor
 from torchvision.ops import nms
 
 from ...registry import CLS_LOSS_REGISTRY
-from .alpha import check_number
+from .checks import check_number
 from .kernels.closed_form import row_losses
 from .sigmoid import SigmoidCrossEntropyLoss
 from .targets import DenseTargets

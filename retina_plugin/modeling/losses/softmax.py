@@ -7,8 +7,9 @@ from detectron2.config import configurable
 from torch import Tensor
 
 from ...registry import CLS_LOSS_REGISTRY
-from .alpha import check_number, check_setting, normalize_alpha
+from .alpha import normalize_alpha
 from .base import ClassificationLoss, log_odds
+from .checks import check_number, check_setting
 from .kernels.closed_form import summed_loss
 from .kernels.row_formulas import softmax_focal
 from .targets import DenseTargets

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import losses
-from ..losses.alpha import check_kind
 from ..losses.box import UPSTREAM_BOX_LOSSES
+from ..losses.checks import check_kind
 
 UPSTREAM_LOSS_ARGUMENTS = ("focal_loss_alpha", "focal_loss_gamma", "smooth_l1_beta", "box_reg_loss_type", "vis_period")
 

@@ -41,7 +41,8 @@ def collect_content(study: Study, measurements: Measurements) -> dict[str, Any]:
     missing = _missing_metrics(measurements, study.metrics)
     metrics = [m for m in study.metrics if m.name not in missing] or list(study.metrics)
     looks = looks_until(study.output_dir, study.seeds, study.planned)
-    verdicts = judge_looks(measurements, hypotheses, counted_questions(study), looks)
+    late, counted = late_changes(study), counted_questions(study)
+    verdicts = judge_looks(measurements, hypotheses, counted, looks)
     rows = tabulate_runs(measurements, names, study.reference, metrics, verdicts)
     outcomes = [measurements.outcomes(name, study.metrics[0]) for name in names]
     categories = _category_metrics(study, measurements)
@@ -51,8 +52,8 @@ def collect_content(study: Study, measurements: Measurements) -> dict[str, Any]:
         "reference": study.reference,
         "asked": [str(h) for h in study.hypotheses],
         "not_asked": [str(h) for h in study.other_questions],
-        "added_late": [str(h) for h in late_changes(study).added],
-        "removed_late": [str(h) for h in late_changes(study).removed],
+        "added_late": [str(h) for h in late.added],
+        "removed_late": [str(h) for h in late.removed],
         "effects": effects_at_looks(measurements, study.factors, metrics[0], looks),
         "num_looks": len(looks),
         "opening": opening(measurements, verdicts, study.seeds),
