@@ -23,7 +23,8 @@ class Progress:
         self._initial = self._done + sum(_reached(job) for job in jobs if job not in finished)
         self._now, self._start = self._initial, time.monotonic()
         self._begun: dict[tuple[str, int], tuple[int, float]] = {}  # iterations and time when a run was first seen
-        self._since, self._next_line = time.time(), time.monotonic()
+        self._logs = {job.key: _state_of_log(job) for job in jobs}  # those of earlier starts
+        self._next_line = time.monotonic()
         self._bar = tqdm(
             total=self._total,
             initial=self._initial,
@@ -39,7 +40,7 @@ class Progress:
         under_way = list(under_way)
         self._now = self._done + sum(_reached(job) for job in under_way)
         self._bar.update(max(0, self._now - self._bar.n))
-        started = [job for job in under_way if self._has_started(job)]
+        started = [job for job in under_way if _state_of_log(job) != self._logs[job.key]]
         text = "; ".join(map(self._pace, started))
         self._runs.set_description_str(text or "starting")
         if self._bar.disable and started and time.monotonic() >= self._next_line:
@@ -60,13 +61,6 @@ class Progress:
         self._runs.close()
         self._bar.close()
 
-    def _has_started(self, job: Job) -> bool:
-        """Whether the run has written into its log since this study began."""
-        try:
-            return (job.run_dir / LOG).stat().st_mtime >= self._since
-        except OSError:
-            return False
-
     def _pace(self, job: Job) -> str:
         """Such as "focal, seed 0: 60/120, 35 s left", at the speed since the run started."""
         reached, now = _reached(job), time.monotonic()
@@ -84,6 +78,15 @@ class Progress:
             return ""
         minutes = (self._total - self._now) / speed / 60
         return f"; the study ends in about {minutes:.1f} minutes"
+
+
+def _state_of_log(job: Job) -> tuple[int, int] | None:
+    """Size and time of the run's log, None where there is none. Time alone may lag behind the clock by some ms."""
+    try:
+        stat = (job.run_dir / LOG).stat()
+    except OSError:
+        return None
+    return stat.st_size, stat.st_mtime_ns
 
 
 def _reached(job: Job) -> int:

@@ -1,6 +1,7 @@
 """What is known of runs while they are under way."""
 
 import json
+import os
 
 import pytest
 from studies import tiny_study
@@ -54,10 +55,13 @@ def test_a_run_that_fails_leaves_no_work_behind(job, capsys):
 def test_without_a_terminal_lines_tell_how_far_every_run_is(job, capsys, monkeypatch):
     now = [0.0]
     monkeypatch.setattr("retina_plugin.study.execution.progress.time.monotonic", lambda: now[0])
+    log = job.run_dir / "log.txt"
+    log.write_text("of an earlier start\n")
     progress = Progress([job], [])
     progress.show([job])
     assert capsys.readouterr().err == ""  # it waits for a processor
-    (job.run_dir / "log.txt").write_text("begins")
+    log.write_text("of an earlier start\nbegins\n")
+    os.utime(log, (0, 0))  # times of files may lag behind the clock
     for now[0], done in ((1.0, 0), (2.0, 5), (16.0, 10), (30.0, 24)):
         if done:
             write(job, {"iteration": done - 1})
