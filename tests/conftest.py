@@ -12,6 +12,8 @@ from pathlib import Path
 
 # Tiny networks gain nothing from threads, and threads that wait for each other suffer from whatever else runs.
 os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+# Where this is set, each of the processes that tests start compiles the package anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 import pytest
 

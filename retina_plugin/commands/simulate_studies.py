@@ -104,19 +104,21 @@ def _table(
     seed: int,
     simulated: Callable[[Setting, int, int, int], Rates] = simulate,
 ) -> Iterator[str]:
-    yield f"| {title} | seeds | studies | {' | '.join(_TITLES[of] for of in columns)} |"
-    yield "|---|---|---|" + "---|" * len(columns)
+    """A line per setting; each cell has a rate per number of seeds."""
+    of_seeds = f"{', '.join(map(str, seeds))} seeds"
+    yield f"| {title}, {studies} studies; {of_seeds} | {' | '.join(_TITLES[of] for of in columns)} |"
+    yield "|---|" + "---|" * len(columns)
     for setting in settings:
-        for number in seeds:
-            rates = simulated(setting, number, studies, seed)
-            yield f"| {setting.name} | {number} | {studies} | {' | '.join(_rate(rates, of) for of in columns)} |"
+        rates = [simulated(setting, number, studies, seed) for number in seeds]
+        yield f"| {setting.name} | {' | '.join(_cell(rates, of) for of in columns)} |"
     yield ""
 
 
-def _rate(rates: Rates, of: str) -> str:
-    """A share in percent with its Monte-Carlo error."""
-    share = getattr(rates, of)
-    return f"{100 * share:.1f} ± {100 * rates.error(share):.1f}"
+def _cell(rates: Sequence[Rates], of: str) -> str:
+    """Shares in percent, and the largest of their Monte-Carlo errors."""
+    shares = [getattr(rate, of) for rate in rates]
+    error = max(rate.error(share) for rate, share in zip(rates, shares, strict=True))
+    return f"{', '.join(f'{100 * share:.1f}' for share in shares)} (±{100 * error:.1f})"
 
 
 def add_to_bank(folders: Sequence[str | Path], bank: str | Path = BANK) -> list[dict[str, Any]]:

@@ -108,13 +108,47 @@ def test_without_lateral_connections_fine_levels_are_upsampled():
     coarsest = net.fpn_lateral5(F.avg_pool2d(images, 32))
     expected = net.fpn_output3(F.interpolate(coarsest, scale_factor=4))
     assert torch.equal(net(images)["p3"], expected)
-    sum(level.sum() for level in net(images).values()).backward()
-    idle = {n.split(".")[0] for n, p in net.named_parameters() if p.grad is None}
-    assert (
-        idle
-        == {"fpn_lateral3", "fpn_lateral4"}
-        == {n.split(".")[0] for n, p in net.named_parameters() if not p.requires_grad}
-    )
+    without, frozen = idle_parts(net)
+    assert without == frozen == {"fpn_lateral3", "fpn_lateral4"}
+
+
+def idle_parts(net):
+    """Parts without a gradient, and frozen parts, after a backward pass from all levels."""
+    sum(level.sum() for level in net(torch.randn(1, 3, 64, 64)).values()).backward()
+    parts = net.named_parameters
+    without = {n.split(".")[0] for n, p in parts() if p.grad is None}
+    return without, {n.split(".")[0] for n, p in parts() if not p.requires_grad}
+
+
+@pytest.mark.parametrize("source", ["p3", "p4", "p5"])
+def test_every_level_may_have_the_features_of_one(source):
+    torch.manual_seed(0)
+    net, fpn = pyramid(AblatedFPN, features_of=source), pyramid(FPN)
+    fpn.load_state_dict(net.state_dict())
+    images = torch.randn(2, 3, 64, 96)
+    levels, features = net(images), fpn(images)[source]
+    for name in ("p3", "p4", "p5"):
+        step = 2 ** (int(name[1]) - int(source[1]))
+        if step >= 1:  # every so many locations of the source
+            expected = features[..., :: int(step), :: int(step)]
+        else:
+            expected = features.repeat_interleave(int(1 / step), 2).repeat_interleave(int(1 / step), 3)
+        assert torch.equal(levels[name], expected)
+    without, frozen = idle_parts(net)
+    finer = {f"fpn_lateral{i}" for i in range(3, int(source[1]))}
+    assert without == frozen == {f"fpn_output{i}" for i in (3, 4, 5) if f"p{i}" != source} | finer
+
+
+def test_what_no_level_needs_is_frozen_whatever_is_removed():
+    without, frozen = idle_parts(pyramid(AblatedFPN, features_of="p4", top_down=False))
+    assert without == frozen == {"fpn_output3", "fpn_output5", "fpn_lateral3", "fpn_lateral5"}
+    without, frozen = idle_parts(pyramid(AblatedFPN, features_of="p4", lateral=False))
+    assert without == frozen == {"fpn_output3", "fpn_output5", "fpn_lateral3", "fpn_lateral4"}
+
+
+def test_features_are_those_of_a_fused_level():
+    with pytest.raises(ValueError, match=r"backbone.features_of must be null or one of \['p3', 'p4', 'p5'\], got 'p6'"):
+        pyramid(AblatedFPN, features_of="p6")
 
 
 def test_fpn_keeps_one_of_its_paths():

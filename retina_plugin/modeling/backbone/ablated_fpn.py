@@ -1,4 +1,4 @@
-"""FPN without its top-down path or its lateral connections, to measure the effect of each."""
+"""FPN without its top-down path, its lateral connections or levels of their own, to measure the effect of each."""
 
 import logging
 import sys
@@ -15,13 +15,15 @@ logger = logging.getLogger(__name__)
 
 
 class AblatedFPN(Pyramid):
-    """Detectron2's FPN with its top-down path or its lateral connections removed; with both kept it equals FPN.
+    """Detectron2's FPN with its top-down path, its lateral connections or the features of levels removed.
 
     Without the top-down path every level comes from the bottom-up feature of its own resolution (row d). Without
-    lateral connections only the coarsest feature is used, and finer levels are upsampled from it (row e). All
-    convolutions stay in place under their names, so that FPN's weights load and variants share their initial weights.
-    Unused convolutions are frozen.
-    Source: "Feature Pyramid Networks for Object Detection", tables 1 and 2, rows d and e.
+    lateral connections only the coarsest feature is used, and finer levels are upsampled from it (row e). With
+    `features_of="p3"` every level has the features of P3: finer levels repeat them, coarser ones have those of some
+    of its locations. So features and locations of a level can be changed apart. With nothing removed it equals FPN.
+    All convolutions stay in place under their names, so that FPN's weights load and variants share their initial
+    weights. Unused convolutions are frozen.
+    Source: "Feature Pyramid Networks for Object Detection", tables 1 and 2, rows d and e; `features_of` is our own.
     """
 
     def __init__(
@@ -35,8 +37,13 @@ class AblatedFPN(Pyramid):
         square_pad: int = 0,
         top_down: bool = True,
         lateral: bool = True,
+        features_of: str | None = None,
     ) -> None:
-        """Take the arguments of Detectron2's FPN, and which paths to keep; ValueError if neither is kept."""
+        """Take the arguments of Detectron2's FPN, which paths to keep, and the level whose features all levels have.
+
+        Raises:
+            ValueError: if neither path is kept, or `features_of` is not a level of `in_features`.
+        """
         if not (top_down or lateral):
             raise ValueError(
                 "model.backbone.top_down and model.backbone.lateral are both False, so the fine levels would have no "
@@ -44,7 +51,11 @@ class AblatedFPN(Pyramid):
             )
         super().__init__(bottom_up, in_features, out_channels, norm, top_block, fuse_type, square_pad)
         self._has_top_down, self._has_lateral = top_down, lateral
-        for conv in [] if lateral else self.lateral_convs[1:]:
+        levels = self._out_features[: len(in_features)]
+        if features_of not in (None, *levels):
+            raise ValueError(f"model.backbone.features_of must be null or one of {levels}, got {features_of!r}")
+        self._source = None if features_of is None else levels.index(features_of)
+        for conv in self._unused_convs():
             conv.requires_grad_(False)
 
     def laterals(self, bottom_up: dict[str, Tensor]) -> list[Tensor]:
@@ -58,6 +69,24 @@ class AblatedFPN(Pyramid):
     def top_down(self, laterals: list[Tensor]) -> list[Tensor]:
         """As in `Pyramid`, or `laterals` unchanged if a path is removed."""
         return super().top_down(laterals) if self._has_top_down and self._has_lateral else laterals
+
+    def fuse(self, laterals: list[Tensor]) -> list[Tensor]:
+        """As in `Pyramid`, or the level `features_of` resized to the shape of every level."""
+        if self._source is None:
+            return super().fuse(laterals)
+        level = self.output_convs[-1 - self._source](self.top_down(laterals)[self._source])
+        return [F.interpolate(level, size=lateral.shape[-2:], mode="nearest") for lateral in laterals]
+
+    def _unused_convs(self) -> list[nn.Module]:
+        """Convolutions that no level needs; Detectron2 keeps both lists from low to high resolution."""
+        everywhere = range(len(self.output_convs))
+        place = None if self._source is None else len(everywhere) - 1 - self._source
+        outputs = everywhere if place is None else [place]
+        laterals = everywhere if place is None else everywhere[: place + 1] if self._has_top_down else [place]
+        if not self._has_lateral:
+            laterals = [0]
+        unused = [conv for i, conv in enumerate(self.output_convs) if i not in outputs]
+        return unused + [conv for i, conv in enumerate(self.lateral_convs) if i not in laterals]
 
 
 def __getattr__(name: str) -> Any:

@@ -85,9 +85,14 @@ def test_false_calls_are_rare_with_images_and_metrics(setting):
 
 def test_the_tables_have_a_line_for_every_setting():
     assert any("exchangeable" in line for line in simulate_studies(1, [2]))
-    lines = list(simulate_studies(40, [3]))
-    assert sum(line.startswith("| exchangeable, two variants | 3 | 40 |") for line in lines) == 1
-    assert len(lines) > 25 and all(line.count("|") in (0, 5, 6, 7, 8) for line in lines)
+    lines = list(simulate_studies(40, [3, 4]))
+    assert lines[0].startswith("| no effect, 40 studies; 3, 4 seeds | called % |")
+    row = next(line for line in lines if line.startswith("| exchangeable, two variants |"))
+    rates = [simulate(BY_NAME["exchangeable, two variants"], number, 40) for number in (3, 4)]
+    error = max(rate.error(rate.coverage) for rate in rates)
+    covered = ", ".join(f"{100 * rate.coverage:.1f}" for rate in rates)
+    assert row.endswith(f"| {covered} (±{100 * error:.1f}) |")
+    assert len(lines) > 25 and all(line.count("|") in (0, 3, 4, 5, 6) for line in lines)
 
 
 def test_study_folders_are_added_to_the_bank(tmp_path):

@@ -1,0 +1,13 @@
+# P2 has finer features than P3 and a location every 4 pixels in place of 8. Which of the two helps tiny objects? Here each
+# changes alone, with anchors of 9 to 14 pixels: P2's features at every second location, or P3's features repeated.
+from .level_and_size import P2, P3, SIZE, study
+
+del study["variants"], study["reference"]
+FEATURES = "model.backbone.features_of={}"
+study.overrides = [*study.overrides, "model.backbone._target_=retina_plugin.modeling.AblatedFPN", P2[0]]
+study.factors = dict(
+    features={"p3_features": [FEATURES.format("p3")], "p2_features": [FEATURES.format("p2")]},
+    locations={"every_8px": [*P3, SIZE.format(1.09)], "every_4px": [P2[1], SIZE.format(2.18)]},
+)
+study.hypotheses = []
+study.output_dir = "./output/anchors_features_or_locations"
