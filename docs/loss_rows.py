@@ -27,6 +27,15 @@ def start_verdicts() -> Rows:
     ]
 
 
+def matched() -> Rows:
+    """Focal loss and cross entropy with start, scale and clipping made alike; in brackets the difference from focal."""
+    found = results("matched")
+    focal, ce = (found["rows"][name] for name in ("focal", "ce"))
+    changes = [f"{spread(ce[m])} ({signed(ce[m][0] - focal[m][0])})" for m in METRICS[:5]]
+    cells = {"focal": [spread(focal[m]) for m in METRICS[:5]], "ce": changes}
+    return [[name, *own, spread(found["above"]["0.05"][name]), None] for name, own in cells.items()]
+
+
 def why_means() -> Rows:
     found = results("why")["rows"]
     return [

@@ -57,6 +57,11 @@ TABLES = (
     Table(
         FOCAL, "| focal loss minus cross entropy, AP | seeds 0, 1, 2 | seeds 3, 4, 5 | all six |", losses.start_verdicts
     ),
+    Table(
+        FOCAL,
+        "| variant | AP | AP50 | AP75 | APs | APm | AP, scores above .05 | updates clipped |",
+        losses.matched,
+    ),
     Table(FOCAL, "| start | alpha | gamma 0 (cross entropy) | gamma 2 (focal loss) |", losses.why_means),
     Table(
         FOCAL,
