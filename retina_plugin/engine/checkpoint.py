@@ -16,7 +16,7 @@ from ..run_folder import FINAL_CHECKPOINT, LAST_CHECKPOINT, checkpoints, iterati
 from ..weights import CheckpointError, ClassNames, InitialWeights, SafeCheckpointer, UnsafeCheckpointError
 from ..weights.before_loading import Stated, before_loading
 from ..weights.initial_weights import OPTIONAL, initial_weights
-from .reliability.checkpoint_state import inconsistencies
+from .reliability.checkpoint_state import inconsistencies, is_averaged
 from .reliability.memory_errors import is_out_of_memory
 
 logger = logging.getLogger(__name__)
@@ -28,7 +28,8 @@ class RunCheckpointer(SafeCheckpointer):
     def __init__(self, model: nn.Module, save_dir: str = "", *, tag: bool = True, **checkpointables: Any) -> None:
         """`tag`: whether a saved file is recorded in `last_checkpoint` as the one to resume from."""
         super().__init__(model, save_dir, **checkpointables)
-        self._tag, self._averaged, self._resuming = tag, False, False
+        self._tag, self._resuming = tag, False
+        self._averaged = self._starting = False
         self._resumed, self._resumed_iteration = Path(), -1
         self._incompatible = _IncompatibleKeys([], [], [])
         self._classes: ClassNames | None = None
@@ -70,6 +71,7 @@ class RunCheckpointer(SafeCheckpointer):
     def load_some(self, path: str, classes: ClassNames | None = None) -> InitialWeights:
         """Load the weights that fit, to start a training from them; returns which weights were loaded.
 
+        Of a run with `train.ema_decay` these are the averaged weights, with which it was evaluated.
         With `classes`, the classification layer is taken over class by class, see `take_class_rows`.
 
         Raises:
@@ -77,8 +79,9 @@ class RunCheckpointer(SafeCheckpointer):
         """
         if not path:
             return InitialWeights()
-        self._classes = classes
+        self._classes, self._starting = classes, True
         self.load(path, checkpointables=[])
+        self._starting = False
         found = initial_weights(path, self.model, self._incompatible, self._stated)
         found.check()
         return found
@@ -140,6 +143,9 @@ class RunCheckpointer(SafeCheckpointer):
         if self._averaged and "ema" in checkpoint:
             if wrong := next(inconsistencies({"ema": checkpoint["ema"]}), None):
                 raise ValueError(wrong)
+            checkpoint["model"] = checkpoint["ema"]["model"]
+        if self._starting and is_averaged(checkpoint):  # other programs may mean something else by "ema"
+            logger.info("The initial weights are the averaged ones of a run with train.ema_decay")
             checkpoint["model"] = checkpoint["ema"]["model"]
         self._stated = before_loading(checkpoint["model"], self.model, self._classes)
         return super()._load_model(checkpoint)

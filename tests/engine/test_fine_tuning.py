@@ -69,6 +69,17 @@ def test_a_training_takes_the_detector_and_the_classes_of_equal_names(zoo, tmp_p
     assert "not used" not in log and "other values" not in log
 
 
+def test_the_weights_are_those_that_a_run_with_an_average_was_evaluated_with(tiny_cfg, tmp_path, caplog):
+    plain, average = ({k: v + i for k, v in build_model(tiny_cfg()).state_dict().items()} for i in (0, 1))
+    torch.save({"model": plain, "ema": {"model": average, "steps": 3}, "iteration": 2}, tmp_path / "run.pth")
+    torch.save({"model": plain, "ema": "of another program"}, tmp_path / "other.pth")
+    for name, expected in {"run": average, "other": plain}.items():
+        model = build_model(tiny_cfg())
+        RunCheckpointer(model).load_some(str(tmp_path / f"{name}.pth"))
+        assert torch.equal(model.head.bbox_pred.weight, expected["head.bbox_pred.weight"])
+    assert caplog.text.count("averaged ones of a run with train.ema_decay") == 1
+
+
 def test_other_anchors_are_told_and_leave_the_head_new(zoo, tiny_cfg):
     path, theirs = zoo
     model = build_model(tiny_cfg("model.anchor_generator.scales_per_octave=2"))
