@@ -9,6 +9,7 @@ from conftest import QUICK, TINY
 from detectron2.config import LazyCall, instantiate
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.data import transforms as T
+from detectron2.evaluation import DatasetEvaluators
 from detectron2.structures import Boxes, BoxMode, pairwise_iou
 
 from retina_plugin.analysis.doctor.data import image_lists, loading
@@ -159,6 +160,14 @@ def test_the_limits_that_the_doctor_advises_are_taken(tiny_cfg, data):
     assert not codes(evaluation.detections_per_image, advised)
     advised.cfg.dataloader.evaluator.dataset_name = dataset_names(advised.cfg, "test")[0]
     instantiate(advised.cfg.dataloader.evaluator)
+
+
+def test_a_coco_evaluator_of_a_list_is_advised_too(tiny_cfg, data):
+    subject = subject_of(tiny_cfg, data(FITTING[:1] * 6), "+dataloader.evaluator.max_dets_per_image=5")
+    subject.cfg.dataloader.evaluator = [LazyCall(DatasetEvaluators)(evaluators=[]), subject.cfg.dataloader.evaluator]
+    (found,) = evaluation.detections_per_image(subject)
+    most, key = "model.max_detections_per_image", "dataloader.evaluator.1.max_dets_per_image"
+    assert found.where == key and found.fix == f"{most}=9 +{key}=9"
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
+from omegaconf import DictConfig, OmegaConf
 
 from ..finding import Finding
 from ..subject import Subject
@@ -12,7 +13,7 @@ from .wiring import needs
 
 _HIGH_SCORE = 0.3
 _LOW_NMS, _HIGH_NMS = 0.2, 0.8
-_MOST, _COUNTED = "model.max_detections_per_image", "dataloader.evaluator.max_dets_per_image"
+_MOST = "model.max_detections_per_image"
 _LIMITS = {"test_topk_candidates": 1000, "max_detections_per_image": 100}  # the detector's defaults
 
 
@@ -45,8 +46,9 @@ def detections_per_image(subject: Subject) -> Iterator[Finding]:
     """Fewer detections than objects per image, or COCO's AP counts fewer of a class: maskrcnn-benchmark#884."""
     labels = [[a["category_id"] for a in x.get("annotations", ()) if not a.get("iscrowd")] for x in subject.train]
     limits = {_MOST: ("objects", [len(x) for x in labels])}
-    if class_of(subject.cfg, "dataloader.evaluator") == "COCOEvaluator":
-        limits[_COUNTED] = "objects of one class", [max(Counter(x).values(), default=0) for x in labels]
+    counted = [f"{key}.max_dets_per_image" for key in _coco_evaluators(subject.cfg)]
+    for key in counted:
+        limits[key] = "objects of one class", [max(Counter(x).values(), default=0) for x in labels]
     for key, (what, counts) in limits.items():
         most = int(np.max(setting(subject.cfg, key, 100)))
         many = float(np.percentile(counts, 99)) if counts else 0
@@ -55,9 +57,16 @@ def detections_per_image(subject: Subject) -> Iterator[Finding]:
             message = (
                 f"{key}={most}, but one image in a hundred has {many:.0f} {what} or more, and one has {max(counts)}"
             )
-            fix = f"{_MOST}={needed}" + f" +{_COUNTED}={needed}" * (_COUNTED in limits)
+            fix = " ".join([f"{_MOST}={needed}", *(f"+{key}={needed}" for key in counted)])
             yield Finding("warning", "max-detections", message, key, fix)
             return
+
+
+def _coco_evaluators(cfg: DictConfig) -> list[str]:
+    """Keys of the COCO evaluators of a config, which has one evaluator or a list of them."""
+    node, key = OmegaConf.select(cfg, "dataloader.evaluator", default=None), "dataloader.evaluator"
+    keys = [f"{key}.{i}" for i in range(len(node))] if OmegaConf.is_list(node) else [key]
+    return [key for key in keys if class_of(cfg, key) == "COCOEvaluator"]
 
 
 def evaluations(subject: Subject) -> Iterator[Finding]:
