@@ -3,7 +3,6 @@
 import errno
 import os
 import stat
-import time
 
 import pytest
 
@@ -38,14 +37,14 @@ def test_a_long_value_is_cut(value):
     assert len(shown(value, 50)) == 50 and shown(value, 50).endswith("...")
 
 
-def test_nested_values_take_no_time():
+@pytest.mark.timeout(60)
+def test_nested_values_are_not_walked_to_their_end():
+    """They have 2^60 leaves."""
     tuples, lists = (), []
     for _ in range(60):
         tuples, lists = (tuples, tuples), [lists, lists]
     lists[0].append(lists)
-    start = time.monotonic()
     assert max(len(shown(value)) for value in (tuples, lists, {"x": tuples})) <= 200
-    assert time.monotonic() - start < 1
 
 
 def test_the_first_line_of_an_error_is_printable():
