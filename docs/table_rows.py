@@ -42,6 +42,18 @@ def anchor_levels_verdicts() -> Rows:
     return [[None, *(difference(*verdict) for verdict in pair)] for pair in zip(*found, strict=True)]
 
 
+def anchor_features() -> Rows:
+    """Features and locations of P2 and P3 in all combinations; as the config has them, and matched."""
+    found = [results(name)["rows"] for name in ("anchor_features", "anchor_features_matched")]
+    names = [f"{level}_features-every_{step}px" for level in ("p3", "p2") for step in (8, 4)]
+    return [[None, None, *(spread(rows[n]["AP"]) for rows in found)] for n in names]
+
+
+def anchor_features_effects() -> Rows:
+    found = [results(name)["effects"].values() for name in ("anchor_features", "anchor_features_matched")]
+    return [[None, *(difference(*effect) for effect in pair)] for pair in zip(*found, strict=True)]
+
+
 def anchors_bccd() -> Rows:
     """Two variants, their difference, and its verdicts where the study asks."""
     found = results("anchors_bccd")

@@ -114,6 +114,8 @@ TABLES = (
         made.anchor_levels,
     ),
     Table(ANCHORS, "| level and size | difference in AP, 95 % interval | matched |", made.anchor_levels_verdicts),
+    Table(ANCHORS, "| features | locations | AP, three seeds | AP, matched |", made.anchor_features),
+    Table(ANCHORS, "| features and locations | effect on AP, 95 % interval | matched |", made.anchor_features_effects),
     Table(ANCHORS, "| AP on blood cells | AP | AP50 | AP75 | red cells | white cells | platelets |", made.anchors_bccd),
     Table(ANCHORS, "| searched minus default | difference | 95 % interval | p |", made.anchors_bccd_verdicts),
     Table("docs/losses.md", "| `model.cls_loss='${losses.NAME}'` | class | settings | source |", made.named_losses),
