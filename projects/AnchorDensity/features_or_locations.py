@@ -3,10 +3,10 @@
 from .level_and_size import P2, P3, SIZE, study
 
 del study["variants"], study["reference"]
-FEATURES = "model.backbone.features_of={}"
-study.overrides = [*study.overrides, "model.backbone._target_=retina_plugin.modeling.AblatedFPN", P2[0]]
+FPN = "model.backbone._target_=retina_plugin.modeling.AblatedFPN"
+study.overrides = [*study.overrides, P2[0]]
 study.factors = dict(
-    features={"p3_features": [FEATURES.format("p3")], "p2_features": [FEATURES.format("p2")]},
+    features={f"{level}_features": [FPN, f"model.backbone.features_of={level}"] for level in ("p3", "p2")},
     locations={"every_8px": [*P3, SIZE.format(1.09)], "every_4px": [P2[1], SIZE.format(2.18)]},
 )
 study.hypotheses = []
