@@ -83,13 +83,13 @@ def starts_rates_and_cells() -> Rows:
     return [*starts_and_rates(), *([None, *pair_of(found, "ce", "focal")] for found in cells)]
 
 
-def map_at_twice_the_rate() -> Rows:
-    """AP of both losses from their own starts after 120 iterations, by share of foreground; intervals of each cell."""
-    found, rows = results("map_002"), []
-    for share in ("2e-4", "1e-3", "4e-3", "1e-2"):
-        means, verdicts = found[f"{share}/120"]["rows"], found[f"{share}/120"]["verdicts"]
-        lead = difference(*verdicts["focal − ce in AP"][:3])
-        rows.append([None, spread(means["ce"]["AP"]), spread(means["focal"]["AP"]), lead, None])
+def cells_of(name: str, iterations: int, *shares: str) -> Callable[[], Rows]:
+    """AP of both losses from their own starts in cells of the map, by share of foreground; intervals of each cell."""
+
+    def rows() -> Rows:
+        found = [results(name)[f"{share}/{iterations}"] for share in shares]
+        return [[None, *pair_of(cell, "ce", "focal", with_p=False), None] for cell in found]
+
     return rows
 
 

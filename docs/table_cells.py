@@ -37,10 +37,11 @@ def difference(mean: float, low: float, high: float, p: float | None = None) -> 
     return text if p is None else f"{text}, p = {p_value(p)}"
 
 
-def pair_of(found: dict[str, Any], ce: str, focal: str) -> list[str]:
+def pair_of(found: dict[str, Any], ce: str, focal: str, with_p: bool = True) -> list[str]:
     """AP of cross entropy, of focal loss, and the difference with its interval and p."""
-    verdict = found["verdicts"][f"{focal} − {ce} in AP"]
-    return [spread(found["rows"][ce]["AP"]), spread(found["rows"][focal]["AP"]), difference(*verdict)]
+    mean, low, high, p = found["verdicts"][f"{focal} − {ce} in AP"]
+    lead = difference(mean, low, high, p if with_p else None)
+    return [spread(found["rows"][ce]["AP"]), spread(found["rows"][focal]["AP"]), lead]
 
 
 def of_run(found: dict[str, float | None], metrics: tuple[str, ...]) -> list[str]:

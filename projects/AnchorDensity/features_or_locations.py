@@ -1,5 +1,5 @@
 # P2 has finer features than P3, and a location every 4 pixels in place of 8. Which of the two helps tiny objects? Here
-# each changes alone, with anchors of 9 to 14 pixels: P2's features at every second location, or P3's features repeated.
+# are all combinations, with anchors of 9 to 14 pixels: also P2's features at every second location, and P3's repeated.
 from .level_and_size import P2, P3, SIZE, study
 
 del study["variants"], study["reference"]

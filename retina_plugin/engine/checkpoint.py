@@ -68,10 +68,11 @@ class RunCheckpointer(SafeCheckpointer):
         self.load(path, checkpointables=[])
         self._check_model(path)
 
-    def load_some(self, path: str, classes: ClassNames | None = None) -> InitialWeights:
+    def load_some(self, path: str, classes: ClassNames | None = None, averaged: bool = True) -> InitialWeights:
         """Load the weights that fit, to start a training from them; returns which weights were loaded.
 
-        Of a run with `train.ema_decay` these are the averaged weights, with which it was evaluated.
+        Of a run with `train.ema_decay` these are the averaged weights, with which it was evaluated, unless not
+        `averaged`.
         With `classes`, the classification layer is taken over class by class, see `take_class_rows`.
 
         Raises:
@@ -79,9 +80,11 @@ class RunCheckpointer(SafeCheckpointer):
         """
         if not path:
             return InitialWeights()
-        self._classes, self._starting = classes, True
-        self.load(path, checkpointables=[])
-        self._starting = False
+        self._classes, self._starting = classes, averaged
+        try:
+            self.load(path, checkpointables=[])
+        finally:
+            self._starting = False
         found = initial_weights(path, self.model, self._incompatible, self._stated)
         found.check()
         return found

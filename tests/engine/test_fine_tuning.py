@@ -77,6 +77,8 @@ def test_the_weights_are_those_that_a_run_with_an_average_was_evaluated_with(tin
         model = build_model(tiny_cfg())
         RunCheckpointer(model).load_some(str(tmp_path / f"{name}.pth"))
         assert torch.equal(model.head.bbox_pred.weight, expected["head.bbox_pred.weight"])
+    RunCheckpointer(model).load_some(str(tmp_path / "run.pth"), averaged=False)
+    assert torch.equal(model.head.bbox_pred.weight, plain["head.bbox_pred.weight"])
     assert caplog.text.count("averaged ones of a run with train.ema_decay") == 1
 
 

@@ -120,10 +120,11 @@ def idle_parts(net):
     return without, {n.split(".")[0] for n, p in parts() if not p.requires_grad}
 
 
+@pytest.mark.parametrize("in_feature", ["res5", "p5"])
 @pytest.mark.parametrize("source", ["p3", "p4", "p5"])
-def test_every_level_may_have_the_features_of_one(source):
+def test_every_level_may_have_the_features_of_one(source, in_feature):
     torch.manual_seed(0)
-    net, fpn = pyramid(AblatedFPN, features_of=source), pyramid(FPN)
+    net, fpn = pyramid(AblatedFPN, in_feature, features_of=source), pyramid(FPN, in_feature)
     fpn.load_state_dict(net.state_dict())
     images = torch.randn(2, 3, 64, 96)
     levels, features = net(images), fpn(images)[source]
@@ -134,6 +135,8 @@ def test_every_level_may_have_the_features_of_one(source):
         else:
             expected = features.repeat_interleave(int(1 / step), 2).repeat_interleave(int(1 / step), 3)
         assert torch.equal(levels[name], expected)
+    top = net.top_block.p6(levels["p5"] if in_feature == "p5" else fpn.bottom_up(images)["res5"])
+    assert torch.equal(levels["p6"], top)
     without, frozen = idle_parts(net)
     finer = {f"fpn_lateral{i}" for i in range(3, int(source[1]))}
     assert without == frozen == {f"fpn_output{i}" for i in (3, 4, 5) if f"p{i}" != source} | finer

@@ -19,10 +19,10 @@ class AblatedFPN(Pyramid):
 
     Without the top-down path every level comes from the bottom-up feature of its own resolution (row d). Without
     lateral connections only the coarsest feature is used, and finer levels are upsampled from it (row e). With
-    `features_of="p3"` every level has the features of P3: finer levels repeat them, coarser ones have those of some
-    of its locations. So features and locations of a level can be changed apart. With nothing removed it equals FPN.
-    All convolutions stay in place under their names, so that FPN's weights load and variants share their initial
-    weights. Unused convolutions are frozen.
+    `features_of="p3"` every level of `in_features` has the features of P3: finer levels repeat them, coarser ones have
+    those of every second or fourth location. So features and locations of a level can be changed apart. With nothing
+    removed it equals FPN. All convolutions stay in place under their names, so that FPN's weights load and variants
+    share their initial weights. Unused convolutions of the pyramid are frozen.
     Source: "Feature Pyramid Networks for Object Detection", tables 1 and 2, rows d and e; `features_of` is our own.
     """
 
@@ -75,7 +75,9 @@ class AblatedFPN(Pyramid):
         if self._source is None:
             return super().fuse(laterals)
         level = self.output_convs[-1 - self._source](self.top_down(laterals)[self._source])
-        return [F.interpolate(level, size=lateral.shape[-2:], mode="nearest") for lateral in laterals]
+        finer, coarser = laterals[: self._source], range(len(laterals) - self._source)
+        repeated = [F.interpolate(level, size=lateral.shape[-2:], mode="nearest") for lateral in finer]
+        return repeated + [level[..., :: 2**i, :: 2**i] for i in coarser]
 
     def _unused_convs(self) -> list[nn.Module]:
         """Convolutions that no level needs; Detectron2 keeps both lists from low to high resolution."""

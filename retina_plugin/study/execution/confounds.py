@@ -97,7 +97,7 @@ def _course_of(job: Job, sample: Job, known: dict[str, Any]) -> dict[str, Any]:
             model = build_model(job.config, pretrained=False).to(resolve_device(job.config.train.device))
             freeze(model, job.config.train.freeze)
             for iteration, path in sorted(missing.items()):
-                RunCheckpointer(model).load_some(str(path))
+                RunCheckpointer(model).load_some(str(path), averaged=False)
                 share = classification_share(gradient_norms(model, batch))
                 if math.isfinite(share):
                     course[str(iteration)] = share

@@ -168,6 +168,9 @@ def test_a_coco_evaluator_of_a_list_is_advised_too(tiny_cfg, data):
     (found,) = evaluation.detections_per_image(subject)
     most, key = "model.max_detections_per_image", "dataloader.evaluator.1.max_dets_per_image"
     assert found.where == key and found.fix == f"{most}=9 +{key}=9"
+    for override in found.fix.split():
+        apply_override(subject.cfg, override)
+    assert not codes(evaluation.detections_per_image, subject)
 
 
 @pytest.mark.parametrize(

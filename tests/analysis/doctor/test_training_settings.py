@@ -2,12 +2,13 @@
 
 import copy
 import functools
+import re
 
 import pytest
 from omegaconf import OmegaConf
 
 from retina_plugin.analysis.doctor.subject import Subject
-from retina_plugin.analysis.doctor.training import QUICK_CHECKS, updates
+from retina_plugin.analysis.doctor.training import QUICK_CHECKS, learning_rate, updates
 from retina_plugin.analysis.doctor.training.settings import references, unread_keys
 from retina_plugin.config import get_config
 from retina_plugin.config.overrides import apply_override
@@ -91,6 +92,14 @@ def findings(cfg):
 def test_a_fault_is_found_and_nothing_else(fault):
     code, config, overrides = FAULTS[fault]
     assert {finding.code for finding in findings(changed(config, overrides))} - usual(config) == {code}
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan")])
+def test_a_rate_that_is_not_finite_is_found(value):
+    cfg = changed(R50, [])
+    cfg.lr_multiplier.scheduler.values = [1.0, value, 0.1]
+    (found,) = learning_rate.schedule(Subject(cfg))
+    assert found.code == "lr-negative" and re.search(r"not finite from iteration 6\d{4} on", found.message)
 
 
 @pytest.mark.parametrize("config", [ADAM, CUSTOM, FINETUNE, R50, "PascalVOC-Detection/retinanet_R_50_FPN.py"])

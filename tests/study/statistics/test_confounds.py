@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from conftest import QUICK
 from planted import plant_study
 from studies import CE, tiny_study
@@ -16,6 +17,7 @@ from retina_plugin.study import run_study, write_report
 from retina_plugin.study.evidence.by_image import Evidence, collect_evidence
 from retina_plugin.study.evidence.matching import Matches, RankedDetections
 from retina_plugin.study.execution import confounds as measurement
+from retina_plugin.study.execution.prepare import make_job
 from retina_plugin.study.report.ledger import collect_ledger, hidden_share
 from retina_plugin.study.report.warnings import warn, warn_of_factors
 from retina_plugin.study.spec.factors import combine, read_factors
@@ -79,6 +81,21 @@ def test_measuring_again_does_nothing_and_leaves_the_runs_alone(trained, monkeyp
     monkeypatch.setattr(measurement, "foreground_share", None)
     run_study(study)
     assert {p: p.stat().st_mtime_ns for p in before} == before
+
+
+def test_the_course_is_that_of_the_weights_that_were_trained(trained):
+    """Not of their average, at which no gradient was taken."""
+    study, _ = trained
+    job = make_job(study, study.variants[0], 0, threads=1)
+    expected = measurement._course_of(job, job, {})["course"]
+    final = job.run_dir / "model_final.pth"
+    saved = final.read_bytes()
+    content = torch.load(final, weights_only=True)
+    average = {name: torch.zeros_like(value) for name, value in content["model"].items()}
+    torch.save(content | {"ema": {"model": average, "steps": 3}}, final)
+    found = measurement._course_of(job, job, {})["course"]
+    final.write_bytes(saved)
+    assert found == expected and len(found) == 2
 
 
 def test_the_report_shows_ledger_and_warnings(trained, unseen_figures):

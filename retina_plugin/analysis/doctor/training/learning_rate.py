@@ -61,10 +61,11 @@ def schedule(subject: Subject) -> Iterator[Finding]:
     """A learning rate that is negative, never falls, or falls too early, as with milestones of a shorter training."""
     multipliers = _multipliers(subject.cfg)
     place, iterations = "lr_multiplier", setting(subject.cfg, "train.max_iter", 0)
-    if not multipliers.min() >= 0:
-        first = np.flatnonzero(~(multipliers >= 0))[0] / _POINTS * iterations
-        message = f"the learning rate is negative or not finite at iteration {first:.0f}: training would raise the loss"
-        fix = "lr_multiplier.warmup_factor and all values of lr_multiplier.scheduler must be 0 or more"
+    wrong = ~(np.isfinite(multipliers) & (multipliers >= 0))
+    if wrong.any():
+        first = wrong.argmax() / _POINTS * iterations
+        message = f"the learning rate is negative or not finite from iteration {first:.0f} on"
+        fix = "lr_multiplier.warmup_factor and all values of lr_multiplier.scheduler must be finite, and 0 or more"
         yield Finding("error", "lr-negative", message, place, fix)
         return
     after = multipliers[multipliers.argmax() :]
