@@ -93,6 +93,12 @@ def cells_of(name: str, iterations: int, *shares: str) -> Callable[[], Rows]:
     return rows
 
 
+def longer() -> Rows:
+    """Cells of the map after 1080 iterations, and the first of them after 3240."""
+    last = pair_of(results("demo_3240"), "ce", "focal", with_p=False)
+    return [*cells_of("map_long", 1080, "1e-3", "4e-3", "1e-2")(), [None, *last, None]]
+
+
 def map_of(name: str) -> Callable[[], Rows]:
     def rows() -> Rows:
         found = results("phase_diagram")
