@@ -99,6 +99,20 @@ def longer() -> Rows:
     return [*cells_of("map_long", 1080, "1e-3", "4e-3", "1e-2")(), [None, *last, None]]
 
 
+def ce_weight_shapes() -> Rows:
+    """Cross entropy with two weights, and focal loss, after 1080 iterations; the share of classification at the end."""
+    found = results("ce_weight_shapes")
+    rows, shares = found["rows"], found["cls_share_at_end"]
+    return [
+        [None, *(spread(rows[n][m]) for m in METRICS[:3]), f"{100 * shares[n]:.0f} %"]
+        for n in ("ce", "ce_.18", "focal")
+    ]
+
+
+def ce_weight_shapes_verdicts() -> Rows:
+    return differences(results("ce_weight_shapes")["verdicts"].values())
+
+
 def map_of(name: str) -> Callable[[], Rows]:
     def rows() -> Rows:
         found = results("phase_diagram")

@@ -58,6 +58,12 @@ TABLES = (
         "| row, iterations | cross entropy | focal loss | difference, 95 % interval | at a third of the iterations |",
         losses.longer,
     ),
+    Table(FOCAL, "| 4e-3, 1080 iterations, new seeds | AP | AP50 | AP75 |", losses.ce_weight_shapes),
+    Table(
+        FOCAL,
+        "| 1080 iterations, new seeds | difference in AP | 95 % interval | p |",
+        losses.ce_weight_shapes_verdicts,
+    ),
     Table(FOCAL, "| AP of six seeds | AP | AP50 | AP75 | APs | APm | AP, scores above .05 |", losses.starts),
     Table(
         FOCAL, "| focal loss minus cross entropy, AP | seeds 0, 1, 2 | seeds 3, 4, 5 | all six |", losses.start_verdicts
