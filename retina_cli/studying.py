@@ -138,7 +138,7 @@ def _simulate_arguments(parser: argparse.ArgumentParser) -> None:
         "--studies",
         type=at_least(1),
         default=20000,
-        help="simulated studies per number; a twentieth of them where images are resampled",
+        help="simulated studies behind each number; a twentieth of them where images are resampled",
     )
     tables.add_argument("--seeds", type=at_least(2), nargs="+", default=[2, 3, 4, 5], help="seeds per study")
     tables.add_argument("--seed", type=at_least(0), default=0, help="seed of the simulation")

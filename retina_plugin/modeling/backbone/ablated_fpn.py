@@ -1,4 +1,4 @@
-"""FPN without its top-down path, its lateral connections or levels of their own, to measure the effect of each."""
+"""FPN without its top-down path, its lateral connections or the features of some levels, to measure their effect."""
 
 import logging
 import sys
@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 class AblatedFPN(Pyramid):
-    """Detectron2's FPN with its top-down path, its lateral connections or the features of levels removed.
+    """Detectron2's FPN with its top-down path, its lateral connections or the features of some levels removed.
 
     Without the top-down path every level comes from the bottom-up feature of its own resolution (row d). Without
     lateral connections only the coarsest feature is used, and finer levels are upsampled from it (row e). With
@@ -81,10 +81,10 @@ class AblatedFPN(Pyramid):
 
     def _unused_convs(self) -> list[nn.Module]:
         """Convolutions that no level needs; Detectron2 keeps both lists from low to high resolution."""
-        everywhere = range(len(self.output_convs))
-        place = None if self._source is None else len(everywhere) - 1 - self._source
-        outputs = everywhere if place is None else [place]
-        laterals = everywhere if place is None else everywhere[: place + 1] if self._has_top_down else [place]
+        outputs = laterals = range(len(self.output_convs))
+        if self._source is not None:
+            place = len(self.output_convs) - 1 - self._source
+            outputs, laterals = [place], range(place + 1) if self._has_top_down else [place]
         if not self._has_lateral:
             laterals = [0]
         unused = [conv for i, conv in enumerate(self.output_convs) if i not in outputs]

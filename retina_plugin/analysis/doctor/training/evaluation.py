@@ -64,7 +64,8 @@ def detections_per_image(subject: Subject) -> Iterator[Finding]:
 
 def _coco_evaluators(cfg: DictConfig) -> list[str]:
     """Keys of the COCO evaluators of a config, which has one evaluator or a list of them."""
-    node, key = OmegaConf.select(cfg, "dataloader.evaluator", default=None), "dataloader.evaluator"
+    key = "dataloader.evaluator"
+    node = OmegaConf.select(cfg, key, default=None)
     keys = [f"{key}.{i}" for i in range(len(node))] if OmegaConf.is_list(node) else [key]
     return [key for key in keys if class_of(cfg, key) == "COCOEvaluator"]
 
