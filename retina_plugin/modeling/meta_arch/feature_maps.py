@@ -9,6 +9,7 @@ from detectron2.modeling.meta_arch import DenseDetector
 from detectron2.structures import Boxes
 from torch import Tensor
 
+from . import settings
 from .training import RetinaNetTraining
 
 
@@ -37,7 +38,7 @@ class FeatureMaps:
 
 def num_channels(model: DenseDetector) -> int:
     """Channels of the images that a detector's backbone gets; pixel mean and image may be broadcast to each other."""
-    return max(len(model.pixel_mean), 1 if getattr(model, "input_format", "BGR") == "L" else 3)
+    return max(len(model.pixel_mean), settings.channels_of_format(getattr(model, "input_format", "BGR")))
 
 
 class ForegroundCounter:

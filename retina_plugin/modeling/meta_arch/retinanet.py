@@ -74,7 +74,7 @@ class PluggableRetinaNet(RetinaNetTraining):
             ValueError: if parts do not fit together; the message has both values and the key to edit.
         """
         settings.check_vis_period(vis_period)
-        settings.check_normalization(pixel_mean, pixel_std)
+        settings.check_normalization(pixel_mean, pixel_std, input_format)
         super().__init__(
             backbone=backbone,
             head=head,

@@ -5,6 +5,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from PIL import Image
+
 from .. import losses
 from ..losses.box import UPSTREAM_BOX_LOSSES
 from ..losses.checks import check_kind
@@ -12,14 +14,26 @@ from ..losses.checks import check_kind
 UPSTREAM_LOSS_ARGUMENTS = ("focal_loss_alpha", "focal_loss_gamma", "smooth_l1_beta", "box_reg_loss_type", "vis_period")
 
 
-def check_normalization(pixel_mean: Sequence[float], pixel_std: Sequence[float]) -> None:
-    """Raise a ValueError unless both have as many numbers, or one for all channels, and `pixel_std` is positive."""
+def check_normalization(pixel_mean: Sequence[float], pixel_std: Sequence[float], input_format: str) -> None:
+    """Raise a ValueError unless both have as many numbers, or one for all channels, and `pixel_std` is positive.
+
+    There may be more numbers than channels of `input_format`, which a mapper of one's own need not read.
+    """
     numbers = {len(x) if hasattr(x, "__len__") else 0 for x in (pixel_mean, pixel_std)} - {1}  # a config may say 57.0
-    if len(numbers) > 1 or 0 in numbers or min(pixel_std) <= 0:
+    channels = channels_of_format(input_format)
+    if len(numbers) > 1 or min(numbers, default=channels) < channels or min(pixel_std) <= 0:
         raise ValueError(
             "model.pixel_mean and model.pixel_std must have one number per channel of the images, and model.pixel_std "
-            f"positive ones, got {pixel_mean} and {pixel_std}"
+            f"positive ones; {input_format} images have {channels} channels, got {pixel_mean} and {pixel_std}"
         )
+
+
+def channels_of_format(input_format: str) -> int:
+    """Channels of images in this format: a mode of PIL, or BGR and others of Detectron2's, which have three."""
+    try:
+        return Image.getmodebands(input_format)
+    except KeyError:
+        return 3
 
 
 def check_vis_period(vis_period: int) -> None:

@@ -162,11 +162,19 @@ def test_the_limits_that_the_doctor_advises_are_taken(tiny_cfg, data):
     instantiate(advised.cfg.dataloader.evaluator)
 
 
-def test_a_coco_evaluator_of_a_list_is_advised_too(tiny_cfg, data):
+@pytest.mark.parametrize(
+    ("evaluators", "place"),
+    [
+        (lambda coco: [LazyCall(DatasetEvaluators)(evaluators=[]), coco], "1"),
+        (lambda coco: LazyCall(DatasetEvaluators)(evaluators=[coco]), "evaluators.0"),
+    ],
+    ids=["list", "DatasetEvaluators"],
+)
+def test_a_coco_evaluator_among_others_is_advised_too(evaluators, place, tiny_cfg, data):
     subject = subject_of(tiny_cfg, data(FITTING[:1] * 6), "+dataloader.evaluator.max_dets_per_image=5")
-    subject.cfg.dataloader.evaluator = [LazyCall(DatasetEvaluators)(evaluators=[]), subject.cfg.dataloader.evaluator]
+    subject.cfg.dataloader.evaluator = evaluators(subject.cfg.dataloader.evaluator)
     (found,) = evaluation.detections_per_image(subject)
-    most, key = "model.max_detections_per_image", "dataloader.evaluator.1.max_dets_per_image"
+    most, key = "model.max_detections_per_image", f"dataloader.evaluator.{place}.max_dets_per_image"
     assert found.where == key and found.fix == f"{most}=9 +{key}=9"
     for override in found.fix.split():
         apply_override(subject.cfg, override)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
+from ....config.walk import mappings
 from ..finding import Finding
 from ..subject import Subject
 from .settings import class_of, setting
@@ -13,6 +14,7 @@ from .wiring import needs
 
 _HIGH_SCORE = 0.3
 _LOW_NMS, _HIGH_NMS = 0.2, 0.8
+_EVALUATOR = "dataloader.evaluator"
 _MOST = "model.max_detections_per_image"
 _LIMITS = {"test_topk_candidates": 1000, "max_detections_per_image": 100}  # the detector's defaults
 
@@ -63,11 +65,10 @@ def detections_per_image(subject: Subject) -> Iterator[Finding]:
 
 
 def _coco_evaluators(cfg: DictConfig) -> list[str]:
-    """Keys of the COCO evaluators of a config, which has one evaluator or a list of them."""
-    key = "dataloader.evaluator"
-    node = OmegaConf.select(cfg, key, default=None)
-    keys = [f"{key}.{i}" for i in range(len(node))] if OmegaConf.is_list(node) else [key]
-    return [key for key in keys if class_of(cfg, key) == "COCOEvaluator"]
+    """Keys of the COCO evaluators of a config: the evaluator itself, or those in a list or in DatasetEvaluators."""
+    node = OmegaConf.select(cfg, _EVALUATOR, default=None)
+    inner = OmegaConf.to_container(node, resolve=False) if OmegaConf.is_config(node) else None
+    return [key for key, _ in mappings(inner, _EVALUATOR) if class_of(cfg, key) == "COCOEvaluator"]
 
 
 def evaluations(subject: Subject) -> Iterator[Finding]:
