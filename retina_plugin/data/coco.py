@@ -104,7 +104,18 @@ def check_images(name: str) -> None:
     files, root = _first_files.get(known.get("json_file", ""), []), known.get("image_root", "")
     if files and not any(os.path.isfile(os.path.join(root, file)) for file in files):
         message = f"{shown(root)} has none of the images of {shown(name)}, such as {shown(files[0])}"
-        raise DataError(f"{message}: name the folder of this file", "image-missing")
+        raise DataError(f"{message}: {_advice(Path(root), files[0])}", "image-missing")
+
+
+def _advice(root: Path, file: str) -> str:
+    """What lets an image be found that a json names and the folder `root` does not have."""
+    path = root / file
+    for name in os.listdir(path.parent) if path.parent.is_dir() else ():
+        if name.lower() == path.name.lower():
+            return f"its name on the disk is {shown(name)}, and case counts: correct the json or rename the images"
+    folders = (root.parent, *filter(Path.is_dir, root.iterdir()))
+    found = next((folder for folder in folders if (folder / file).is_file()), None)
+    return f"did you mean {shown(found)}?" if found else "name the folder of this file"
 
 
 def register_builtin() -> None:

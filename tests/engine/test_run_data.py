@@ -60,6 +60,26 @@ def test_a_json_with_two_image_folders_names_the_wrong_one(own_data, tmp_path):
 
 
 @pytest.mark.parametrize(
+    "on_disk, advice", [("a.PNG", r"on the disk is a.PNG, and case counts"), ("b.png", "name the")]
+)
+def test_a_name_in_another_case_is_said_so(own_data, tmp_path, on_disk, advice):
+    (tmp_path / "data" / "images" / "a.png").rename(tmp_path / "data" / "images" / on_disk)
+    args = train_args(tmp_path, config_file=CONFIG)
+    args.opts = own_data
+    with pytest.raises(DataError, match=rf"such as a.png: .*{advice}"):
+        main(args)
+
+
+def test_a_folder_above_or_below_that_has_the_images_is_proposed(own_data, tmp_path):
+    args = train_args(tmp_path, config_file=CONFIG)
+    (tmp_path / "data" / "images" / "thumbs").mkdir()
+    for name, folder in ("data", "images"), ("data/images/thumbs", "images"):
+        args.opts = [*own_data, f"data.train_images={tmp_path}/{name}"]
+        with pytest.raises(DataError, match=rf"such as a.png: did you mean {tmp_path}/data/{folder}\?"):
+            main(args)
+
+
+@pytest.mark.parametrize(
     "override, message",
     [
         (
