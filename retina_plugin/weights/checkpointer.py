@@ -1,5 +1,6 @@
 """Detectron2's checkpointer, with read_weights as its reader."""
 
+import os
 from typing import Any
 from urllib.error import URLError
 
@@ -32,7 +33,9 @@ class SafeCheckpointer(DetectionCheckpointer):
             raise not_downloaded(path, e) from e
         except Exception as e:  # damaged content raises many types of error
             if isinstance(e, FileNotFoundError) or (isinstance(e, AssertionError) and "not found!" in str(e)):
-                raise CheckpointError(f"checkpoint {shown(path, 500)} does not exist") from e
+                is_folder = os.path.isdir(path)
+                reason = "is a folder: name a file in it, such as model_final.pth" if is_folder else "does not exist"
+                raise CheckpointError(f"checkpoint {shown(path, 500)} {reason}") from e
             raise CheckpointError(f"checkpoint {shown(path, 500)} cannot be used: {first_line(e)}") from e
         finally:
             self._parsed_url_during_load = None  # upstream leaves it set after an error

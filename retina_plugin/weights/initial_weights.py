@@ -97,6 +97,11 @@ class InitialWeights:
             yield f"head.cls_score is new, from the prior: its classes or loss are not those of the checkpoint{reason}"
         elif rows.reason:
             yield f"classes were not compared by name: {rows.reason}"
+        elif any("cls_score" in name for name in self.taken):
+            yield (
+                "head.cls_score is taken over with the checkpoint's order of classes: if yours differ, name the "
+                "checkpoint's in train.init_classes"
+            )
         shapes = [f"{shown(n, 90)} {there} instead of {here}" for n, there, here in self.wrong_shape]
         if shapes:
             yield f"{len(shapes)} not taken because of their shape: {few(shapes, 3)}"

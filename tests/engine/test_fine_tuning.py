@@ -69,6 +69,18 @@ def test_a_training_takes_the_detector_and_the_classes_of_equal_names(zoo, tmp_p
     assert "not used" not in log and "other values" not in log
 
 
+def test_as_many_classes_without_names_are_taken_in_their_order_and_the_log_says_so(zoo, tiny_cfg, tmp_path):
+    model = build_model(tiny_cfg("model.num_classes=3"))
+    found = RunCheckpointer(model, str(tmp_path)).load_some(str(zoo[0]))
+    assert torch.equal(model.state_dict()["head.cls_score.bias"], zoo[1]["head.cls_score.bias"])
+    assert "order of classes: if yours differ, name the checkpoint's in train.init_classes" in found.summary()
+
+
+def test_a_folder_in_place_of_a_checkpoint_is_named_as_one(tiny_cfg, tmp_path):
+    with pytest.raises(CheckpointError, match="is a folder: name a file in it, such as model_final.pth"):
+        RunCheckpointer(build_model(tiny_cfg()), str(tmp_path)).load_some(str(tmp_path))
+
+
 def test_the_weights_are_those_that_a_run_with_an_average_was_evaluated_with(tiny_cfg, tmp_path, caplog):
     plain, average = ({k: v + i for k, v in build_model(tiny_cfg()).state_dict().items()} for i in (0, 1))
     torch.save({"model": plain, "ema": {"model": average, "steps": 3}, "iteration": 2}, tmp_path / "run.pth")
