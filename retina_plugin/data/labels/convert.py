@@ -31,6 +31,11 @@ def as_coco_json(labels: str | Path, image_root: str | Path, classes: Sequence[s
     """
     labels, image_root = Path(labels), Path(image_root)
     classes = None if classes is None else _checked(classes)
+    if labels.suffix in (".yaml", ".yml") and labels.is_file():
+        raise DataError(
+            f"{shown(labels)} holds no labels: name the folder of YOLO's .txt files, such as labels/train, near which "
+            "the names of the classes are read from data.yaml"
+        )
     if labels.suffix != ".txt" and not os.path.isdir(labels):  # a json, maybe in a folder that must not be read
         return labels
     if not labels.exists():
@@ -75,6 +80,11 @@ def _read(labels: Path, image_root: Path, classes: list[str] | None) -> dict[str
     check_image_root(labels, image_root)
     if is_voc(labels):
         return read_voc(labels, image_root, classes)
+    if (inner := labels / "Annotations").is_dir() and is_voc(inner):
+        raise DataError(
+            f"{shown(labels)} is the root of a PASCAL VOC data set: name its folder Annotations, or a list such as "
+            "ImageSets/Main/train.txt in it"
+        )
     if any(label_files(labels)):
         return read_yolo(labels, image_root, classes)
     raise DataError(

@@ -287,6 +287,15 @@ def test_a_list_that_does_not_exist_is_named(images):
         as_coco_json(images / "trian.txt", images)
 
 
+def test_the_root_of_a_voc_data_set_and_data_yaml_lead_to_the_labels(voc, yolo, images, tmp_path):
+    (tmp_path / "ImageSets").mkdir()
+    (tmp_path / "ImageSets" / "train.txt").write_text("a\n")
+    with pytest.raises(DataError, match="root of a PASCAL VOC data set: name its folder Annotations"):
+        as_coco_json(tmp_path, images)
+    with pytest.raises(DataError, match=r"data.yaml holds no labels: name the folder of YOLO's .txt files"):
+        as_coco_json(tmp_path / "data.yaml", images)
+
+
 def test_classes_may_be_given_and_are_asked_for(voc, yolo, images, tmp_path):
     content = json.loads(as_coco_json(voc, images, ["dog", "cat", "cow"]).read_text())
     assert [c["name"] for c in content["categories"]] == ["dog", "cat", "cow"]
