@@ -36,6 +36,11 @@ class Failures:
             self._reasons.append(reason if isinstance(e, DataError) else f"{self._what} {shown(image)}: {reason}")
             logger.warning("%s", self._reasons[-1])
 
+    @property
+    def has_success(self) -> bool:
+        """Whether an image was tried and did not fail."""
+        return len(self._reasons) < self._tried
+
     def raise_if_any(self, *others: "Failures") -> None:
         """Raise DataError with the number of images that failed, and the first reasons, of these and of `others`."""
         if texts := [str(failures) for failures in (self, *others) if failures._reasons]:

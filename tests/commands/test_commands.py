@@ -216,6 +216,13 @@ def test_every_tool_explains_itself(monkeypatch, capsys, name):
     assert code == 0 and "usage" in printed.out
 
 
+def test_predict_claims_no_drawings_if_nothing_could_be_read(monkeypatch, capsys, trained_run, tmp_path):
+    argv = ["--run", trained_run, "--input", "camera:x", "--output", tmp_path / "found"]
+    code, printed = tool(monkeypatch, capsys, "predict", *argv)
+    assert code == 1 and "camera:x names no camera" in printed.err
+    assert "Drawings" not in printed.out
+
+
 def test_bad_arguments_end_with_one_line(monkeypatch, capsys, tmp_path):
     argv = ["--run", tmp_path, "--input", "x", "--output", tmp_path]
     code, printed = tool(monkeypatch, capsys, "predict", *argv)
