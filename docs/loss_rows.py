@@ -1,9 +1,15 @@
 """The rows of the tables of projects/CrossEntropyVsFocal on synthetic shapes, from docs/results."""
 
 from collections.abc import Callable
+from typing import Any
 
 from stored import results
 from table_cells import METRICS, Rows, difference, differences, p_value, pair_of, signed, spread
+
+# the study ce_weight_shapes.py, as it is, and twice at .002
+WEIGHTS = ("ce_weight_shapes", "ce_weight_shapes_002", "ce_weight_shapes_002_new")
+# cells of the map, and which was trained for a third of the iterations
+LONGER = {"2e-4/360": "2e-4/120"} | {f"{share}/1080": f"{share}/360" for share in ("1e-3", "4e-3", "1e-2")}
 
 
 def starts() -> Rows:
@@ -78,39 +84,64 @@ def starts_and_rates() -> Rows:
 
 
 def starts_rates_and_cells() -> Rows:
-    """`starts_and_rates`, and blood cells with new seeds: as the config has it, and tuned."""
-    cells = (results(name) for name in ("confirm_bccd", "tuned_bccd"))
-    return [*starts_and_rates(), *([None, *pair_of(found, "ce", "focal")] for found in cells)]
-
-
-def cells_of(name: str, iterations: int, *shares: str) -> Callable[[], Rows]:
-    """AP of both losses from their own starts in cells of the map, by share of foreground; intervals of each cell."""
-
-    def rows() -> Rows:
-        found = [results(name)[f"{share}/{iterations}"] for share in shares]
-        return [[None, *pair_of(cell, "ce", "focal", with_p=False), None] for cell in found]
-
-    return rows
+    """`starts_and_rates`; longer trainings; blood cells as the config has it, and tuned; all with new seeds."""
+    long, *cells = (results(name) for name in (WEIGHTS[-1], "confirm_bccd", "tuned_bccd"))
+    longer = [[None, *pair_of(long, ce, "focal")] for ce in ("ce", "ce_.18")]
+    return [*starts_and_rates(), *longer, *([None, *pair_of(found, "ce", "focal")] for found in cells)]
 
 
 def longer() -> Rows:
-    """Cells of the map after 1080 iterations, and the first of them after 3240."""
-    last = pair_of(results("demo_3240"), "ce", "focal", with_p=False)
-    return [*cells_of("map_long", 1080, "1e-3", "4e-3", "1e-2")(), [None, *last, None]]
+    """Cells of the map after longer training at .001, one of them longer still; last, the difference before that."""
+    cells = [_of_cell("map_long", cell) + [_lead(before)] for cell, before in LONGER.items()]
+    return cells + [[None, *pair_of(results("demo_3240"), "ce", "focal", with_p=False), _lead("1e-3/1080")]]
+
+
+def higher_rate() -> Rows:
+    """Cells of the map at .002; then the difference at .001, and with each loss at the better of both rates."""
+    rows = []
+    for cell, found in results("map_002").items():
+        rates = _means(cell), _of_both(found)
+        focal, ce = (max(rates, key=lambda rate: rate[loss]) for loss in ("focal", "ce"))
+        best = focal["difference"] if focal is ce else focal["focal"] - ce["ce"]
+        rows.append(_of_cell("map_002", cell) + [_lead(cell), signed(best)])
+    return rows
+
+
+def _of_cell(name: str, cell: str) -> list[str | None]:
+    return [None, *pair_of(results(name)[cell], "ce", "focal", with_p=False)]
+
+
+def _lead(cell: str) -> str:
+    return signed(_means(cell)["difference"])
+
+
+def _means(cell: str) -> dict[str, float]:
+    """AP of both losses in a cell of the map at .001, from their own starts, and the difference."""
+    long = results("map_long").get(cell)
+    if long:
+        return _of_both(long)
+    found = results("phase_diagram")["cells"]["focal is better than ce in AP"]
+    one = next(c for c in found if f"{c['row']}/{c['column']}" == cell)
+    return {"focal": one["better"], "ce": one["than"], "difference": one["difference"]}
+
+
+def _of_both(found: dict[str, Any]) -> dict[str, float]:
+    focal, ce = (found["rows"][loss]["AP"][0] for loss in ("focal", "ce"))
+    return {"focal": focal, "ce": ce, "difference": focal - ce}
 
 
 def ce_weight_shapes() -> Rows:
     """Cross entropy with two weights, and focal loss, after 1080 iterations; the share of classification at the end."""
-    found = results("ce_weight_shapes")
-    rows, shares = found["rows"], found["cls_share_at_end"]
     return [
-        [None, *(spread(rows[n][m]) for m in METRICS[:3]), f"{100 * shares[n]:.0f} %"]
+        [None, *(spread(found["rows"][n][m]) for m in METRICS[:3]), f"{100 * found['cls_share_at_end'][n]:.0f} %"]
+        for found in map(results, WEIGHTS)
         for n in ("ce", "ce_.18", "focal")
     ]
 
 
 def ce_weight_shapes_verdicts() -> Rows:
-    return differences(results("ce_weight_shapes")["verdicts"].values())
+    found = [results(name)["verdicts"].values() for name in WEIGHTS]
+    return [[None, *(difference(*verdict) for verdict in row)] for row in zip(*found, strict=True)]
 
 
 def map_of(name: str) -> Callable[[], Rows]:
