@@ -86,9 +86,9 @@ def starts_and_rates() -> Rows:
 
 
 def starts_rates_and_cells() -> Rows:
-    """`starts_and_rates`; longer trainings; blood cells as the config has it, and tuned; all with new seeds."""
-    long, *cells = (results(name) for name in (WEIGHTS[-1], "confirm_bccd", "tuned_bccd"))
-    longer = [[None, *pair_of(long, ce, "focal")] for ce in ("ce", "ce_.18")]
+    """`starts_and_rates`; longer trainings with new seeds; blood cells with new seeds, also tuned."""
+    long, *cells = (results(name) for name in ("ce_weight_shapes_002_all", "confirm_bccd", "tuned_bccd"))
+    longer = [[None, *pair_of(long, ce, "focal", with_p=False)] for ce in ("ce", "ce_.18")]
     return [*starts_and_rates(), *longer, *([None, *pair_of(found, "ce", "focal")] for found in cells)]
 
 
@@ -142,8 +142,11 @@ def ce_weight_shapes() -> Rows:
 
 
 def ce_weight_shapes_verdicts() -> Rows:
-    found = [results(name)["verdicts"].values() for name in WEIGHTS]
-    return [[None, *(difference(*verdict) for verdict in row)] for row in zip(*found, strict=True)]
+    """Differences of three studies, and without p of all seeds at .002."""
+    found = [(results(name)["verdicts"], 4) for name in WEIGHTS]
+    found.append((results("ce_weight_shapes_002_all")["verdicts"], 3))
+    questions = ("ce_.18 − ce in AP", "focal − ce_.18 in AP", "focal − ce in AP")
+    return [[None, *(difference(*verdicts[q][:shown]) for verdicts, shown in found)] for q in questions]
 
 
 def map_of(name: str) -> Callable[[], Rows]:

@@ -69,7 +69,7 @@ def _predict(args: argparse.Namespace) -> None:
     if videos:
         status = _predict_videos(predictor, videos, args.output, score_thresh, args.every, of_videos, draw)
     written = "Drawings and json files" if draw else "Json files"
-    if failures.has_success or of_videos.has_success:
+    if images or of_videos.has_success:  # without a readable video nothing was written
         print(f"The score threshold is {source}. {written} are in {args.output}")
     failures.raise_if_any(of_videos)
     if status:

@@ -4,6 +4,7 @@ import difflib
 import functools
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -104,18 +105,20 @@ def check_images(name: str) -> None:
     files, root = _first_files.get(known.get("json_file", ""), []), known.get("image_root", "")
     if files and not any(os.path.isfile(os.path.join(root, file)) for file in files):
         message = f"{shown(root)} has none of the images of {shown(name)}, such as {shown(files[0])}"
-        raise DataError(f"{message}: {_advice(Path(root), files[0])}", "image-missing")
+        raise DataError(f"{message}: {_advice(root, files[0])}", "image-missing")
 
 
-def _advice(root: Path, file: str) -> str:
+def _advice(root: str, file: str) -> str:
     """What lets an image be found that a json names and the folder `root` does not have."""
-    path = root / file
-    for name in os.listdir(path.parent) if path.parent.is_dir() else ():
-        if name.lower() == path.name.lower():
-            return f"its name on the disk is {shown(name)}, and case counts: correct the json or rename the images"
-    folders = (root.parent, *filter(Path.is_dir, root.iterdir()))
-    found = next((folder for folder in folders if (folder / file).is_file()), None)
-    return f"did you mean {shown(found)}?" if found else "name the folder of this file"
+    folder, name = os.path.split(os.path.join(root, file))
+    folders = [os.path.dirname(os.path.normpath(root))]
+    with suppress(OSError):  # folders that must not be read
+        for found in os.listdir(folder):
+            if found != name and found.lower() == name.lower():
+                return f"its name on the disk is {shown(found)}, and case counts: correct the json or rename the images"
+        folders += [inner.path for inner in os.scandir(root) if inner.is_dir()]
+    right = next((one for one in folders if os.path.isfile(os.path.join(one, file))), None)
+    return f"did you mean {shown(right)}?" if right else "name the folder of this file"
 
 
 def register_builtin() -> None:

@@ -19,8 +19,7 @@ def _check_image_size(dataset_dict: dict[str, Any], image: np.ndarray) -> None:
         detection_utils.check_image_size(dataset_dict, image)
     except detection_utils.SizeMismatchError as e:
         (height, width), said = image.shape[:2], (dataset_dict["width"], dataset_dict["height"])
-        turned = ", which is its size before the rotation in its EXIF data, or width and height are exchanged"
-        turned = turned if said == (height, width) else ""
+        turned = ", exchanged or from before the rotation in the EXIF data" if said == (height, width) else ""
         raise DataError(
             f"image {shown(dataset_dict['file_name'])} has {width} x {height} pixels, but its entry in the json says "
             f"{said[0]} x {said[1]}{turned}: correct the entry and check the boxes of this image"

@@ -100,13 +100,5 @@ def test_the_size_before_a_rotation_is_recognised(tmp_path, exif):
     COLOUR.save(tmp_path / "a.jpg", exif=exif)
     mapper = CheckedDatasetMapper(is_train=False, augmentations=[], image_format="RGB")
     entry = {"file_name": str(tmp_path / "a.jpg"), "image_id": 1, "width": 47, "height": 31}
-    with pytest.raises(DataError, match=r"a.jpg has 31 x 47 pixels, .* says 47 x 31, which is its size before"):
-        mapper(entry)
-
-
-def test_exchanged_width_and_height_are_not_blamed_on_exif_alone(tmp_path):
-    COLOUR.save(tmp_path / "a.jpg")
-    mapper = CheckedDatasetMapper(is_train=False, augmentations=[], image_format="RGB")
-    entry = {"file_name": str(tmp_path / "a.jpg"), "image_id": 1, "width": 31, "height": 47}
-    with pytest.raises(DataError, match=r"a.jpg has 47 x 31 pixels, .* says 31 x 47, .* or width and height are exch"):
+    with pytest.raises(DataError, match=r"a.jpg has 31 x 47 pixels, .* says 47 x 31, exchanged or from before the rot"):
         mapper(entry)

@@ -70,6 +70,16 @@ def test_a_name_in_another_case_is_said_so(own_data, tmp_path, on_disk, advice):
         main(args)
 
 
+def test_a_broken_link_is_not_blamed_on_its_case(own_data, tmp_path):
+    image = tmp_path / "data" / "images" / "a.png"
+    image.unlink()
+    image.symlink_to("gone.png")
+    args = train_args(tmp_path, config_file=CONFIG)
+    args.opts = own_data
+    with pytest.raises(DataError, match="such as a.png: name the folder"):
+        main(args)
+
+
 def test_a_folder_above_or_below_that_has_the_images_is_proposed(own_data, tmp_path):
     args = train_args(tmp_path, config_file=CONFIG)
     (tmp_path / "data" / "images" / "thumbs").mkdir()

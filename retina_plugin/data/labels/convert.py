@@ -31,10 +31,10 @@ def as_coco_json(labels: str | Path, image_root: str | Path, classes: Sequence[s
     """
     labels, image_root = Path(labels), Path(image_root)
     classes = None if classes is None else _checked(classes)
-    if labels.suffix in (".yaml", ".yml") and labels.is_file():
+    if labels.suffix.lower() in (".yaml", ".yml") and labels.is_file():
         raise DataError(
-            f"{shown(labels)} holds no labels: name the folder of YOLO's .txt files, such as labels/train, near which "
-            "the names of the classes are read from data.yaml"
+            f"{shown(labels)} holds no labels: name the folder of YOLO's .txt files, such as labels/train; data.yaml "
+            "near it gives the names of the classes"
         )
     if labels.suffix != ".txt" and not os.path.isdir(labels):  # a json, maybe in a folder that must not be read
         return labels
@@ -80,10 +80,10 @@ def _read(labels: Path, image_root: Path, classes: list[str] | None) -> dict[str
     check_image_root(labels, image_root)
     if is_voc(labels):
         return read_voc(labels, image_root, classes)
-    if (inner := labels / "Annotations").is_dir() and is_voc(inner):
+    if (inner := labels / "Annotations").is_dir() and is_voc(inner) and (labels / "ImageSets").is_dir():
         raise DataError(
-            f"{shown(labels)} is the root of a PASCAL VOC data set: name its folder Annotations, or a list such as "
-            "ImageSets/Main/train.txt in it"
+            f"{shown(labels)} is the root of a PASCAL VOC data set: name its folder Annotations, or its list "
+            "ImageSets/Main/train.txt"
         )
     if any(label_files(labels)):
         return read_yolo(labels, image_root, classes)

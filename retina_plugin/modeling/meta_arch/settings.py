@@ -17,14 +17,20 @@ UPSTREAM_LOSS_ARGUMENTS = ("focal_loss_alpha", "focal_loss_gamma", "smooth_l1_be
 def check_normalization(pixel_mean: Sequence[float], pixel_std: Sequence[float], input_format: str) -> None:
     """Raise a ValueError unless both have as many numbers, or one for all channels, and `pixel_std` is positive.
 
-    There may be more numbers than channels of `input_format`, which a mapper of one's own need not read.
+    A format of more than three channels needs a number for each. A mapper of one's own may give fewer than the three of
+    BGR, the default, which it need not read, and more than any format has.
     """
     numbers = {len(x) if hasattr(x, "__len__") else 0 for x in (pixel_mean, pixel_std)} - {1}  # a config may say 57.0
-    channels = channels_of_format(input_format)
-    if len(numbers) > 1 or min(numbers, default=channels) < channels or min(pixel_std) <= 0:
+    if len(numbers) > 1 or 0 in numbers or min(pixel_std) <= 0:
         raise ValueError(
             "model.pixel_mean and model.pixel_std must have one number per channel of the images, and model.pixel_std "
-            f"positive ones; {input_format} images have {channels} channels, got {pixel_mean} and {pixel_std}"
+            f"positive ones, got {pixel_mean} and {pixel_std}"
+        )
+    channels = channels_of_format(input_format)
+    if channels > 3 and min(numbers, default=channels) < channels:
+        raise ValueError(
+            f"model.input_format={input_format} has {channels} channels, so model.pixel_mean and model.pixel_std must "
+            f"have {channels} numbers each, or one for all channels, got {pixel_mean} and {pixel_std}"
         )
 
 
@@ -32,7 +38,7 @@ def channels_of_format(input_format: str) -> int:
     """Channels of images in this format: a mode of PIL, or BGR and others of Detectron2's, which have three."""
     try:
         return Image.getmodebands(input_format)
-    except KeyError:
+    except (KeyError, TypeError):
         return 3
 
 

@@ -167,11 +167,13 @@ def test_the_limits_that_the_doctor_advises_are_taken(tiny_cfg, data):
     [
         (lambda coco: [LazyCall(DatasetEvaluators)(evaluators=[]), coco], "1"),
         (lambda coco: LazyCall(DatasetEvaluators)(evaluators=[coco]), "evaluators.0"),
+        (lambda coco: ["${other}"], "0"),
     ],
-    ids=["list", "DatasetEvaluators"],
+    ids=["list", "DatasetEvaluators", "interpolation"],
 )
 def test_a_coco_evaluator_among_others_is_advised_too(evaluators, place, tiny_cfg, data):
     subject = subject_of(tiny_cfg, data(FITTING[:1] * 6), "+dataloader.evaluator.max_dets_per_image=5")
+    subject.cfg.other = subject.cfg.dataloader.evaluator
     subject.cfg.dataloader.evaluator = evaluators(subject.cfg.dataloader.evaluator)
     (found,) = evaluation.detections_per_image(subject)
     most, key = "model.max_detections_per_image", f"dataloader.evaluator.{place}.max_dets_per_image"

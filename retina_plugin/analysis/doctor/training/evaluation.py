@@ -6,7 +6,6 @@ from collections.abc import Iterator
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
-from ....config.walk import mappings
 from ..finding import Finding
 from ..subject import Subject
 from .settings import class_of, setting
@@ -14,7 +13,6 @@ from .wiring import needs
 
 _HIGH_SCORE = 0.3
 _LOW_NMS, _HIGH_NMS = 0.2, 0.8
-_EVALUATOR = "dataloader.evaluator"
 _MOST = "model.max_detections_per_image"
 _LIMITS = {"test_topk_candidates": 1000, "max_detections_per_image": 100}  # the detector's defaults
 
@@ -64,11 +62,14 @@ def detections_per_image(subject: Subject) -> Iterator[Finding]:
             return
 
 
-def _coco_evaluators(cfg: DictConfig) -> list[str]:
+def _coco_evaluators(cfg: DictConfig, key: str = "dataloader.evaluator") -> list[str]:
     """Keys of the COCO evaluators of a config: the evaluator itself, or those in a list or in DatasetEvaluators."""
-    node = OmegaConf.select(cfg, _EVALUATOR, default=None)
-    inner = OmegaConf.to_container(node, resolve=False) if OmegaConf.is_config(node) else None
-    return [key for key, _ in mappings(inner, _EVALUATOR) if class_of(cfg, key) == "COCOEvaluator"]
+    node = OmegaConf.select(cfg, key, default=None, throw_on_resolution_failure=False)
+    if not OmegaConf.is_config(node):
+        return []
+    inner = node if OmegaConf.is_dict(node) else range(len(node))
+    found = [key] if class_of(cfg, key) == "COCOEvaluator" else []
+    return found + [one for name in inner for one in _coco_evaluators(cfg, f"{key}.{name}")]
 
 
 def evaluations(subject: Subject) -> Iterator[Finding]:
