@@ -38,7 +38,7 @@ class Failures:
 
     @property
     def has_success(self) -> bool:
-        """Whether an image was tried and did not fail."""
+        """Whether one of the images or videos that were tried did not fail."""
         return len(self._reasons) < self._tried
 
     def raise_if_any(self, *others: "Failures") -> None:

@@ -20,7 +20,7 @@ def test_the_page_has_training_findings_errors_and_config(trained_run, tmp_path,
         assert f"<h2>{part}</h2>" in source
     assert (trained_run / "config.yaml").read_text() in text
     assert f"retina train --config-file {trained_run}/config.yaml" in text
-    assert f"retina doctor --config-file {trained_run}/config.yaml" in text
+    assert f"<code>retina doctor --config-file {trained_run}/config.yaml</code> examines" in text
     assert "best F1 of all detections together is" in text and "draws from 0.250 on" in text
     assert not (trained_run / "report.html").exists()
 
