@@ -99,7 +99,9 @@ def _compare_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--input", nargs="*", default=(), help="images; by default those of the test data")
     parser.add_argument("--output", required=True, metavar="DIR")
     parser.add_argument("--num-images", type=at_least(1), default=8, help="number of test images (default: 8)")
-    parser.add_argument("--score-thresh", type=share, default=0.5, help="minimum score to draw (default: 0.5)")
+    parser.add_argument(
+        "--score-thresh", type=share, help="minimum score to draw; by default each run's with the best F1"
+    )
     add_trust_flags(parser)
 
 

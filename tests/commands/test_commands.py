@@ -3,6 +3,7 @@
 import json
 import re
 import runpy
+import shutil
 import sys
 from pathlib import Path
 
@@ -171,6 +172,23 @@ def test_compare_has_a_column_per_run_and_one_of_truth(trained_run, tmp_path):
     assert width >= 3 * 480 and height >= 480
     assert run_names([trained_run, trained_run]) == ["run (1)", "run (2)"]
     assert run_names(["a/focal/seed0", "a/ce/seed0"]) == ["focal/seed0", "ce/seed0"]
+
+
+def test_compare_takes_the_best_threshold_of_each_run_unless_one_is_given(trained_run, tmp_path, monkeypatch):
+    taken = []
+    monkeypatch.setattr(
+        "retina_plugin.commands.compare.draw_columns",
+        lambda entries, predictors, names, thresholds: taken.append(thresholds) or iter([[("a", np.zeros((9, 9, 3)))]]),
+    )
+    runs = []
+    for name, best in ("a", {"best_F1/F1": 61.0, "best_F1/score_thresh": 0.37}), ("b", {}):
+        runs.append(tmp_path / name)
+        shutil.copytree(trained_run, runs[-1])
+        line = {"iteration": 4, "bbox/AP": 3.0} | best
+        (runs[-1] / "metrics.json").write_text(json.dumps(line) + "\n")
+    compare(runs, tmp_path / "out", num_images=1)
+    compare(runs, tmp_path / "out", num_images=1, score_thresh=0.0)
+    assert taken == [[0.37, 0.5], [0.0, 0.0]]
 
 
 def test_compare_draws_the_images_that_can_be_read(trained_run, tmp_path):
