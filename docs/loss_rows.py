@@ -1,6 +1,6 @@
 """The rows of the tables of projects/CrossEntropyVsFocal on synthetic shapes, from docs/results."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from stored import results
@@ -134,10 +134,24 @@ def _of_both(found: dict[str, Any]) -> dict[str, float]:
 
 def ce_weight_shapes() -> Rows:
     """Cross entropy with two weights, and focal loss, after 1080 iterations; the share of classification at the end."""
+    return _with_shares(WEIGHTS, ("ce", "ce_.18", "focal"))
+
+
+def focal_weight_shapes() -> Rows:
+    """Focal loss with two weights, in the same way; last, without p, the difference on all seeds."""
+    names = ("focal_weight_shapes", "focal_weight_shapes_new")
+    changes = [results(name)["verdicts"]["focal − focal_6.1 in AP"] for name in (*names, "focal_weight_shapes_all")]
+    cells = ["", difference(*changes[0]), "", difference(*changes[1])]
+    rows = [[*row, change] for row, change in zip(_with_shares(names, ("focal", "focal_6.1")), cells, strict=True)]
+    return [*rows, [None, "", "", "", "", difference(*changes[2][:3])]]
+
+
+def _with_shares(names: Sequence[str], variants: Sequence[str]) -> Rows:
+    """Three metrics of the variants of studies, and the share of the classification in the gradient at the end."""
     return [
         [None, *(spread(found["rows"][n][m]) for m in METRICS[:3]), f"{100 * found['cls_share_at_end'][n]:.0f} %"]
-        for found in map(results, WEIGHTS)
-        for n in ("ce", "ce_.18", "focal")
+        for found in map(results, names)
+        for n in variants
     ]
 
 

@@ -65,6 +65,7 @@ TABLES = (
         "| difference in AP | .001, seeds 3 to 5 | .002, seeds 3 to 5 | .002, seeds 6 to 10 | .002, all eight |",
         losses.ce_weight_shapes_verdicts,
     ),
+    Table(FOCAL, "| 4e-3, 1080 iterations, .002, more new seeds | AP | AP50 | AP75 |", losses.focal_weight_shapes),
     Table(FOCAL, "| AP of six seeds | AP | AP50 | AP75 | APs | APm | AP, scores above .05 |", losses.starts),
     Table(
         FOCAL, "| focal loss minus cross entropy, AP | seeds 0, 1, 2 | seeds 3, 4, 5 | all six |", losses.start_verdicts
