@@ -1,5 +1,5 @@
-# Does accepting the proposals of find-label-errors win back the AP that faulty annotations cost? Synthetic shapes, 9 % of
-# whose annotations get a planted fault: three detectors, trained on the clean, the faulty and the repaired annotations.
+# Does accepting the proposals of find-label-errors win back the AP that faulty annotations cost? Synthetic shapes, 9 %
+# of whose annotations get a planted fault; detectors are trained on clean, on faulty and on repaired annotations.
 FOLDER = "output/label_errors"
 TRAIN, VAL = f"{FOLDER}/synthetic_train_400_c41e1861a7", f"{FOLDER}/synthetic_val_200_5be35e25a3"
 study = dict(

@@ -9,7 +9,7 @@ from detectron2.data import Metadata
 from detectron2.structures import BoxMode, Instances
 
 from ..data import DataError
-from ..data.entries import Entries
+from ..data.coco_json.entries import Entries
 from ..data.json_file import read_json
 from ..engine.run_data import names_of_labels
 from ..files import write_json

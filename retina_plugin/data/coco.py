@@ -1,32 +1,24 @@
 """COCO json files: registration with Detectron2. Files are read and checked when they are used."""
 
 import difflib
-import functools
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from detectron2.config import instantiate
 from detectron2.data import DatasetCatalog, Metadata, MetadataCatalog
-from detectron2.data.datasets import load_coco_json
 from omegaconf import DictConfig
 
 from ..config import quoted
-from ..printable import first_line, shown
-from .coco_check import check_coco_json
+from ..printable import shown
+from .coco_json.loader import CocoLoader, file_state
 from .errors import DataError
-from .image_reader import check_image_root
 from .labels import as_coco_json, is_voc
 
 _BUILTIN = {
     "bccd": "blood cells, 205 + 87 images: https://github.com/Shenggan/BCCD_Dataset, converted to COCO json",
     "coco_mini": "a few images of COCO 2017 with all 80 categories: https://cocodataset.org/#download",
 }
-
-_first_files: dict[str, list[str]] = {}  # names of image files by json, for jsons that this process has loaded
-_MOST_FILES = 1000
 
 
 def register_coco(
@@ -55,7 +47,7 @@ def register_coco(
     name = name or (f"{labels} ({image_root})" if is_converted else labels)
     files = {"json_file": str(json_file), "image_root": str(image_root)}
     names = None if is_converted or classes is None else list(classes)
-    state = files | {"allow_outside": allow_outside, "json_state": _state(json_file), "json_classes": names}
+    state = files | {"allow_outside": allow_outside, "json_state": file_state(json_file), "json_classes": names}
     if name in DatasetCatalog.list():
         known = MetadataCatalog.get(name).as_dict()
         if all(known.get(key) == value for key, value in state.items()):
@@ -64,61 +56,20 @@ def register_coco(
             raise DataError(f"{shown(name)} is registered with a loader of its own: choose another name")
         DatasetCatalog.remove(name)
         MetadataCatalog.remove(name)
-    arguments = files | {"name": name, "hint": hint, "allow_outside": allow_outside, "labels": labels}
-    DatasetCatalog.register(name, functools.partial(_load, **arguments, classes=names))
+    loader = CocoLoader(name, **files, labels=labels, hint=hint, allow_outside=allow_outside, classes=names)
+    DatasetCatalog.register(name, loader)
     from_voc = is_converted and is_voc(Path(labels))
     MetadataCatalog.get(name).set(**state, evaluator_type="coco", from_voc=from_voc, labels=labels)
     return name
 
 
-def _state(json_file: Path) -> tuple[int, int]:
-    """Modification time in nanoseconds and size in bytes of a file; zeros if there is none, or none within reach."""
-    found = os.stat(json_file) if os.path.isfile(json_file) else None  # no error for a folder that must not be read
-    return (found.st_mtime_ns, found.st_size) if found else (0, 0)
-
-
-def _load(
-    json_file: str, image_root: str, name: str, hint: str, allow_outside: bool, labels: str, classes: list[str] | None
-) -> list[dict[str, Any]]:
-    names = check_coco_json(json_file, hint, allow_outside, labels)
-    if classes not in (None, names):
-        raise DataError(
-            f"{shown(labels)} has the categories {shown(names)}, but classes (data.classes in the config of custom "
-            f"data) are {shown(classes)}: leave them out, or change the names or ids of the categories"
-        )
-    check_image_root(labels, image_root)
-    try:
-        found = load_coco_json(json_file, image_root, name)
-        root = os.path.join(image_root, "")
-        _first_files[json_file] = [image["file_name"].removeprefix(root) for image in found[:_MOST_FILES]]
-        return found
-    except (LookupError, TypeError, AttributeError, AssertionError, ValueError) as e:
-        raise DataError(f"{shown(labels)} cannot be read by Detectron2: {type(e).__name__}: {first_line(e)}") from e
-
-
 def check_images(name: str) -> None:
     """Raise DataError if none of the first 1,000 images of a data set exists.
 
-    Checks only data sets of `register_coco` that this process has loaded.
+    Checks only data sets of `register_coco` whose json this process has checked.
     """
-    known = MetadataCatalog.get(name).as_dict()
-    files, root = _first_files.get(known.get("json_file", ""), []), known.get("image_root", "")
-    if files and not any(os.path.isfile(os.path.join(root, file)) for file in files):
-        message = f"{shown(root)} has none of the images of {shown(name)}, such as {shown(files[0])}"
-        raise DataError(f"{message}: {_advice(root, files[0])}", "image-missing")
-
-
-def _advice(root: str, file: str) -> str:
-    """What lets an image be found that a json names and the folder `root` does not have."""
-    folder, name = os.path.split(os.path.join(root, file))
-    folders = [os.path.dirname(os.path.normpath(root))]
-    with suppress(OSError):  # folders that must not be read
-        for found in os.listdir(folder):
-            if found != name and found.lower() == name.lower():
-                return f"its name on the disk is {shown(found)}, and case counts: correct the json or rename the images"
-        folders += [inner.path for inner in os.scandir(root) if inner.is_dir()]
-    right = next((one for one in folders if os.path.isfile(os.path.join(one, file))), None)
-    return f"did you mean {shown(right)}?" if right else "name the folder of this file"
+    if isinstance(loader := DatasetCatalog[name], CocoLoader):
+        loader.check_images()
 
 
 def register_builtin() -> None:
@@ -179,7 +130,8 @@ def dataset_metadata(dataset_name: str) -> Metadata:
         raise DataError(message, "data-set-unknown")
     metadata = MetadataCatalog.get(dataset_name)
     if "thing_classes" not in metadata.as_dict():
-        DatasetCatalog.get(dataset_name)
+        loader = DatasetCatalog[dataset_name]
+        loader.check() if isinstance(loader, CocoLoader) else loader()
     if "thing_classes" not in metadata.as_dict():
         raise DataError(
             f"data set {shown(dataset_name)} has no names of classes: where it is registered, call "

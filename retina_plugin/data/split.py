@@ -7,7 +7,7 @@ from typing import Any
 from ..files import cache_folder, write_json
 from ..printable import shown
 from .coco import dataset_metadata, register_coco
-from .coco_check import check_coco_content
+from .coco_json.check import check_coco_content
 from .errors import DataError
 from .json_file import read_json
 

@@ -16,7 +16,7 @@ from retina_plugin.commands.analysis import find_label_errors as command
 from retina_plugin.commands.analysis.find_label_errors import find_label_errors
 from retina_plugin.commands.analysis.plant_label_errors import plant_label_errors
 from retina_plugin.data import DataError, register_synthetic
-from retina_plugin.data.coco_check import check_coco_json
+from retina_plugin.data.coco_json.check import read_coco_json
 
 
 def tool(monkeypatch, capsys, name, *argv):
@@ -48,7 +48,7 @@ def test_accepted_proposals_go_into_a_new_file_that_is_never_overwritten(trained
     assert [c["proposal"] for c in changes] == [2, 3]
     added, removed = (sum(c[key] is None for c in changes) for key in ("before", "after"))
     assert len(new["annotations"]) == len(old["annotations"]) + added - removed and new != old
-    check_coco_json(tmp_path / "repaired.json")
+    read_coco_json(tmp_path / "repaired.json")
     names = {f"{p.id:05d}_{p.kind.replace(' ', '_')}.png" for p in listed[1:3]}
     assert {path.name for path in (tmp_path / "changes").iterdir()} == names
     assert all(max(cv2.imread(str(path)).shape) == 256 for path in (tmp_path / "changes").iterdir())
@@ -129,7 +129,7 @@ def test_faults_are_planted_and_counted(monkeypatch, capsys, trained_run, tmp_pa
     )
     number = len(json.loads((tmp_path / "a" / "faults.json").read_text()))
     assert code == 0 and printed.out.startswith(f"{number} faults are in")
-    check_coco_json(tmp_path / "a" / "instances.json")
+    read_coco_json(tmp_path / "a" / "instances.json")
     with pytest.raises(DataError, match="instances.json exists and is not overwritten"):
         plant_label_errors(source, tmp_path / "a")
     argv = ["count", "--faults", tmp_path / "a" / "faults.json", "--proposals", tmp_path / "proposals.json"]

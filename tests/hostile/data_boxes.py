@@ -29,7 +29,7 @@ def _warned(content: Any, message: str) -> Callable[[Path], None]:
         records: list[str] = []
         handler = logging.Handler()
         handler.emit = lambda record: records.append(record.getMessage())
-        logger = logging.getLogger("retina_plugin.data.entries")
+        logger = logging.getLogger("retina_plugin.data.coco_json.entries")
         logger.addHandler(handler)
         load(folder)
         ensure(any(message in said for said in records), records)

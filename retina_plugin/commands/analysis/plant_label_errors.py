@@ -7,7 +7,7 @@ from tabulate import tabulate
 
 from ...analysis.labels.plant import Planted, plant_faults, planted_recall
 from ...data import DataError
-from ...data.coco_check import check_coco_json
+from ...data.coco_json.check import read_coco_json
 from ...data.json_file import read_json
 from ...files import write_json
 from ...printable import shown
@@ -24,11 +24,10 @@ def plant_label_errors(json_file: str | Path, output: str | Path, seed: int = 0)
         DataError: if the json is invalid, or OUTPUT holds such files already.
         OSError: if OUTPUT cannot be written to.
     """
-    check_coco_json(json_file)
     for path in (Path(output, name) for name in (ANNOTATIONS, FAULTS)):
         if path.exists():
             raise DataError(f"{shown(path)} exists and is not overwritten: choose another output folder")
-    content, planted = plant_faults(read_json(json_file), seed)
+    content, planted = plant_faults(read_coco_json(json_file), seed)
     write_json(Path(output, FAULTS), [asdict(fault) for fault in planted])
     write_json(Path(output, ANNOTATIONS), content)
     return planted

@@ -5,7 +5,7 @@ import json
 
 from retina_plugin.analysis.labels.proposals import Proposal
 from retina_plugin.analysis.labels.repair import repair
-from retina_plugin.data.coco_check import check_coco_json
+from retina_plugin.data.coco_json.check import read_coco_json
 
 CONTENT = {
     "info": {"year": 2024},
@@ -63,7 +63,7 @@ def test_every_kind_is_carried_out_in_a_copy(tmp_path):
         "after": repaired["annotations"][0],
     }
     (tmp_path / "repaired.json").write_text(json.dumps(repaired))
-    check_coco_json(tmp_path / "repaired.json")
+    read_coco_json(tmp_path / "repaired.json")
 
 
 def test_nothing_accepted_changes_nothing():

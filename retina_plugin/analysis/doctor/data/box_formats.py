@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ....data.coco_boxes import AS_CORNERS, AS_FRACTIONS, OF_ANOTHER_SIZE
+from ....data.coco_json.boxes import AS_CORNERS, AS_FRACTIONS, OF_ANOTHER_SIZE
 from ..finding import Finding
 from ..reading.coco_set import CocoSet
 from ..subject import Subject

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 from omegaconf import DictConfig
 
-from ....data.coco_boxes import has_mask
+from ....data.coco_json.boxes import has_mask
 from ...anchors.boxes import resize_of
 from ..finding import Finding
 from ..reading.coco_set import CocoSet

@@ -9,8 +9,6 @@ import numpy as np
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
 from ....data import DataError, dataset_metadata
-from ....data.coco_check import check_coco_content
-from ....data.image_reader import check_image_root
 from ....data.json_file import read_json
 from ....printable import first_line, shown
 from .entries import dicts_as_coco, is_usable_annotation, is_usable_image
@@ -57,8 +55,7 @@ class CocoSet:
             if self._allow_outside is None or not Path(self.json_file).is_file():
                 self.dicts  # noqa: B018 - only Detectron2 knows what is wrong
             else:
-                check_coco_content(self._read, shown(self.source), self._allow_outside)
-                check_image_root(self.source, self._root)
+                DatasetCatalog[self.name].check()
         except DataError as e:
             return e
         return None

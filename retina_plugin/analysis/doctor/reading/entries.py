@@ -6,8 +6,8 @@ from typing import Any
 from detectron2.data import MetadataCatalog
 from detectron2.structures import BoxMode
 
-from ....data.coco_check import leaves_folder
-from ....data.entries import is_finite
+from ....data.coco_json.check import leaves_folder
+from ....data.coco_json.entries import is_finite
 
 
 def is_usable_image(image: dict[str, Any], allow_outside: bool) -> bool:

@@ -7,8 +7,8 @@ from typing import Any
 
 from detectron2.utils.logger import log_first_n
 
-from ..printable import and_others, shown
-from .errors import DataError
+from ...printable import and_others, shown
+from ..errors import DataError
 
 _HUGE, _INT64 = 1e300, 2**63
 

@@ -5,21 +5,19 @@ import re
 from pathlib import Path
 from typing import Any
 
-from ..printable import shown
-from .coco_boxes import check_boxes, to_array
+from ...printable import shown
+from ..errors import DataError
+from ..json_file import read_json
+from .boxes import check_boxes, to_array
 from .entries import Entries, is_finite
-from .errors import DataError
-from .json_file import read_json
 
 _UNSAFE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")  # control characters and surrogates
 
 
-def check_coco_json(
+def read_coco_json(
     path: str | Path, hint: str = "", allow_outside: bool = False, labels: str | Path | None = None
-) -> list[str]:
-    """Check that `path` is a COCO detection json that can be trained on, and warn about unusual entries.
-
-    Returns the names of its categories in the order of their ids, which is that of labels.
+) -> dict[str, Any]:
+    """The content of a COCO detection json that can be trained on; warns about unusual entries.
 
     Raises:
         DataError: naming the file, or the `labels` of another format that it was made from, and the first bad entry,
@@ -28,11 +26,11 @@ def check_coco_json(
     """
     content = read_json(path, hint)
     check_coco_content(content, shown(labels or path), allow_outside)
-    return [category["name"] for category in sorted(content["categories"], key=lambda x: x["id"])]
+    return content
 
 
 def check_coco_content(content: Any, name: str, allow_outside: bool = False) -> None:
-    """As `check_coco_json`, for content that has been read already; messages call the file `name`."""
+    """Check content as `read_coco_json` does; messages call the file `name`."""
     for key in ("images", "annotations", "categories"):
         if not isinstance(content, dict) or not isinstance(content.get(key), list):
             lacks = isinstance(content, dict) and key not in content

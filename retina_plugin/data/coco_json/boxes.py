@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ..printable import shown
+from ...printable import shown
+from ..errors import DataError
 from .entries import Entries, is_finite
-from .errors import DataError
 
 _BEYOND = 0.1  # share of an image's side: boxes of a correct data set end at most this far outside
 _MOST, _SOME = 0.5, 0.1

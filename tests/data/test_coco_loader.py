@@ -1,0 +1,61 @@
+"""A json is parsed once to check it and give its classes, and once more when it is loaded."""
+
+import json
+
+import pytest
+from detectron2.data import DatasetCatalog, MetadataCatalog
+from detectron2.data.datasets import load_coco_json
+
+import retina_plugin.data.coco_json.loader as loader
+from retina_plugin.data import DataError, count_classes, dataset_metadata, register_coco
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """Names of the functions that read a json, in the order of their calls."""
+    seen = []
+    for read in (loader.read_coco_json, loader.load_coco_json):
+        monkeypatch.setattr(loader, read.__name__, _counted(read, seen))
+    return seen
+
+
+def _counted(read, seen):
+    return lambda *args: seen.append(read.__name__) or read(*args)
+
+
+@pytest.fixture
+def instances(tmp_path):
+    """A json of one image and two categories, the one with the higher id first."""
+    (tmp_path / "images").mkdir()
+    boxes = [{"id": 1, "image_id": 1, "category_id": 9, "bbox": [1, 2, 30, 40], "area": 1200, "iscrowd": 0}]
+    categories = [{"id": 9, "name": "dust"}, {"id": 7, "name": "cell"}]
+    images = [{"id": 1, "file_name": "a.png", "width": 64, "height": 64}]
+    path = tmp_path / "instances.json"
+    path.write_text(json.dumps({"images": images, "annotations": boxes, "categories": categories}))
+    return path
+
+
+def test_classes_are_known_without_loading_and_the_check_is_not_repeated(calls, instances):
+    name = register_coco(instances, instances.parent / "images")
+    assert count_classes(name) == 2 and calls == ["read_coco_json"]
+    first, second = DatasetCatalog.get(name), DatasetCatalog.get(name)
+    assert first == second and calls == ["read_coco_json", "load_coco_json", "load_coco_json"]
+
+
+def test_the_check_gives_the_metadata_that_detectron2_gives(instances):
+    name = register_coco(instances, instances.parent / "images")
+    ours = dataset_metadata(name).as_dict()
+    load_coco_json(str(instances), str(instances.parent / "images"), "upstream")
+    theirs = MetadataCatalog.get("upstream").as_dict()
+    MetadataCatalog.remove("upstream")
+    for key in ("thing_classes", "thing_dataset_id_to_contiguous_id"):
+        assert ours[key] == theirs[key] and list(ours[key]) == list(theirs[key])
+
+
+def test_a_json_that_changes_is_checked_again(calls, instances):
+    name = register_coco(instances, instances.parent / "images")
+    DatasetCatalog.get(name)
+    instances.write_text(json.dumps(json.loads(instances.read_text()) | {"images": []}))
+    with pytest.raises(DataError, match="lists no images"):
+        DatasetCatalog.get(name)
+    assert calls.count("read_coco_json") == 2
