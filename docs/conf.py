@@ -51,6 +51,7 @@ _PAGES = {
     "FPNVariants": "projects/pyramids",
     "AnchorDensity": "projects/anchors",
     "BloodCells": "projects/blood_cells",
+    "LabelErrors": "projects/label_errors",
     "projects": "projects/losses",
 }
 

@@ -1,7 +1,9 @@
 """The values in which two resolved configs differ."""
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -32,13 +34,22 @@ class Change:
 def config_changes(base: DictConfig, own: DictConfig, named_overrides: Sequence[str]) -> list[Change]:
     """Every value in which `own` differs from `base`; values that an override (`key=value`) names come first."""
     named = tuple(o.partition("=")[0].lstrip("+") + "." for o in named_overrides)
-    before, after = (dict(leaves(OmegaConf.to_container(cfg, resolve=True))) for cfg in (base, own))
+    before, after = (dict(leaves(_resolved(cfg))) for cfg in (base, own))
     changes = []
     for key in sorted(before.keys() | after.keys()):
         old, new = (as_text(values[key]) if key in values else "–" for values in (before, after))
         if old != new:
             changes.append(Change(key, old, new, f"{key}.".startswith(named)))
     return sorted(changes, key=lambda change: not change.named)
+
+
+def _resolved(cfg: DictConfig) -> Any:
+    """The values of a config; "not set" in place of ???, which the base config of a study may leave to its variants."""
+    cfg = copy.deepcopy(cfg)
+    for key, value in leaves(OmegaConf.to_container(cfg)):
+        if value == "???":
+            OmegaConf.update(cfg, key, "not set")
+    return OmegaConf.to_container(cfg, resolve=True)
 
 
 def variant_changes(study: Study) -> dict[str, list[Change]]:

@@ -226,6 +226,14 @@ def test_changes_are_leaves_of_the_resolved_config():
     assert {c.key.rpartition(".")[0] for c in changes if not c.named} == {"model.head.cls_loss"}
 
 
+def test_a_value_that_only_the_variants_set_is_a_change():
+    config, own = "custom/retinanet_MNV2_FPN.py", ["data.train_json=mine.json"]
+    changes = config_changes(get_config(config), get_config(config, own), own)
+    found = {c.key: (c.old, c.new, c.named) for c in changes}
+    assert found["data.train_json"] == ("not set", "mine.json", True)
+    assert found["dataloader.train.dataset.names.json_file"] == ("not set", "mine.json", False)
+
+
 def test_only_the_variants_overrides_are_shown_as_changes(planted):
     changes = collect_content(planted[0], Measurements(planted[1]))["changes"]
     assert changes["focal"] == changes["broken"] == []
