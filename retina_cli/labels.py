@@ -46,6 +46,11 @@ def _plant_arguments(parser: argparse.ArgumentParser) -> None:
     count = actions.add_parser("count", help="print how many of the planted faults the first proposals find")
     count.add_argument("--faults", required=True, metavar="FILE", help="the faults.json that plant wrote")
     count.add_argument("--proposals", required=True, metavar="FILE", help="a proposals.json")
+    count.add_argument(
+        "--right",
+        metavar="FILE",
+        help="write the ids of the proposals that mend a fault, for --accept of find-label-errors",
+    )
 
 
 @command("plant-label-errors", _GROUP, "plant --json instances.json --output planted", _plant_arguments)
@@ -54,7 +59,7 @@ def _plant(args: argparse.Namespace) -> None:
     from retina_plugin.commands.analysis.plant_label_errors import count_found, plant_label_errors
 
     if args.action == "count":
-        print(count_found(args.faults, args.proposals))
+        print(count_found(args.faults, args.proposals, args.right))
     else:
         planted = plant_label_errors(args.json, args.output, args.seed)
         print(f"{len(planted)} faults are in {args.output}/instances.json")

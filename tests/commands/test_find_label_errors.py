@@ -135,6 +135,8 @@ def test_faults_are_planted_and_counted(monkeypatch, capsys, trained_run, tmp_pa
     argv = ["count", "--faults", tmp_path / "a" / "faults.json", "--proposals", tmp_path / "proposals.json"]
     code, printed = tool(monkeypatch, capsys, "plant_label_errors", *argv)
     assert code == 0 and printed.out.count("wrong class") == 2 and len(listed) == 2
+    code, _ = tool(monkeypatch, capsys, "plant_label_errors", *argv, "--right", tmp_path / "right.txt")
+    assert code == 0 and (tmp_path / "right.txt").read_text() == ""  # nothing is planted in the data of the run
     argv[2] = tmp_path / "proposals.json"
     code, printed = tool(monkeypatch, capsys, "plant_label_errors", *argv)
     assert code == 1 and "are not a faults.json and a proposals.json" in printed.err

@@ -40,7 +40,7 @@ def write_page(path: Path, annotated: AnnotatedSet, proposals: Sequence[Proposal
 
 
 def describe(proposal: Proposal, annotated: AnnotatedSet) -> dict[str, Any]:
-    """An entry of proposals.json: a proposal with names of classes, and boxes as XYWH in pixels."""
+    """An entry of proposals.json: names of classes, the new category id, and boxes as XYWH in pixels."""
     return {
         "id": proposal.id,
         "kind": proposal.kind,
@@ -53,6 +53,7 @@ def describe(proposal: Proposal, annotated: AnnotatedSet) -> dict[str, Any]:
         "old_class": None if proposal.old_label is None else annotated.names[proposal.old_label],
         "new_bbox": _xywh(proposal.new_box),
         "new_class": None if proposal.new_label is None else annotated.names[proposal.new_label],
+        "new_category_id": None if proposal.new_label is None else annotated.categories[proposal.new_label],
     }
 
 

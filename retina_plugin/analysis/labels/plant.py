@@ -78,6 +78,24 @@ def planted_recall(planted: Sequence[Planted], proposals: Sequence[dict[str, Any
     return rows
 
 
+def right_proposals(planted: Sequence[Planted], proposals: Sequence[dict[str, Any]]) -> list[int]:
+    """Ids of the entries of proposals.json that mend a fault, at most one per fault: the first.
+
+    A deleted box and a wrong class need the right category, a moved box a place that fits better than the present one.
+    """
+    mending = (next((p["id"] for p in proposals if _mends(p, fault)), None) for fault in planted)
+    return sorted(number for number in mending if number is not None)
+
+
+def _mends(proposal: dict[str, Any], planted: Planted) -> bool:
+    if proposal["kind"] != _KIND[planted.fault] or not _names_fault(proposal, planted):
+        return False
+    if planted.after is None or planted.fault == "wrong class":
+        return proposal["new_category_id"] == planted.before["category_id"]
+    now, new = iou([planted.after["bbox"], proposal["new_bbox"]], [planted.before["bbox"]], [0])[:, 0]
+    return bool(new > now)
+
+
 def _names_fault(proposal: dict[str, Any], planted: Planted) -> bool:
     """Whether an entry of proposals.json is about a planted fault."""
     if planted.fault != "deleted":

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from ...analysis.labels.plant import Planted, plant_faults, planted_recall
+from ...analysis.labels.plant import Planted, plant_faults, planted_recall, right_proposals
 from ...data import DataError
 from ...data.coco_json.check import read_coco_json
 from ...data.json_file import read_json
-from ...files import write_json
+from ...files import write_json, write_text
 from ...printable import shown
 
 ANNOTATIONS, FAULTS = "instances.json", "faults.json"
@@ -33,19 +33,25 @@ def plant_label_errors(json_file: str | Path, output: str | Path, seed: int = 0)
     return planted
 
 
-def count_found(faults: str | Path, proposals: str | Path) -> str:
+def count_found(faults: str | Path, proposals: str | Path, right: str | Path | None = None) -> str:
     """A table of how many planted faults are among the first N and 2 N proposals, where N is the number of faults.
 
-    `faults` is the faults.json of `plant_label_errors`, `proposals` the proposals.json of `find_label_errors`.
+    `faults` is the faults.json of `plant_label_errors`, `proposals` the proposals.json of `find_label_errors`. The ids
+    of those of the first 2 N that mend a fault are written to the file `right`: what somebody who looks at every
+    picture would give to `--accept`.
 
     Raises:
         DataError: if a file is missing, or its content has another form.
+        OSError: if `right` cannot be written to.
     """
     try:
         planted = [Planted(**entry) for entry in read_json(faults)]
-        found = read_json(proposals)["proposals"]
+        found = read_json(proposals)["proposals"][: 2 * len(planted)]
         rows = {number: planted_recall(planted, found[:number]) for number in (len(planted), 2 * len(planted))}
+        ids = right_proposals(planted, found) if right else []
     except (TypeError, KeyError) as e:
         raise DataError(f"{shown(faults)} and {shown(proposals)} are not a faults.json and a proposals.json") from e
+    if right:
+        write_text(Path(right), "".join(f"{number}\n" for number in ids))
     table = [{"first proposals": number} | row for number, own in rows.items() for row in own]
     return tabulate(table, headers="keys")

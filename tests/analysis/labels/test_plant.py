@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools.mask import iou
 
-from retina_plugin.analysis.labels.plant import plant_faults, planted_recall
+from retina_plugin.analysis.labels.plant import plant_faults, planted_recall, right_proposals
 
 
 def annotated(number, crowds=0):
@@ -81,6 +81,26 @@ def test_recall_asks_for_the_place_of_a_deleted_box_and_the_annotation_of_others
         entry("spurious", deleted["id"]),
     ]
     assert [row["found"] for row in planted_recall(planted, elsewhere)] == [0, 0, 0]
+
+
+def test_a_right_proposal_mends_its_fault_and_counts_once():
+    _, planted = plant_faults(annotated(100), 3)
+    deleted, wrong, moved = (next(p for p in planted if p.fault == f) for f in ("deleted", "wrong class", "moved"))
+    category, x, *rest = deleted.before["category_id"], *moved.after["bbox"]
+    third = 1 + 2 + 3 - wrong.before["category_id"] - wrong.after["category_id"]
+    further, nearer = (x + way * (moved.before["bbox"][0] - x) for way in (-0.1, 0.5))
+    found = [
+        entry("missing", new_bbox=deleted.before["bbox"]) | {"new_category_id": category % 3 + 1},
+        entry("missing", new_bbox=deleted.before["bbox"]) | {"new_category_id": category},
+        entry("missing", new_bbox=deleted.before["bbox"]) | {"new_category_id": category},
+        entry("spurious", wrong.before["id"]),
+        entry("wrong class", wrong.before["id"]) | {"new_category_id": third},
+        entry("wrong class", wrong.before["id"]) | {"new_category_id": wrong.before["category_id"]},
+        entry("misplaced", moved.before["id"], [further, *rest]),
+        entry("misplaced", moved.before["id"], [nearer, *rest]),
+    ]
+    numbered = [{"id": number} | one for number, one in enumerate(found, 1)]
+    assert right_proposals(planted, numbered) == [2, 6, 8]
 
 
 @pytest.mark.parametrize("shares", [{}, {"deleted": 1.0}])
