@@ -100,7 +100,9 @@ def _compare_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", required=True, metavar="DIR")
     parser.add_argument("--num-images", type=at_least(1), default=8, help="number of test images (default: 8)")
     parser.add_argument(
-        "--score-thresh", type=share, help="minimum score to draw; by default each run's with the best F1"
+        "--score-thresh",
+        type=share,
+        help="minimum score to draw; by default, for each run, that with its best F1, or .5 before an evaluation",
     )
     add_trust_flags(parser)
 

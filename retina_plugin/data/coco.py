@@ -63,12 +63,15 @@ def register_coco(
     return name
 
 
-def check_images(name: str) -> None:
-    """Raise DataError if none of the first 1,000 images of a data set exists.
+def coco_loader(name: str) -> CocoLoader | None:
+    """The loader of a data set of `register_coco`; None for another name."""
+    loader = DatasetCatalog[name] if name in DatasetCatalog.list() else None
+    return loader if isinstance(loader, CocoLoader) else None
 
-    Checks only data sets of `register_coco` whose json this process has checked.
-    """
-    if isinstance(loader := DatasetCatalog[name], CocoLoader):
+
+def check_images(name: str) -> None:
+    """Raise DataError if none of the first 1,000 images of a data set of `register_coco` exists."""
+    if loader := coco_loader(name):
         loader.check_images()
 
 
@@ -130,8 +133,8 @@ def dataset_metadata(dataset_name: str) -> Metadata:
         raise DataError(message, "data-set-unknown")
     metadata = MetadataCatalog.get(dataset_name)
     if "thing_classes" not in metadata.as_dict():
-        loader = DatasetCatalog[dataset_name]
-        loader.check() if isinstance(loader, CocoLoader) else loader()
+        loader = coco_loader(dataset_name)
+        loader.check() if loader else DatasetCatalog.get(dataset_name)
     if "thing_classes" not in metadata.as_dict():
         raise DataError(
             f"data set {shown(dataset_name)} has no names of classes: where it is registered, call "

@@ -51,11 +51,13 @@ def test_a_config_without_a_run_has_the_names_and_ids_of_its_test_data(own_data,
     assert not run_metadata(tiny_cfg("dataloader.test.dataset.names=null")).get("thing_classes")
 
 
-def test_a_json_with_two_image_folders_names_the_wrong_one(own_data, tmp_path):
+@pytest.mark.parametrize("classes", [[], ["model.num_classes=1"]], ids=["counted", "given"])
+@pytest.mark.parametrize("key", ["data.train_images", "data.val_images"])
+def test_a_json_with_two_image_folders_names_the_wrong_one(own_data, tmp_path, key, classes):
     args = train_args(tmp_path, config_file=CONFIG)
     folder = f"{tmp_path}/data"
-    args.opts = [*own_data, f"data.val_json={folder}/train.json", f"data.train_images={folder}"]
-    with pytest.raises(DataError, match=r"^data.train_images=\S*data has none of the images of .*, such as a.png"):
+    args.opts = [*own_data, f"data.val_json={folder}/train.json", f"{key}={folder}", *classes]
+    with pytest.raises(DataError, match=rf"^{key}=\S*data has none of the images of .*, such as a.png"):
         main(args)
 
 

@@ -1,1 +1,1 @@
-"""Checks of the entries of a COCO json: images, categories, annotations and their boxes."""
+"""The loader of a COCO json, and checks of its entries: images, categories, annotations and their boxes."""

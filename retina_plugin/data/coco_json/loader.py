@@ -1,8 +1,8 @@
-"""The loader of a COCO json in Detectron2's catalog. It checks the json once, and again only if the file changes."""
+"""The loader of a COCO json in Detectron2's catalog. A json is checked once in a process, and again if it changes."""
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,21 @@ from detectron2.data.datasets import load_coco_json
 from ...printable import first_line, shown
 from ..errors import DataError
 from ..image_reader import check_image_root
-from .check import read_coco_json
+from .check import check_coco_content, read_coco_json
 
 _MOST_FILES = 1000
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """What is kept of a checked json: its state, its category names by id, sorted by id, and its first image names."""
+
+    state: tuple[int, int]
+    categories: dict[Any, str]
+    first_files: list[str]
+
+
+_checked: dict[tuple[str, bool], _Checked] = {}  # by json and allow_outside: several data sets may share a json
 
 
 @dataclass
@@ -29,7 +41,6 @@ class CocoLoader:
         hint: for the message if the json is missing.
         allow_outside: whether the json may name images outside `image_root`.
         classes: names that the categories must have; None allows any.
-        first_files: names of up to 1,000 images; empty before the check.
     """
 
     name: str
@@ -39,8 +50,6 @@ class CocoLoader:
     hint: str = ""
     allow_outside: bool = False
     classes: list[str] | None = None
-    first_files: list[str] = field(default_factory=list)
-    _checked: tuple[int, int] | None = None
 
     def __call__(self) -> list[dict[str, Any]]:
         """The dataset dicts; DataError if the json is refused, by `check` or by Detectron2."""
@@ -48,37 +57,49 @@ class CocoLoader:
         try:
             return load_coco_json(self.json_file, self.image_root, self.name)
         except (LookupError, TypeError, AttributeError, AssertionError, ValueError) as e:
-            error = f"{type(e).__name__}: {first_line(e)}"
-            raise DataError(f"{shown(self.labels)} cannot be read by Detectron2: {error}") from e
+            raise self._refused_by_detectron2(e) from e
 
-    def check(self) -> None:
+    def check(self, content: Any = None) -> None:
         """Check the json, and give its classes to Detectron2's metadata, as loading it does; DataError if refused.
 
-        This takes half as long as loading the json.
+        `content` is that of the json, if it has been read.
         """
-        state = file_state(self.json_file)
-        if state == self._checked:
-            return
-        content = read_coco_json(self.json_file, self.hint, self.allow_outside, self.labels)
-        categories = sorted(content["categories"], key=lambda x: x["id"])
-        names = [category["name"] for category in categories]
+        categories = self._check_once(content).categories
+        names = list(categories.values())
         if self.classes not in (None, names):
             raise DataError(
                 f"{shown(self.labels)} has the categories {shown(names)}, but classes (data.classes in the config of "
                 f"custom data) are {shown(self.classes)}: leave them out, or change the names or ids of the categories"
             )
         check_image_root(self.labels, self.image_root)
-        self.first_files = [image["file_name"] for image in content["images"][:_MOST_FILES]]
-        self._checked = state
-        labels = {category["id"]: label for label, category in enumerate(categories)}
         metadata = MetadataCatalog.get(self.name)
         if "thing_classes" not in metadata.as_dict():
-            metadata.set(thing_classes=names, thing_dataset_id_to_contiguous_id=labels)
+            labels = {category: label for label, category in enumerate(categories)}
+            try:
+                metadata.set(thing_dataset_id_to_contiguous_id=labels, thing_classes=names)
+            except AssertionError as e:  # others have set it before
+                raise self._refused_by_detectron2(e) from e
+
+    def _check_once(self, content: Any) -> _Checked:
+        key, state = (self.json_file, self.allow_outside), file_state(self.json_file)
+        if key not in _checked or _checked[key].state != state:
+            if content is None:
+                content = read_coco_json(self.json_file, self.hint, self.allow_outside, self.labels)
+            else:
+                check_coco_content(content, shown(self.labels), self.allow_outside)
+            categories = {c["id"]: c["name"] for c in sorted(content["categories"], key=lambda x: x["id"])}
+            files = [image["file_name"] for image in content["images"][:_MOST_FILES]]
+            _checked[key] = _Checked(state, categories, files)
+        return _checked[key]
+
+    def _refused_by_detectron2(self, error: Exception) -> DataError:
+        reason = f"{type(error).__name__}: {first_line(error)}"
+        return DataError(f"{shown(self.labels)} cannot be read by Detectron2: {reason}")
 
     def check_images(self) -> None:
-        """Raise DataError if none of the first images of the checked json exists."""
-        root, files = self.image_root, self.first_files
-        if files and not any(os.path.isfile(os.path.join(root, file)) for file in files):
+        """Raise DataError if none of the first 1,000 images exists, or if the json is refused."""
+        root, files = self.image_root, self._check_once(None).first_files
+        if not any(os.path.isfile(os.path.join(root, file)) for file in files):
             message = f"{shown(root)} has none of the images of {shown(self.name)}, such as {shown(files[0])}"
             raise DataError(f"{message}: {_advice(root, files[0])}", "image-missing")
 

@@ -15,8 +15,8 @@ from .study import MATCHED_SCALE, Study
 class Change:
     """One value that differs; `named` says whether an override names its key or a parent of it.
 
-    `old` and `new` are strings, "–" where the key does not exist. A value that is not named follows from a named one
-    by interpolation.
+    `old` and `new` are strings, "–" where the key does not exist and "not set" where its value is ???. A value that is
+    not named follows from a named one by interpolation.
     """
 
     key: str
@@ -46,8 +46,8 @@ def config_changes(base: DictConfig, own: DictConfig, named_overrides: Sequence[
 def _resolved(cfg: DictConfig) -> Any:
     """The values of a config; "not set" in place of ???, which the base config of a study may leave to its variants."""
     cfg = copy.deepcopy(cfg)
-    for key, value in leaves(OmegaConf.to_container(cfg)):
-        if value == "???":
+    for key, value in leaves(OmegaConf.to_container(cfg), into_lists=True):
+        if isinstance(value, str) and value == "???":
             OmegaConf.update(cfg, key, "not set")
     return OmegaConf.to_container(cfg, resolve=True)
 

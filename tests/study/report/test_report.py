@@ -228,10 +228,13 @@ def test_changes_are_leaves_of_the_resolved_config():
 
 def test_a_value_that_only_the_variants_set_is_a_change():
     config, own = "custom/retinanet_MNV2_FPN.py", ["data.train_json=mine.json"]
-    changes = config_changes(get_config(config), get_config(config, own), own)
+    before, after = get_config(config), get_config(config, own)
+    before.also = after.also = {"paths": ["${data.train_json}"], "array": np.zeros(2)}
+    changes = config_changes(before, after, own)
     found = {c.key: (c.old, c.new, c.named) for c in changes}
     assert found["data.train_json"] == ("not set", "mine.json", True)
     assert found["dataloader.train.dataset.names.json_file"] == ("not set", "mine.json", False)
+    assert found["also.paths"] == ("['not set']", "['mine.json']", False)
 
 
 def test_only_the_variants_overrides_are_shown_as_changes(planted):

@@ -9,6 +9,7 @@ import numpy as np
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
 from ....data import DataError, dataset_metadata
+from ....data.coco import coco_loader
 from ....data.json_file import read_json
 from ....printable import first_line, shown
 from .entries import dicts_as_coco, is_usable_annotation, is_usable_image
@@ -52,10 +53,11 @@ class CocoSet:
     def refused(self) -> DataError | None:
         """Why the data cannot be loaded, or None."""
         try:
-            if self._allow_outside is None or not Path(self.json_file).is_file():
-                self.dicts  # noqa: B018 - only Detectron2 knows what is wrong
+            loader = coco_loader(self.name)
+            if loader and Path(self.json_file).is_file():
+                loader.check(self._read)
             else:
-                DatasetCatalog[self.name].check()
+                self.dicts  # noqa: B018 - only Detectron2 knows what is wrong
         except DataError as e:
             return e
         return None
