@@ -25,6 +25,15 @@ def demo() -> Rows:
     return [[n, s, *m, a] for n, s, m, a in zip(names, start, means, above, strict=True)]
 
 
+def label_errors() -> Rows:
+    """Detectors by their annotations: clean, faulty and repaired; the difference from faulty ones where it is asked."""
+    found = results("label_errors")
+    names = ("clean", "faulty", "unseen", "reviewed")
+    asked = {name: found["verdicts"].get(f"{name} − faulty in AP") for name in names}
+    gains = {name: difference(*verdict) if verdict else "" for name, verdict in asked.items()}
+    return [[None, *(spread(found["rows"][n][m]) for m in METRICS[:3]), gains[n]] for n in names]
+
+
 def anchors() -> Rows:
     found = results("anchors")["rows"]
     return [[None, None, None, spread(found[n]["AP"])] for n in ("default", "searched", "searched_p2")]

@@ -37,6 +37,11 @@ TABLES = (
         "| AP of six seeds | cross entropy | focal loss | difference, 95 % interval |",
         losses.starts_and_rates,
     ),
+    Table(
+        "projects/LabelErrors/README.md",
+        "| trained on | AP | AP50 | AP75 | difference in AP from faulty annotations |",
+        made.label_errors,
+    ),
     Table("README.md", "| variant | start | AP | AP50 | AP75 | APs | APm | AP, scores above .05 |", made.demo),
     Table(
         FOCAL,
