@@ -138,7 +138,7 @@ def ce_weight_shapes() -> Rows:
 
 
 def focal_weight_shapes() -> Rows:
-    """Focal loss with two weights, in the same way, shares of the first seed; last, without p, the difference of all."""
+    """Focal loss with two weights, in the same way, shares of seed 11; last, without p, the difference on all seeds."""
     names = ("focal_weight_shapes", "focal_weight_shapes_new")
     changes = [results(name)["verdicts"]["focal − focal_6.1 in AP"] for name in (*names, "focal_weight_shapes_all")]
     cells = ["", difference(*changes[0]), "", difference(*changes[1])]

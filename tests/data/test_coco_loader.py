@@ -6,7 +6,8 @@ import pytest
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.data.datasets import load_coco_json
 
-import retina_plugin.data.coco_json.loader as loader
+import retina_plugin.data.coco_json.loader as coco_loader
+from retina_plugin.analysis.doctor.reading.coco_set import CocoSet
 from retina_plugin.data import DataError, count_classes, dataset_metadata, register_coco
 
 
@@ -14,8 +15,8 @@ from retina_plugin.data import DataError, count_classes, dataset_metadata, regis
 def calls(monkeypatch):
     """Names of the functions that read a json, in the order of their calls."""
     seen = []
-    for read in (loader.read_coco_json, loader.load_coco_json):
-        monkeypatch.setattr(loader, read.__name__, _counted(read, seen))
+    for read in (coco_loader.read_coco_json, coco_loader.load_coco_json):
+        monkeypatch.setattr(coco_loader, read.__name__, _counted(read, seen))
     return seen
 
 
@@ -59,3 +60,22 @@ def test_a_json_that_changes_is_checked_again(calls, instances):
     with pytest.raises(DataError, match="lists no images"):
         DatasetCatalog.get(name)
     assert calls.count("read_coco_json") == 2
+
+
+def test_ids_that_were_set_before_and_differ_are_refused_every_time(instances):
+    name = register_coco(instances, instances.parent / "images")
+    MetadataCatalog.get(name).set(thing_dataset_id_to_contiguous_id={1: 0})
+    for _ in range(2):
+        with pytest.raises(DataError, match="cannot be read by Detectron2: AssertionError"):
+            count_classes(name)
+
+
+def test_the_doctor_asks_the_loader(calls, instances):
+    name = register_coco(instances, instances.parent / "images")
+    assert CocoSet(name).refused is None and calls == []  # the doctor has read the content, which it needs itself
+    loader = DatasetCatalog[name]
+    DatasetCatalog.remove(name)
+    DatasetCatalog.register(name, lambda: loader())  # of a user, around ours
+    assert CocoSet(name).refused is None and calls == ["load_coco_json"]
+    other = register_coco(instances, instances.parent / "images", name="renamed", classes=["cell", "mote"])
+    assert "has the categories ['cell', 'dust'], but classes" in str(CocoSet(other).refused)

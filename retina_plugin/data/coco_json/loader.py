@@ -80,6 +80,13 @@ class CocoLoader:
             except AssertionError as e:  # others have set it before
                 raise self._refused_by_detectron2(e) from e
 
+    def check_images(self) -> None:
+        """Raise DataError if none of the first 1,000 images exists, or if the json is refused."""
+        root, files = self.image_root, self._check_once(None).first_files
+        if not any(os.path.isfile(os.path.join(root, file)) for file in files):
+            message = f"{shown(root)} has none of the images of {shown(self.name)}, such as {shown(files[0])}"
+            raise DataError(f"{message}: {_advice(root, files[0])}", "image-missing")
+
     def _check_once(self, content: Any) -> _Checked:
         key, state = (self.json_file, self.allow_outside), file_state(self.json_file)
         if key not in _checked or _checked[key].state != state:
@@ -95,13 +102,6 @@ class CocoLoader:
     def _refused_by_detectron2(self, error: Exception) -> DataError:
         reason = f"{type(error).__name__}: {first_line(error)}"
         return DataError(f"{shown(self.labels)} cannot be read by Detectron2: {reason}")
-
-    def check_images(self) -> None:
-        """Raise DataError if none of the first 1,000 images exists, or if the json is refused."""
-        root, files = self.image_root, self._check_once(None).first_files
-        if not any(os.path.isfile(os.path.join(root, file)) for file in files):
-            message = f"{shown(root)} has none of the images of {shown(self.name)}, such as {shown(files[0])}"
-            raise DataError(f"{message}: {_advice(root, files[0])}", "image-missing")
 
 
 def file_state(path: str | Path) -> tuple[int, int]:
