@@ -6,6 +6,8 @@ A cell of None stays as it stands: it holds words or links, or its source is not
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 METRICS = ("AP", "AP50", "AP75", "APs", "APm", "APl")
 Rows = list[list[str | None]]
 
@@ -23,7 +25,7 @@ def p_value(p: float) -> str:
     """Two digits from .01 to 1, as in .10, and two significant ones below."""
     if p == 1:
         return "1"
-    return (f"{p:.2f}" if p > 0.0995 else f"{p:.2g}").removeprefix("0")
+    return (f"{p:.2f}" if p > 0.0995 else np.format_float_positional(float(f"{p:.2g}"))).removeprefix("0")
 
 
 def differences(found: Iterable[list[float]]) -> Rows:
