@@ -9,9 +9,10 @@ from torch import nn
 
 from ..modeling import PluggableRetinaNet
 from ..modeling.optimization.box_tower import box_layers
+from ..modeling.optimization.fast_conv import use_fast_convolutions
 from ..modeling.optimization.norms import fold_norms
 from ..modeling.optimization.recompute import undo_recomputing
-from ..modeling.optimization.training import undo_folding
+from ..modeling.optimization.training import undo_training_layers
 from ..printable import first_line
 from .fast import FastInference, as_fast
 from .packing import pack_convolutions
@@ -70,7 +71,7 @@ def _what_differs(model: PluggableRetinaNet) -> str:
 def _optimize(model: PluggableRetinaNet, dtype: torch.dtype) -> PluggableRetinaNet:
     """Optimize in place a detector that `_copy_networks` made, and return it."""
     for part in (model.backbone, model.head):
-        fold_norms(undo_folding(undo_recomputing(part)))
+        fold_norms(undo_training_layers(undo_recomputing(part)))
         part.to(dtype=dtype, memory_format=torch.channels_last)
         part.requires_grad_(False)
     if model.device.type == "cpu":
@@ -83,6 +84,8 @@ def _pack(fast: PluggableRetinaNet) -> None:
     runs_in_parts = box_layers(fast.head) is not None  # then the box tower needs plain weights
     for part in (fast.head.cls_subnet, fast.head.cls_score) if runs_in_parts else (fast.head,):
         pack_convolutions(part, within=fast)
+    if runs_in_parts:
+        use_fast_convolutions(fast.head.bbox_subnet)
 
 
 def has_bfloat16(device: torch.device) -> bool:

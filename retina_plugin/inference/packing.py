@@ -4,7 +4,7 @@ PyTorch's own convolution converts its weights to this layout in every call, and
 writes the whole map once more. The operators here are those that torch.compile uses.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -13,7 +13,9 @@ from detectron2.layers import Conv2d
 from detectron2.modeling.backbone.resnet import BasicBlock, BasicStem, BottleneckBlock
 from torch import Tensor, nn
 
+from ..modeling.optimization.fast_conv import is_faster
 from ..modeling.optimization.norms import count_uses, has_hooks, neighbours
+from ..modeling.optimization.winograd import convolve, transformed
 
 _ACTIVATIONS = {nn.ReLU: ("relu", ()), nn.ReLU6: ("hardtanh", (0.0, 6.0))}
 
@@ -61,8 +63,12 @@ class PackedConv2d(nn.Conv2d):
         if not self._suits(x):
             x = self._conv_forward(x, self.weight, self.bias)
             return _activate(x if added is None else x + added, self.inner_activation[0])
-        name, numbers = self.inner_activation
         settings = (self.padding, self.stride, self.dilation, self.groups)
+        if is_faster(x, self.weight, self.stride, self.padding, self.dilation, self.groups):
+            weight = self._cached("winograd", lambda: transformed(self.weight.detach()))
+            x = convolve(x, weight, self.bias, self.padding[0])
+            return _activate(x if added is None else x + added, self.inner_activation[0])
+        name, numbers = self.inner_activation
         if added is None:
             return _OPERATORS._convolution_pointwise(x, self._packed(x), self.bias, *settings, name, numbers, "")
         name = None if name == "none" else name
@@ -80,9 +86,21 @@ class PackedConv2d(nn.Conv2d):
     def _packed(self, x: Tensor) -> Tensor:
         """The weights in the layout for maps of about the size of `x`: N H W equal up to a factor of two.
 
-        With the layout for another size, oneDNN would convert the weights in every call, which takes milliseconds. The
-        layout of each size takes the memory of the weights once more. Layouts are made again after weights have been
-        loaded or set; a change in place through `weight.data`, or of a tensor of inference mode, is not noticed.
+        With the layout for another size, oneDNN would convert the weights in every call, which takes milliseconds.
+        """
+        settings = (self.padding, self.stride, self.dilation, self.groups)
+
+        def pack() -> Tensor:
+            weight = self.weight.detach().contiguous().to_mkldnn()
+            return torch._C._nn.mkldnn_reorder_conv2d_weight(weight, *settings, x.shape)
+
+        return self._cached((x.numel() // x.shape[1]).bit_length(), pack)
+
+    def _cached(self, layout: Any, make: Callable[[], Tensor]) -> Tensor:
+        """The weights in a layout. Each layout takes the memory of the weights once more, or four times as much.
+
+        Layouts are made again after weights have been loaded or set; a change in place through `weight.data`, or of a
+        tensor of inference mode, is not noticed.
         """
         version = 0 if self.weight.is_inference() else self.weight._version
         state = (self.weight.data_ptr(), version, self.weight.dtype)
@@ -90,12 +108,9 @@ class PackedConv2d(nn.Conv2d):
         if source is not self.weight or known != state:
             layouts = {}
             self.__dict__["_layouts"] = self.weight, state, layouts
-        size = (x.numel() // x.shape[1]).bit_length()
-        if size not in layouts:
-            settings = (self.padding, self.stride, self.dilation, self.groups)
-            weight = self.weight.detach().contiguous().to_mkldnn()
-            layouts[size] = torch._C._nn.mkldnn_reorder_conv2d_weight(weight, *settings, x.shape)
-        return layouts[size]
+        if layout not in layouts:
+            layouts[layout] = make()
+        return layouts[layout]
 
     def __getstate__(self) -> dict[str, Any]:
         """Packed weights are not copied or saved."""

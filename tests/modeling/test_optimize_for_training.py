@@ -162,7 +162,7 @@ def test_other_modules_are_folded_only():
     fast = optimize_for_training(plain)
     assert type(fast[0]) is training._FoldedDetectron2Conv2d
     torch.testing.assert_close(fast(x), expected)
-    assert type(training.undo_folding(fast)[0]) is Conv2d
+    assert type(training.undo_training_layers(fast)[0]) is Conv2d
     torch.testing.assert_close(fast(x), expected)
 
 

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .fast_conv import FastConv2d, conv2d
 from .norms import has_hooks
 
 _SIDES = (4, 8, 16)  # sides of a square, in locations
@@ -44,7 +45,7 @@ def tower_layers(tower: nn.Module, last: nn.Module) -> list[nn.Module] | None:
 
 def _is_plain(conv: nn.Conv2d) -> bool:
     shape = (conv.kernel_size, conv.stride, conv.padding, conv.dilation, conv.padding_mode)
-    return type(conv) is nn.Conv2d and shape == ((3, 3), (1, 1), (1, 1), (1, 1), "zeros")
+    return type(conv) in (nn.Conv2d, FastConv2d) and shape == ((3, 3), (1, 1), (1, 1), (1, 1), "zeros")
 
 
 def outputs_at(layers: Sequence[nn.Module], features: Sequence[Tensor], places: Places) -> Tensor:
@@ -109,7 +110,7 @@ def _in_squares(layers: Sequence[nn.Module], features: Sequence[Tensor], places:
         if not isinstance(layer, nn.Conv2d):
             cut = layer(cut)
             continue
-        cut = F.conv2d(cut.masked_fill(outside, 0), layer.weight, layer.bias)  # shrinks the margin by one location
+        cut = conv2d(cut.masked_fill(outside, 0), layer.weight, layer.bias)  # shrinks the margin by one location
         outside = outside[:, :, 1:-1, 1:-1]
     width = _of_level(features, 3, places.level)
     row = (square * side + places.location // width % side) * side + places.location % width % side

@@ -1,0 +1,146 @@
+"""3 x 3 convolutions in float32 on a CPU with a quarter of the multiplications.
+
+F(4 x 4, 3 x 3) of "Fast Algorithms for Convolutional Neural Networks", Lavin and Gray 2016, section 4.1: every tile of
+4 x 4 outputs is A' [(G w G') * (B' x B)] A, where x is its 6 x 6 inputs and the product * in the middle is summed over
+the input channels, so that it is one matrix product for each of its 36 numbers. Two-dimensional transforms are written
+here as one matrix on the 36 numbers. The algorithm is that of Toom and Cook with the points 0, +-sqrt(1/2), +-sqrt(2)
+and infinity. With the usual points 0, +-1, +-2 rounding errors are twice as large.
+
+N images, C input and O output channels, T tiles of all images.
+"""
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+_POINTS = (0.0, 0.5**0.5, -(0.5**0.5), 2**0.5, -(2**0.5))
+_AT_ONCE = 2**22  # transformed numbers that are in memory at once
+
+
+class Conv3x3(torch.autograd.Function):
+    """F.conv2d(x, weight, bias, padding=padding) for x (N, C, H, W), weight (O, C, 3, 3) and bias (O,) or None."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, padding: int) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.padding = padding
+        return convolve(x, transformed(weight), bias, padding)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        (grad,), (x, weight) = grads, ctx.saved_tensors
+        of_x, of_weight, of_bias, _ = ctx.needs_input_grad
+        return (
+            Conv3x3.apply(grad, weight.transpose(0, 1).flip(2, 3), None, 2 - ctx.padding) if of_x else None,
+            _gradient_of_weight(x, grad, ctx.padding) if of_weight else None,
+            grad.sum(dim=(0, 2, 3)) if of_bias else None,
+            None,
+        )
+
+
+def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, padding: int) -> Tensor:
+    """The convolution (N, O, H', W'), channels last, of x (N, C, H, W) with weights (36, C, O) from `transformed`."""
+    n, channels, outputs = len(x), *weight.shape[1:]
+    h, w = (size + 2 * padding - 2 for size in x.shape[2:])
+    height, width = num_tiles(h), num_tiles(w)
+    padded = _padded(x, padding, 4 * height + 2, 4 * width + 2)
+    shape = n, outputs, 4 * height, 4 * width
+    result = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
+    by_tile = result.permute(0, 2, 3, 1).view(n, height, 4, width, 4, outputs)
+    for start, end in _blocks(n, height, width, channels + outputs):
+        tiles = _outputs(padded[:, 4 * start : 4 * end + 2], weight).view(4, 4, n, end - start, width, outputs)
+        tiles, target = tiles.permute(2, 3, 0, 4, 1, 5), by_tile[:, start:end]
+        target.copy_(tiles) if bias is None else torch.add(tiles, bias, out=target)
+        del tiles  # before the next ones take their memory
+    is_full = (h, w) == shape[2:]  # a view would forbid an operation in place behind `Conv3x3`
+    return result if is_full else result[:, :, :h, :w].clone(memory_format=torch.channels_last)
+
+
+def transformed(weight: Tensor) -> Tensor:
+    """Weights (36, C, O) for `convolve` from weights (O, C, 3, 3)."""
+    return _apply(_matrices(weight.dtype)[1], weight.permute(2, 3, 0, 1).flatten(0, 1)).transpose(1, 2)
+
+
+def _gradient_of_weight(x: Tensor, grad: Tensor, padding: int) -> Tensor:
+    """The gradient (O, C, 3, 3) from inputs (N, C, H, W) and the gradient (N, O, H', W') of the outputs."""
+    height, width = (num_tiles(size) for size in grad.shape[2:])
+    _, to_weight, to_output = _matrices(x.dtype)
+    x = _padded(x, padding, 4 * height + 2, 4 * width + 2)
+    grad = _padded(grad, 0, 4 * height, 4 * width)
+    total = x.new_zeros(36, x.shape[3], grad.shape[3])
+    for start, end in _blocks(len(x), height, width, x.shape[3] + grad.shape[3]):
+        outputs = _apply(to_output.t(), _tiles(grad[:, 4 * start : 4 * end], 4))
+        total.baddbmm_(_inputs(x[:, 4 * start : 4 * end + 2]).transpose(1, 2), outputs)
+        del outputs
+    return _apply(to_weight.t(), total).unflatten(0, (3, 3)).permute(3, 2, 0, 1)
+
+
+def _outputs(padded: Tensor, weight: Tensor) -> Tensor:
+    """Output tiles (16, T, O) of inputs (N, 4 Y + 2, 4 X + 2, C) and transformed weights (36, C, O)."""
+    return _apply(_matrices(padded.dtype)[2], torch.bmm(_inputs(padded), weight))
+
+
+def _inputs(padded: Tensor) -> Tensor:
+    """Transformed tiles (36, T, C) of inputs (N, 4 Y + 2, 4 X + 2, C)."""
+    return _apply(_matrices(padded.dtype)[0], _tiles(padded, 6))
+
+
+def _tiles(x: Tensor, size: int) -> Tensor:
+    """Squares (size * size, T, C) of maps (N, H, W, C), four locations apart."""
+    tiles = x.unfold(1, size, 4).unfold(2, size, 4)
+    return tiles.permute(4, 5, 0, 1, 2, 3).reshape(size * size, -1, x.shape[3])
+
+
+def _padded(x: Tensor, margin: int, height: int, width: int) -> Tensor:
+    """Maps (N, height, width, C) of x (N, C, H, W): zeros above and left of it in the margin, and up to the size."""
+    below, right = height - x.shape[2] - margin, width - x.shape[3] - margin
+    sides = margin, right, margin, below
+    return (F.pad(x, sides) if any(sides) else x).permute(0, 2, 3, 1)
+
+
+def _apply(matrix: Tensor, x: Tensor) -> Tensor:
+    """Matrix (J, I) on the first dimension of x (I, ...)."""
+    return torch.mm(matrix, x.flatten(1)).view(-1, *x.shape[1:])
+
+
+def _blocks(n: int, height: int, width: int, channels: int) -> Iterator[tuple[int, int]]:
+    """First and last + 1 of the rows of tiles that are computed at once."""
+    rows = max(1, _AT_ONCE // (36 * n * width * channels))
+    return ((start, min(height, start + rows)) for start in range(0, height, rows))
+
+
+def num_tiles(locations: int) -> int:
+    """Number of tiles in a row or column of locations."""
+    return -(-locations // 4)
+
+
+@cache
+def _matrices(dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+    """B' (36, 36) for inputs, G (36, 9) for weights and A' (16, 36) for outputs, two-dimensional."""
+    powers = [[point**k for k in range(4)] for point in _POINTS]
+    of_input, of_weight, of_output = [], [], []
+    for i, point in enumerate(_POINTS):
+        others = [other for other in _POINTS if other != point]
+        scale = torch.tensor([point - other for other in others], dtype=torch.float64).prod()
+        of_input.append([*_polynomial(others), 0.0])
+        of_weight.append([power / float(scale) for power in powers[i][:3]])
+        of_output.append(powers[i])
+    of_input.append(_polynomial(_POINTS))
+    of_weight.append([0.0, 0.0, 1.0])
+    of_output.append([0.0, 0.0, 0.0, 1.0])
+    matrices = (torch.tensor(rows, dtype=torch.float64) for rows in (of_input, of_weight, of_output))
+    b, g, a = (torch.kron(matrix, matrix) for matrix in matrices)
+    return b.to(dtype), g.to(dtype), a.t().contiguous().to(dtype)
+
+
+def _polynomial(roots: Any) -> list[float]:
+    """Coefficients of the product of (x - root), of x^0 first."""
+    coefficients = [1.0]
+    for root in roots:
+        shifted, scaled = [0.0, *coefficients], [*(-root * c for c in coefficients), 0.0]
+        coefficients = [a + b for a, b in zip(shifted, scaled, strict=True)]
+    return coefficients

@@ -1,0 +1,208 @@
+"""Convolutions with fewer multiplications: results and gradients of F.conv2d; used only where they are faster."""
+
+import copy
+
+import pytest
+import torch
+import torch.nn.functional as F
+from conftest import REAL_NET
+from detectron2.config import instantiate
+from detectron2.layers import Conv2d, FrozenBatchNorm2d
+from detectron2.structures import Boxes, Instances
+from detectron2.utils.events import EventStorage
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from retina_plugin.inference import optimize_for_inference
+from retina_plugin.modeling import optimize_for_training
+from retina_plugin.modeling.optimization import winograd
+from retina_plugin.modeling.optimization.fast_conv import FastConv2d, FastDetectron2Conv2d, conv2d
+from retina_plugin.modeling.optimization.winograd import Conv3x3
+
+ONE = ((1, 1), (1, 1), (1, 1), 1)  # stride, padding, dilation, groups
+
+
+def tensors(n, channels, outputs, height, width, dtype=torch.float64, seed=0):
+    rng = torch.Generator().manual_seed(seed)
+    shapes = (n, channels, height, width), (outputs, channels, 3, 3), (outputs,)
+    x, weight, bias = (torch.randn(shape, generator=rng, dtype=dtype) for shape in shapes)
+    return x, weight / (9 * channels) ** 0.5, bias
+
+
+@given(
+    n=st.integers(1, 3),
+    channels=st.integers(1, 4),
+    outputs=st.integers(1, 4),
+    height=st.integers(3, 19),
+    width=st.integers(3, 19),
+    padding=st.integers(0, 2),
+    has_bias=st.booleans(),
+    channels_last=st.booleans(),
+)
+def test_results_are_those_of_torch(n, channels, outputs, height, width, padding, has_bias, channels_last):
+    x, weight, bias = tensors(n, channels, outputs, height, width)
+    x = x.to(memory_format=torch.channels_last) if channels_last else x
+    bias = bias if has_bias else None
+    actual = Conv3x3.apply(x, weight, bias, padding)
+    torch.testing.assert_close(actual, F.conv2d(x, weight, bias, padding=padding), rtol=1e-10, atol=1e-12)
+    assert actual.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("padding", [0, 1])
+@pytest.mark.parametrize("size", [(3, 6), (4, 8)])
+def test_gradients_of_first_and_second_order(padding, size):
+    arguments = [x.requires_grad_() for x in tensors(2, 2, 3, *size)]
+    assert torch.autograd.gradcheck(lambda *x: Conv3x3.apply(*x, padding), arguments)
+    assert torch.autograd.gradgradcheck(lambda *x: Conv3x3.apply(*x, padding), arguments)
+
+
+def test_gradients_are_computed_only_where_they_are_needed():
+    x, weight, bias = tensors(1, 2, 3, 5, 6)
+    weight.requires_grad_()
+    Conv3x3.apply(x, weight, bias, 1).sum().backward()
+    expected = torch.autograd.grad(F.conv2d(x, weight, bias, padding=1).sum(), weight)[0]
+    torch.testing.assert_close(weight.grad, expected, rtol=1e-10, atol=1e-12)
+    assert x.grad is None and bias.grad is None
+
+
+def test_large_maps_are_computed_in_blocks(monkeypatch):
+    arguments = [x.requires_grad_() for x in tensors(2, 3, 4, 33, 18)]
+
+    def everything():
+        result = Conv3x3.apply(*arguments, 1)
+        return result, *torch.autograd.grad(result.square().sum(), arguments)
+
+    whole = everything()
+    monkeypatch.setattr(winograd, "_AT_ONCE", 1)
+    assert len(list(winograd._blocks(2, 9, 5, 7))) == 9
+    for of_blocks, of_whole in zip(everything(), whole, strict=True):
+        torch.testing.assert_close(of_blocks, of_whole, rtol=1e-10, atol=1e-12)
+
+
+def test_rounding_errors_in_float32_are_not_larger_than_those_of_torch():
+    arguments = tensors(1, 256, 256, 40, 40)
+    grad = torch.randn(1, 256, 40, 40, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+
+    def everything(conv, dtype):
+        x, weight, bias = (x.to(dtype).requires_grad_() for x in arguments)
+        result = conv(x, weight, bias, 1)
+        return result.detach(), *torch.autograd.grad(result, (x, weight, bias), grad.to(dtype))
+
+    def torch_conv(x, weight, bias, padding):
+        return F.conv2d(x, weight, bias, padding=padding)
+
+    exact = everything(torch_conv, torch.float64)
+    fast, plain = everything(Conv3x3.apply, torch.float32), everything(torch_conv, torch.float32)
+    for name, *values in zip(("result", "x", "weight", "bias"), exact, fast, plain, strict=True):
+        of_exact, of_fast, of_plain = (value.double() for value in values)
+        errors = [(value - of_exact).abs().max() / of_exact.square().mean().sqrt() for value in (of_fast, of_plain)]
+        assert errors[0] < max(2 * errors[1], 2e-5), f"{name}: {errors}"
+
+
+def uses(x, weight, bias, *settings):
+    """Whether `conv2d` multiplies less; its results are those of torch either way."""
+    actual, expected = conv2d(x, weight, bias, *settings), F.conv2d(x, weight, bias, *settings)
+    torch.testing.assert_close(actual.float(), expected.float(), rtol=1e-3, atol=1e-3)
+    return not torch.equal(actual, expected)
+
+
+def test_it_is_used_for_large_3_x_3_convolutions_in_float32_only():
+    x, weight, bias = tensors(1, 128, 128, 32, 32, torch.float32)
+    assert uses(x, weight, bias, *ONE)
+    assert uses(F.pad(x, (1, 1, 1, 1)), weight, bias)
+    assert not uses(x[:, :, :28], weight, bias, *ONE)  # 56 tiles
+    assert uses(x[:, :, :28].expand(2, -1, -1, -1), weight, bias, *ONE)
+    assert not uses(x[:, :127], weight[:, :127], bias, *ONE)
+    assert not uses(x, weight[:127], bias[:127], *ONE)
+    assert not uses(x, weight[:, :, :1, :1].contiguous(), bias)
+    for settings in ((2, 2), *ONE[1:]), (*ONE[:2], (2, 2), 1), ((1, 1), (2, 2), (1, 1), 1):
+        assert not uses(x, weight, bias, *settings)
+    assert not uses(x, weight[:, :64].repeat(2, 1, 1, 1), bias.repeat(2), *ONE[:3], 2)
+    assert not uses(x.double(), weight.double(), bias.double(), *ONE)
+    assert not uses(x.bfloat16(), weight.bfloat16(), bias.bfloat16(), *ONE)
+    assert conv2d(x[:, :, :2], weight, bias, (1, 1), "same").shape == (1, 128, 2, 32)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert conv2d(x, weight, bias, *ONE).dtype == torch.bfloat16
+
+
+def test_a_trace_holds_torchs_convolution():
+    conv = FastConv2d(128, 128, 3, padding=1)
+    traced = torch.jit.trace(conv, torch.randn(1, 128, 32, 32))
+    x = torch.randn(1, 128, 40, 36)
+    assert torch.equal(traced(x), F.conv2d(x, conv.weight, conv.bias, padding=1))
+
+
+def test_an_operation_in_place_may_follow():
+    x, weight, bias = (x.requires_grad_() for x in tensors(1, 2, 3, 8, 8))
+    for crop in (8, 7):
+        F.relu_(Conv3x3.apply(x[:, :, :crop], weight, bias, 1)).sum().backward()
+
+
+def test_layers_keep_their_norm_activation_and_padding():
+    plain = Conv2d(128, 128, 3, padding=1, norm=nn.BatchNorm2d(128), activation=F.relu)
+    circular = nn.Conv2d(128, 128, 3, padding=1, padding_mode="circular")
+    x = torch.randn(1, 128, 32, 32)
+    for layer, fast in (plain, FastDetectron2Conv2d), (circular, FastConv2d):
+        expected = layer(x)
+        layer.__class__ = fast
+        torch.testing.assert_close(layer(x), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """The input shapes of the convolutions with fewer multiplications."""
+    shapes, inputs = [], winograd._inputs
+    monkeypatch.setattr(winograd, "_inputs", lambda padded: (shapes.append(padded.shape), inputs(padded))[1])
+    return shapes
+
+
+def a_wide_detector(tiny_cfg):
+    torch.manual_seed(0)
+    wide = [
+        "model.backbone.out_channels=128",
+        "model.head.conv_dims=[128,128]",
+        "model.backbone.bottom_up.norm=FrozenBN",
+    ]
+    model = instantiate(tiny_cfg(REAL_NET, *wide).model)
+    with torch.no_grad():
+        model.head.cls_score.weight.mul_(100)
+    for norm in model.modules():
+        if isinstance(norm, FrozenBatchNorm2d):
+            norm.running_var.uniform_(0.5, 2)
+    return model
+
+
+def test_a_detector_trains_with_it(tiny_cfg, calls):
+    instances = Instances((256, 256), gt_boxes=Boxes(torch.tensor([[10.0, 20, 90, 90], [100, 30, 240, 160]])))
+    instances.gt_classes = torch.tensor([0, 2])
+    image = torch.randint(0, 256, (3, 256, 256), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    batch, exact = [{"image": image, "instances": instances}], a_wide_detector(tiny_cfg).train()
+    plain, fast = copy.deepcopy(exact), optimize_for_training(copy.deepcopy(exact))
+    found = []
+    for model in (exact.double(), plain, fast):
+        with EventStorage():
+            losses = model(batch)
+        sum(losses.values()).backward()
+        grads = [x.grad.double().flatten() for x in model.parameters() if x.grad is not None]
+        found.append((torch.stack(list(losses.values())).detach().double(), torch.cat(grads)))
+        assert bool(calls) == (model is fast)
+    for of_exact, of_plain, of_fast in zip(*found, strict=True):
+        plain_error, error = ((value - of_exact).norm() / of_exact.norm() for value in (of_plain, of_fast))
+        assert error < max(2 * plain_error, 1e-6)
+
+
+def test_a_detector_detects_with_it(tiny_cfg, calls):
+    model = a_wide_detector(tiny_cfg).eval()
+    fast = optimize_for_inference(model)
+    image = torch.randint(0, 256, (3, 256, 256), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected, calls[:] = model([{"image": image}])[0]["instances"], []
+        actual = fast([{"image": image}])[0]["instances"]
+        assert calls
+    assert len(actual) == len(expected) > 10
+    of_each = (actual.pred_boxes.tensor[:, None] - expected.pred_boxes.tensor).abs().amax(2).argmin(1)
+    assert sorted(of_each.tolist()) == list(range(len(expected)))  # detections of almost equal scores may change places
+    assert torch.equal(actual.pred_classes, expected.pred_classes[of_each])
+    torch.testing.assert_close(actual.scores, expected.scores[of_each], rtol=0, atol=1e-5)
+    torch.testing.assert_close(actual.pred_boxes.tensor, expected.pred_boxes.tensor[of_each], rtol=0, atol=1e-2)
