@@ -13,11 +13,13 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.polynomial.polynomial import polyfromroots
 from torch import Tensor
 
-_POINTS = (0.0, 0.5**0.5, -(0.5**0.5), 2**0.5, -(2**0.5))
+_POINTS = np.array([0, 0.5**0.5, -(0.5**0.5), 2**0.5, -(2**0.5)])
 _AT_ONCE = 2**22  # transformed numbers that are in memory at once
 
 
@@ -119,28 +121,14 @@ def num_tiles(locations: int) -> int:
 
 
 @cache
+@torch.inference_mode(mode=False)  # later calls may need gradients
 def _matrices(dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
     """B' (36, 36) for inputs, G (36, 9) for weights and A' (16, 36) for outputs, two-dimensional."""
-    powers = [[point**k for k in range(4)] for point in _POINTS]
-    of_input, of_weight, of_output = [], [], []
-    for i, point in enumerate(_POINTS):
-        others = [other for other in _POINTS if other != point]
-        scale = torch.tensor([point - other for other in others], dtype=torch.float64).prod()
-        of_input.append([*_polynomial(others), 0.0])
-        of_weight.append([power / float(scale) for power in powers[i][:3]])
-        of_output.append(powers[i])
-    of_input.append(_polynomial(_POINTS))
-    of_weight.append([0.0, 0.0, 1.0])
-    of_output.append([0.0, 0.0, 0.0, 1.0])
-    matrices = (torch.tensor(rows, dtype=torch.float64) for rows in (of_input, of_weight, of_output))
-    b, g, a = (torch.kron(matrix, matrix) for matrix in matrices)
-    return b.to(dtype), g.to(dtype), a.t().contiguous().to(dtype)
-
-
-def _polynomial(roots: Any) -> list[float]:
-    """Coefficients of the product of (x - root), of x^0 first."""
-    coefficients = [1.0]
-    for root in roots:
-        shifted, scaled = [0.0, *coefficients], [*(-root * c for c in coefficients), 0.0]
-        coefficients = [a + b for a, b in zip(shifted, scaled, strict=True)]
-    return coefficients
+    powers = np.vander(_POINTS, 4, increasing=True)
+    others = [np.delete(_POINTS, i) for i in range(len(_POINTS))]
+    scale = [np.prod(point - rest) for point, rest in zip(_POINTS, others, strict=True)]
+    of_input = np.vstack([*(np.append(polyfromroots(rest), 0) for rest in others), polyfromroots(_POINTS)])
+    of_weight = np.vstack([powers[:, :3] / np.array(scale)[:, None], [0, 0, 1]])
+    of_output = np.vstack([powers, [0, 0, 0, 1]]).T
+    b, g, a = (torch.from_numpy(np.kron(matrix, matrix)).to(dtype) for matrix in (of_input, of_weight, of_output))
+    return b, g, a
