@@ -126,6 +126,11 @@ def test_it_is_used_for_large_3_x_3_convolutions_in_float32_only():
         assert conv2d(x, weight, bias, *ONE).dtype == torch.bfloat16
 
 
+def test_it_is_used_only_with_mkl(monkeypatch):
+    monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: False)
+    assert not uses(*tensors(1, 128, 128, 32, 32, torch.float32), *ONE)
+
+
 def test_a_trace_holds_torchs_convolution():
     conv = FastConv2d(128, 128, 3, padding=1)
     traced = torch.jit.trace(conv, torch.randn(1, 128, 32, 32))
