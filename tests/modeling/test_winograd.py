@@ -13,8 +13,10 @@ from detectron2.utils.events import EventStorage
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from retina_plugin.inference import optimize_for_inference
+from retina_plugin.inference.packing import can_pack, pack_convolutions
 from retina_plugin.modeling import optimize_for_training
 from retina_plugin.modeling.optimization import winograd
 from retina_plugin.modeling.optimization.fast_conv import FastConv2d, FastDetectron2Conv2d, conv2d
@@ -102,6 +104,7 @@ def test_rounding_errors_in_float32_are_not_larger_than_those_of_torch():
 
 def uses(x, weight, bias, *settings):
     """Whether `conv2d` multiplies less; its results are those of torch either way."""
+    weight = weight.contiguous(memory_format=torch.channels_last)
     actual, expected = conv2d(x, weight, bias, *settings), F.conv2d(x, weight, bias, *settings)
     torch.testing.assert_close(actual.float(), expected.float(), rtol=1e-3, atol=1e-3)
     return not torch.equal(actual, expected)
@@ -126,11 +129,79 @@ def test_it_is_used_for_large_3_x_3_convolutions_in_float32_only():
         assert conv2d(x, weight, bias, *ONE).dtype == torch.bfloat16
 
 
+def a_fast_conv(*settings, **options):
+    return FastConv2d(*(settings or (128, 128, 3)), **{"padding": 1} | options).to(memory_format=torch.channels_last)
+
+
 def test_a_trace_holds_torchs_convolution():
-    conv = FastConv2d(128, 128, 3, padding=1)
+    conv = a_fast_conv()
     traced = torch.jit.trace(conv, torch.randn(1, 128, 32, 32))
     x = torch.randn(1, 128, 40, 36)
     assert torch.equal(traced(x), F.conv2d(x, conv.weight, conv.bias, padding=1))
+
+
+def test_a_graph_holds_torchs_convolution():
+    graph = torch.fx.symbolic_trace(nn.Sequential(a_fast_conv())).graph
+    assert torch.conv2d in [node.target for node in graph.nodes]
+
+
+def test_fake_tensors_leave_nothing_behind():
+    winograd._matrices.cache_clear()
+    x, weight, bias = tensors(1, 128, 128, 32, 32, torch.float32)
+    weight = weight.contiguous(memory_format=torch.channels_last)
+    with FakeTensorMode() as mode:
+        fake = conv2d(*map(mode.from_tensor, (x, weight, bias)), *ONE)
+    assert fake.shape == conv2d(x, weight, bias, *ONE).shape
+
+
+def test_the_layout_of_results_is_that_of_torch():
+    """torch's gradient of a strided 1 x 1 convolution may crash with channels last, see `optimize_for_training`."""
+    x, weight, bias = tensors(1, 128, 128, 32, 32, torch.float32)
+    assert conv2d(x, weight, bias, *ONE).is_contiguous()
+    assert torch.equal(conv2d(x, weight, bias, *ONE), F.conv2d(x, weight, bias, *ONE))
+    for name, images in ("other", x), ("last", x.contiguous(memory_format=torch.channels_last)):
+        result = conv2d(images, weight.contiguous(memory_format=torch.channels_last), bias, *ONE)
+        assert result.is_contiguous(memory_format=torch.channels_last), name
+
+
+def test_a_number_stands_for_both_sides(calls):
+    conv, x = a_fast_conv(), torch.randn(1, 128, 32, 32)
+    expected = conv(x)
+    conv.stride = conv.padding = conv.dilation = 1
+    assert torch.equal(conv(x), expected) and len(calls) == 2
+    conv.stride = 2
+    assert conv(x).shape == (1, 128, 16, 16)
+
+
+def test_a_wrong_number_of_channels_is_named():
+    with pytest.raises(RuntimeError, match="to have 256 channels, but got 128 channels instead"):
+        a_fast_conv(256, 128, 3)(torch.randn(1, 128, 32, 32))
+
+
+def test_gradients_are_exact_where_autocast_is_enabled():
+    conv, x = a_fast_conv(), torch.randn(1, 128, 32, 32, requires_grad=True)
+    loss = conv(x).square().sum()
+    expected = torch.autograd.grad(loss, (x, *conv.parameters()), retain_graph=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        actual = torch.autograd.grad(loss, (x, *conv.parameters()))
+    assert all(map(torch.equal, actual, expected))
+
+
+def test_gradients_of_torch_func(calls):
+    conv, x = a_fast_conv(), torch.randn(1, 128, 32, 32)
+    weights = dict(conv.named_parameters())
+    actual = torch.func.grad(lambda weights: torch.func.functional_call(conv, weights, (x,)).square().sum())(weights)
+    expected = torch.autograd.grad(conv(x).square().sum(), tuple(weights.values()))
+    assert len(calls) == 4
+    assert all(map(torch.equal, actual.values(), expected))
+
+
+def test_a_packed_convolution_may_have_weights_that_want_gradients(calls):
+    plain = nn.Sequential(nn.Conv2d(128, 128, 3, padding=1)).to(memory_format=torch.channels_last)
+    packed, x = copy.deepcopy(plain), torch.randn(1, 128, 32, 32)
+    pack_convolutions(packed)
+    torch.testing.assert_close(packed(x), plain(x), rtol=1e-4, atol=1e-5)
+    assert len(calls) == can_pack()
 
 
 def test_an_operation_in_place_may_follow():
@@ -144,7 +215,7 @@ def test_layers_keep_their_norm_activation_and_padding():
     circular = nn.Conv2d(128, 128, 3, padding=1, padding_mode="circular")
     x = torch.randn(1, 128, 32, 32)
     for layer, fast in (plain, FastDetectron2Conv2d), (circular, FastConv2d):
-        expected = layer(x)
+        expected = layer.to(memory_format=torch.channels_last)(x)
         layer.__class__ = fast
         torch.testing.assert_close(layer(x), expected, rtol=1e-4, atol=1e-4)
 

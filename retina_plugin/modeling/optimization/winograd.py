@@ -27,12 +27,16 @@ class Conv3x3(torch.autograd.Function):
     """F.conv2d(x, weight, bias, padding=padding) for x (N, C, H, W), weight (O, C, 3, 3) and bias (O,) or None."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, padding: int) -> Tensor:
-        ctx.save_for_backward(x, weight)
-        ctx.padding = padding
+    def forward(x: Tensor, weight: Tensor, bias: Tensor | None, padding: int) -> Tensor:
         return convolve(x, transformed(weight), bias, padding)
 
     @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        x, weight, _, ctx.padding = inputs
+        ctx.save_for_backward(x, weight)
+
+    @staticmethod
+    @torch.autocast("cpu", enabled=False)  # backward may be called where autocast is enabled
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         (grad,), (x, weight) = grads, ctx.saved_tensors
         of_x, of_weight, of_bias, _ = ctx.needs_input_grad
@@ -44,6 +48,7 @@ class Conv3x3(torch.autograd.Function):
         )
 
 
+@torch.no_grad()  # the bias of a packed convolution may want a gradient, which writing into `target` has not
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, padding: int) -> Tensor:
     """The convolution (N, O, H', W'), channels last, of x (N, C, H, W) with weights (36, C, O) from `transformed`."""
     n, channels, outputs = len(x), *weight.shape[1:]
