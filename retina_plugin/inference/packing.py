@@ -64,7 +64,7 @@ class PackedConv2d(nn.Conv2d):
             x = self._conv_forward(x, self.weight, self.bias)
             return _activate(x if added is None else x + added, self.inner_activation[0])
         settings = (self.padding, self.stride, self.dilation, self.groups)
-        if is_faster(x, self.weight, self.stride, self.padding, self.dilation, self.groups):
+        if is_faster(x, self.weight, self.stride, self.padding, self.dilation):
             weight = self._cached("winograd", lambda: transformed(self.weight.detach()))
             x = convolve(x, weight, self.bias, self.padding[0])
             return _activate(x if added is None else x + added, self.inner_activation[0])

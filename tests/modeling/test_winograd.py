@@ -19,7 +19,12 @@ from retina_plugin.inference import optimize_for_inference
 from retina_plugin.inference.packing import can_pack, pack_convolutions
 from retina_plugin.modeling import optimize_for_training
 from retina_plugin.modeling.optimization import winograd
-from retina_plugin.modeling.optimization.fast_conv import FastConv2d, FastDetectron2Conv2d, conv2d
+from retina_plugin.modeling.optimization.fast_conv import (
+    FastConv2d,
+    FastDetectron2Conv2d,
+    conv2d,
+    use_fast_convolutions,
+)
 from retina_plugin.modeling.optimization.winograd import Conv3x3
 
 ONE = ((1, 1), (1, 1), (1, 1), 1)  # stride, padding, dilation, groups
@@ -68,6 +73,20 @@ def test_gradients_are_computed_only_where_they_are_needed():
     assert x.grad is None and bias.grad is None
 
 
+def test_frozen_weights_cost_no_gradient(calls):
+    x, weight, bias = tensors(1, 2, 3, 5, 6)
+    Conv3x3.apply(x.requires_grad_(), weight, bias, 1).sum().backward()
+    assert len(calls) == 2  # forward, and the gradient of x
+
+
+def test_gradients_of_second_order_after_inference_mode():
+    winograd._matrices.cache_clear()
+    x, weight, _ = tensors(1, 2, 3, 5, 6)
+    with torch.inference_mode():
+        Conv3x3.apply(x, weight, None, 1)
+    test_gradients_of_first_and_second_order(1, (3, 6))
+
+
 def test_large_maps_are_computed_in_blocks(monkeypatch):
     arguments = [x.requires_grad_() for x in tensors(2, 3, 4, 33, 18)]
 
@@ -112,7 +131,10 @@ def uses(x, weight, bias, *settings):
 
 def test_it_is_used_for_large_3_x_3_convolutions_in_float32_only():
     x, weight, bias = tensors(1, 128, 128, 32, 32, torch.float32)
+    weight = weight.contiguous(memory_format=torch.channels_last)
     assert uses(x, weight, bias, *ONE)
+    assert not uses(x[0], weight, bias, *ONE)
+    assert conv2d(*(t.to("meta") for t in (x, weight, bias)), *ONE).is_meta
     assert uses(F.pad(x, (1, 1, 1, 1)), weight, bias)
     assert not uses(x[:, :, :28], weight, bias, *ONE)  # 56 tiles
     assert uses(x[:, :, :28].expand(2, -1, -1, -1), weight, bias, *ONE)
@@ -141,8 +163,13 @@ def test_a_trace_holds_torchs_convolution():
 
 
 def test_a_graph_holds_torchs_convolution():
-    graph = torch.fx.symbolic_trace(nn.Sequential(a_fast_conv())).graph
-    assert torch.conv2d in [node.target for node in graph.nodes]
+    graphs = [torch.fx.symbolic_trace(nn.Sequential(a_fast_conv())).graph]
+    torch.compile(a_fast_conv(), backend=lambda module, _: (graphs.append(module.graph), module)[1], fullgraph=True)(
+        torch.randn(1, 128, 32, 32)
+    )
+    for graph in graphs:
+        assert torch.conv2d in [node.target for node in graph.nodes]
+    assert len(graphs) == 2
 
 
 def test_fake_tensors_leave_nothing_behind():
@@ -218,6 +245,15 @@ def test_layers_keep_their_norm_activation_and_padding():
         expected = layer.to(memory_format=torch.channels_last)(x)
         layer.__class__ = fast
         torch.testing.assert_close(layer(x), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_subclass_of_the_user_stays_as_it_is():
+    class Own(nn.Conv2d):
+        pass
+
+    net = nn.Sequential(nn.Conv2d(1, 1, 1), Conv2d(1, 1, 1), Own(1, 1, 1))
+    use_fast_convolutions(net)
+    assert [*map(type, net)] == [FastConv2d, FastDetectron2Conv2d, Own]
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ def conv2d(
     groups: int = 1,
 ) -> Tensor:
     """F.conv2d, up to rounding."""
-    if is_faster(x, weight, stride, padding, dilation, groups):
+    if is_faster(x, weight, stride, padding, dilation):
         return Conv3x3.apply(x, weight, bias, _pair(padding)[0])
     return F.conv2d(x, weight, bias, stride, padding, dilation, groups)
 
@@ -34,7 +34,7 @@ def use_fast_convolutions(module: nn.Module) -> None:
         conv.__class__ = _FAST.get(type(conv), type(conv))
 
 
-def is_faster(x: Tensor, weight: Tensor, stride: Any, padding: Any, dilation: Any, groups: int) -> bool:
+def is_faster(x: Tensor, weight: Tensor, stride: Any, padding: Any, dilation: Any) -> bool:
     """Whether fewer multiplications take less time: on a CPU, in float32, for 3 x 3 convolutions with stride 1, padding
     0 or 1 and one group, many channels, large maps (N, C, H, W) and weights with channels last."""
     if torch.jit.is_tracing() or torch.compiler.is_compiling() or torch.is_autocast_enabled("cpu"):
@@ -42,11 +42,11 @@ def is_faster(x: Tensor, weight: Tensor, stride: Any, padding: Any, dilation: An
     if type(x) is not Tensor or x.device.type != "cpu" or not x.dtype == weight.dtype == torch.float32:
         return False  # nor for a proxy of torch.fx, a fake tensor, or a subclass of the user
     stride, padding, dilation = map(_pair, (stride, padding, dilation))
-    if not stride == dilation == (1, 1) or padding not in ((0, 0), (1, 1)) or x.dim() != 4 or groups != 1:
+    if not stride == dilation == (1, 1) or padding not in ((0, 0), (1, 1)) or x.dim() != 4:
         return False
     height, width = (num_tiles(size + 2 * padding[0] - 2) for size in x.shape[2:])
-    is_large = height > 0 and width > 0 and len(x) * height * width >= _TILES
-    is_wide = weight.shape[1] == x.shape[1] and min(weight.shape[:2]) >= _CHANNELS
+    is_large = len(x) * height * width >= _TILES
+    is_wide = x.shape[1] == weight.shape[1] and min(weight.shape[:2]) >= _CHANNELS
     # results lie with channels last, which a model that `optimize_for_training` does not lay out so must not see
     is_last = weight.is_contiguous(memory_format=torch.channels_last)
     return is_large and is_wide and is_last and weight.shape[2:] == (3, 3)
