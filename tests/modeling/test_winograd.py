@@ -101,7 +101,7 @@ def test_large_maps_are_computed_in_blocks(monkeypatch):
         torch.testing.assert_close(of_blocks, of_whole, rtol=1e-10, atol=1e-12)
 
 
-def test_rounding_errors_in_float32_are_not_larger_than_those_of_torch():
+def test_rounding_errors_in_float32_are_small():
     arguments = tensors(1, 256, 256, 40, 40)
     grad = torch.randn(1, 256, 40, 40, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
 

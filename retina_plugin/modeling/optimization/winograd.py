@@ -1,10 +1,11 @@
-"""3 x 3 convolutions in float32 on a CPU with a quarter of the multiplications.
+"""3 x 3 convolutions in float32 on a CPU with a quarter of the multiplications, and those of the transforms.
 
 F(4 x 4, 3 x 3) of "Fast Algorithms for Convolutional Neural Networks", Lavin and Gray 2016, section 4.1: every tile of
 4 x 4 outputs is A' [(G w G') * (B' x B)] A, where x is its 6 x 6 inputs and the product * in the middle is summed over
 the input channels, so that it is one matrix product for each of its 36 numbers. Two-dimensional transforms are written
 here as one matrix on the 36 numbers. The algorithm is that of Toom and Cook with the points 0, +-sqrt(1/2), +-sqrt(2)
-and infinity. With the usual points 0, +-1, +-2 rounding errors are twice as large.
+and infinity. With the usual points 0, +-1, +-2 rounding errors are twice as large. An infinite or NaN input makes all
+outputs of its tiles NaN, also those more than one location away.
 
 N images, C input and O output channels, T tiles of all images.
 """
