@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from conftest import REAL_NET
 from detectron2.config import instantiate
 from detectron2.layers import Conv2d, FrozenBatchNorm2d
+from detectron2.modeling.backbone.resnet import BasicBlock
 from detectron2.structures import Boxes, Instances
 from detectron2.utils.events import EventStorage
 from hypothesis import given
@@ -229,6 +230,21 @@ def test_a_packed_convolution_may_have_weights_that_want_gradients(calls):
     pack_convolutions(packed)
     torch.testing.assert_close(packed(x), plain(x), rtol=1e-4, atol=1e-5)
     assert len(calls) == can_pack()
+
+
+@torch.no_grad()
+def test_packed_convolutions_add_activate_and_notice_new_weights(calls):
+    torch.manual_seed(0)
+    plain = nn.Sequential(BasicBlock(128, 128, norm=""), nn.Conv2d(128, 128, 3, padding=1), nn.ReLU6())
+    plain.to(memory_format=torch.channels_last)[1].weight.mul_(9)  # so that ReLU6 cuts above, too
+    packed, x = copy.deepcopy(plain), torch.randn(1, 128, 32, 32)
+    pack_convolutions(packed)
+    for _ in range(2):
+        torch.testing.assert_close(packed(x), plain(x), rtol=1e-4, atol=1e-4)
+        assert len(calls) == 3 * can_pack()
+        calls.clear()
+        for of_packed, of_plain in zip(packed.parameters(), plain.parameters(), strict=True):
+            of_packed.copy_(of_plain.mul_(-0.9))
 
 
 def test_an_operation_in_place_may_follow():
