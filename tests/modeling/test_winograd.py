@@ -329,3 +329,11 @@ def test_a_detector_detects_with_it(tiny_cfg, calls):
     assert torch.equal(actual.pred_classes, expected.pred_classes[of_each])
     torch.testing.assert_close(actual.scores, expected.scores[of_each], rtol=0, atol=1e-5)
     torch.testing.assert_close(actual.pred_boxes.tensor, expected.pred_boxes.tensor[of_each], rtol=0, atol=1e-2)
+
+
+def test_layers_for_training_do_not_hinder_detection(tiny_cfg):
+    plain = a_wide_detector(tiny_cfg).eval()
+    ways = plain, optimize_for_training(copy.deepcopy(plain))
+    kinds, others = ([type(x).__name__ for x in optimize_for_inference(model).modules()] for model in ways)
+    assert kinds == others
+    assert kinds.count("FastConv2d") == 2  # the box tower, which runs in parts and needs plain weights
