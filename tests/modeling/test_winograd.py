@@ -337,3 +337,12 @@ def test_layers_for_training_do_not_hinder_detection(tiny_cfg):
     kinds, others = ([type(x).__name__ for x in optimize_for_inference(model).modules()] for model in ways)
     assert kinds == others
     assert kinds.count("FastConv2d") == 2  # the box tower, which runs in parts and needs plain weights
+
+
+def test_convolutions_with_a_folded_norm_take_fewer_multiplications_too(calls):
+    norms = FrozenBatchNorm2d(128), FrozenBatchNorm2d(128)
+    own = Conv2d(128, 128, 3, padding=1, norm=norms[0])
+    plain, x = nn.Sequential(own, nn.Conv2d(128, 128, 3, padding=1), norms[1]), torch.randn(1, 128, 32, 32)
+    expected = plain(x)
+    torch.testing.assert_close(optimize_for_training(plain)(x), expected, rtol=1e-4, atol=1e-5)
+    assert len(calls) == 2
