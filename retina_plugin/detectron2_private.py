@@ -25,6 +25,7 @@ PRIVATE_NAMES: dict[str, str] = {
     "torch:ops.mkldnn._convolution_pointwise": "a convolution with its activation, as torch.compile calls it",
     "torch:ops.mkldnn._is_mkldnn_bf16_supported": "whether that works in bfloat16",
     "torch:Tensor._version": "whether weights have changed since they were laid out",
+    "torch.nn.modules.utils:_pair": "a number, or one for rows and one for columns, as nn.Conv2d reads them",
     "torch.nn.modules.conv:Conv2d._conv_forward": "a convolution with other weights than its own, whatever its padding",
     "detectron2.layers:CycleBatchNormList._pos": "0, the first level, at the start of a pass",
     "detectron2.modeling:FPN._fuse_type": "FPN variants fuse by sum or average, as FPN does",

@@ -8,16 +8,24 @@ import torch.nn.functional as F
 from conftest import REAL_NET
 from detectron2.config import instantiate
 from detectron2.layers import Conv2d, FrozenBatchNorm2d
+from detectron2.modeling.backbone.resnet import BasicBlock
 from detectron2.structures import Boxes, Instances
 from detectron2.utils.events import EventStorage
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from retina_plugin.inference import optimize_for_inference
+from retina_plugin.inference.packing import can_pack, pack_convolutions
 from retina_plugin.modeling import optimize_for_training
 from retina_plugin.modeling.optimization import winograd
-from retina_plugin.modeling.optimization.fast_conv import FastConv2d, FastDetectron2Conv2d, conv2d
+from retina_plugin.modeling.optimization.fast_conv import (
+    FastConv2d,
+    FastDetectron2Conv2d,
+    conv2d,
+    use_fast_convolutions,
+)
 from retina_plugin.modeling.optimization.winograd import Conv3x3
 
 ONE = ((1, 1), (1, 1), (1, 1), 1)  # stride, padding, dilation, groups
@@ -66,6 +74,20 @@ def test_gradients_are_computed_only_where_they_are_needed():
     assert x.grad is None and bias.grad is None
 
 
+def test_frozen_weights_cost_no_gradient(calls):
+    x, weight, bias = tensors(1, 2, 3, 5, 6)
+    Conv3x3.apply(x.requires_grad_(), weight, bias, 1).sum().backward()
+    assert len(calls) == 2  # forward, and the gradient of x
+
+
+def test_gradients_of_second_order_after_inference_mode():
+    winograd._matrices.cache_clear()
+    x, weight, _ = tensors(1, 2, 3, 5, 6)
+    with torch.inference_mode():
+        Conv3x3.apply(x, weight, None, 1)
+    test_gradients_of_first_and_second_order(1, (3, 6))
+
+
 def test_large_maps_are_computed_in_blocks(monkeypatch):
     arguments = [x.requires_grad_() for x in tensors(2, 3, 4, 33, 18)]
 
@@ -80,7 +102,7 @@ def test_large_maps_are_computed_in_blocks(monkeypatch):
         torch.testing.assert_close(of_blocks, of_whole, rtol=1e-10, atol=1e-12)
 
 
-def test_rounding_errors_in_float32_are_not_larger_than_those_of_torch():
+def test_rounding_errors_in_float32_are_small():
     arguments = tensors(1, 256, 256, 40, 40)
     grad = torch.randn(1, 256, 40, 40, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
 
@@ -102,6 +124,7 @@ def test_rounding_errors_in_float32_are_not_larger_than_those_of_torch():
 
 def uses(x, weight, bias, *settings):
     """Whether `conv2d` multiplies less; its results are those of torch either way."""
+    weight = weight.contiguous(memory_format=torch.channels_last)
     actual, expected = conv2d(x, weight, bias, *settings), F.conv2d(x, weight, bias, *settings)
     torch.testing.assert_close(actual.float(), expected.float(), rtol=1e-3, atol=1e-3)
     return not torch.equal(actual, expected)
@@ -109,7 +132,10 @@ def uses(x, weight, bias, *settings):
 
 def test_it_is_used_for_large_3_x_3_convolutions_in_float32_only():
     x, weight, bias = tensors(1, 128, 128, 32, 32, torch.float32)
+    weight = weight.contiguous(memory_format=torch.channels_last)
     assert uses(x, weight, bias, *ONE)
+    assert not uses(x[0], weight, bias, *ONE)
+    assert conv2d(*(t.to("meta") for t in (x, weight, bias)), *ONE).is_meta
     assert uses(F.pad(x, (1, 1, 1, 1)), weight, bias)
     assert not uses(x[:, :, :28], weight, bias, *ONE)  # 56 tiles
     assert uses(x[:, :, :28].expand(2, -1, -1, -1), weight, bias, *ONE)
@@ -126,16 +152,108 @@ def test_it_is_used_for_large_3_x_3_convolutions_in_float32_only():
         assert conv2d(x, weight, bias, *ONE).dtype == torch.bfloat16
 
 
-def test_it_is_used_only_with_mkl(monkeypatch):
+def test_it_is_used_only_with_mkl_in_full_precision(monkeypatch):
+    arguments = tensors(1, 128, 128, 32, 32, torch.float32)
+    monkeypatch.setattr(torch, "get_float32_matmul_precision", lambda: "medium")  # maybe bfloat16 in matrix products
+    assert not uses(*arguments, *ONE)
+    monkeypatch.undo()
     monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: False)
-    assert not uses(*tensors(1, 128, 128, 32, 32, torch.float32), *ONE)
+    assert not uses(*arguments, *ONE)
+
+
+def a_fast_conv(*settings, **options):
+    return FastConv2d(*(settings or (128, 128, 3)), **{"padding": 1} | options).to(memory_format=torch.channels_last)
 
 
 def test_a_trace_holds_torchs_convolution():
-    conv = FastConv2d(128, 128, 3, padding=1)
+    conv = a_fast_conv()
     traced = torch.jit.trace(conv, torch.randn(1, 128, 32, 32))
     x = torch.randn(1, 128, 40, 36)
     assert torch.equal(traced(x), F.conv2d(x, conv.weight, conv.bias, padding=1))
+
+
+def test_a_graph_holds_torchs_convolution():
+    graphs = [torch.fx.symbolic_trace(nn.Sequential(a_fast_conv())).graph]
+    torch.compile(a_fast_conv(), backend=lambda module, _: (graphs.append(module.graph), module)[1], fullgraph=True)(
+        torch.randn(1, 128, 32, 32)
+    )
+    for graph in graphs:
+        assert torch.conv2d in [node.target for node in graph.nodes]
+    assert len(graphs) == 2
+
+
+def test_fake_tensors_leave_nothing_behind():
+    winograd._matrices.cache_clear()
+    x, weight, bias = tensors(1, 128, 128, 32, 32, torch.float32)
+    weight = weight.contiguous(memory_format=torch.channels_last)
+    with FakeTensorMode() as mode:
+        fake = conv2d(*map(mode.from_tensor, (x, weight, bias)), *ONE)
+    assert fake.shape == conv2d(x, weight, bias, *ONE).shape
+
+
+def test_the_layout_of_results_is_that_of_torch():
+    """torch's gradient of a strided 1 x 1 convolution may crash with channels last, see `optimize_for_training`."""
+    x, weight, bias = tensors(1, 128, 128, 32, 32, torch.float32)
+    assert conv2d(x, weight, bias, *ONE).is_contiguous()
+    assert torch.equal(conv2d(x, weight, bias, *ONE), F.conv2d(x, weight, bias, *ONE))
+    for name, images in ("other", x), ("last", x.contiguous(memory_format=torch.channels_last)):
+        result = conv2d(images, weight.contiguous(memory_format=torch.channels_last), bias, *ONE)
+        assert result.is_contiguous(memory_format=torch.channels_last), name
+
+
+def test_a_number_stands_for_both_sides(calls):
+    conv, x = a_fast_conv(), torch.randn(1, 128, 32, 32)
+    expected = conv(x)
+    conv.stride = conv.padding = conv.dilation = 1
+    assert torch.equal(conv(x), expected) and len(calls) == 2
+    conv.stride = 2
+    assert conv(x).shape == (1, 128, 16, 16)
+
+
+def test_a_wrong_number_of_channels_is_named():
+    with pytest.raises(RuntimeError, match="to have 256 channels, but got 128 channels instead"):
+        a_fast_conv(256, 128, 3)(torch.randn(1, 128, 32, 32))
+
+
+def test_gradients_are_exact_where_autocast_is_enabled():
+    conv, x = a_fast_conv(), torch.randn(1, 128, 32, 32, requires_grad=True)
+    loss = conv(x).square().sum()
+    expected = torch.autograd.grad(loss, (x, *conv.parameters()), retain_graph=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        actual = torch.autograd.grad(loss, (x, *conv.parameters()))
+    assert all(map(torch.equal, actual, expected))
+
+
+def test_gradients_of_torch_func(calls):
+    conv, x = a_fast_conv(), torch.randn(1, 128, 32, 32)
+    weights = dict(conv.named_parameters())
+    actual = torch.func.grad(lambda weights: torch.func.functional_call(conv, weights, (x,)).square().sum())(weights)
+    expected = torch.autograd.grad(conv(x).square().sum(), tuple(weights.values()))
+    assert len(calls) == 4
+    assert all(map(torch.equal, actual.values(), expected))
+
+
+def test_a_packed_convolution_may_have_weights_that_want_gradients(calls):
+    plain = nn.Sequential(nn.Conv2d(128, 128, 3, padding=1)).to(memory_format=torch.channels_last)
+    packed, x = copy.deepcopy(plain), torch.randn(1, 128, 32, 32)
+    pack_convolutions(packed)
+    torch.testing.assert_close(packed(x), plain(x), rtol=1e-4, atol=1e-5)
+    assert len(calls) == can_pack()
+
+
+@torch.no_grad()
+def test_packed_convolutions_add_activate_and_notice_new_weights(calls):
+    torch.manual_seed(0)
+    plain = nn.Sequential(BasicBlock(128, 128, norm=""), nn.Conv2d(128, 128, 3, padding=1), nn.ReLU6())
+    plain.to(memory_format=torch.channels_last)[1].weight.mul_(9)  # so that ReLU6 cuts above, too
+    packed, x = copy.deepcopy(plain), torch.randn(1, 128, 32, 32)
+    pack_convolutions(packed)
+    for _ in range(2):
+        torch.testing.assert_close(packed(x), plain(x), rtol=1e-4, atol=1e-4)
+        assert len(calls) == 3 * can_pack()
+        calls.clear()
+        for of_packed, of_plain in zip(packed.parameters(), plain.parameters(), strict=True):
+            of_packed.copy_(of_plain.mul_(-0.9))
 
 
 def test_an_operation_in_place_may_follow():
@@ -149,9 +267,18 @@ def test_layers_keep_their_norm_activation_and_padding():
     circular = nn.Conv2d(128, 128, 3, padding=1, padding_mode="circular")
     x = torch.randn(1, 128, 32, 32)
     for layer, fast in (plain, FastDetectron2Conv2d), (circular, FastConv2d):
-        expected = layer(x)
+        expected = layer.to(memory_format=torch.channels_last)(x)
         layer.__class__ = fast
         torch.testing.assert_close(layer(x), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_subclass_of_the_user_stays_as_it_is():
+    class Own(nn.Conv2d):
+        pass
+
+    net = nn.Sequential(nn.Conv2d(1, 1, 1), Conv2d(1, 1, 1), Own(1, 1, 1))
+    use_fast_convolutions(net)
+    assert [*map(type, net)] == [FastConv2d, FastDetectron2Conv2d, Own]
 
 
 @pytest.fixture
@@ -211,3 +338,20 @@ def test_a_detector_detects_with_it(tiny_cfg, calls):
     assert torch.equal(actual.pred_classes, expected.pred_classes[of_each])
     torch.testing.assert_close(actual.scores, expected.scores[of_each], rtol=0, atol=1e-5)
     torch.testing.assert_close(actual.pred_boxes.tensor, expected.pred_boxes.tensor[of_each], rtol=0, atol=1e-2)
+
+
+def test_layers_for_training_do_not_hinder_detection(tiny_cfg):
+    plain = a_wide_detector(tiny_cfg).eval()
+    ways = plain, optimize_for_training(copy.deepcopy(plain))
+    kinds, others = ([type(x).__name__ for x in optimize_for_inference(model).modules()] for model in ways)
+    assert kinds == others
+    assert kinds.count("FastConv2d") == 2  # the box tower, which runs in parts and needs plain weights
+
+
+def test_convolutions_with_a_folded_norm_take_fewer_multiplications_too(calls):
+    norms = FrozenBatchNorm2d(128), FrozenBatchNorm2d(128)
+    own = Conv2d(128, 128, 3, padding=1, norm=norms[0])
+    plain, x = nn.Sequential(own, nn.Conv2d(128, 128, 3, padding=1), norms[1]), torch.randn(1, 128, 32, 32)
+    expected = plain(x)
+    torch.testing.assert_close(optimize_for_training(plain)(x), expected, rtol=1e-4, atol=1e-5)
+    assert len(calls) == 2

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from detectron2.layers import Conv2d
 from torch import Tensor, nn
+from torch.nn.modules.utils import _pair
 
 from .winograd import Conv3x3, num_tiles
 
@@ -22,8 +23,8 @@ def conv2d(
     groups: int = 1,
 ) -> Tensor:
     """F.conv2d, up to rounding."""
-    if is_faster(x, weight, stride, padding, dilation, groups):
-        return Conv3x3.apply(x, weight, bias, padding[0])
+    if is_faster(x, weight, stride, padding, dilation):
+        return Conv3x3.apply(x, weight, bias, _pair(padding)[0])
     return F.conv2d(x, weight, bias, stride, padding, dilation, groups)
 
 
@@ -33,20 +34,24 @@ def use_fast_convolutions(module: nn.Module) -> None:
         conv.__class__ = _FAST.get(type(conv), type(conv))
 
 
-def is_faster(x: Tensor, weight: Tensor, stride: Any, padding: Any, dilation: Any, groups: int) -> bool:
+def is_faster(x: Tensor, weight: Tensor, stride: Any, padding: Any, dilation: Any) -> bool:
     """Whether fewer multiplications take less time: on a CPU, in float32, for 3 x 3 convolutions with stride 1, padding
-    0 or 1 and one group, many channels and large maps (N, C, H, W)."""
+    0 or 1 and one group, many channels, large maps (N, C, H, W) and weights with channels last."""
     if torch.jit.is_tracing() or torch.compiler.is_compiling() or torch.is_autocast_enabled("cpu"):
         return False
-    if not torch.backends.mkl.is_available():
+    if not torch.backends.mkl.is_available() or torch.get_float32_matmul_precision() != "highest":
         return False
-    if x.device.type != "cpu" or not x.dtype == weight.dtype == torch.float32 or x.dim() != 4 or groups != 1:
-        return False
-    if not tuple(stride) == tuple(dilation) == (1, 1) or padding not in ((0, 0), (1, 1)):
+    if type(x) is not Tensor or x.device.type != "cpu" or not x.dtype == weight.dtype == torch.float32:
+        return False  # nor for a proxy of torch.fx, a fake tensor, or a subclass of the user
+    stride, padding, dilation = map(_pair, (stride, padding, dilation))
+    if not stride == dilation == (1, 1) or padding not in ((0, 0), (1, 1)) or x.dim() != 4:
         return False
     height, width = (num_tiles(size + 2 * padding[0] - 2) for size in x.shape[2:])
-    is_large = height > 0 and width > 0 and len(x) * height * width >= _TILES
-    return is_large and weight.shape[2:] == (3, 3) and min(weight.shape[:2]) >= _CHANNELS
+    is_large = len(x) * height * width >= _TILES
+    is_wide = x.shape[1] == weight.shape[1] and min(weight.shape[:2]) >= _CHANNELS
+    # results lie with channels last, which a model that `optimize_for_training` does not lay out so must not see
+    is_last = weight.is_contiguous(memory_format=torch.channels_last)
+    return is_large and is_wide and is_last and weight.shape[2:] == (3, 3)
 
 
 class FastConv2d(nn.Conv2d):

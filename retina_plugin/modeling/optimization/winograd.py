@@ -1,10 +1,11 @@
-"""3 x 3 convolutions in float32 on a CPU with a quarter of the multiplications.
+"""3 x 3 convolutions in float32 on a CPU with a quarter of the multiplications, and those of the transforms.
 
 F(4 x 4, 3 x 3) of "Fast Algorithms for Convolutional Neural Networks", Lavin and Gray 2016, section 4.1: every tile of
 4 x 4 outputs is A' [(G w G') * (B' x B)] A, where x is its 6 x 6 inputs and the product * in the middle is summed over
 the input channels, so that it is one matrix product for each of its 36 numbers. Two-dimensional transforms are written
 here as one matrix on the 36 numbers. The algorithm is that of Toom and Cook with the points 0, +-sqrt(1/2), +-sqrt(2)
-and infinity. With the usual points 0, +-1, +-2 rounding errors are twice as large.
+and infinity. With the usual points 0, +-1, +-2 rounding errors are twice as large. An infinite or NaN input makes all
+outputs of its tiles NaN, also those more than one location away.
 
 N images, C input and O output channels, T tiles of all images.
 """
@@ -27,12 +28,16 @@ class Conv3x3(torch.autograd.Function):
     """F.conv2d(x, weight, bias, padding=padding) for x (N, C, H, W), weight (O, C, 3, 3) and bias (O,) or None."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, padding: int) -> Tensor:
-        ctx.save_for_backward(x, weight)
-        ctx.padding = padding
+    def forward(x: Tensor, weight: Tensor, bias: Tensor | None, padding: int) -> Tensor:
         return convolve(x, transformed(weight), bias, padding)
 
     @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        x, weight, _, ctx.padding = inputs
+        ctx.save_for_backward(x, weight)
+
+    @staticmethod
+    @torch.autocast("cpu", enabled=False)  # backward may be called where autocast is enabled
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         (grad,), (x, weight) = grads, ctx.saved_tensors
         of_x, of_weight, of_bias, _ = ctx.needs_input_grad
@@ -44,6 +49,7 @@ class Conv3x3(torch.autograd.Function):
         )
 
 
+@torch.no_grad()  # the bias of a packed convolution may want a gradient, which writing into `target` has not
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, padding: int) -> Tensor:
     """The convolution (N, O, H', W'), channels last, of x (N, C, H, W) with weights (36, C, O) from `transformed`."""
     n, channels, outputs = len(x), *weight.shape[1:]
