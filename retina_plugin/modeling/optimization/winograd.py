@@ -21,7 +21,8 @@ from numpy.polynomial.polynomial import polyfromroots
 from torch import Tensor
 
 _POINTS = np.array([0, 0.5**0.5, -(0.5**0.5), 2**0.5, -(2**0.5)])
-_AT_ONCE = 2**22  # transformed numbers that are in memory at once
+_AT_ONCE = 2**22  # transformed numbers of inputs and outputs that are in memory at once,
+_FEWEST = 128  # unless these are fewer tiles, for which reading the weights would take longer than multiplying
 
 
 class Conv3x3(torch.autograd.Function):
@@ -117,7 +118,8 @@ def _apply(matrix: Tensor, x: Tensor) -> Tensor:
 
 def _blocks(n: int, height: int, width: int, channels: int) -> Iterator[tuple[int, int]]:
     """First and last + 1 of the rows of tiles that are computed at once."""
-    rows = max(1, _AT_ONCE // (36 * n * width * channels))
+    tiles = max(_FEWEST, _AT_ONCE // (36 * channels))
+    rows = max(1, tiles // (n * width))
     return ((start, min(height, start + rows)) for start in range(0, height, rows))
 
 
