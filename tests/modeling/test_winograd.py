@@ -1,6 +1,8 @@
 """Convolutions with fewer multiplications: results and gradients of F.conv2d; used only where they are faster."""
 
 import copy
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -153,13 +155,33 @@ def test_it_is_used_for_large_3_x_3_convolutions_in_float32_only():
         assert conv2d(x, weight, bias, *ONE).dtype == torch.bfloat16
 
 
-def test_it_is_used_only_with_mkl_in_full_precision(monkeypatch):
+def test_it_is_used_only_with_mkl(monkeypatch):
     arguments = tensors(1, 128, 128, 32, 32, torch.float32)
-    monkeypatch.setattr(torch, "get_float32_matmul_precision", lambda: "medium")  # maybe bfloat16 in matrix products
-    assert not uses(*arguments, *ONE)
-    monkeypatch.undo()
+    assert uses(*arguments, *ONE)
     monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: False)
     assert not uses(*arguments, *ONE)
+
+
+_PRECISIONS = """
+import torch
+from retina_plugin.modeling.optimization.fast_conv import is_faster
+x, weight = torch.ones(1, 128, 32, 32), torch.ones(128, 128, 3, 3).contiguous(memory_format=torch.channels_last)
+def now(): return is_faster(x, weight, 1, 1, 1)
+answers = [now()]
+for precision in ("medium", "highest"):
+    torch.set_float32_matmul_precision(precision)
+    answers.append(now())
+if hasattr(torch.backends.mkldnn, "matmul"):  # after setting it, torch.get_float32_matmul_precision() is an error
+    for precision in ("bf16", "ieee"):
+        torch.backends.mkldnn.matmul.fp32_precision = precision
+        answers.append(now())
+print(answers)
+"""
+
+
+def test_it_is_used_only_where_matrix_products_are_in_float32():
+    found = subprocess.run([sys.executable, "-W", "ignore", "-c", _PRECISIONS], capture_output=True, text=True)
+    assert found.stdout.strip() in ("[True, False, True]", "[True, False, True, False, True]"), found.stderr
 
 
 def a_fast_conv(*settings, **options):

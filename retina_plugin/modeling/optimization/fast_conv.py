@@ -39,7 +39,7 @@ def is_faster(x: Tensor, weight: Tensor, stride: Any, padding: Any, dilation: An
     0 or 1 and one group, many channels, large maps (N, C, H, W) and weights with channels last."""
     if torch.jit.is_tracing() or torch.compiler.is_compiling() or torch.is_autocast_enabled("cpu"):
         return False
-    if not torch.backends.mkl.is_available() or torch.get_float32_matmul_precision() != "highest":
+    if not torch.backends.mkl.is_available() or not _multiplies_in_float32():
         return False
     if type(x) is not Tensor or x.device.type != "cpu" or not x.dtype == weight.dtype == torch.float32:
         return False  # nor for a proxy of torch.fx, a fake tensor, or a subclass of the user
@@ -52,6 +52,14 @@ def is_faster(x: Tensor, weight: Tensor, stride: Any, padding: Any, dilation: An
     # results lie with channels last, which a model that `optimize_for_training` does not lay out so must not see
     is_last = weight.is_contiguous(memory_format=torch.channels_last)
     return is_large and is_wide and is_last and weight.shape[2:] == (3, 3)
+
+
+def _multiplies_in_float32() -> bool:
+    """Whether matrix products of float32 on a CPU are not rounded to bfloat16 or TF32."""
+    settings = getattr(torch.backends.mkldnn, "matmul", None)
+    if settings is None:  # torch before 2.9
+        return torch.get_float32_matmul_precision() == "highest"
+    return settings.fp32_precision in ("none", "ieee")
 
 
 class FastConv2d(nn.Conv2d):
