@@ -24,6 +24,7 @@ from retina_plugin.analysis import loss_curves
 from retina_plugin.analysis.imbalance.curves import Curve
 from retina_plugin.analysis.imbalance.examine import OWN
 from retina_plugin.analysis.imbalance.report.figures import draw_figure_4
+from retina_plugin.benchmark.inference.sweep import draw_sweep
 from retina_plugin.pages.figures import COLOURS, new_panel
 from retina_plugin.study.grid.figure import map_figure
 from retina_plugin.study.grid.grid import Axis
@@ -72,6 +73,11 @@ def phase_diagram() -> Figure:
     return map_figure(rows, columns, maps)
 
 
+def inference_sweep() -> Figure:
+    """Ratios of the time of inference over image sizes, classes and batches."""
+    return draw_sweep(results("inference_sweep"))
+
+
 def _hypothesis(name: str) -> Hypothesis:
     better, than = re.fullmatch(r"(\w+) is better than (\w+) in AP", name).groups()
     return Hypothesis(better, than, COCO_METRICS[0])
@@ -98,6 +104,7 @@ PICTURES: dict[str, Callable[[], Figure]] = {
     "gradient_shares.svg": gradient_shares.gradient_shares,
     "phase_diagram.png": phase_diagram,
     "figure4_bccd.png": figure4_bccd,
+    "inference_sweep.svg": inference_sweep,
 }
 
 

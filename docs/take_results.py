@@ -7,6 +7,7 @@
     python docs/take_results.py zoo output/RUN OTHER zoo       # AP of runs
     python docs/take_results.py tuning output/tuned_bccd_tuning/tuned.json tuning_bccd
     python docs/take_results.py errors output/RUN/errors/errors.json errors_bccd
+    python docs/take_results.py sweep sweep.json inference_sweep   # of infer --sweep with --output sweep.json
 
 The files are small, so that they can be kept: `python docs/refresh.py` draws pictures and tables from them alone.
 """
@@ -103,6 +104,18 @@ def errors(path: str) -> dict[str, Any]:
     return read_json(Path(path), {})["runs"][0]["delta_ap"]
 
 
+def sweep(path: str) -> dict[str, Any]:
+    """The ratios of time of a sweep of inference, by the varied quantity, its value and the measured side."""
+    keep = ("ratio", "lowest", "highest")
+    return {
+        varied: {
+            value: {side: {k: round(row[k], 4) for k in keep} for side, row in sides.items() if "ratio" in row}
+            for value, sides in points.items()
+        }
+        for varied, points in read_json(Path(path), {}).items()
+    }
+
+
 def _difference(found: dict[str, Any]) -> list[float | None]:
     """Difference, ends of its interval, and p."""
     return [found["difference"][k] for k in ("mean", "low", "high")] + [found["p_corrected"]]
@@ -124,5 +137,5 @@ def _mean(value: dict[str, Any]) -> list[float | None]:
 
 if __name__ == "__main__":
     kind, *sources, name = sys.argv[1:]
-    take = {f.__name__: f for f in (study, grid, image, curves, zoo, tuning, errors)}[kind]
+    take = {f.__name__: f for f in (study, grid, image, curves, zoo, tuning, errors, sweep)}[kind]
     write_json(RESULTS / f"{name}.json", take(*sources))
