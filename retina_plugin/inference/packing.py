@@ -5,18 +5,18 @@ writes the whole map once more. The operators here are those that torch.compile 
 float32 take fewer multiplications instead, see `winograd`, with transformed weights that are kept, too.
 """
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
 from detectron2.layers import Conv2d
 from detectron2.modeling.backbone.resnet import BasicBlock, BasicStem, BottleneckBlock
 from torch import Tensor, nn
+from torch.nn.modules.utils import _pair
 
-from ..modeling.optimization.fast_conv import is_faster
+from ..modeling.optimization.fast_conv import convolve_with_kept, is_faster
+from ..modeling.optimization.layouts import kept_layout
 from ..modeling.optimization.norms import count_uses, has_hooks, neighbours
-from ..modeling.optimization.winograd import convolve, transformed
 
 _ACTIVATIONS = {nn.ReLU: ("relu", ()), nn.ReLU6: ("hardtanh", (0.0, 6.0))}
 
@@ -66,8 +66,7 @@ class PackedConv2d(nn.Conv2d):
             return _activate(x if added is None else x + added, self.inner_activation[0])
         settings = (self.padding, self.stride, self.dilation, self.groups)
         if is_faster(x, self.weight, self.stride, self.padding, self.dilation):
-            weight = self._cached("winograd", lambda: transformed(self.weight.detach()))
-            x = convolve(x, weight, self.bias, self.padding[0])
+            x = convolve_with_kept(x, self.weight, self.bias, self.padding)
             return _activate(x if added is None else x + added, self.inner_activation[0])
         name, numbers = self.inner_activation
         if added is None:
@@ -91,31 +90,10 @@ class PackedConv2d(nn.Conv2d):
         """
         settings = (self.padding, self.stride, self.dilation, self.groups)
 
-        def pack() -> Tensor:
-            weight = self.weight.detach().contiguous().to_mkldnn()
-            return torch._C._nn.mkldnn_reorder_conv2d_weight(weight, *settings, x.shape)
+        def pack(weight: Tensor) -> Tensor:
+            return torch._C._nn.mkldnn_reorder_conv2d_weight(weight.contiguous().to_mkldnn(), *settings, x.shape)
 
-        return self._cached((x.numel() // x.shape[1]).bit_length(), pack)
-
-    def _cached(self, layout: Any, make: Callable[[], Tensor]) -> Tensor:
-        """The weights in a layout. Each layout takes the memory of the weights once more, or four times as much.
-
-        Layouts are made again after weights have been loaded or set; a change in place through `weight.data`, or of a
-        tensor of inference mode, is not noticed.
-        """
-        version = 0 if self.weight.is_inference() else self.weight._version
-        state = (self.weight.data_ptr(), version, self.weight.dtype)
-        source, known, layouts = self.__dict__.get("_layouts", (None, None, {}))
-        if source is not self.weight or known != state:
-            layouts = {}
-            self.__dict__["_layouts"] = self.weight, state, layouts
-        if layout not in layouts:
-            layouts[layout] = make()
-        return layouts[layout]
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Packed weights are not copied or saved."""
-        return {key: value for key, value in self.__dict__.items() if key != "_layouts"}
+        return kept_layout(self.weight, (*map(_pair, settings), (x.numel() // x.shape[1]).bit_length()), pack)
 
 
 class _FusedBottleneck(BottleneckBlock):

@@ -3,6 +3,7 @@
 import copy
 import io
 import pickle
+import weakref
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from torch import nn
 
 from retina_plugin.inference import packing
 from retina_plugin.modeling import TorchvisionBackbone
+from retina_plugin.modeling.optimization import layouts
 from retina_plugin.modeling.optimization.norms import fold_norms
 
 pytestmark = pytest.mark.skipif(not packing.can_pack(), reason="this PyTorch has no oneDNN")
@@ -121,16 +123,18 @@ def test_changed_weights_and_copies():
     own, x = packed(nn.Sequential(nn.Conv2d(4, 4, 3), nn.ReLU())), torch.randn(1, 4, 8, 8)
     before = own(x)
     for other in (copy.deepcopy(own), pickle.loads(pickle.dumps(own))):
-        assert "_layouts" not in other[0].__dict__
         assert torch.equal(other(x), before)
     own(torch.randn(2, 4, 30, 30))
-    assert len(own[0]._layouts[-1]) == 2  # for small and for large maps
+    assert len(layouts._kept[own[0].weight][1]) == 2  # for small and for large maps
     own[0].weight.mul_(2)
     own[0].bias.mul_(2)
     torch.testing.assert_close(own(x), 2 * before)
-    assert len(own[0]._layouts[-1]) == 1
+    assert len(layouts._kept[own[0].weight][1]) == 1
     double = own.double()
     torch.testing.assert_close(double(x.double()).float(), 2 * before, rtol=1e-4, atol=1e-5)
+    kept = weakref.ref(layouts._kept[own[0].weight][1].popitem()[1])
+    del own, double, other
+    assert kept() is None  # layouts live no longer than their weights
 
 
 def test_weights_of_inference_mode():

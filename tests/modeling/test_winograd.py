@@ -21,7 +21,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from retina_plugin.inference import optimize_for_inference
 from retina_plugin.inference.packing import can_pack, pack_convolutions
 from retina_plugin.modeling import optimize_for_training
-from retina_plugin.modeling.optimization import winograd
+from retina_plugin.modeling.optimization import fast_conv, winograd
 from retina_plugin.modeling.optimization.fast_conv import (
     FastConv2d,
     FastDetectron2Conv2d,
@@ -59,12 +59,30 @@ def test_results_are_those_of_torch(n, channels, outputs, height, width, padding
     assert actual.is_contiguous(memory_format=torch.channels_last)
 
 
+@pytest.mark.parametrize("transposed", [False, True])
 @pytest.mark.parametrize("padding", [0, 1])
 @pytest.mark.parametrize("size", [(3, 6), (4, 8)])
-def test_gradients_of_first_and_second_order(padding, size):
-    arguments = [x.requires_grad_() for x in tensors(2, 2, 3, *size)]
-    assert torch.autograd.gradcheck(lambda *x: Conv3x3.apply(*x, padding), arguments)
-    assert torch.autograd.gradgradcheck(lambda *x: Conv3x3.apply(*x, padding), arguments)
+def test_gradients_of_first_and_second_order(padding, size, transposed):
+    x, weight, bias = tensors(2, 2, 3, *size)
+    arguments = [x, weight.transpose(0, 1).contiguous() if transposed else weight, bias]
+    arguments = [x.requires_grad_() for x in arguments]
+    assert torch.autograd.gradcheck(lambda *x: Conv3x3.apply(*x, padding, transposed), arguments)
+    assert torch.autograd.gradgradcheck(lambda *x: Conv3x3.apply(*x, padding, transposed), arguments)
+
+
+@pytest.mark.parametrize("padding", [0, 1])
+def test_a_transposed_convolution_is_that_of_torch(padding):
+    x, weight, bias = tensors(2, 3, 4, 7, 10)
+    weight = weight.transpose(0, 1)  # (inputs, outputs)
+    expected = F.conv_transpose2d(x, weight, bias, padding=padding)
+    torch.testing.assert_close(Conv3x3.apply(x, weight, bias, padding, True), expected, rtol=1e-10, atol=1e-12)
+
+
+def test_gradients_of_weights_lie_as_the_weights_do():
+    x, weight, _ = tensors(2, 3, 4, 7, 10)
+    weight = weight.contiguous(memory_format=torch.channels_last).requires_grad_()
+    Conv3x3.apply(x, weight, None, 1).sum().backward()
+    assert weight.grad.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_gradients_are_computed_only_where_they_are_needed():
@@ -87,7 +105,7 @@ def test_gradients_of_second_order_after_inference_mode():
     x, weight, _ = tensors(1, 2, 3, 5, 6)
     with torch.inference_mode():
         Conv3x3.apply(x, weight, None, 1)
-    test_gradients_of_first_and_second_order(1, (3, 6))
+    test_gradients_of_first_and_second_order(1, (3, 6), False)
 
 
 def test_large_maps_are_computed_in_blocks(monkeypatch):
@@ -277,6 +295,27 @@ def test_packed_convolutions_add_activate_and_notice_new_weights(calls):
         calls.clear()
         for of_packed, of_plain in zip(packed.parameters(), plain.parameters(), strict=True):
             of_packed.copy_(of_plain.mul_(-0.9))
+
+
+def test_only_weights_that_need_no_gradient_are_kept_transformed(monkeypatch):
+    made = []
+    monkeypatch.setattr(fast_conv, "transformed", lambda weight: (made.append(1), winograd.transformed(weight))[1])
+    x, weight, bias = tensors(1, 128, 128, 32, 32, dtype=torch.float32)
+    weight = weight.contiguous(memory_format=torch.channels_last)
+    for factor in (1, 2):
+        weight.mul_(factor)
+        for _ in range(2):
+            expected = F.conv2d(x, weight, bias, padding=1)
+            torch.testing.assert_close(conv2d(x, weight, bias, padding=1), expected, rtol=1e-4, atol=1e-5)
+        assert len(made) == factor
+    (of_x,) = torch.autograd.grad(conv2d(x.requires_grad_(), weight, bias, padding=1).sum(), x)
+    (expected,) = torch.autograd.grad(F.conv2d(x, weight, bias, padding=1).sum(), x)
+    torch.testing.assert_close(of_x, expected, rtol=1e-4, atol=1e-4)
+    (of_bias,) = torch.autograd.grad(conv2d(x.detach(), weight, bias.requires_grad_(), padding=1).sum(), bias)
+    torch.testing.assert_close(of_bias, torch.full((128,), 1024.0))
+    with torch.no_grad():
+        conv2d(x, weight.clone().requires_grad_(), bias, padding=1)
+    assert len(made) == 2
 
 
 def test_an_operation_in_place_may_follow():

@@ -8,7 +8,8 @@ from detectron2.layers import Conv2d
 from torch import Tensor, nn
 from torch.nn.modules.utils import _pair
 
-from .winograd import Conv3x3, num_tiles
+from .layouts import kept_layout
+from .winograd import Conv3x3, convolve, num_tiles, transformed
 
 _CHANNELS, _TILES = 128, 64  # measured with MKL's matrix products: with less, a direct convolution takes as long
 
@@ -23,9 +24,17 @@ def conv2d(
     groups: int = 1,
 ) -> Tensor:
     """F.conv2d, up to rounding."""
-    if is_faster(x, weight, stride, padding, dilation):
+    if not is_faster(x, weight, stride, padding, dilation):
+        return F.conv2d(x, weight, bias, stride, padding, dilation, groups)
+    wants_gradient = torch.is_grad_enabled() and (x.requires_grad or (bias is not None and bias.requires_grad))
+    if wants_gradient or weight.requires_grad:
         return Conv3x3.apply(x, weight, bias, _pair(padding)[0])
-    return F.conv2d(x, weight, bias, stride, padding, dilation, groups)
+    return convolve_with_kept(x, weight, bias, padding)
+
+
+def convolve_with_kept(x: Tensor, weight: Tensor, bias: Tensor | None, padding: Any) -> Tensor:
+    """`convolve` where no gradient is needed; the transformed weights take four times the memory of the weights."""
+    return convolve(x, kept_layout(weight, "winograd", transformed), bias, _pair(padding)[0])
 
 
 def use_fast_convolutions(module: nn.Module) -> None:
