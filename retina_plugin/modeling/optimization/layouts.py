@@ -14,7 +14,7 @@ def kept_layout(weight: Tensor, layout: Hashable, make: Callable[[Tensor], Tenso
     Layouts are made again after weights have been loaded or set; a change in place through `weight.data`, or of a
     tensor of inference mode, is not noticed.
     """
-    state = weight.data_ptr(), 0 if weight.is_inference() else weight._version, weight.dtype
+    state = weight.data_ptr(), 0 if weight.is_inference() else weight._version
     known, layouts = _kept.get(weight, (None, {}))
     if known != state:
         layouts = {}
