@@ -132,7 +132,8 @@ def test_changed_weights_and_copies():
     assert len(layouts._kept[own[0].weight][1]) == 1
     double = own.double()
     torch.testing.assert_close(double(x.double()).float(), 2 * before, rtol=1e-4, atol=1e-5)
-    kept = weakref.ref(layouts._kept[own[0].weight][1].popitem()[1])
+    (kept,) = map(weakref.ref, layouts._kept[own[0].weight][1].values())
+    assert kept() is not None
     del own, double, other
     assert kept() is None  # layouts live no longer than their weights
 
