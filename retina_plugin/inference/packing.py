@@ -63,11 +63,14 @@ class PackedConv2d(nn.Conv2d):
         """activation(conv(x) + added), with shapes (N, C, H, W); `added` None adds nothing."""
         if not self._suits(x):
             x = self._conv_forward(x, self.weight, self.bias)
-            return _activate(x if added is None else x + added, self.inner_activation[0])
-        settings = (self.padding, self.stride, self.dilation, self.groups)
-        if is_faster(x, self.weight, self.stride, self.padding, self.dilation):
+        elif is_faster(x, self.weight, self.stride, self.padding, self.dilation):
             x = convolve_with_kept(x, self.weight, self.bias, self.padding)
-            return _activate(x if added is None else x + added, self.inner_activation[0])
+        else:
+            return self._fused(x, added)
+        return _activate(x if added is None else x + added, self.inner_activation[0])
+
+    def _fused(self, x: Tensor, added: Tensor | None) -> Tensor:
+        settings = (self.padding, self.stride, self.dilation, self.groups)
         name, numbers = self.inner_activation
         if added is None:
             return _OPERATORS._convolution_pointwise(x, self._packed(x), self.bias, *settings, name, numbers, "")
