@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from ..inference.optimize import has_bfloat16
+from ..modeling.optimization.processor import has_bfloat16
 
 MATMUL, CONV = "matmul", "conv 3x3"
 _SIDE, _CHANNELS, _MAP = 2048, 256, (100, 168)  # of the matrices; of P3 of an image of 800 x 1344 pixels

@@ -11,6 +11,7 @@ from ..modeling import PluggableRetinaNet
 from ..modeling.optimization.box_tower import box_layers
 from ..modeling.optimization.fast_conv import use_fast_convolutions
 from ..modeling.optimization.norms import fold_norms
+from ..modeling.optimization.processor import has_bfloat16
 from ..modeling.optimization.recompute import undo_recomputing
 from ..modeling.optimization.training import undo_training_layers
 from ..printable import first_line
@@ -86,14 +87,6 @@ def _pack(fast: PluggableRetinaNet) -> None:
         pack_convolutions(part, within=fast)
     if runs_in_parts:
         use_fast_convolutions(fast.head.bbox_subnet)
-
-
-def has_bfloat16(device: torch.device) -> bool:
-    """Whether a device has instructions for products in bfloat16."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_capability(device) >= (8, 0)
-    supports = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-    return device.type == "cpu" and supports()
 
 
 def _why_not(model: nn.Module) -> str:

@@ -13,9 +13,9 @@ from ...config import load_config
 from ...engine.hooks.memory_usage import peak_memory_mb
 from ...engine.setup import build_model, resolve_device
 from ...inference import optimize_for_inference
-from ...inference.optimize import has_bfloat16
 from ...modeling import PluggableRetinaNet
 from ...modeling.losses.base import log_odds
+from ...modeling.optimization.processor import has_bfloat16
 from ..machine import add_rates, count_gflop, multiply_sides
 from ..memory import call_apart, reset_peak
 from ..pairs import Times, build_sides, time_in_turn

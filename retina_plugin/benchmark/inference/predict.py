@@ -12,8 +12,8 @@ from detectron2.structures import Instances
 from ...analysis.dense import load_detector
 from ...data import DataError
 from ...inference.images import find_images
-from ...inference.optimize import has_bfloat16
 from ...inference.predictor import LazyPredictor
+from ...modeling.optimization.processor import has_bfloat16
 from ...printable import shown
 from ..pairs import Times, time_in_turn
 from ..peers import detectron2_peer

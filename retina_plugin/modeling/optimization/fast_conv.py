@@ -1,5 +1,6 @@
 """Convolutions that need fewer multiplications where this takes less time, see `winograd`."""
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -9,9 +10,11 @@ from torch import Tensor, nn
 from torch.nn.modules.utils import _pair
 
 from .layouts import kept_layout
+from .processor import has_bfloat16_products, has_float32_products
 from .winograd import Conv3x3, convolve, num_tiles, transformed
 
-_CHANNELS, _TILES = 128, 64  # measured with MKL's matrix products: with less, a direct convolution takes as long
+_CHANNELS, _TILES = 128, 64  # measured: with less, a direct convolution takes as long
+_DTYPES = {torch.float32, torch.bfloat16}
 
 
 def conv2d(
@@ -23,9 +26,10 @@ def conv2d(
     dilation: Any = (1, 1),
     groups: int = 1,
 ) -> Tensor:
-    """F.conv2d, up to rounding."""
+    """F.conv2d, up to rounding, also where autocast is enabled."""
     if not is_faster(x, weight, stride, padding, dilation):
         return F.conv2d(x, weight, bias, stride, padding, dilation, groups)
+    x = x.to(_computed_dtype(x, weight))
     wants_gradient = torch.is_grad_enabled() and (x.requires_grad or (bias is not None and bias.requires_grad))
     if wants_gradient or weight.requires_grad:
         return Conv3x3.apply(x, weight, bias, _pair(padding)[0])
@@ -33,8 +37,10 @@ def conv2d(
 
 
 def convolve_with_kept(x: Tensor, weight: Tensor, bias: Tensor | None, padding: Any) -> Tensor:
-    """`convolve` where no gradient is needed; the transformed weights take four times the memory of the weights."""
-    return convolve(x, kept_layout(weight, "winograd", transformed), bias, _pair(padding)[0])
+    """`convolve` where no gradient is needed; the transformed weights are four times as many numbers as the weights."""
+    with torch.autocast("cpu", enabled=False):  # which would transform weights in bfloat16
+        kept = kept_layout(weight, ("winograd", x.dtype), partial(transformed, dtype=x.dtype))
+        return convolve(x, kept, bias, _pair(padding)[0])
 
 
 def use_fast_convolutions(module: nn.Module) -> None:
@@ -44,14 +50,14 @@ def use_fast_convolutions(module: nn.Module) -> None:
 
 
 def is_faster(x: Tensor, weight: Tensor, stride: Any, padding: Any, dilation: Any) -> bool:
-    """Whether fewer multiplications take less time: on a CPU, in float32, for 3 x 3 convolutions with stride 1, padding
-    0 or 1 and one group, many channels, large maps (N, C, H, W) and weights with channels last."""
-    if torch.jit.is_tracing() or torch.compiler.is_compiling() or torch.is_autocast_enabled("cpu"):
+    """Whether fewer multiplications take less time: on a CPU, in float32 or bfloat16, for 3 x 3 convolutions with
+    stride 1, padding 0 or 1 and one group, many channels, large maps (N, C, H, W) and weights with channels last."""
+    if torch.jit.is_tracing() or torch.compiler.is_compiling():
         return False
-    if not torch.backends.mkl.is_available() or not _multiplies_in_float32():
-        return False
-    if type(x) is not Tensor or x.device.type != "cpu" or not x.dtype == weight.dtype == torch.float32:
+    if type(x) is not Tensor or x.device.type != "cpu":
         return False  # nor for a proxy of torch.fx, a fake tensor, or a subclass of the user
+    if not _multiplies_fast(_computed_dtype(x, weight)):
+        return False
     stride, padding, dilation = map(_pair, (stride, padding, dilation))
     if not stride == dilation == (1, 1) or padding not in ((0, 0), (1, 1)) or x.dim() != 4:
         return False
@@ -63,12 +69,17 @@ def is_faster(x: Tensor, weight: Tensor, stride: Any, padding: Any, dilation: An
     return is_large and is_wide and is_last and weight.shape[2:] == (3, 3)
 
 
-def _multiplies_in_float32() -> bool:
-    """Whether matrix products of float32 on a CPU are not rounded to bfloat16 or TF32."""
-    settings = getattr(torch.backends.mkldnn, "matmul", None)
-    if settings is None:  # torch before 2.9
-        return torch.get_float32_matmul_precision() == "highest"
-    return settings.fp32_precision in ("none", "ieee")
+def _computed_dtype(x: Tensor, weight: Tensor) -> torch.dtype | None:
+    """The dtype in which torch convolves; None for two that it does not convolve, or that are not expected here."""
+    if torch.is_autocast_enabled("cpu") and {x.dtype, weight.dtype} <= _DTYPES:
+        return torch.get_autocast_dtype("cpu")
+    return x.dtype if x.dtype == weight.dtype else None
+
+
+def _multiplies_fast(dtype: torch.dtype | None) -> bool:
+    if dtype == torch.bfloat16:
+        return has_bfloat16_products()
+    return dtype == torch.float32 and has_float32_products()
 
 
 class FastConv2d(nn.Conv2d):
