@@ -24,6 +24,8 @@ PRIVATE_NAMES: dict[str, str] = {
     "torch:_C._nn.mkldnn_reorder_conv2d_weight": "lays weights out once, as torch.compile does",
     "torch:ops.mkldnn._convolution_pointwise": "a convolution with its activation, as torch.compile calls it",
     "torch:ops.mkldnn._is_mkldnn_bf16_supported": "whether that works in bfloat16",
+    "torch:cpu._is_avx512_bf16_supported": "whether the processor has instructions for bfloat16",
+    "torch:cpu._is_amx_tile_supported": "whether it has those of AMX",
     "torch:Tensor._version": "whether weights have changed since they were laid out",
     "torch.nn.modules.utils:_pair": "a number, or one for rows and one for columns, as nn.Conv2d reads them",
     "torch.nn.modules.conv:Conv2d._conv_forward": "a convolution with other weights than its own, whatever its padding",

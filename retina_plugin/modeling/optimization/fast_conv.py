@@ -14,7 +14,6 @@ from .processor import has_bfloat16_products, has_float32_products
 from .winograd import Conv3x3, convolve, num_tiles, transformed
 
 _CHANNELS, _TILES = 128, 64  # measured: with less, a direct convolution takes as long
-_DTYPES = {torch.float32, torch.bfloat16}
 
 
 def conv2d(
@@ -27,9 +26,10 @@ def conv2d(
     groups: int = 1,
 ) -> Tensor:
     """F.conv2d, up to rounding, also where autocast is enabled."""
-    if not is_faster(x, weight, stride, padding, dilation):
+    dtype = fast_dtype(x, weight, stride, padding, dilation)
+    if dtype is None:
         return F.conv2d(x, weight, bias, stride, padding, dilation, groups)
-    x = x.to(_computed_dtype(x, weight))
+    x = x.to(dtype)
     wants_gradient = torch.is_grad_enabled() and (x.requires_grad or (bias is not None and bias.requires_grad))
     if wants_gradient or weight.requires_grad:
         return Conv3x3.apply(x, weight, bias, _pair(padding)[0])
@@ -49,34 +49,34 @@ def use_fast_convolutions(module: nn.Module) -> None:
         conv.__class__ = _FAST.get(type(conv), type(conv))
 
 
-def is_faster(x: Tensor, weight: Tensor, stride: Any, padding: Any, dilation: Any) -> bool:
-    """Whether fewer multiplications take less time: on a CPU, in float32 or bfloat16, for 3 x 3 convolutions with
-    stride 1, padding 0 or 1 and one group, many channels, large maps (N, C, H, W) and weights with channels last."""
+def fast_dtype(x: Tensor, weight: Tensor, stride: Any, padding: Any, dilation: Any) -> torch.dtype | None:
+    """The dtype, float32 or bfloat16, in which fewer multiplications take less time; None where they do not.
+
+    They do on a CPU, for 3 x 3 convolutions with stride 1, padding 0 or 1 and one group, many channels, large maps (N,
+    C, H, W) and weights with channels last.
+    """
     if torch.jit.is_tracing() or torch.compiler.is_compiling():
-        return False
+        return None
     if type(x) is not Tensor or x.device.type != "cpu":
-        return False  # nor for a proxy of torch.fx, a fake tensor, or a subclass of the user
-    if not _multiplies_fast(_computed_dtype(x, weight)):
-        return False
+        return None  # nor for a proxy of torch.fx, a fake tensor, or a subclass of the user
+    dtype = x.dtype
+    if torch.is_autocast_enabled("cpu") and {x.dtype, weight.dtype} <= {torch.float32, torch.bfloat16}:
+        dtype = torch.get_autocast_dtype("cpu")
+    elif x.dtype != weight.dtype:
+        return None
     stride, padding, dilation = map(_pair, (stride, padding, dilation))
     if not stride == dilation == (1, 1) or padding not in ((0, 0), (1, 1)) or x.dim() != 4:
-        return False
+        return None
     height, width = (num_tiles(size + 2 * padding[0] - 2) for size in x.shape[2:])
     is_large = len(x) * height * width >= _TILES
     is_wide = x.shape[1] == weight.shape[1] and min(weight.shape[:2]) >= _CHANNELS
     # results lie with channels last, which a model that `optimize_for_training` does not lay out so must not see
     is_last = weight.is_contiguous(memory_format=torch.channels_last)
-    return is_large and is_wide and is_last and weight.shape[2:] == (3, 3)
+    suits = is_large and is_wide and is_last and weight.shape[2:] == (3, 3)
+    return dtype if suits and _multiplies_fast(dtype) else None
 
 
-def _computed_dtype(x: Tensor, weight: Tensor) -> torch.dtype | None:
-    """The dtype in which torch convolves; None for two that it does not convolve, or that are not expected here."""
-    if torch.is_autocast_enabled("cpu") and {x.dtype, weight.dtype} <= _DTYPES:
-        return torch.get_autocast_dtype("cpu")
-    return x.dtype if x.dtype == weight.dtype else None
-
-
-def _multiplies_fast(dtype: torch.dtype | None) -> bool:
+def _multiplies_fast(dtype: torch.dtype) -> bool:
     if dtype == torch.bfloat16:
         return has_bfloat16_products()
     return dtype == torch.float32 and has_float32_products()

@@ -7,8 +7,8 @@ here as one matrix on the 36 numbers. The algorithm is that of Toom and Cook wit
 and infinity. With the usual points 0, +-1, +-2 rounding errors are twice as large. An infinite or NaN input makes all
 outputs of its tiles NaN, also those more than one location away.
 
-In bfloat16 the transformed numbers are rounded once more, so that errors are several times those of a direct
-convolution; weights are transformed, and their gradients summed, in float32.
+In bfloat16, transformed inputs and weights and their products are rounded, too: errors of random numbers are four to
+nine times those of a direct convolution. Gradients of weights are summed in float32.
 
 N images, C input and O output channels, T tiles of all images.
 """
@@ -79,7 +79,8 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, padding: int) -> Te
 def transformed(weight: Tensor, dtype: torch.dtype, transposed: bool = False) -> Tensor:
     """Weights for `convolve` from weights (O, C, 3, 3): (36, C, O), or (36, O, C) for the transposed convolution."""
     weight = weight.to(torch.promote_types(weight.dtype, torch.float32))
-    matrix, apply = _matrices(weight.dtype)[1], _apply_at_once if _is_narrow(dtype) else _apply
+    matrix = _matrices(weight.dtype)[1]
+    apply = _apply_at_once if _lies_by_number(dtype) else _apply  # for the layout of the result
     found = apply(matrix.flip(1) if transposed else matrix, weight.permute(2, 3, 0, 1).flatten(0, 1)).to(dtype)
     return found if transposed else found.transpose(1, 2)
 
@@ -96,7 +97,7 @@ def _gradient_of_weight(x: Tensor, grad: Tensor, padding: int) -> Tensor:
         inputs = _inputs(x[:, 4 * start : 4 * end + 2])
         if total is None:
             total = torch.bmm(outputs, inputs).to(dtype)
-        elif dtype == x.dtype:
+        elif dtype == x.dtype:  # without a second matrix of this size
             total.baddbmm_(outputs, inputs)
         else:
             total.add_(torch.bmm(outputs, inputs))
@@ -117,14 +118,14 @@ def _inputs(padded: Tensor) -> Tensor:
 def _tiles(x: Tensor, size: int) -> Tensor:
     """Squares (size * size, T, C) of maps (N, H, W, C), four locations apart."""
     tiles = x.unfold(1, size, 4).unfold(2, size, 4)
-    if _is_narrow(x.dtype):
+    if _lies_by_number(x.dtype):
         return tiles.permute(4, 5, 0, 1, 2, 3).reshape(size * size, -1, x.shape[3])
     return tiles.permute(0, 1, 2, 4, 5, 3).reshape(-1, size * size, x.shape[3]).transpose(0, 1)
 
 
 def _apply(matrix: Tensor, tiles: Tensor) -> Tensor:
     """Matrix (J, I) on tiles (I, T, C); where these lie tile by tile, a product for each takes less time."""
-    if _is_narrow(tiles.dtype):
+    if _lies_by_number(tiles.dtype):
         return _apply_at_once(matrix, tiles)
     return torch.bmm(matrix.expand(tiles.shape[1], -1, -1), tiles.transpose(0, 1)).transpose(0, 1)
 
@@ -133,8 +134,9 @@ def _apply_at_once(matrix: Tensor, tiles: Tensor) -> Tensor:
     return (matrix @ tiles.flatten(1)).unflatten(1, tiles.shape[1:])
 
 
-def _is_narrow(dtype: torch.dtype) -> bool:
-    """Whether products take less time if transformed numbers lie number by number (36, T, C), not tile by tile."""
+def _lies_by_number(dtype: torch.dtype) -> bool:
+    """Whether the 36 numbers lie apart in memory, (36, T, C), and not those of a tile together, (T, 36, C): products in
+    bfloat16 then take half the time."""
     return dtype == torch.bfloat16
 
 
