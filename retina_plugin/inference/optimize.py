@@ -34,7 +34,7 @@ def optimize_for_inference(model: nn.Module, dtype: Dtype = "float32") -> nn.Mod
     candidates (see `modeling.optimization` for the box tower), and NMS stops once enough detections are kept. In
     float32, detections are those of `model` up to rounding, but the choice among equal scores may differ. "bfloat16"
     computes backbone and head in bfloat16, scores and boxes in float32; on a CPU, large 3 x 3 convolutions then round
-    more than torch's (`modeling.optimization.winograd`). "auto" selects bfloat16 where the processor has
+    more than torch's, see `modeling.optimization.winograd`. "auto" selects bfloat16 where the processor has
     instructions for it, otherwise float32. The default, float32, does not depend on the machine.
 
     A detector that is not a PluggableRetinaNet, overrides a method of inference, cannot be copied, or whose optimized

@@ -14,7 +14,7 @@ from detectron2.modeling.backbone.resnet import BasicBlock, BasicStem, Bottlenec
 from torch import Tensor, nn
 from torch.nn.modules.utils import _pair
 
-from ..modeling.optimization.fast_conv import convolve_with_kept, fast_dtype
+from ..modeling.optimization.fast_conv import convolve_with_kept, is_faster
 from ..modeling.optimization.layouts import kept_layout
 from ..modeling.optimization.norms import count_uses, has_hooks, neighbours
 
@@ -63,7 +63,7 @@ class PackedConv2d(nn.Conv2d):
         """activation(conv(x) + added), with shapes (N, C, H, W); `added` None adds nothing."""
         if not self._suits(x):
             x = self._conv_forward(x, self.weight, self.bias)
-        elif fast_dtype(x, self.weight, self.stride, self.padding, self.dilation) == x.dtype:
+        elif is_faster(x, self.weight, self.stride, self.padding, self.dilation):
             x = convolve_with_kept(x, self.weight, self.bias, self.padding)
         else:
             return self._fused(x, added)

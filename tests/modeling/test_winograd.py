@@ -179,9 +179,9 @@ def test_it_is_used_only_with_mkl(monkeypatch):
 
 _PRECISIONS = """
 import torch
-from retina_plugin.modeling.optimization.fast_conv import fast_dtype
+from retina_plugin.modeling.optimization.fast_conv import is_faster
 x, weight = torch.ones(1, 128, 32, 32), torch.ones(128, 128, 3, 3).contiguous(memory_format=torch.channels_last)
-def now(): return fast_dtype(x, weight, 1, 1, 1) is not None
+def now(): return is_faster(x, weight, 1, 1, 1)
 answers = [now()]
 for precision in ("medium", "highest"):
     torch.set_float32_matmul_precision(precision)
@@ -298,7 +298,7 @@ def test_packed_convolutions_add_activate_and_notice_new_weights(calls):
 
 def test_only_weights_that_need_no_gradient_are_kept_transformed(monkeypatch):
     made = []
-    monkeypatch.setattr(fast_conv, "transformed", lambda *x, **y: (made.append(1), winograd.transformed(*x, **y))[1])
+    monkeypatch.setattr(fast_conv, "transformed", lambda weight: (made.append(1), winograd.transformed(weight))[1])
     x, weight, bias = tensors(1, 128, 128, 32, 32, dtype=torch.float32)
     weight = weight.contiguous(memory_format=torch.channels_last)
     for factor in (1, 2):

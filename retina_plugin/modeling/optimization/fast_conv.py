@@ -1,6 +1,5 @@
 """Convolutions that need fewer multiplications where this takes less time, see `winograd`."""
 
-from functools import partial
 from typing import Any
 
 import torch
@@ -25,22 +24,19 @@ def conv2d(
     dilation: Any = (1, 1),
     groups: int = 1,
 ) -> Tensor:
-    """F.conv2d, up to rounding, also where autocast is enabled."""
-    dtype = fast_dtype(x, weight, stride, padding, dilation)
-    if dtype is None:
-        return F.conv2d(x, weight, bias, stride, padding, dilation, groups)
-    x = x.to(dtype)
-    wants_gradient = torch.is_grad_enabled() and (x.requires_grad or (bias is not None and bias.requires_grad))
-    if wants_gradient or weight.requires_grad:
-        return Conv3x3.apply(x, weight, bias, _pair(padding)[0])
-    return convolve_with_kept(x, weight, bias, padding)
+    """F.conv2d, up to rounding."""
+    if is_faster(x, weight, stride, padding, dilation):
+        wants_gradient = torch.is_grad_enabled() and (x.requires_grad or (bias is not None and bias.requires_grad))
+        if not wants_gradient and not weight.requires_grad:
+            return convolve_with_kept(x, weight, bias, padding)
+        if x.dtype == torch.float32:  # in bfloat16 the errors of gradients would be six to nine times as large
+            return Conv3x3.apply(x, weight, bias, _pair(padding)[0])
+    return F.conv2d(x, weight, bias, stride, padding, dilation, groups)
 
 
 def convolve_with_kept(x: Tensor, weight: Tensor, bias: Tensor | None, padding: Any) -> Tensor:
     """`convolve` where no gradient is needed; the transformed weights are four times as many numbers as the weights."""
-    with torch.autocast("cpu", enabled=False):  # which would transform weights in bfloat16
-        kept = kept_layout(weight, ("winograd", x.dtype), partial(transformed, dtype=x.dtype))
-        return convolve(x, kept, bias, _pair(padding)[0])
+    return convolve(x, kept_layout(weight, "winograd", transformed), bias, _pair(padding)[0])
 
 
 def use_fast_convolutions(module: nn.Module) -> None:
@@ -49,31 +45,22 @@ def use_fast_convolutions(module: nn.Module) -> None:
         conv.__class__ = _FAST.get(type(conv), type(conv))
 
 
-def fast_dtype(x: Tensor, weight: Tensor, stride: Any, padding: Any, dilation: Any) -> torch.dtype | None:
-    """The dtype, float32 or bfloat16, in which fewer multiplications take less time; None where they do not.
-
-    They do on a CPU, for 3 x 3 convolutions with stride 1, padding 0 or 1 and one group, many channels, large maps (N,
-    C, H, W) and weights with channels last.
-    """
-    if torch.jit.is_tracing() or torch.compiler.is_compiling():
-        return None
-    if type(x) is not Tensor or x.device.type != "cpu":
-        return None  # nor for a proxy of torch.fx, a fake tensor, or a subclass of the user
-    dtype = x.dtype
-    if torch.is_autocast_enabled("cpu") and {x.dtype, weight.dtype} <= {torch.float32, torch.bfloat16}:
-        dtype = torch.get_autocast_dtype("cpu")
-    elif x.dtype != weight.dtype:
-        return None
+def is_faster(x: Tensor, weight: Tensor, stride: Any, padding: Any, dilation: Any) -> bool:
+    """Whether fewer multiplications take less time: on a CPU, in float32 or bfloat16, for 3 x 3 convolutions with
+    stride 1, padding 0 or 1 and one group, many channels, large maps (N, C, H, W) and weights with channels last."""
+    if torch.jit.is_tracing() or torch.compiler.is_compiling() or torch.is_autocast_enabled("cpu"):
+        return False
+    if type(x) is not Tensor or x.device.type != "cpu" or x.dtype != weight.dtype:
+        return False  # nor for a proxy of torch.fx, a fake tensor, or a subclass of the user
     stride, padding, dilation = map(_pair, (stride, padding, dilation))
     if not stride == dilation == (1, 1) or padding not in ((0, 0), (1, 1)) or x.dim() != 4:
-        return None
+        return False
     height, width = (num_tiles(size + 2 * padding[0] - 2) for size in x.shape[2:])
     is_large = len(x) * height * width >= _TILES
     is_wide = x.shape[1] == weight.shape[1] and min(weight.shape[:2]) >= _CHANNELS
     # results lie with channels last, which a model that `optimize_for_training` does not lay out so must not see
     is_last = weight.is_contiguous(memory_format=torch.channels_last)
-    suits = is_large and is_wide and is_last and weight.shape[2:] == (3, 3)
-    return dtype if suits and _multiplies_fast(dtype) else None
+    return is_large and is_wide and is_last and weight.shape[2:] == (3, 3) and _multiplies_fast(x.dtype)
 
 
 def _multiplies_fast(dtype: torch.dtype) -> bool:

@@ -13,10 +13,10 @@ def optimize_for_training(model: nn.Module) -> nn.Module:
     """Make training steps of a detector faster, in place, and return it. Losses and gradients agree up to rounding.
 
     Weights are laid out with channels last, unless torch's gradient would then crash. FrozenBatchNorm2d is folded into
-    the weights of the convolution before it in each step, where `foldable_pairs` finds the two. On a CPU, large 3 x 3
-    convolutions are computed with fewer multiplications, see `fast_conv`; in bfloat16 these round more than torch's,
-    see `winograd`. The box tower of a PluggableRetinaNet runs only around foreground anchors, see `selective`. Names,
-    shapes and values in the state dict do not change.
+    the weights of the convolution before it in each step, where `foldable_pairs` finds the two. On a CPU in float32,
+    large 3 x 3 convolutions are computed with fewer multiplications, see `winograd`. The box tower of a
+    PluggableRetinaNet runs only around foreground anchors, see `selective`. Names, shapes and values in the state dict
+    do not change.
     """
     if not any(map(_crashes_with_channels_last, model.modules())):
         model.to(memory_format=torch.channels_last)

@@ -7,8 +7,8 @@ here as one matrix on the 36 numbers. The algorithm is that of Toom and Cook wit
 and infinity. With the usual points 0, +-1, +-2 rounding errors are twice as large. An infinite or NaN input makes all
 outputs of its tiles NaN, also those more than one location away.
 
-In bfloat16, transformed inputs and weights and their products are rounded, too: errors of random numbers are four to
-nine times those of a direct convolution. Gradients of weights are summed in float32.
+In bfloat16, transformed inputs and weights and their products are rounded, too: errors for random numbers are four
+times those of a direct convolution.
 
 N images, C input and O output channels, T tiles of all images.
 """
@@ -24,18 +24,17 @@ from numpy.polynomial.polynomial import polyfromroots
 from torch import Tensor
 
 _POINTS = np.array([0, 0.5**0.5, -(0.5**0.5), 2**0.5, -(2**0.5)])
-_AT_ONCE = 2**24  # bytes of transformed inputs and outputs that are in memory at once,
+_AT_ONCE = 2**22  # transformed numbers of inputs and outputs that are in memory at once,
 _FEWEST = 128  # unless these are fewer tiles, for which reading the weights would take longer than multiplying
 
 
 class Conv3x3(torch.autograd.Function):
     """F.conv2d(x, weight, bias, padding=padding) for x (N, C, H, W), weight (O, C, 3, 3) and bias (O,) or None; if
-    `transposed`, F.conv_transpose2d for x (N, O, H, W) and bias (C,). The result has the dtype of x."""
+    `transposed`, F.conv_transpose2d for x (N, O, H, W) and bias (C,)."""
 
     @staticmethod
     def forward(x: Tensor, weight: Tensor, bias: Tensor | None, padding: int, transposed: bool = False) -> Tensor:
-        with torch.autocast("cpu", enabled=False):  # which would transform weights in bfloat16
-            return convolve(x, transformed(weight, x.dtype, transposed), bias, 2 - padding if transposed else padding)
+        return convolve(x, transformed(weight, transposed), bias, 2 - padding if transposed else padding)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -43,18 +42,18 @@ class Conv3x3(torch.autograd.Function):
         ctx.save_for_backward(x, weight)
 
     @staticmethod
+    @torch.autocast("cpu", enabled=False)  # backward may be called where autocast is enabled
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         (grad,), (x, weight) = grads, ctx.saved_tensors
         of_x, of_weight, of_bias, *_ = ctx.needs_input_grad
         ends = (grad, x) if ctx.transposed else (x, grad)
-        with torch.autocast("cpu", enabled=False):  # backward may be called where autocast is enabled
-            return (
-                Conv3x3.apply(grad, weight, None, ctx.padding, not ctx.transposed) if of_x else None,
-                _gradient_of_weight(*ends, ctx.padding) if of_weight else None,
-                grad.sum(dim=(0, 2, 3), dtype=weight.dtype) if of_bias else None,
-                None,
-                None,
-            )
+        return (
+            Conv3x3.apply(grad, weight, None, ctx.padding, not ctx.transposed) if of_x else None,
+            _gradient_of_weight(*ends, ctx.padding) if of_weight else None,
+            grad.sum(dim=(0, 2, 3)) if of_bias else None,
+            None,
+            None,
+        )
 
 
 @torch.no_grad()  # the bias of a packed convolution may want a gradient, which writing into `target` has not
@@ -67,77 +66,55 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, padding: int) -> Te
     shape = n, outputs, 4 * height, 4 * width
     result = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
     by_tile = result.permute(0, 2, 3, 1).view(n, height, 4, width, 4, outputs)
-    for start, end in _blocks(n, height, width, (channels + outputs) * x.itemsize):
-        tiles = _outputs(padded[:, 4 * start : 4 * end + 2], weight).view(4, 4, n, end - start, width, outputs)
-        tiles, target = tiles.permute(2, 3, 0, 4, 1, 5), by_tile[:, start:end]
+    for start, end in _blocks(n, height, width, channels + outputs):
+        tiles = _outputs(padded[:, 4 * start : 4 * end + 2], weight).view(n, end - start, width, 4, 4, outputs)
+        tiles, target = tiles.transpose(2, 3), by_tile[:, start:end]
         target.copy_(tiles) if bias is None else torch.add(tiles, bias, out=target)
         del tiles  # before the next ones take their memory
     is_full = (h, w) == shape[2:]  # a view would forbid an operation in place behind `Conv3x3`
     return result if is_full else result[:, :, :h, :w].clone(memory_format=torch.channels_last)
 
 
-def transformed(weight: Tensor, dtype: torch.dtype, transposed: bool = False) -> Tensor:
+def transformed(weight: Tensor, transposed: bool = False) -> Tensor:
     """Weights for `convolve` from weights (O, C, 3, 3): (36, C, O), or (36, O, C) for the transposed convolution."""
-    weight = weight.to(torch.promote_types(weight.dtype, torch.float32))
-    matrix = _matrices(weight.dtype)[1]
-    apply = _apply_at_once if _lies_by_number(dtype) else _apply  # for the layout of the result
-    found = apply(matrix.flip(1) if transposed else matrix, weight.permute(2, 3, 0, 1).flatten(0, 1)).to(dtype)
-    return found if transposed else found.transpose(1, 2)
+    exact = weight.to(torch.promote_types(weight.dtype, torch.float32))
+    matrix = _matrices(exact.dtype)[1]
+    tiles = _apply(matrix.flip(1) if transposed else matrix, exact.permute(0, 2, 3, 1).flatten(1, 2))
+    found = tiles.transpose(0, 1) if transposed else tiles.permute(1, 2, 0)
+    # products in bfloat16 would lay them out so in every call
+    return found if exact is weight else found.to(weight.dtype, memory_format=torch.contiguous_format)
 
 
 def _gradient_of_weight(x: Tensor, grad: Tensor, padding: int) -> Tensor:
     """The gradient (O, C, 3, 3) from inputs (N, C, H, W) and the gradient (N, O, H', W') of the outputs."""
     height, width = (num_tiles(size) for size in grad.shape[2:])
-    dtype = torch.promote_types(x.dtype, torch.float32)
+    _, to_weight, to_output = _matrices(x.dtype)
     x = _padded(x, padding, 4 * height + 2, 4 * width + 2)
     grad = _padded(grad, 0, 4 * height, 4 * width)
-    total = None
-    for start, end in _blocks(len(x), height, width, (x.shape[3] + grad.shape[3]) * x.itemsize):
-        outputs = _apply(_matrices(x.dtype)[2].t(), _tiles(grad[:, 4 * start : 4 * end], 4)).transpose(1, 2)
+    total = x.new_zeros(36, grad.shape[3], x.shape[3])
+    for start, end in _blocks(len(x), height, width, x.shape[3] + grad.shape[3]):
+        outputs = _apply(to_output.t(), _tiles(grad[:, 4 * start : 4 * end], 4))
         inputs = _inputs(x[:, 4 * start : 4 * end + 2])
-        if total is None:
-            total = torch.bmm(outputs, inputs).to(dtype)
-        elif dtype == x.dtype:  # without a second matrix of this size
-            total.baddbmm_(outputs, inputs)
-        else:
-            total.add_(torch.bmm(outputs, inputs))
+        total.baddbmm_(outputs.permute(1, 2, 0), inputs.transpose(0, 1))
         del inputs, outputs
-    return _apply(_matrices(dtype)[1].t(), total).unflatten(0, (3, 3)).permute(2, 3, 0, 1)
+    return _apply(to_weight.t(), total.transpose(0, 1)).unflatten(1, (3, 3)).permute(0, 3, 1, 2)
 
 
 def _outputs(padded: Tensor, weight: Tensor) -> Tensor:
-    """Output tiles (16, T, O) of inputs (N, 4 Y + 2, 4 X + 2, C) and transformed weights (36, C, O)."""
-    return _apply(_matrices(padded.dtype)[2], torch.bmm(_inputs(padded), weight))
+    """Output tiles (T, 16, O) of inputs (N, 4 Y + 2, 4 X + 2, C) and transformed weights (36, C, O)."""
+    products = torch.bmm(_inputs(padded).transpose(0, 1), weight)
+    return _apply(_matrices(padded.dtype)[2], products.transpose(0, 1))
 
 
 def _inputs(padded: Tensor) -> Tensor:
-    """Transformed tiles (36, T, C) of inputs (N, 4 Y + 2, 4 X + 2, C)."""
+    """Transformed tiles (T, 36, C) of inputs (N, 4 Y + 2, 4 X + 2, C)."""
     return _apply(_matrices(padded.dtype)[0], _tiles(padded, 6))
 
 
 def _tiles(x: Tensor, size: int) -> Tensor:
-    """Squares (size * size, T, C) of maps (N, H, W, C), four locations apart."""
+    """Squares (T, size * size, C) of maps (N, H, W, C), four locations apart."""
     tiles = x.unfold(1, size, 4).unfold(2, size, 4)
-    if _lies_by_number(x.dtype):
-        return tiles.permute(4, 5, 0, 1, 2, 3).reshape(size * size, -1, x.shape[3])
-    return tiles.permute(0, 1, 2, 4, 5, 3).reshape(-1, size * size, x.shape[3]).transpose(0, 1)
-
-
-def _apply(matrix: Tensor, tiles: Tensor) -> Tensor:
-    """Matrix (J, I) on tiles (I, T, C); where these lie tile by tile, a product for each takes less time."""
-    if _lies_by_number(tiles.dtype):
-        return _apply_at_once(matrix, tiles)
-    return torch.bmm(matrix.expand(tiles.shape[1], -1, -1), tiles.transpose(0, 1)).transpose(0, 1)
-
-
-def _apply_at_once(matrix: Tensor, tiles: Tensor) -> Tensor:
-    return (matrix @ tiles.flatten(1)).unflatten(1, tiles.shape[1:])
-
-
-def _lies_by_number(dtype: torch.dtype) -> bool:
-    """Whether the 36 numbers lie apart in memory, (36, T, C), and not those of a tile together, (T, 36, C): products in
-    bfloat16 then take half the time."""
-    return dtype == torch.bfloat16
+    return tiles.permute(0, 1, 2, 4, 5, 3).reshape(-1, size * size, x.shape[3])
 
 
 def _padded(x: Tensor, margin: int, height: int, width: int) -> Tensor:
@@ -147,9 +124,14 @@ def _padded(x: Tensor, margin: int, height: int, width: int) -> Tensor:
     return (F.pad(x, sides) if any(sides) else x).permute(0, 2, 3, 1)
 
 
-def _blocks(n: int, height: int, width: int, size: int) -> Iterator[tuple[int, int]]:
-    """First and last + 1 of the rows of tiles that are computed at once; a location has `size` bytes."""
-    tiles = max(_FEWEST, _AT_ONCE // (36 * size))
+def _apply(matrix: Tensor, tiles: Tensor) -> Tensor:
+    """Matrix (J, I) on every tile (T, I, C): a product for each takes less time than one for all."""
+    return torch.bmm(matrix.expand(len(tiles), -1, -1), tiles)
+
+
+def _blocks(n: int, height: int, width: int, channels: int) -> Iterator[tuple[int, int]]:
+    """First and last + 1 of the rows of tiles that are computed at once."""
+    tiles = max(_FEWEST, _AT_ONCE // (36 * channels))
     rows = max(1, tiles // (n * width))
     return ((start, min(height, start + rows)) for start in range(0, height, rows))
 
