@@ -56,7 +56,9 @@ def has_products(request, monkeypatch):
 def test_results_up_to_rounding(has_products, calls, padding):
     x, weight, bias = tensors(256, 256)
     found = conv2d(x, weight, bias, padding=padding)
-    assert error(found, exact(x, weight, bias, padding)) < 0.02
+    expected = exact(x, weight, bias, padding)
+    of_torch = error(F.conv2d(x, weight, bias, padding=padding), expected)
+    assert error(found, expected) < min(7 * of_torch, 0.02)
     assert found.dtype == torch.bfloat16 and found.is_contiguous(memory_format=torch.channels_last)
     assert bool(calls) == has_products
 

@@ -7,8 +7,8 @@ here as one matrix on the 36 numbers. The algorithm is that of Toom and Cook wit
 and infinity. With the usual points 0, +-1, +-2 rounding errors are twice as large. An infinite or NaN input makes all
 outputs of its tiles NaN, also those more than one location away.
 
-In bfloat16, transformed inputs and weights and their products are rounded, too: errors for random numbers are four
-times those of a direct convolution.
+In bfloat16, transformed inputs and weights and their products are rounded, too: errors for random numbers are up to
+seven times those of a direct convolution.
 
 N images, C input and O output channels, T tiles of all images.
 """
