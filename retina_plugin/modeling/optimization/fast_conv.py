@@ -52,15 +52,16 @@ def is_faster(x: Tensor, weight: Tensor, stride: Any, padding: Any, dilation: An
         return False
     if type(x) is not Tensor or x.device.type != "cpu" or x.dtype != weight.dtype:
         return False  # nor for a proxy of torch.fx, a fake tensor, or a subclass of the user
+    outputs, channels, *kernel = weight.shape
+    if kernel != [3, 3] or min(outputs, channels) < _CHANNELS or x.dim() != 4 or x.shape[1] != channels:
+        return False
     stride, padding, dilation = map(_pair, (stride, padding, dilation))
-    if not stride == dilation == (1, 1) or padding not in ((0, 0), (1, 1)) or x.dim() != 4:
+    if not stride == dilation == (1, 1) or padding not in ((0, 0), (1, 1)):
         return False
     height, width = (num_tiles(size + 2 * padding[0] - 2) for size in x.shape[2:])
-    is_large = len(x) * height * width >= _TILES
-    is_wide = x.shape[1] == weight.shape[1] and min(weight.shape[:2]) >= _CHANNELS
     # results lie with channels last, which a model that `optimize_for_training` does not lay out so must not see
     is_last = weight.is_contiguous(memory_format=torch.channels_last)
-    return is_large and is_wide and is_last and weight.shape[2:] == (3, 3) and _multiplies_fast(x.dtype)
+    return len(x) * height * width >= _TILES and is_last and _multiplies_fast(x.dtype)
 
 
 def _multiplies_fast(dtype: torch.dtype) -> bool:
