@@ -66,7 +66,7 @@ def test_results_up_to_rounding(has_products, calls, padding):
 def test_smooth_features_have_smaller_errors(monkeypatch):
     monkeypatch.setattr(fast_conv, "has_bfloat16_products", lambda: True)
     x, weight, bias = tensors()
-    x = F.avg_pool2d(x.float().relu(), 3, 1, 1).bfloat16()  # neighbours alike, no number negative
+    x = F.avg_pool2d(x.float().relu(), 3, 1, 1).bfloat16()  # similar neighbours, no negative values
     assert error(conv2d(x, weight, bias, *ONE), exact(x, weight, bias)) < 0.008
 
 

@@ -29,7 +29,7 @@ def conv2d(
         wants_gradient = torch.is_grad_enabled() and (x.requires_grad or (bias is not None and bias.requires_grad))
         if not wants_gradient and not weight.requires_grad:
             return convolve_with_kept(x, weight, bias, padding)
-        if x.dtype == torch.float32:  # in bfloat16 gradients would suffer more than results do
+        if x.dtype == torch.float32:  # in bfloat16 errors of gradients would be even larger than those of results
             return Conv3x3.apply(x, weight, bias, _pair(padding)[0])
     return F.conv2d(x, weight, bias, stride, padding, dilation, groups)
 
